@@ -1,0 +1,329 @@
+//! Answers of the API under `/api/v1` that are not a run, an event or a spec themselves.
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::{Event, LogLevel};
+use crate::result::EpochMetrics;
+use crate::run::RunState;
+use crate::spec::ExperimentSpec;
+use crate::validate::FieldError;
+use crate::{Dataset, Network};
+
+/// Every refusal: what was wrong, and with which fields.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[error("{message}")]
+pub struct ApiError {
+    /// What was wrong and what to do, in a sentence.
+    pub message: String,
+    /// The fields at fault; empty where no single field is.
+    #[serde(default)]
+    pub fields: Vec<FieldError>,
+}
+
+/// Whether the server is well.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Health {
+    /// `ok` when the store answers.
+    pub status: String,
+    /// Version of the server.
+    pub version: String,
+    /// Runs that wait for a slot.
+    pub queued: u32,
+    /// Runs that a worker is on.
+    pub running: u32,
+    /// Runs that were interrupted and can be resumed.
+    pub interrupted: u32,
+}
+
+/// One device that can train.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct DeviceInfo {
+    /// Identifier in specs: `cpu`, `wgpu:0`, …
+    pub id: String,
+    /// The device as its driver names it.
+    pub name: String,
+    /// How it computes, for example `burn-flex` or `Vulkan (SPIR-V)`.
+    pub backend: String,
+    /// Whether it emulates a GPU in software; such a device is never chosen by default.
+    pub software: bool,
+    /// Anything a person should know before choosing it.
+    pub note: Option<String>,
+    /// Runs it takes at once.
+    pub slots: u32,
+    /// Runs on it right now.
+    pub running: u32,
+    /// Runs waiting for it.
+    pub queued: u32,
+}
+
+/// One data set, installed or not.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct DatasetInfo {
+    /// Its name in specs.
+    pub id: Dataset,
+    /// What a person calls it.
+    pub label: String,
+    /// What it is and where it comes from, in a sentence or two.
+    pub description: String,
+    /// Where it stands.
+    pub status: DatasetStatus,
+    /// Where it is, or where it is looked for.
+    pub path: Option<String>,
+    /// Classes, sizes and shape; only when installed and readable.
+    pub facts: Option<DatasetFacts>,
+    /// Whether `fetch` can download it.
+    pub fetchable: bool,
+}
+
+/// Whether a data set can be used.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum DatasetStatus {
+    /// Ready to train on.
+    Installed,
+    /// Not there.
+    Missing,
+    /// There, but something is wrong with it.
+    Broken {
+        /// What is wrong, naming file and offset.
+        message: String,
+    },
+    /// Being downloaded or unpacked.
+    Fetching {
+        /// What is being done, for example `downloading` or `unpacking`.
+        step: String,
+        /// Bytes so far.
+        bytes: u64,
+        /// Bytes in all, when known.
+        total_bytes: Option<u64>,
+    },
+    /// The last download failed.
+    FetchFailed {
+        /// What went wrong and what to do.
+        message: String,
+    },
+}
+
+/// What a data set holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct DatasetFacts {
+    /// Class names; a label is an index into them.
+    pub classes: Vec<String>,
+    /// Training images of the class that has fewest.
+    pub smallest_class: u32,
+    /// Training images (validation is held out of them).
+    pub train_images: u32,
+    /// Test images.
+    pub test_images: u32,
+    /// Image height in pixels.
+    pub height: u32,
+    /// Image width in pixels.
+    pub width: u32,
+}
+
+/// One sample image of a data set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Sample {
+    /// Index within its split.
+    pub index: u32,
+    /// Label.
+    pub label: u32,
+    /// Class name.
+    pub class: String,
+    /// Where the PNG is, relative to the server's root.
+    pub url: String,
+}
+
+/// How long an experiment would take, and how that is known.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Estimate {
+    /// Runs the experiment expands into.
+    pub runs: u32,
+    /// Expected seconds for all of them on the chosen device with its slots; absent where nothing was measured yet.
+    pub seconds: Option<f64>,
+    /// Training images a second that the estimate rests on.
+    pub images_per_second: Option<f64>,
+    /// How it is known, in a sentence a person can judge: measured when, on what.
+    pub basis: String,
+}
+
+/// One experiment, with its runs counted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Experiment {
+    /// Number of the experiment, unique in the store.
+    pub id: i64,
+    /// What was asked.
+    pub spec: ExperimentSpec,
+    /// When it was created, in milliseconds since 1970-01-01 UTC.
+    pub created_at: i64,
+    /// Its runs by state; states that no run is in are left out.
+    pub runs: Vec<StateCount>,
+    /// Share of all epochs that are done, 0 to 1.
+    pub progress: f64,
+    /// Expected seconds until its last active run ends; absent when none is active or nothing was measured.
+    pub remaining_seconds: Option<f64>,
+}
+
+impl Experiment {
+    /// Runs in `state`.
+    pub fn count(&self, state: RunState) -> u32 {
+        self.runs
+            .iter()
+            .filter(|entry| entry.state == state)
+            .map(|entry| entry.count)
+            .sum()
+    }
+
+    /// The one state that says most about the experiment: running before queued before what went
+    /// wrong; finished only when every run is.
+    pub fn state(&self) -> RunState {
+        [
+            RunState::Running,
+            RunState::Queued,
+            RunState::Interrupted,
+            RunState::Failed,
+            RunState::Diverged,
+            RunState::Cancelled,
+        ]
+        .into_iter()
+        .find(|&state| self.count(state) > 0)
+        .unwrap_or(RunState::Finished)
+    }
+}
+
+/// How many runs are in a state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct StateCount {
+    /// The state.
+    pub state: RunState,
+    /// Runs in it.
+    pub count: u32,
+}
+
+/// A page of experiments, newest first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ExperimentPage {
+    /// The experiments of this page.
+    pub experiments: Vec<Experiment>,
+    /// Experiments that match in all.
+    pub total: u32,
+}
+
+/// A mean over replicates with its interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Mean {
+    /// The mean.
+    pub mean: f64,
+    /// Replicates it is over.
+    pub n: u32,
+    /// Bootstrapped 95 % confidence interval over replicates; absent for fewer than 2.
+    pub interval: Option<[f64; 2]>,
+}
+
+/// What the finished runs of one alpha measured, over their seeds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AlphaSummary {
+    /// Regulariser strength.
+    pub alpha: f64,
+    /// Network selectivity on the clean test set.
+    pub selectivity: Mean,
+    /// Clean test accuracy.
+    pub test_accuracy: Mean,
+    /// Selectivity of each layer on the clean test set, in forward order.
+    pub layer_selectivity: Vec<Mean>,
+}
+
+/// An experiment's finished runs, aggregated over seeds for every alpha, in order of alpha.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ExperimentSummary {
+    /// One entry an alpha that has a finished run.
+    pub alphas: Vec<AlphaSummary>,
+    /// Layer names in forward order; empty while no run is finished.
+    pub layers: Vec<String>,
+    /// How the intervals are made, in a sentence.
+    pub interval_method: String,
+}
+
+/// The epochs of one run, for curves that overlay many.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RunMetrics {
+    /// The run.
+    pub run_id: i64,
+    /// Its regulariser strength.
+    pub alpha: f64,
+    /// Its seed.
+    pub seed: u64,
+    /// Its epochs in order.
+    pub epochs: Vec<EpochMetrics>,
+}
+
+/// One line of a run's log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LogLine {
+    /// When, in milliseconds since 1970-01-01 UTC.
+    pub at: i64,
+    /// How much it matters.
+    pub level: LogLevel,
+    /// What happened.
+    pub message: String,
+}
+
+/// One file that a run left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Artifact {
+    /// File name.
+    pub name: String,
+    /// What it is, in a few words.
+    pub description: String,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// Where to download it, relative to the server's root.
+    pub url: String,
+}
+
+/// An event on its way to a browser.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LiveEvent {
+    /// Sequence number in the store; absent for progress, which is not stored.
+    pub sequence: Option<i64>,
+    /// When, in milliseconds since 1970-01-01 UTC.
+    pub at: i64,
+    /// The experiment.
+    pub experiment_id: i64,
+    /// The run.
+    pub run_id: i64,
+    /// What happened.
+    pub event: Event,
+}
+
+/// What the New experiment form needs to know, in one answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct FormOptions {
+    /// Ready-made experiments.
+    pub presets: Vec<crate::preset::Preset>,
+    /// Networks that can be chosen.
+    pub networks: Vec<Network>,
+    /// Data sets and whether they are installed.
+    pub datasets: Vec<DatasetInfo>,
+    /// Devices.
+    pub devices: Vec<DeviceInfo>,
+}

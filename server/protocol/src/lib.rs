@@ -1,0 +1,27 @@
+//! The types that the engine, the server and the app share. No I/O, no burn, no HTTP.
+//!
+//! Read in the order in which data travels: a [`spec`] is what a person asks for, the engine
+//! answers with [`event`]s and a [`result`], the server stores them as [`run`]s and hands them
+//! out as [`api`] answers.
+//!
+//! Every definition of a number (selectivity, regulariser, splits, schedules) follows
+//! Leavitt & Morcos, *Linking average- and worst-case perturbation robustness via class
+//! selectivity and dimensionality* (arXiv 2010.07693).
+
+pub mod api;
+pub mod dataset;
+pub mod event;
+pub mod network;
+pub mod preset;
+pub mod result;
+pub mod run;
+pub mod spec;
+pub mod validate;
+
+pub use dataset::Dataset;
+pub use event::Event;
+pub use network::Network;
+pub use result::{EpochMetrics, LayerSelectivity, RunResult};
+pub use run::{Run, RunState};
+pub use spec::{Augmentation, ExperimentSpec, RunSpec, TrainingSpec};
+pub use validate::FieldError;

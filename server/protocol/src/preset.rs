@@ -1,0 +1,130 @@
+//! Experiments to start from.
+
+use serde::{Deserialize, Serialize};
+
+use crate::spec::{Augmentation, ExperimentSpec, TrainingSpec};
+use crate::{Dataset, Network};
+
+/// A ready-made experiment; every field can be edited before launch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Preset {
+    /// Stable name, for example `quick-look`.
+    pub id: String,
+    /// What a person calls it.
+    pub title: String,
+    /// What it is for and what it costs, in a sentence or two.
+    pub description: String,
+    /// The experiment.
+    pub spec: ExperimentSpec,
+}
+
+/// The source's values of alpha: 0, dense near 0, out to -2 and 2 (arXiv 2010.07693, section 3).
+pub const SOURCE_ALPHAS: [f64; 17] = [
+    -2.0, -1.0, -0.7, -0.4, -0.3, -0.2, -0.1, -0.05, 0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.7, 1.0, 2.0,
+];
+
+/// The presets, in the order in which the form lists them.
+pub fn presets() -> Vec<Preset> {
+    vec![quick_look(), cifar10(), tiny_imagenet_18(), tiny_imagenet_50()]
+}
+
+fn quick_look() -> Preset {
+    Preset {
+        id: "quick-look".into(),
+        title: "Quick look".into(),
+        description: "ResNet8 on the built-in shapes, three alphas, two seeds. About five minutes on two CPU cores; shows what alpha does, not what it proves.".into(),
+        spec: ExperimentSpec {
+            name: "Quick look".into(),
+            notes: String::new(),
+            network: Network::ResNet8,
+            dataset: Dataset::Builtin,
+            alphas: vec![-1.0, 0.0, 1.0],
+            seeds: vec![0, 1],
+            device: "cpu".into(),
+            training: TrainingSpec {
+                epochs: 6,
+                batch_size: 64,
+                learning_rate: 0.1,
+                momentum: 0.9,
+                weight_decay: 1e-4,
+                learning_rate_milestones: vec![4],
+                learning_rate_factor: 0.1,
+                augmentation: Augmentation::CropFlip,
+                validation_images_per_class: 50,
+                train_images_per_class: Some(250),
+            },
+        },
+    }
+}
+
+fn cifar10() -> Preset {
+    Preset {
+        id: "cifar10-resnet20".into(),
+        title: "The source's CIFAR-10".into(),
+        description: "ResNet20, 200 epochs, 17 alphas, 20 seeds: the source's set-up. Made for a GPU; cut alphas, seeds and epochs to fit a CPU.".into(),
+        spec: ExperimentSpec {
+            name: "CIFAR-10, ResNet20".into(),
+            notes: String::new(),
+            network: Network::ResNet20,
+            dataset: Dataset::Cifar10,
+            alphas: SOURCE_ALPHAS.to_vec(),
+            seeds: (0..20).collect(),
+            device: "cpu".into(),
+            training: TrainingSpec {
+                epochs: 200,
+                batch_size: 256,
+                learning_rate: 0.1,
+                momentum: 0.9,
+                weight_decay: 1e-4,
+                learning_rate_milestones: vec![100, 150],
+                learning_rate_factor: 0.1,
+                augmentation: Augmentation::CropFlip,
+                validation_images_per_class: 500,
+                train_images_per_class: None,
+            },
+        },
+    }
+}
+
+fn tiny_imagenet(network: Network, batch_size: u32, seeds: u64) -> ExperimentSpec {
+    ExperimentSpec {
+        name: format!("Tiny ImageNet, {}", network.label()),
+        notes: String::new(),
+        network,
+        dataset: Dataset::TinyImagenet,
+        alphas: SOURCE_ALPHAS.to_vec(),
+        seeds: (0..seeds).collect(),
+        device: "cpu".into(),
+        training: TrainingSpec {
+            epochs: 90,
+            batch_size,
+            learning_rate: 0.1,
+            momentum: 0.9,
+            weight_decay: 1e-4,
+            learning_rate_milestones: vec![35, 50, 65, 80],
+            learning_rate_factor: 0.1,
+            augmentation: Augmentation::ResizedCropFlip,
+            validation_images_per_class: 50,
+            train_images_per_class: None,
+        },
+    }
+}
+
+fn tiny_imagenet_18() -> Preset {
+    Preset {
+        id: "tiny-imagenet-resnet18".into(),
+        title: "The source's Tiny ImageNet, ResNet18".into(),
+        description: "ResNet18, 90 epochs, batch 4096, 17 alphas, 20 seeds: the source's set-up. Needs a GPU with room for the batch.".into(),
+        spec: tiny_imagenet(Network::ResNet18, 4096, 20),
+    }
+}
+
+fn tiny_imagenet_50() -> Preset {
+    Preset {
+        id: "tiny-imagenet-resnet50".into(),
+        title: "The source's Tiny ImageNet, ResNet50".into(),
+        description: "ResNet50, 90 epochs, batch 1400, 17 alphas, 5 seeds: the source's set-up. Needs a GPU with room for the batch.".into(),
+        spec: tiny_imagenet(Network::ResNet50, 1400, 5),
+    }
+}

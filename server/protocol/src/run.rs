@@ -1,0 +1,104 @@
+//! A run as the store keeps it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::{Progress, Started};
+use crate::result::{EpochMetrics, RunResult};
+use crate::spec::RunSpec;
+
+/// Where a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    /// Waiting for a slot on its device.
+    Queued,
+    /// A worker is on it.
+    Running,
+    /// Its worker went away before the end (a crash, a kill, a stopped server); resumable.
+    Interrupted,
+    /// A person ended it; resumable.
+    Cancelled,
+    /// It could not go on; its reason says why.
+    Failed,
+    /// Its loss became NaN or infinite. Not a success, and not resumable: the same seed diverges again.
+    Diverged,
+    /// It ended well and has a result.
+    Finished,
+}
+
+impl RunState {
+    /// Every state, in the order of a run's life.
+    pub const ALL: [RunState; 7] = [
+        RunState::Queued,
+        RunState::Running,
+        RunState::Interrupted,
+        RunState::Cancelled,
+        RunState::Failed,
+        RunState::Diverged,
+        RunState::Finished,
+    ];
+
+    /// The name in the API and the store, for example `queued`.
+    pub fn id(self) -> &'static str {
+        match self {
+            RunState::Queued => "queued",
+            RunState::Running => "running",
+            RunState::Interrupted => "interrupted",
+            RunState::Cancelled => "cancelled",
+            RunState::Failed => "failed",
+            RunState::Diverged => "diverged",
+            RunState::Finished => "finished",
+        }
+    }
+
+    /// The state called `id`, if there is one.
+    pub fn from_id(id: &str) -> Option<RunState> {
+        RunState::ALL.into_iter().find(|state| state.id() == id)
+    }
+
+    /// Whether the scheduler still has something to do for it.
+    pub fn is_active(self) -> bool {
+        matches!(self, RunState::Queued | RunState::Running)
+    }
+
+    /// Whether it can go on from its last checkpoint.
+    pub fn is_resumable(self) -> bool {
+        matches!(
+            self,
+            RunState::Interrupted | RunState::Cancelled | RunState::Failed
+        )
+    }
+}
+
+/// One run: what was asked, where it stands, what it measured. Times are milliseconds since 1970-01-01 UTC.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Run {
+    /// Number of the run, unique in the store.
+    pub id: i64,
+    /// The experiment it belongs to.
+    pub experiment_id: i64,
+    /// What was asked.
+    pub spec: RunSpec,
+    /// Where it stands.
+    pub state: RunState,
+    /// Why it failed, diverged or was interrupted.
+    pub reason: Option<String>,
+    /// When it was queued.
+    pub queued_at: i64,
+    /// When its worker last began.
+    pub started_at: Option<i64>,
+    /// When it last ended.
+    pub ended_at: Option<i64>,
+    /// What it said when it began.
+    pub started: Option<Started>,
+    /// Epochs measured so far.
+    pub epochs_done: u32,
+    /// The newest epoch's numbers.
+    pub latest_epoch: Option<EpochMetrics>,
+    /// Where its worker is right now; only while running.
+    pub progress: Option<Progress>,
+    /// The result of a finished run. In lists of runs its per-unit vectors are empty.
+    pub result: Option<RunResult>,
+}

@@ -1,0 +1,141 @@
+//! What a person asks for: an experiment, and the runs it expands into.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Dataset, Network};
+
+/// How training images are varied from epoch to epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Augmentation {
+    /// Images as they are.
+    None,
+    /// Pad 4 with zeros, random crop back to size, horizontal flip with probability 1/2 (the source's CIFAR-10 set-up).
+    CropFlip,
+    /// Random resized crop (area 0.08 to 1, aspect 3/4 to 4/3) and horizontal flip (the source's Tiny ImageNet set-up).
+    ResizedCropFlip,
+}
+
+impl Augmentation {
+    /// Every augmentation, in the order in which the form lists them.
+    pub const ALL: [Augmentation; 3] = [
+        Augmentation::None,
+        Augmentation::CropFlip,
+        Augmentation::ResizedCropFlip,
+    ];
+
+    /// The name in specs, for example `crop_flip`.
+    pub fn id(self) -> &'static str {
+        match self {
+            Augmentation::None => "none",
+            Augmentation::CropFlip => "crop_flip",
+            Augmentation::ResizedCropFlip => "resized_crop_flip",
+        }
+    }
+
+    /// What a person calls it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Augmentation::None => "None",
+            Augmentation::CropFlip => "Pad 4, random crop, flip",
+            Augmentation::ResizedCropFlip => "Random resized crop, flip",
+        }
+    }
+}
+
+/// How a network is trained: SGD with momentum, a step schedule, and what is held out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct TrainingSpec {
+    /// Passes over the training set, 1 to 10,000.
+    pub epochs: u32,
+    /// Images a step, 2 to 65,536.
+    pub batch_size: u32,
+    /// SGD's learning rate at the start, over 0.
+    pub learning_rate: f64,
+    /// SGD's momentum, 0 to below 1.
+    pub momentum: f64,
+    /// L2 penalty on every parameter, 0 or more.
+    pub weight_decay: f64,
+    /// After each of these epochs the learning rate is multiplied by `learning_rate_factor`; increasing.
+    pub learning_rate_milestones: Vec<u32>,
+    /// What a milestone multiplies the learning rate by, over 0 and at most 1.
+    pub learning_rate_factor: f64,
+    /// How training images are varied.
+    pub augmentation: Augmentation,
+    /// Images of each class held out of the training set to choose the best epoch, drawn anew for each seed; 1 or more.
+    pub validation_images_per_class: u32,
+    /// Images of each class to train on; all that are left after the hold-out when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train_images_per_class: Option<u32>,
+}
+
+/// One experiment: a network on a data set, trained once for every alpha and seed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ExperimentSpec {
+    /// What a person calls it, 1 to 120 characters.
+    pub name: String,
+    /// Why it is run; free text, at most 10,000 characters.
+    #[serde(default)]
+    pub notes: String,
+    /// The network.
+    pub network: Network,
+    /// The data set.
+    pub dataset: Dataset,
+    /// Regulariser strengths: loss = cross-entropy - alpha x network selectivity. Positive promotes
+    /// selectivity, negative suppresses it, 0 is the control. Each in -100 to 100, no repeats.
+    pub alphas: Vec<f64>,
+    /// Replicates: each seed draws its own split, initial weights, order and augmentation. Each at
+    /// most 9,007,199,254,740,991 (2^53 - 1), so that no JSON reader rounds it; no repeats.
+    pub seeds: Vec<u64>,
+    /// The device that trains, by its identifier, for example `cpu` or `wgpu:0`.
+    #[serde(default = "default_device")]
+    pub device: String,
+    /// How each network is trained.
+    pub training: TrainingSpec,
+}
+
+fn default_device() -> String {
+    "cpu".to_owned()
+}
+
+/// One run: what a worker is given.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct RunSpec {
+    /// The network.
+    pub network: Network,
+    /// The data set.
+    pub dataset: Dataset,
+    /// Regulariser strength.
+    pub alpha: f64,
+    /// Replicate.
+    pub seed: u64,
+    /// The device that trains, by its identifier.
+    pub device: String,
+    /// How the network is trained.
+    pub training: TrainingSpec,
+}
+
+impl ExperimentSpec {
+    /// The runs of the experiment. Seeds are the outer loop, so that the first complete set of alphas is there early.
+    pub fn runs(&self) -> Vec<RunSpec> {
+        let run = |seed: u64, alpha: f64| RunSpec {
+            network: self.network,
+            dataset: self.dataset.clone(),
+            alpha,
+            seed,
+            device: self.device.clone(),
+            training: self.training.clone(),
+        };
+        self.seeds
+            .iter()
+            .flat_map(|&seed| self.alphas.iter().map(move |&alpha| run(seed, alpha)))
+            .collect()
+    }
+}

@@ -1,0 +1,184 @@
+//! What makes a spec acceptable. The form and the API ask the same function, so they always agree.
+
+use serde::{Deserialize, Serialize};
+
+use crate::spec::{ExperimentSpec, TrainingSpec};
+
+/// One thing wrong with one field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct FieldError {
+    /// The field's path in the spec, for example `training.batch_size`.
+    pub field: String,
+    /// What is wrong and what would be right.
+    pub reason: String,
+}
+
+impl FieldError {
+    /// A complaint about `field`.
+    pub fn new(field: impl Into<String>, reason: impl Into<String>) -> Self {
+        FieldError {
+            field: field.into(),
+            reason: reason.into(),
+        }
+    }
+}
+
+/// The most runs one experiment may expand into.
+pub const MAXIMUM_RUNS: usize = 10_000;
+
+/// The largest seed: 2^53 - 1, the largest whole number that every JSON reader keeps exact.
+pub const MAXIMUM_SEED: u64 = (1 << 53) - 1;
+
+impl ExperimentSpec {
+    /// Everything wrong with the spec by itself; empty when it can be launched. Whether the data
+    /// set and the device exist is for the server to say.
+    pub fn validate(&self) -> Vec<FieldError> {
+        let mut errors = Vec::new();
+        let mut refuse = |field: &str, reason: String| errors.push(FieldError::new(field, reason));
+
+        let name_length = self.name.trim().chars().count();
+        if name_length == 0 {
+            refuse("name", "give the experiment a name".into());
+        } else if name_length > 120 {
+            refuse("name", format!("{name_length} characters; at most 120"));
+        }
+        if self.notes.chars().count() > 10_000 {
+            refuse("notes", "at most 10,000 characters".into());
+        }
+        if self.alphas.is_empty() {
+            refuse("alphas", "give at least one alpha; 0 is the control".into());
+        }
+        for (index, &alpha) in self.alphas.iter().enumerate() {
+            if !alpha.is_finite() || alpha.abs() > 100.0 {
+                refuse("alphas", format!("{alpha} is not between -100 and 100"));
+            }
+            if self.alphas[..index].contains(&alpha) {
+                refuse("alphas", format!("{alpha} is given twice"));
+            }
+        }
+        if self.seeds.is_empty() {
+            refuse("seeds", "give at least one seed".into());
+        }
+        for (index, &seed) in self.seeds.iter().enumerate() {
+            if seed > MAXIMUM_SEED {
+                refuse("seeds", format!("{seed} is over {MAXIMUM_SEED}"));
+            }
+            if self.seeds[..index].contains(&seed) {
+                refuse("seeds", format!("{seed} is given twice"));
+            }
+        }
+        let runs = self.alphas.len().saturating_mul(self.seeds.len());
+        if runs > MAXIMUM_RUNS {
+            refuse("seeds", format!("{runs} runs; at most {MAXIMUM_RUNS}"));
+        }
+        if self.device.trim().is_empty() {
+            refuse("device", "name a device, for example cpu".into());
+        }
+        errors.extend(self.training.validate());
+        errors
+    }
+}
+
+impl TrainingSpec {
+    /// Everything wrong with the training set-up, with fields named `training.…`.
+    pub fn validate(&self) -> Vec<FieldError> {
+        let mut errors = Vec::new();
+        let mut require = |holds: bool, field: &str, reason: String| {
+            if !holds {
+                errors.push(FieldError::new(format!("training.{field}"), reason));
+            }
+        };
+        require(
+            (1..=10_000).contains(&self.epochs),
+            "epochs",
+            format!("{} is not between 1 and 10,000", self.epochs),
+        );
+        require(
+            (2..=65_536).contains(&self.batch_size),
+            "batch_size",
+            format!("{} is not between 2 and 65,536", self.batch_size),
+        );
+        require(
+            self.learning_rate.is_finite() && self.learning_rate > 0.0,
+            "learning_rate",
+            format!("{} is not over 0", self.learning_rate),
+        );
+        require(
+            (0.0..1.0).contains(&self.momentum),
+            "momentum",
+            format!("{} is not in [0, 1)", self.momentum),
+        );
+        require(
+            self.weight_decay.is_finite() && self.weight_decay >= 0.0,
+            "weight_decay",
+            format!("{} is not 0 or more", self.weight_decay),
+        );
+        require(
+            self.learning_rate_milestones.iter().all(|&epoch| epoch >= 1)
+                && self.learning_rate_milestones.windows(2).all(|pair| pair[0] < pair[1]),
+            "learning_rate_milestones",
+            "epochs must be 1 or more, and increase".into(),
+        );
+        require(
+            self.learning_rate_factor > 0.0 && self.learning_rate_factor <= 1.0,
+            "learning_rate_factor",
+            format!("{} is not in (0, 1]", self.learning_rate_factor),
+        );
+        require(
+            self.validation_images_per_class >= 1,
+            "validation_images_per_class",
+            "hold out at least 1 image a class: the best epoch is chosen on them".into(),
+        );
+        require(
+            self.train_images_per_class != Some(0),
+            "train_images_per_class",
+            "train on at least 1 image a class, or leave it empty for all".into(),
+        );
+        errors
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::preset::presets;
+
+    #[test]
+    fn every_preset_can_be_launched() {
+        for preset in presets() {
+            assert_eq!(preset.spec.validate(), vec![], "{}", preset.id);
+        }
+    }
+
+    #[test]
+    fn each_wrong_value_is_refused_under_its_own_field() {
+        let good = presets().remove(0).spec;
+        let spoil: [(&str, fn(&mut ExperimentSpec)); 14] = [
+            ("name", |s| s.name = "  ".into()),
+            ("alphas", |s| s.alphas = vec![]),
+            ("alphas", |s| s.alphas = vec![f64::NAN]),
+            ("alphas", |s| s.alphas = vec![1.0, 1.0]),
+            ("seeds", |s| s.seeds = vec![]),
+            ("seeds", |s| s.seeds = vec![u64::MAX]),
+            ("device", |s| s.device.clear()),
+            ("training.epochs", |s| s.training.epochs = 0),
+            ("training.batch_size", |s| s.training.batch_size = 1),
+            ("training.learning_rate", |s| s.training.learning_rate = f64::NAN),
+            ("training.momentum", |s| s.training.momentum = 1.0),
+            ("training.weight_decay", |s| s.training.weight_decay = -1.0),
+            ("training.learning_rate_milestones", |s| {
+                s.training.learning_rate_milestones = vec![5, 5]
+            }),
+            ("training.train_images_per_class", |s| {
+                s.training.train_images_per_class = Some(0)
+            }),
+        ];
+        for (field, wrong) in spoil {
+            let mut spec = good.clone();
+            wrong(&mut spec);
+            let fields: Vec<_> = spec.validate().into_iter().map(|e| e.field).collect();
+            assert_eq!(fields, [field]);
+        }
+    }
+}
