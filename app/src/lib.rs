@@ -1,1 +1,1 @@
-//! .
+//! Selectivity Lab's dashboard.

@@ -1,1 +1,21 @@
-//! .
+//! Everything that touches burn: data, networks, training, selectivity. Knows nothing of HTTP or the store.
+//!
+//! Read in this order: [`data`] loads images, [`networks`] turns them into logits and activations,
+//! [`selectivity`] defines the number all this is about, [`train`] runs one run from spec to result,
+//! [`analyze`] measures imported weights.
+
+pub mod analyze;
+pub mod batch;
+pub mod calibrate;
+mod checkpoint;
+pub mod data;
+pub mod devices;
+mod epoch;
+mod error;
+pub mod evaluate;
+pub mod networks;
+pub mod random;
+pub mod selectivity;
+pub mod train;
+
+pub use error::EngineError;

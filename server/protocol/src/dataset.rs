@@ -8,8 +8,6 @@ use serde::{Deserialize, Serialize};
 /// A data set, by name. Written as `builtin`, `cifar10`, `tiny-imagenet` or `folder:NAME`, where
 /// `NAME` is a folder of the data directory laid out as `<split>/<class>/*.{png,jpg}`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[cfg_attr(feature = "openapi", schema(value_type = String, example = "cifar10"))]
 #[serde(try_from = "String", into = "String")]
 pub enum Dataset {
     /// The procedural set: 10 classes of 32x32 RGB textured shapes. Always there.
@@ -47,7 +45,9 @@ impl fmt::Display for Dataset {
 
 /// No data set can have this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` names no data set; write builtin, cifar10, tiny-imagenet, or folder:NAME (letters, digits, `.`, `_`, `-`)")]
+#[error(
+    "`{0}` names no data set; write builtin, cifar10, tiny-imagenet, or folder:NAME (letters, digits, `.`, `_`, `-`)"
+)]
 pub struct UnknownDataset(pub String);
 
 impl FromStr for Dataset {
@@ -89,6 +89,28 @@ impl From<Dataset> for String {
     }
 }
 
+// Written out, since the derive would describe the enum and not the string it travels as.
+#[cfg(feature = "openapi")]
+mod schema {
+    use utoipa::openapi::RefOr;
+    use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+
+    impl utoipa::PartialSchema for super::Dataset {
+        fn schema() -> RefOr<Schema> {
+            ObjectBuilder::new()
+                .schema_type(Type::String)
+                .description(Some(
+                    "A data set: `builtin`, `cifar10`, `tiny-imagenet` or `folder:NAME`.",
+                ))
+                .examples(["cifar10"])
+                .build()
+                .into()
+        }
+    }
+
+    impl utoipa::ToSchema for super::Dataset {}
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,7 +120,13 @@ mod tests {
         for name in ["builtin", "cifar10", "tiny-imagenet", "folder:my_set-2.0"] {
             assert_eq!(name.parse::<Dataset>().unwrap().to_string(), name);
         }
-        for path in ["folder:../etc", "folder:", "folder:.git", "folder:a/b", "imagenet"] {
+        for path in [
+            "folder:../etc",
+            "folder:",
+            "folder:.git",
+            "folder:a/b",
+            "imagenet",
+        ] {
             assert!(path.parse::<Dataset>().is_err(), "{path} was accepted");
         }
     }

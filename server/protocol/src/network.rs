@@ -91,7 +91,9 @@ impl fmt::Display for Network {
 
 /// No network has this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no network is called `{0}`; choose one of resnet8, resnet20, resnet32, resnet44, resnet56, resnet18, resnet50")]
+#[error(
+    "no network is called `{0}`; choose one of resnet8, resnet20, resnet32, resnet44, resnet56, resnet18, resnet50"
+)]
 pub struct UnknownNetwork(pub String);
 
 impl FromStr for Network {

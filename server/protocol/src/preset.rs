@@ -26,7 +26,12 @@ pub const SOURCE_ALPHAS: [f64; 17] = [
 
 /// The presets, in the order in which the form lists them.
 pub fn presets() -> Vec<Preset> {
-    vec![quick_look(), cifar10(), tiny_imagenet_18(), tiny_imagenet_50()]
+    vec![
+        quick_look(),
+        cifar10(),
+        tiny_imagenet_18(),
+        tiny_imagenet_50(),
+    ]
 }
 
 fn quick_look() -> Preset {

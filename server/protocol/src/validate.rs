@@ -115,8 +115,13 @@ impl TrainingSpec {
             format!("{} is not 0 or more", self.weight_decay),
         );
         require(
-            self.learning_rate_milestones.iter().all(|&epoch| epoch >= 1)
-                && self.learning_rate_milestones.windows(2).all(|pair| pair[0] < pair[1]),
+            self.learning_rate_milestones
+                .iter()
+                .all(|&epoch| epoch >= 1)
+                && self
+                    .learning_rate_milestones
+                    .windows(2)
+                    .all(|pair| pair[0] < pair[1]),
             "learning_rate_milestones",
             "epochs must be 1 or more, and increase".into(),
         );
@@ -164,7 +169,9 @@ mod tests {
             ("device", |s| s.device.clear()),
             ("training.epochs", |s| s.training.epochs = 0),
             ("training.batch_size", |s| s.training.batch_size = 1),
-            ("training.learning_rate", |s| s.training.learning_rate = f64::NAN),
+            ("training.learning_rate", |s| {
+                s.training.learning_rate = f64::NAN
+            }),
             ("training.momentum", |s| s.training.momentum = 1.0),
             ("training.weight_decay", |s| s.training.weight_decay = -1.0),
             ("training.learning_rate_milestones", |s| {

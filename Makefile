@@ -1,0 +1,58 @@
+# Selectivity Lab. `make serve` and `make test` do all their set-up on a machine that has rustup and apt.
+
+CARGO_TARGET_DIR ?= $(CURDIR)/target
+export CARGO_TARGET_DIR
+SITE := $(CARGO_TARGET_DIR)/site
+WASM := $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/wasm-release/app.wasm
+BINARY := $(CARGO_TARGET_DIR)/release/selectivity-lab
+# One selection of packages for every build of the server's side: another selection would turn
+# other features on, and compile burn once more.
+SERVER := -p server -p engine -p protocol -p app --features app/ssr
+HOST ?= 127.0.0.1
+PORT ?= 3000
+DEVICE ?= cpu
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+
+.PHONY: help serve test bench build site server setup setup-test lint
+
+help:
+	@echo "make serve   the dashboard on http://$(HOST):$(PORT) (set PORT, HOST)"
+	@echo "make test    formatting, clippy, unit, API and browser tests"
+	@echo "make bench   images a second by network and device (set DEVICE=wgpu:discrete:0)"
+
+serve: build
+	$(BINARY) serve --host $(HOST) --port $(PORT) --site-root $(SITE)
+
+build: server site
+
+server: setup
+	cargo build --release --locked $(SERVER)
+
+site: setup
+	cargo build --locked -p app --lib --no-default-features --features hydrate --target wasm32-unknown-unknown --profile wasm-release
+	cargo run --release --locked -q -p bundle -- --wasm $(WASM) --out $(SITE)
+
+test: setup-test build lint
+	cargo test --release --locked $(SERVER) -- --nocapture
+	cargo test --release --locked -p bundle
+	SELECTIVITY_LAB_BINARY=$(BINARY) SELECTIVITY_LAB_SITE=$(SITE) cargo test --release --locked -p browser -- --nocapture --test-threads=1
+
+lint: setup
+	cargo fmt --all --check
+	cargo clippy --release --locked $(SERVER) --all-targets -- -D warnings
+	cargo clippy --release --locked -p bundle -p browser --all-targets -- -D warnings
+	cargo clippy --locked -p app --lib --no-default-features --features hydrate --target wasm32-unknown-unknown --profile wasm-release -- -D warnings
+
+bench: build
+	$(BINARY) bench --device $(DEVICE)
+
+# A C compiler (SQLite, ring) and the browser's compilation target; nothing is touched that is there.
+setup:
+	@command -v cc >/dev/null || { $(SUDO) apt-get update -q && $(SUDO) apt-get install -y -q build-essential; }
+	@rustup target list --installed | grep -q wasm32-unknown-unknown || rustup target add wasm32-unknown-unknown
+	@rustup component list --installed | grep -q clippy || rustup component add clippy rustfmt
+
+# The browser for the browser tests; its software GPU serves the wgpu test.
+setup-test: setup
+	@command -v chromedriver >/dev/null && command -v chromium >/dev/null && ldconfig -p | grep -q libvulkan.so.1 \
+		|| { $(SUDO) apt-get update -q && $(SUDO) apt-get install -y -q chromium chromium-driver libvulkan1; }

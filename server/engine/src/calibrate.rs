@@ -1,0 +1,121 @@
+//! How fast this machine trains and infers: a few real steps, for time estimates and `make bench`.
+
+use std::time::{Duration, Instant};
+
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::{Distribution, Tensor};
+use protocol::{Network, TrainingSpec};
+use serde::{Deserialize, Serialize};
+
+use crate::epoch::{optimiser, regularised_loss};
+use crate::evaluate::{host, logits_and_responses};
+use crate::networks::ModelConfig;
+use crate::{EngineError, devices};
+
+/// What is to be measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CalibrationSpec {
+    /// The network.
+    pub network: Network,
+    /// Classes.
+    pub classes: usize,
+    /// Image height in pixels.
+    pub height: usize,
+    /// Image width in pixels.
+    pub width: usize,
+    /// Images a step.
+    pub batch_size: usize,
+    /// Regulariser strength; 0 measures training without it.
+    pub alpha: f64,
+    /// The device, by its identifier.
+    pub device: String,
+    /// At least this long is measured in each of training and inference, after one step to warm up.
+    pub seconds: f64,
+}
+
+/// What was measured.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Calibration {
+    /// Images a second through whole training steps: forward, backward, update.
+    pub train_images_per_second: f64,
+    /// Training steps that were timed.
+    pub train_steps: u32,
+    /// Images a second through forward passes in inference mode, selectivity responses included.
+    pub inference_images_per_second: f64,
+    /// Forward passes that were timed.
+    pub inference_steps: u32,
+}
+
+/// Runs real steps on random images and times them. Call it in a child process: a GPU driver can crash.
+///
+/// # Errors
+/// When the device is not there.
+pub fn measure(spec: &CalibrationSpec) -> Result<Calibration, EngineError> {
+    let device = devices::open(&spec.device)?;
+    let training_device = device.clone().autodiff();
+    let config = ModelConfig {
+        network: spec.network,
+        classes: spec.classes,
+        mean: [0.5; 3],
+        std: [0.25; 3],
+    };
+    let shape = [spec.batch_size, 3, spec.height, spec.width];
+    let labels: Vec<u32> = (0..spec.batch_size)
+        .map(|i| (i % spec.classes) as u32)
+        .collect();
+    let budget = Duration::from_secs_f64(spec.seconds);
+
+    let mut model = Some(config.init(0, &training_device));
+    let mut sgd = optimiser(&training());
+    let images = Tensor::<4>::random(shape, Distribution::Default, &training_device);
+    let (train_steps, train_seconds) = time(budget, || {
+        let current = model.take().expect("put back below");
+        let loss = regularised_loss(&current, images.clone(), &labels, spec.alpha).loss;
+        let gradients = GradientsParams::from_grads(loss.backward(), &current);
+        model = Some(sgd.step(1e-3, current, gradients));
+        host(loss);
+    });
+
+    let model = model.take().expect("put back by the last step").valid();
+    let images = Tensor::<4>::random(shape, Distribution::Default, &device);
+    let (inference_steps, inference_seconds) = time(budget, || {
+        let (logits, responses) = logits_and_responses(&model, images.clone());
+        host(logits);
+        host(responses);
+    });
+    let per_second = |steps: u32, seconds: f64| spec.batch_size as f64 * f64::from(steps) / seconds;
+    Ok(Calibration {
+        train_images_per_second: per_second(train_steps, train_seconds),
+        train_steps,
+        inference_images_per_second: per_second(inference_steps, inference_seconds),
+        inference_steps,
+    })
+}
+
+/// Steps and seconds of at least `budget`, after one step that is not counted.
+fn time(budget: Duration, mut step: impl FnMut()) -> (u32, f64) {
+    step();
+    let began = Instant::now();
+    let mut steps = 0;
+    while steps == 0 || began.elapsed() < budget {
+        step();
+        steps += 1;
+    }
+    (steps, began.elapsed().as_secs_f64())
+}
+
+fn training() -> TrainingSpec {
+    TrainingSpec {
+        epochs: 1,
+        batch_size: 128,
+        learning_rate: 1e-3,
+        momentum: 0.9,
+        weight_decay: 1e-4,
+        learning_rate_milestones: vec![],
+        learning_rate_factor: 0.1,
+        augmentation: protocol::Augmentation::None,
+        validation_images_per_class: 1,
+        train_images_per_class: None,
+    }
+}

@@ -1,0 +1,211 @@
+//! Data sets: from files, or a formula, to checked images in memory.
+//!
+//! [`list`] and [`describe`] say what is installed, from listings and headers. [`samples`] and
+//! [`image_png`] show single images without loading the rest. [`load`] reads a whole set and checks
+//! every image and label before anything is trained; what is wrong is a [`DataError`] that names
+//! file and offset. [`split()`] then holds validation images out of the training set, and
+//! [`augment()`] varies what is left.
+//!
+//! All of them take the data sets directory, in which a set has a folder of its own: the one of its
+//! official archive, or one of any name for a person's own images. A new data set is one new file
+//! that implements `Source`, and one line in `source_of`.
+
+use std::io::Cursor;
+use std::path::Path;
+
+use image::{ImageFormat, RgbImage};
+use protocol::Dataset;
+use protocol::api::{DatasetInfo, DatasetStatus};
+
+mod augment;
+mod builtin;
+mod cifar10;
+mod error;
+mod files;
+mod folder;
+mod images;
+mod source;
+mod split;
+mod tiny_imagenet;
+
+pub use augment::{augment, to_unit_interval};
+pub use error::DataError;
+pub use images::{CHANNELS, ImageSet, SplitName};
+pub use split::{Split, split};
+
+use source::{Source, Statistics};
+
+/// A data set in memory.
+#[derive(Debug, Clone)]
+pub struct LoadedDataset {
+    /// Images to train and validate on.
+    pub train: ImageSet,
+    /// Images to test on; of the same size.
+    pub test: ImageSet,
+    /// Class names; a label is an index into them.
+    pub classes: Vec<String>,
+    /// Mean of each channel (red, green, blue) on the [0, 1] scale.
+    pub mean: [f32; 3],
+    /// Standard deviation of each channel on the [0, 1] scale, over 0.
+    pub std: [f32; 3],
+}
+
+/// An image of a split and its label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SampleRef {
+    /// Index within its split, as in [`load`].
+    pub index: usize,
+    /// Its label.
+    pub label: u32,
+}
+
+/// Where each data set comes from.
+fn source_of(dataset: &Dataset, directory: &Path) -> Box<dyn Source> {
+    match dataset {
+        Dataset::Builtin => Box::new(builtin::Builtin),
+        Dataset::Cifar10 => Box::new(cifar10::Cifar10::new(directory)),
+        Dataset::TinyImagenet => Box::new(tiny_imagenet::TinyImagenet::new(directory)),
+        Dataset::Folder(name) => Box::new(folder::Folder::new(directory, name)),
+    }
+}
+
+/// The source of a data set that is installed.
+fn installed(dataset: &Dataset, directory: &Path) -> Result<Box<dyn Source>, DataError> {
+    let source = source_of(dataset, directory);
+    match source.path() {
+        Some(path) if !path.is_dir() => Err(DataError::Missing {
+            dataset: dataset.label(),
+            path,
+            advice: if source.is_fetchable() {
+                format!("download it with `selectivity-lab data fetch {dataset}`")
+            } else {
+                "put its folder there, or choose another data set".to_owned()
+            },
+        }),
+        _ => Ok(source),
+    }
+}
+
+/// Reads a whole data set and checks every image and label. The published training images are
+/// `train`, the published test images (Tiny ImageNet: validation images) are `test`. The result
+/// does not depend on the number of threads.
+///
+/// # Errors
+/// A [`DataError`] for the first thing that is wrong.
+pub fn load(dataset: &Dataset, directory: &Path) -> Result<LoadedDataset, DataError> {
+    let source = installed(dataset, directory)?;
+    let classes = source.classes()?;
+    let train = source.load(SplitName::Train)?;
+    let test = source.load(SplitName::Test)?;
+    let (mean, std) = match source.statistics() {
+        Statistics::Given { mean, std } => (mean, std),
+        Statistics::Measured => train.channel_statistics(),
+    };
+    Ok(LoadedDataset {
+        train,
+        test,
+        classes,
+        mean,
+        std,
+    })
+}
+
+/// Whether a data set is installed, and what it holds, from listings, file lengths and headers
+/// alone. A fault inside an image is found only by [`load`].
+pub fn describe(dataset: &Dataset, directory: &Path) -> DatasetInfo {
+    let (status, facts) = match installed(dataset, directory) {
+        Err(_) => (DatasetStatus::Missing, None),
+        Ok(source) => match source.facts() {
+            Ok(facts) => (DatasetStatus::Installed, Some(facts)),
+            Err(error) => {
+                let message = error.to_string();
+                (DatasetStatus::Broken { message }, None)
+            }
+        },
+    };
+    let source = source_of(dataset, directory);
+    DatasetInfo {
+        id: dataset.clone(),
+        label: dataset.label(),
+        description: source.description(),
+        status,
+        path: source.path().map(|path| path.display().to_string()),
+        facts,
+        fetchable: source.is_fetchable(),
+    }
+}
+
+/// Every data set that could be used: the built-in one, those that can be fetched, and each folder
+/// of the directory that has a `train` folder and a name of letters, digits, `.`, `_` and `-`, in
+/// order of name.
+pub fn list(directory: &Path) -> Vec<DatasetInfo> {
+    let known = [Dataset::Builtin, Dataset::Cifar10, Dataset::TinyImagenet];
+    // A directory that cannot be listed has no folders to offer; the known sets say what is wrong.
+    let own = files::folders(directory)
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(|name| name.into_string().ok())
+        .filter(|name| ![cifar10::FOLDER, tiny_imagenet::FOLDER].contains(&name.as_str()))
+        .filter(|name| directory.join(name).join(folder::TRAIN).is_dir())
+        .filter_map(|name| format!("folder:{name}").parse().ok());
+    known
+        .into_iter()
+        .chain(own)
+        .map(|dataset| describe(&dataset, directory))
+        .collect()
+}
+
+/// The first `per_class` images of each class of a split, class by class; fewer where a class has fewer.
+///
+/// # Errors
+/// A [`DataError`] when the data set is missing, or its listing or labels are wrong.
+pub fn samples(
+    dataset: &Dataset,
+    directory: &Path,
+    split: SplitName,
+    per_class: usize,
+) -> Result<Vec<SampleRef>, DataError> {
+    let source = installed(dataset, directory)?;
+    let mut taken = vec![0; source.classes()?.len()];
+    let mut chosen = Vec::new();
+    for (index, label) in source.labels(split)?.into_iter().enumerate() {
+        let taken = &mut taken[label as usize];
+        if *taken < per_class {
+            *taken += 1;
+            chosen.push(SampleRef { index, label });
+        }
+    }
+    chosen.sort_by_key(|sample| sample.label);
+    Ok(chosen)
+}
+
+/// One image of a split as PNG; `index` is as in [`load`]. Reads that image alone.
+///
+/// # Errors
+/// A [`DataError`] when the data set is missing, there is no such image, or it does not decode.
+pub fn image_png(
+    dataset: &Dataset,
+    directory: &Path,
+    split: SplitName,
+    index: usize,
+) -> Result<Vec<u8>, DataError> {
+    let picture = installed(dataset, directory)?.picture(split, index)?;
+    let size = picture.height * picture.width;
+    let image = RgbImage::from_fn(picture.width as u32, picture.height as u32, |x, y| {
+        let at = y as usize * picture.width + x as usize;
+        image::Rgb(std::array::from_fn(|channel| {
+            picture.pixels[channel * size + at]
+        }))
+    });
+    let mut png = Cursor::new(Vec::new());
+    match image.write_to(&mut png, ImageFormat::Png) {
+        Ok(()) => Ok(png.into_inner()),
+        Err(error) => Err(DataError::Unencodable {
+            index,
+            problem: error.to_string(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

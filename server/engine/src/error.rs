@@ -1,0 +1,113 @@
+//! What can go wrong in the engine.
+
+use std::path::PathBuf;
+
+use crate::data::DataError;
+
+/// Why a run, an analysis or a calibration could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The data set could not be used.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The device is not there.
+    #[error("no device is called `{id}` on this machine; choose one of {available}")]
+    UnknownDevice {
+        /// What was asked for.
+        id: String,
+        /// What there is.
+        available: String,
+    },
+    /// The device is there but cannot be used.
+    #[error("the device `{id}` could not be opened: {reason}")]
+    Device {
+        /// What was asked for.
+        id: String,
+        /// What its driver said.
+        reason: String,
+    },
+    /// Images and network do not fit.
+    #[error(
+        "{network} needs images of at least {minimum}x{minimum} pixels; these are {height}x{width}"
+    )]
+    ImagesTooSmall {
+        /// The network.
+        network: protocol::Network,
+        /// Smallest side.
+        minimum: usize,
+        /// Height of the images.
+        height: usize,
+        /// Width of the images.
+        width: usize,
+    },
+    /// A weights file could not be used.
+    #[error("weights {path}: {reason}", path = path.display())]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// What was wrong, naming the tensor.
+        reason: String,
+    },
+    /// A checkpoint could not be used.
+    #[error("checkpoint {path}: {reason}", path = path.display())]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What was wrong and what to do.
+        reason: String,
+    },
+    /// An input array of an analysis could not be used.
+    #[error("{path}: {reason}", path = path.display())]
+    Input {
+        /// The file.
+        path: PathBuf,
+        /// What was expected and found.
+        reason: String,
+    },
+    /// No analysis has this name.
+    #[error("no analysis is called `{name}`; there are {known}")]
+    UnknownAnalysis {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// A file could not be read or written.
+    #[error("{action} {path}: {source}", path = path.display())]
+    File {
+        /// What was tried, for example `cannot write`.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A loss was not a finite number.
+    #[error("diverged at epoch {epoch}, step {step}: {what}")]
+    Diverged {
+        /// Epoch, from 1.
+        epoch: u32,
+        /// Step within the epoch, from 1.
+        step: u32,
+        /// What was not finite.
+        what: String,
+    },
+    /// A person ended it.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+impl EngineError {
+    /// Wraps what the system said about a file.
+    pub(crate) fn file(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(std::io::Error) -> EngineError {
+        let path = path.into();
+        move |source| EngineError::File {
+            action,
+            path,
+            source,
+        }
+    }
+}

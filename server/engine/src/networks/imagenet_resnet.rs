@@ -1,0 +1,177 @@
+//! ResNet18 and ResNet50 (He et al. 2015, table 1; stride on the 3x3 convolution as in torchvision)
+//! in the source's Tiny ImageNet variant: no max-pool after the stem, since images are 64x64.
+
+use burn::module::Module;
+use burn::nn::conv::Conv2d;
+use burn::nn::{BatchNorm, Linear};
+use burn::tensor::Tensor;
+use burn::tensor::activation::relu;
+use protocol::Network;
+use protocol::result::LayerShape;
+
+use super::layers::Initialiser;
+use super::{Observer, layer_shapes};
+
+const STEM: usize = 64;
+const CHANNELS: [usize; 4] = [64, 128, 256, 512];
+
+/// A network of the family. Field names are torchvision's.
+#[derive(Module, Debug)]
+pub struct ImageNetResNet {
+    conv1: Conv2d,
+    bn1: BatchNorm,
+    layer1: Vec<Block>,
+    layer2: Vec<Block>,
+    layer3: Vec<Block>,
+    layer4: Vec<Block>,
+    fc: Linear,
+}
+
+impl ImageNetResNet {
+    pub(super) fn init(network: Network, classes: usize, source: &mut Initialiser) -> Self {
+        let (blocks, bottleneck) = match network {
+            Network::ResNet18 => ([2, 2, 2, 2], false),
+            Network::ResNet50 => ([3, 4, 6, 3], true),
+            _ => unreachable!("not of the ImageNet family"),
+        };
+        let conv1 = source.convolution(3, STEM, 7, 2);
+        let bn1 = source.batch_norm(STEM);
+        let mut channels_in = STEM;
+        let mut stage = |index: usize| -> Vec<Block> {
+            (0..blocks[index])
+                .map(|block| {
+                    let stride = if block == 0 && index > 0 { 2 } else { 1 };
+                    let built =
+                        Block::init(channels_in, CHANNELS[index], stride, bottleneck, source);
+                    channels_in = built.channels_out();
+                    built
+                })
+                .collect()
+        };
+        let (layer1, layer2, layer3, layer4) = (stage(0), stage(1), stage(2), stage(3));
+        ImageNetResNet {
+            conv1,
+            bn1,
+            layer1,
+            layer2,
+            layer3,
+            layer4,
+            fc: source.linear(channels_in, classes),
+        }
+    }
+
+    fn stages(&self) -> [&Vec<Block>; 4] {
+        [&self.layer1, &self.layer2, &self.layer3, &self.layer4]
+    }
+
+    pub(super) fn forward(&self, images: Tensor<4>, observe: &mut Observer) -> Tensor<2> {
+        let mut hidden = relu(self.bn1.forward(self.conv1.forward(images)));
+        observe(hidden.clone());
+        for block in self.stages().into_iter().flatten() {
+            hidden = block.forward(hidden, observe);
+        }
+        let pooled = hidden.mean_dims(&[2, 3]).flatten::<2>(1, 3);
+        self.fc.forward(pooled)
+    }
+
+    pub(super) fn layers(&self) -> Vec<LayerShape> {
+        let stages: Vec<_> = self
+            .stages()
+            .iter()
+            .map(|blocks| blocks.iter().map(Block::widths).collect())
+            .collect();
+        layer_shapes(STEM, &stages)
+    }
+
+    pub(super) fn classes(&self) -> usize {
+        self.fc.weight.dims()[1]
+    }
+}
+
+/// A residual block: basic (two 3x3 convolutions), or bottleneck (1x1, 3x3, 1x1 four times as wide).
+#[derive(Module, Debug)]
+struct Block {
+    conv1: Conv2d,
+    bn1: BatchNorm,
+    conv2: Conv2d,
+    bn2: BatchNorm,
+    conv3: Option<Conv2d>,
+    bn3: Option<BatchNorm>,
+    downsample: Option<Projection>,
+}
+
+impl Block {
+    fn init(
+        channels_in: usize,
+        width: usize,
+        stride: usize,
+        bottleneck: bool,
+        source: &mut Initialiser,
+    ) -> Self {
+        let channels_out = if bottleneck { 4 * width } else { width };
+        let projects = stride != 1 || channels_in != channels_out;
+        let (conv1, conv2) = if bottleneck {
+            (
+                source.convolution(channels_in, width, 1, 1),
+                source.convolution(width, width, 3, stride),
+            )
+        } else {
+            (
+                source.convolution(channels_in, width, 3, stride),
+                source.convolution(width, width, 3, 1),
+            )
+        };
+        Block {
+            conv1,
+            bn1: source.batch_norm(width),
+            conv2,
+            bn2: source.batch_norm(width),
+            conv3: bottleneck.then(|| source.convolution(width, channels_out, 1, 1)),
+            bn3: bottleneck.then(|| source.batch_norm(channels_out)),
+            downsample: projects.then(|| Projection {
+                conv: source.convolution(channels_in, channels_out, 1, stride),
+                bn: source.batch_norm(channels_out),
+            }),
+        }
+    }
+
+    fn channels_out(&self) -> usize {
+        self.conv3.as_ref().unwrap_or(&self.conv2).weight.dims()[0]
+    }
+
+    /// Units of each of its ReLUs.
+    fn widths(&self) -> Vec<usize> {
+        [Some(&self.conv1), Some(&self.conv2), self.conv3.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(|conv| conv.weight.dims()[0])
+            .collect()
+    }
+
+    fn forward(&self, input: Tensor<4>, observe: &mut Observer) -> Tensor<4> {
+        let shortcut = match &self.downsample {
+            Some(projection) => projection
+                .bn
+                .forward(projection.conv.forward(input.clone())),
+            None => input.clone(),
+        };
+        let hidden = relu(self.bn1.forward(self.conv1.forward(input)));
+        observe(hidden.clone());
+        let mut hidden = self.bn2.forward(self.conv2.forward(hidden));
+        if let (Some(conv3), Some(bn3)) = (&self.conv3, &self.bn3) {
+            let inner = relu(hidden);
+            observe(inner.clone());
+            hidden = bn3.forward(conv3.forward(inner));
+        }
+        let output = relu(hidden + shortcut);
+        observe(output.clone());
+        output
+    }
+}
+
+/// Shortcut with a 1x1 convolution, where size or width changes (option B).
+#[derive(Module, Debug)]
+struct Projection {
+    conv: Conv2d,
+    bn: BatchNorm,
+}

@@ -1,0 +1,212 @@
+//! The networks: image in, logits out, and every ReLU's activations on the way.
+//!
+//! A new family is one file here and one variant of [`Body`].
+
+mod cifar_resnet;
+mod imagenet_resnet;
+mod layers;
+pub mod weights;
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor, TensorData};
+use protocol::Network;
+use protocol::result::LayerShape;
+
+pub use cifar_resnet::CifarResNet;
+pub use imagenet_resnet::ImageNetResNet;
+
+/// Receives the activations of each ReLU layer in forward order, `[batch, units, height, width]`.
+pub type Observer<'a> = dyn FnMut(Tensor<4>) + 'a;
+
+/// What has to be known to build a network.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ModelConfig {
+    /// The architecture.
+    pub network: Network,
+    /// Classes, 2 or more.
+    pub classes: usize,
+    /// Channel means of the images on the [0, 1] scale.
+    pub mean: [f32; 3],
+    /// Channel standard deviations of the images on the [0, 1] scale.
+    pub std: [f32; 3],
+}
+
+impl ModelConfig {
+    /// The network with He-normal convolutions (He et al. 2015), drawn from `seed` alone: the same
+    /// weights on every device.
+    pub fn init(&self, seed: u64, device: &Device) -> Model {
+        let mut source = layers::Initialiser::new(seed, device);
+        let body = match self.network {
+            Network::ResNet18 | Network::ResNet50 => Body::ImageNet(ImageNetResNet::init(
+                self.network,
+                self.classes,
+                &mut source,
+            )),
+            _ => Body::Cifar(CifarResNet::init(self.network, self.classes, &mut source)),
+        };
+        Model {
+            mean: self.mean,
+            std: self.std,
+            body,
+        }
+    }
+}
+
+/// A network with its input normalisation, so that images stay in [0, 1] everywhere outside it.
+#[derive(Module, Debug)]
+pub struct Model {
+    #[module(skip)]
+    mean: [f32; 3],
+    #[module(skip)]
+    std: [f32; 3],
+    body: Body,
+}
+
+/// The families of architectures.
+#[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant)] // One value lives in a program; a box would only cost a hop.
+pub enum Body {
+    /// 3 stages of 16, 32, 64 channels.
+    Cifar(CifarResNet),
+    /// 4 stages of 64 to 512 channels.
+    ImageNet(ImageNetResNet),
+}
+
+impl Model {
+    /// Logits `[batch, classes]` of images `[batch, 3, height, width]` in [0, 1].
+    pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        self.forward_observed(images, &mut |_| {})
+    }
+
+    /// Like [`forward`](Self::forward), and hands every ReLU's activations to `observe`, in the
+    /// order of [`layers`](Self::layers). The logits are never among them.
+    pub fn forward_observed(&self, images: Tensor<4>, observe: &mut Observer) -> Tensor<2> {
+        let device = images.device();
+        let channel = |values: [f32; 3]| {
+            Tensor::<4>::from_data(TensorData::new(values.to_vec(), [1, 3, 1, 1]), &device)
+        };
+        let normalised = (images - channel(self.mean)) / channel(self.std);
+        match &self.body {
+            Body::Cifar(network) => network.forward(normalised, observe),
+            Body::ImageNet(network) => network.forward(normalised, observe),
+        }
+    }
+
+    /// Names and widths of the ReLU layers in forward order.
+    pub fn layers(&self) -> Vec<LayerShape> {
+        match &self.body {
+            Body::Cifar(network) => network.layers(),
+            Body::ImageNet(network) => network.layers(),
+        }
+    }
+
+    /// Classes the network tells apart.
+    pub fn classes(&self) -> usize {
+        match &self.body {
+            Body::Cifar(network) => network.classes(),
+            Body::ImageNet(network) => network.classes(),
+        }
+    }
+}
+
+/// `stem`, then `stage<s>.block<b>.relu<r>`, all counted from 1.
+pub(crate) fn layer_shapes(stem_units: usize, stages: &[Vec<Vec<usize>>]) -> Vec<LayerShape> {
+    let mut layers = vec![LayerShape {
+        name: "stem".into(),
+        units: stem_units as u32,
+    }];
+    for (stage, blocks) in stages.iter().enumerate() {
+        for (block, relus) in blocks.iter().enumerate() {
+            for (relu, &units) in relus.iter().enumerate() {
+                layers.push(LayerShape {
+                    name: format!("stage{}.block{}.relu{}", stage + 1, block + 1, relu + 1),
+                    units: units as u32,
+                });
+            }
+        }
+    }
+    layers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Distribution;
+
+    fn config(network: Network, classes: usize) -> ModelConfig {
+        ModelConfig {
+            network,
+            classes,
+            mean: [0.5; 3],
+            std: [0.25; 3],
+        }
+    }
+
+    /// Breaks when a block forgets to hand out a ReLU, hands it out twice, or names disagree with it.
+    #[test]
+    fn every_network_hands_out_its_relus_as_named() {
+        let device = Device::flex();
+        let relus = [
+            (Network::ResNet8, 7, 8),
+            (Network::ResNet20, 19, 8),
+            (Network::ResNet32, 31, 8),
+            (Network::ResNet44, 43, 8),
+            (Network::ResNet56, 55, 8),
+            (Network::ResNet18, 17, 16),
+            (Network::ResNet50, 49, 16),
+        ];
+        for (network, count, side) in relus {
+            let model = config(network, 7).init(0, &device);
+            let layers = model.layers();
+            assert_eq!(layers.len(), count, "{network}");
+            assert_eq!(layers[0].name, "stem");
+            let images = Tensor::random([2, 3, side, side + 4], Distribution::Default, &device);
+            let mut widths = Vec::new();
+            let logits = model.forward_observed(images, &mut |activations| {
+                let [batch, units, _, _] = activations.dims();
+                assert_eq!(batch, 2);
+                assert!(
+                    activations.clone().min().into_scalar::<f32>() >= 0.0,
+                    "not after a ReLU"
+                );
+                widths.push(units as u32);
+            });
+            assert_eq!(logits.dims(), [2, 7]);
+            assert_eq!(
+                widths,
+                layers.iter().map(|l| l.units).collect::<Vec<_>>(),
+                "{network}"
+            );
+        }
+    }
+
+    /// Breaks when the width or depth differs from He et al. 2015 (table 6: 0.27 M, 0.46 M, 0.66 M,
+    /// 0.85 M) or from torchvision's 11.7 M and 25.6 M at 1000 classes.
+    #[test]
+    fn parameter_counts_are_the_published_ones() {
+        let device = Device::flex();
+        // num_params counts batch norm's running statistics too; trainable ones are what papers count.
+        let trainable = |network, classes| {
+            weights::trainable_parameters(&config(network, classes).init(0, &device))
+        };
+        assert_eq!(trainable(Network::ResNet20, 10), 269_722);
+        assert_eq!(trainable(Network::ResNet56, 10), 853_018);
+        assert_eq!(trainable(Network::ResNet18, 1000), 11_689_512);
+        assert_eq!(trainable(Network::ResNet50, 1000), 25_557_032);
+    }
+
+    /// Breaks when initial weights come from anything but the seed.
+    #[test]
+    fn weights_come_from_the_seed_alone() {
+        let device = Device::flex();
+        let images = Tensor::random([1, 3, 8, 8], Distribution::Default, &device);
+        let logits = |seed| {
+            config(Network::ResNet8, 5)
+                .init(seed, &device)
+                .forward(images.clone())
+                .into_data()
+        };
+        assert_eq!(logits(3), logits(3));
+        assert_ne!(logits(3), logits(4));
+    }
+}

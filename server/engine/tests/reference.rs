@@ -1,0 +1,164 @@
+//! The engine against an independent PyTorch implementation, on one trained ResNet20 and 200 CIFAR-10
+//! test images (`reference/` and `data/` of the shared folder beside the repository, or of
+//! `SELECTIVITY_LAB_SHARED`). Where the folder is not there the test says `skipped`.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+use engine::analyze::{Report, Subject, analyze, read_images, read_labels};
+use engine::devices;
+use engine::networks::{ModelConfig, weights};
+use protocol::Network;
+use safetensors::SafeTensors;
+use serde_json::Value;
+
+fn shared() -> Option<PathBuf> {
+    let folder = std::env::var_os("SELECTIVITY_LAB_SHARED").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"),
+        PathBuf::from,
+    );
+    let there = folder.join("reference/expected.json").is_file();
+    if !there {
+        println!("skipped: no reference in {}", folder.display());
+    }
+    there.then_some(folder)
+}
+
+/// Unpacks `CIFAR-10-C-200/{clean,labels}.npy`.
+fn unpack(shared: &Path, destination: &Path) {
+    let packed = File::open(shared.join("data/cifar-10-c-200.tar.xz")).unwrap();
+    let mut tar = Vec::new();
+    lzma_rs::xz_decompress(&mut BufReader::new(packed), &mut tar).unwrap();
+    for entry in tar::Archive::new(tar.as_slice()).entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let name = entry
+            .path()
+            .unwrap()
+            .file_name()
+            .unwrap_or_default()
+            .to_owned();
+        if name == "clean.npy" || name == "labels.npy" {
+            entry.unpack(destination.join(name)).unwrap();
+        }
+    }
+}
+
+fn analyzed(shared: &Path, device: &str) -> Report {
+    let folder = tempfile::tempdir().unwrap();
+    unpack(shared, folder.path());
+    let config = ModelConfig {
+        network: Network::ResNet20,
+        classes: 10,
+        mean: [0.4914, 0.4822, 0.4465],
+        std: [0.2470, 0.2435, 0.2616],
+    };
+    let device = devices::open(device).unwrap();
+    let weights_file = shared.join("reference/resnet20-cifar10.safetensors");
+    let model = weights::load(&config, &weights_file, &device).unwrap();
+    let labels = read_labels(&folder.path().join("labels.npy"), 10).unwrap();
+    let images = read_images(&folder.path().join("clean.npy"), labels).unwrap();
+    let subject = Subject {
+        model: &model,
+        device: &device,
+        images: &images,
+    };
+    analyze(&subject, &[]).unwrap()
+}
+
+fn arrays(path: &Path) -> BTreeMap<String, (Vec<usize>, Vec<f32>)> {
+    let bytes = std::fs::read(path).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    file.iter()
+        .map(|(name, view)| {
+            let values = view
+                .data()
+                .chunks_exact(4)
+                .map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap()))
+                .collect();
+            (name.to_owned(), (view.shape().to_vec(), values))
+        })
+        .collect()
+}
+
+fn number(value: &Value, path: &[&str]) -> f64 {
+    let found = path.iter().fold(value, |value, key| &value[key]);
+    found
+        .as_f64()
+        .unwrap_or_else(|| panic!("{path:?} is no number"))
+}
+
+/// Breaks when any definition differs from the method's: the network's forward pass, a unit's
+/// response, its selectivity, the regularised loss or its gradient.
+#[test]
+fn the_engine_agrees_with_the_independent_reference() {
+    let Some(shared) = shared() else { return };
+    let report = analyzed(&shared, "cpu");
+    let expected = arrays(&shared.join("reference/expected.safetensors"));
+    let scalars: Value = serde_json::from_reader(BufReader::new(
+        File::open(shared.join("reference/expected.json")).unwrap(),
+    ))
+    .unwrap();
+    let ours = Value::Object(report.scalars.clone());
+
+    let (mut compared, mut worst) = (0, 0.0_f64);
+    for (name, (shape, values)) in &expected {
+        let tolerance = match name.as_str() {
+            "clean.logits" => 1e-3,
+            name if name.ends_with(".unit_means") || name.ends_with(".selectivity") => 1e-4,
+            name if name.starts_with("train.alpha=") => {
+                let array = report
+                    .arrays
+                    .get(name)
+                    .unwrap_or_else(|| panic!("{name} is missing"));
+                assert_eq!(&array.shape, shape, "{name}");
+                let norm = |values: &mut dyn Iterator<Item = f32>| {
+                    values.map(|v| f64::from(v).powi(2)).sum::<f64>().sqrt()
+                };
+                let difference = norm(&mut array.values.iter().zip(values).map(|(a, b)| a - b));
+                let relative = difference / norm(&mut values.iter().copied()).max(1e-12);
+                println!("DEBUG {name} {relative:e}");
+                assert!(
+                    relative <= 1e-1,
+                    "{name}: gradients differ by {relative:e} of their norm"
+                );
+                worst = worst.max(relative);
+                compared += 1;
+                continue;
+            }
+            _ => continue, // Attacks and gradients of units: analyses of their own.
+        };
+        let array = report
+            .arrays
+            .get(name)
+            .unwrap_or_else(|| panic!("{name} is missing"));
+        assert_eq!(&array.shape, shape, "{name}");
+        for (index, (ours, theirs)) in array.values.iter().zip(values).enumerate() {
+            let difference = (ours - theirs).abs();
+            assert!(
+                difference <= tolerance,
+                "{name}[{index}]: {ours} against {theirs}"
+            );
+        }
+        compared += 1;
+    }
+    // 1 array of logits, 2 for each of 19 layers, 59 parameters... at each of 3 alphas.
+    assert!(
+        compared > 1 + 2 * 19 + 3 * 50,
+        "only {compared} arrays were compared"
+    );
+
+    for key in ["clean.accuracy", "selectivity.network"] {
+        let difference = (number(&ours, &[key]) - number(&scalars, &[key])).abs();
+        assert!(difference < 1e-4, "{key} differs by {difference}");
+    }
+    for alpha in ["train.alpha=-1.0", "train.alpha=0.0", "train.alpha=1.0"] {
+        for term in ["loss", "cross_entropy", "selectivity"] {
+            let difference =
+                (number(&ours, &[alpha, term]) - number(&scalars, &[alpha, term])).abs();
+            assert!(difference < 1e-4, "{alpha} {term} differs by {difference}");
+        }
+    }
+    println!("{compared} arrays agree with the reference; worst gradient {worst:e} of its norm");
+}

@@ -1,0 +1,80 @@
+//! Where everything is kept: the store, the runs' files and the data sets.
+
+use std::path::{Path, PathBuf};
+
+/// The data directory: `store.sqlite`, `runs/<id>/` and `datasets/`.
+#[derive(Debug, Clone)]
+pub struct DataDirectory {
+    root: PathBuf,
+    datasets: PathBuf,
+}
+
+/// The data directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DirectoryError {
+    /// There is no home directory to put it in.
+    #[error("neither XDG_DATA_HOME nor HOME is set; name a directory with --data")]
+    NoHome,
+    /// A directory cannot be made.
+    #[error("cannot make the directory {path}: {source}; name another with --data")]
+    Create {
+        /// The directory.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+}
+
+impl DataDirectory {
+    /// The directory at `root` (default: `selectivity-lab` in the user's data home), with data
+    /// sets in `datasets` (default: `datasets` inside it). Makes what is missing.
+    pub fn open(root: Option<PathBuf>, datasets: Option<PathBuf>) -> Result<Self, DirectoryError> {
+        let root = absolute(root.map_or_else(default_root, Ok)?);
+        let datasets = absolute(datasets.unwrap_or_else(|| root.join("datasets")));
+        for path in [&root.join("runs"), &datasets] {
+            std::fs::create_dir_all(path).map_err(|source| DirectoryError::Create {
+                path: path.clone(),
+                source,
+            })?;
+        }
+        Ok(DataDirectory { root, datasets })
+    }
+
+    /// The SQLite file.
+    pub fn store(&self) -> PathBuf {
+        self.root.join("store.sqlite")
+    }
+
+    /// The file whose lock says that a scheduler is at work on this store.
+    pub fn lock(&self) -> PathBuf {
+        self.root.join("scheduler.lock")
+    }
+
+    /// Where data sets are looked for.
+    pub fn datasets(&self) -> &Path {
+        &self.datasets
+    }
+
+    /// Where a run keeps its files. Not made here.
+    pub fn run(&self, run_id: i64) -> PathBuf {
+        self.root.join("runs").join(run_id.to_string())
+    }
+
+    /// A directory for short measurements that leave nothing behind.
+    pub fn calibration(&self) -> PathBuf {
+        self.root.join("calibration")
+    }
+}
+
+fn default_root() -> Result<PathBuf, DirectoryError> {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    set("XDG_DATA_HOME")
+        .or_else(|| set("HOME").map(|home| home.join(".local/share")))
+        .map(|home| home.join("selectivity-lab"))
+        .ok_or(DirectoryError::NoHome)
+}
+
+fn absolute(path: PathBuf) -> PathBuf {
+    // Fails only for an empty path or a deleted working directory; the path as given then says so itself.
+    std::path::absolute(&path).unwrap_or(path)
+}
