@@ -1,1 +1,98 @@
-//! Selectivity Lab's dashboard.
+//! Selectivity Lab's dashboard: rendered on the server, taken over by WASM in the browser.
+//!
+//! Pages ask the REST API for everything ([`api`]), follow running work over server-sent events
+//! ([`live`]) and draw with plotly ([`figure`]). A new page is one file in [`pages`] and one line
+//! in [`App`].
+#![recursion_limit = "512"]
+
+pub mod alpha_scale;
+pub mod api;
+pub mod components;
+pub mod figure;
+pub mod format;
+pub mod live;
+pub mod pages;
+pub mod theme;
+
+use leptos::prelude::*;
+use leptos_meta::{HashedStylesheet, MetaTags, Title, provide_meta_context};
+use leptos_router::components::{A, Route, Router, Routes};
+use leptos_router::{SsrMode, path};
+
+use pages::{devices, experiments, not_found};
+
+/// The whole HTML document around [`App`], for the server.
+pub fn shell(options: LeptosOptions) -> impl IntoView {
+    view! {
+        <!DOCTYPE html>
+        <html lang="en">
+            <head>
+                <meta charset="utf-8" />
+                <meta name="viewport" content="width=device-width, initial-scale=1" />
+                <meta name="color-scheme" content="light dark" />
+                <script>{theme::SCRIPT}</script>
+                <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
+                <HashedStylesheet options=options.clone() />
+                <HydrationScripts options />
+                <MetaTags />
+            </head>
+            <body>
+                <App />
+            </body>
+        </html>
+    }
+}
+
+/// The dashboard: every page inside the frame that all share.
+///
+/// Every page is rendered in one piece ([`SsrMode::Async`]): it can be read before, and without,
+/// WASM.
+#[component]
+pub fn App() -> impl IntoView {
+    provide_meta_context();
+    theme::provide_theme();
+    mark_hydrated();
+    view! {
+        <Title formatter=|title| format!("{title} · Selectivity Lab") />
+        <Router>
+            <a class="skip" href="#main">"Skip to the content"</a>
+            <header class="top">
+                <a class="brand" href="/">"Selectivity Lab"</a>
+                <nav aria-label="Main">
+                    <A href="/experiments" exact=true>"Experiments"</A>
+                    <A href="/experiments/new">"New experiment"</A>
+                    <A href="/datasets">"Data sets"</A>
+                    <A href="/devices">"Devices"</A>
+                    <a href="/api" rel="external">"API"</a>
+                </nav>
+                <theme::ThemeToggle />
+            </header>
+            <main id="main" tabindex="-1">
+                <Routes fallback=not_found::NotFound>
+                    <Route path=path!("/") view=experiments::Experiments ssr=SsrMode::Async />
+                    <Route path=path!("/experiments") view=experiments::Experiments ssr=SsrMode::Async />
+                    <Route path=path!("/devices") view=devices::Devices ssr=SsrMode::Async />
+                </Routes>
+            </main>
+        </Router>
+    }
+}
+
+/// Says on the `html` element that the page reacts now; for tests, and for styles that wait for it.
+fn mark_hydrated() {
+    #[cfg(feature = "hydrate")]
+    Effect::new(|_| {
+        if let Some(root) = document().document_element() {
+            // Only a detached document refuses an attribute.
+            let _ = root.set_attribute("data-hydrated", "");
+        }
+    });
+}
+
+/// Takes over the page that the server rendered. Called by the page's own script.
+#[cfg(feature = "hydrate")]
+#[wasm_bindgen::prelude::wasm_bindgen]
+pub fn hydrate() {
+    console_error_panic_hook::set_once();
+    leptos::mount::hydrate_body(App);
+}

@@ -1,2 +1,76 @@
-//! .
-fn main() {}
+//! `selectivity-lab`: serve the dashboard, run experiments, work on one run, analyse weights.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use server::commands::{analyze, bench, calibrate, data, devices, run, serve, worker};
+use server::directory::DataDirectory;
+use tracing_subscriber::EnvFilter;
+
+/// Class selectivity against robustness: train networks, measure them, look at them.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Cli {
+    /// Where the store, the runs' files and the data sets are kept.
+    #[arg(long, global = true, env = "SELECTIVITY_LAB_DATA")]
+    data: Option<PathBuf>,
+    /// Where the data sets are, when not in the data directory.
+    #[arg(long, global = true, env = "SELECTIVITY_LAB_DATASETS", id = "datasets_directory", long = "datasets-directory")]
+    datasets: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the dashboard and the API.
+    Serve(serve::Arguments),
+    /// Run an experiment without a browser, into the same store.
+    Run(run::Arguments),
+    /// List the devices that can train.
+    Devices(devices::Arguments),
+    /// List, check, fetch or add data sets.
+    #[command(subcommand)]
+    Data(data::Command),
+    /// Analyse imported weights.
+    Analyze(analyze::Arguments),
+    /// Measure images a second, beside PyTorch when it is installed.
+    Bench(bench::Arguments),
+    /// Work on one run; started by the scheduler.
+    #[command(hide = true)]
+    Worker(worker::Arguments),
+    /// Time a few steps; started by the server.
+    #[command(hide = true)]
+    Calibrate,
+}
+
+fn main() -> ExitCode {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,wgpu=warn,naga=warn,cubecl=warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match execute(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("selectivity-lab: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(cli: Cli) -> Result<(), Box<dyn std::error::Error>> {
+    let directory = || DataDirectory::open(cli.data.clone(), cli.datasets.clone());
+    match cli.command {
+        Command::Serve(arguments) => runtime()?.block_on(arguments.run(directory()?)),
+        Command::Run(arguments) => runtime()?.block_on(arguments.run(directory()?)),
+        Command::Devices(arguments) => arguments.run(),
+        Command::Data(command) => command.run(&directory()?),
+        Command::Analyze(arguments) => arguments.run(),
+        Command::Bench(arguments) => arguments.run(),
+        Command::Worker(arguments) => arguments.run(),
+        Command::Calibrate => calibrate::run(),
+    }
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}

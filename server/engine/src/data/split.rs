@@ -8,7 +8,7 @@ use super::DataError;
 
 /// ChaCha stream of the split, so that it shares no random number with whatever else a run draws
 /// from the same seed. Changing it changes every split.
-const SPLIT_STREAM: u64 = 0x5350_4c49_54;
+const SPLIT_STREAM: u64 = 0x0053_504c_4954;
 
 /// Indices into the training images; the two never share one. Each in increasing order.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,5 +1,7 @@
 //! What makes the built-in set fair and repeatable.
 
+use std::f32::consts::PI;
+
 use rayon::ThreadPoolBuilder;
 
 use super::*;

@@ -1,0 +1,69 @@
+//! A button whose deed cannot be undone asks once more.
+
+use leptos::html::{Button, Dialog};
+use leptos::prelude::*;
+
+/// A button that opens a dialog; the deed is done on its second button only.
+#[component]
+pub fn Confirm(
+    /// What the button says, for example `Delete`.
+    label: &'static str,
+    /// The question, naming what would be lost.
+    question: String,
+    /// The deed.
+    on_confirm: impl Fn() + Send + Sync + Clone + 'static,
+    /// Whether the button cannot be used now.
+    #[prop(into, default = Signal::stored(false))]
+    disabled: Signal<bool>,
+) -> impl IntoView {
+    let dialog = NodeRef::<Dialog>::new();
+    let cancel = NodeRef::<Button>::new();
+    view! {
+        <button type="button" class="danger" disabled=disabled on:click=move |_| open(dialog, cancel)>
+            {label}
+        </button>
+        <dialog node_ref=dialog aria-label=label>
+            <p>{question}</p>
+            <div class="actions">
+                <button type="button" node_ref=cancel on:click=move |_| close(dialog)>"Keep"</button>
+                <button
+                    type="button"
+                    class="danger"
+                    on:click=move |_| {
+                        close(dialog);
+                        on_confirm();
+                    }
+                >
+                    {label}
+                </button>
+            </div>
+        </dialog>
+    }
+}
+
+#[cfg(feature = "hydrate")]
+fn open(dialog: NodeRef<Dialog>, cancel: NodeRef<Button>) {
+    if let Some(dialog) = dialog.get_untracked()
+        && dialog.show_modal().is_err()
+    {
+        // It is open already.
+        return;
+    }
+    if let Some(cancel) = cancel.get_untracked() {
+        // Without the focus the dialog still works.
+        let _ = cancel.focus();
+    }
+}
+
+#[cfg(not(feature = "hydrate"))]
+fn open(_dialog: NodeRef<Dialog>, _cancel: NodeRef<Button>) {}
+
+#[cfg(feature = "hydrate")]
+fn close(dialog: NodeRef<Dialog>) {
+    if let Some(dialog) = dialog.get_untracked() {
+        dialog.close();
+    }
+}
+
+#[cfg(not(feature = "hydrate"))]
+fn close(_dialog: NodeRef<Dialog>) {}

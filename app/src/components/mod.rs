@@ -1,0 +1,15 @@
+//! Small parts that pages share.
+
+pub mod alpha_chip;
+pub mod command;
+pub mod confirm;
+pub mod load;
+pub mod progress_bar;
+pub mod state_badge;
+
+pub use alpha_chip::{AlphaChip, AlphaChips};
+pub use command::{Command, CommandError, use_command};
+pub use confirm::Confirm;
+pub use load::{ErrorBox, Load};
+pub use progress_bar::ProgressBar;
+pub use state_badge::StateBadge;

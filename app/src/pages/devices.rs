@@ -1,0 +1,99 @@
+//! The devices that can train.
+
+use leptos::prelude::*;
+use leptos_meta::Title;
+use protocol::api::{DeviceInfo, Health};
+
+use crate::api;
+use crate::components::Load;
+use crate::live;
+
+type Answer = (Vec<DeviceInfo>, Health);
+
+async fn read() -> Result<Answer, protocol::api::ApiError> {
+    let devices = api::get("/devices");
+    let health = api::get("/health");
+    Ok((devices.await?, health.await?))
+}
+
+/// The page at `/devices`.
+#[component]
+pub fn Devices() -> impl IntoView {
+    let devices = Resource::new(|| (), |()| read());
+    view! {
+        <Title text="Devices" />
+        <div class="heading"><h1>"Devices"</h1></div>
+        <Load resource=devices render=|answer| view! { <List answer /> } />
+    }
+}
+
+#[component]
+fn List(answer: Answer) -> impl IntoView {
+    let now = RwSignal::new(answer);
+    let reread = live::at_most_every(1_000.0, move || {
+        leptos::task::spawn_local(async move {
+            // Without an answer the page keeps what it shows; the stream says it is down.
+            if let Ok(answer) = read().await {
+                now.try_set(answer);
+            }
+        });
+    });
+    let on_gap = reread.clone();
+    let open = live::follow(
+        String::new(),
+        move |event| {
+            if live::changes_state(&event.event) {
+                reread();
+            }
+        },
+        on_gap,
+    );
+    let rows = move || {
+        now.with(|(devices, _)| {
+            let row = |device: &DeviceInfo| {
+                let share = f64::from(device.running) / f64::from(device.slots.max(1));
+                view! {
+                    <tr data-device=device.id.clone()>
+                        <th scope="row"><code>{device.id.clone()}</code></th>
+                        <td>
+                            {device.name.clone()}
+                            {device.software.then(|| view! { <span class="tag">"software"</span> })}
+                            {device.note.clone().map(|note| view! { <div class="hint">{note}</div> })}
+                        </td>
+                        <td>{device.backend.clone()}</td>
+                        <td>
+                            <span class="meter" aria-hidden="true"><span class="fill" style:width=format!("{:.0}%", share.min(1.0) * 100.0)></span></span>
+                            {format!("{} of {} in use", device.running, device.slots)}
+                        </td>
+                        <td class="number">{device.queued}</td>
+                    </tr>
+                }
+            };
+            devices.iter().map(row).collect_view()
+        })
+    };
+    view! {
+        <div class="scroll" tabindex="0" role="region" aria-label="Devices">
+            <table id="devices">
+                <thead>
+                    <tr>
+                        <th scope="col">"Identifier"</th>
+                        <th scope="col">"Device"</th>
+                        <th scope="col">"Computes by"</th>
+                        <th scope="col">"Slots"</th>
+                        <th scope="col" class="number">"Waiting"</th>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
+        <p class="hint">
+            "A slot takes one run at a time; the slots of each device are chosen when the server is started. "
+            "The CPU always works. A software adapter emulates a GPU and is slow; it is listed only when the server was told to use one."
+        </p>
+        <div class="foot">
+            <span>{move || now.with(|(_, health)| format!("Selectivity Lab {}", health.version))}</span>
+            <live::LiveMark open />
+        </div>
+    }
+}

@@ -1,0 +1,296 @@
+//! Every experiment: search, state, progress.
+
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::components::{A, Form};
+use leptos_router::hooks::use_query_map;
+use protocol::RunState;
+use protocol::api::{ApiError, Experiment, ExperimentPage, Health};
+use serde::{Deserialize, Serialize};
+
+use crate::api::{self, Method, segment};
+use crate::components::state_badge::label;
+use crate::components::{
+    AlphaChips, CommandError, Confirm, Load, ProgressBar, StateBadge, use_command,
+};
+use crate::{format, live};
+
+/// Experiments a page of the list shows.
+const PAGE_SIZE: u32 = 50;
+
+/// What the list is narrowed to; it lives in the address, so that a view can be shared.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+struct Query {
+    search: String,
+    state: String,
+    page: u32,
+}
+
+impl Query {
+    /// The query of the API, and of this page's own address.
+    fn text(&self, page: u32) -> String {
+        let mut text = format!("page={page}");
+        for (name, value) in [("search", &self.search), ("state", &self.state)] {
+            if !value.is_empty() {
+                text += &format!("&{name}={}", segment(value));
+            }
+        }
+        text
+    }
+
+    fn is_narrow(&self) -> bool {
+        !self.search.is_empty() || !self.state.is_empty()
+    }
+}
+
+/// One answer for the whole page.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Listing {
+    query: Query,
+    page: ExperimentPage,
+    health: Health,
+}
+
+async fn read(query: Query) -> Result<Listing, ApiError> {
+    let health = api::get("/health");
+    let page = api::get(&format!(
+        "/experiments?{}&page_size={PAGE_SIZE}",
+        query.text(query.page)
+    ));
+    Ok(Listing {
+        page: page.await?,
+        health: health.await?,
+        query,
+    })
+}
+
+/// The page at `/` and `/experiments`.
+#[component]
+pub fn Experiments() -> impl IntoView {
+    let map = use_query_map();
+    let query = Memo::new(move |_| {
+        map.with(|map| Query {
+            search: map.get("search").unwrap_or_default().trim().to_owned(),
+            state: map
+                .get("state")
+                .filter(|id| RunState::from_id(id).is_some())
+                .unwrap_or_default(),
+            page: map
+                .get("page")
+                .and_then(|page| page.parse().ok())
+                .unwrap_or(1)
+                .max(1),
+        })
+    });
+    let listing = Resource::new(move || query.get(), read);
+    view! {
+        <Title text="Experiments" />
+        <div class="heading">
+            <h1>"Experiments"</h1>
+            <A href="/experiments/new" attr:class="button primary">"New experiment"</A>
+        </div>
+        {move || filter(query.get())}
+        <Load resource=listing render=|listing| view! { <List listing /> } />
+    }
+}
+
+fn filter(query: Query) -> impl IntoView {
+    let states = RunState::ALL
+        .into_iter()
+        .map(|state| {
+            view! { <option value=state.id() selected=query.state == state.id()>{label(state)}</option> }
+        })
+        .collect_view();
+    view! {
+        <Form method="get" action="/experiments" attr:class="filter" attr:role="search">
+            <label for="search">"Search"</label>
+            <input id="search" name="search" type="search" value=query.search placeholder="Name, notes, network, data set" />
+            <label for="state">"State"</label>
+            <select id="state" name="state">
+                <option value="" selected=query.state.is_empty()>"Any"</option>
+                {states}
+            </select>
+            <button type="submit">"Show"</button>
+        </Form>
+    }
+}
+
+#[component]
+fn List(listing: Listing) -> impl IntoView {
+    let query = listing.query.clone();
+    let narrow = query.is_narrow();
+    let now = RwSignal::new(listing);
+    let reread = {
+        let query = query.clone();
+        live::at_most_every(1_000.0, move || {
+            let query = query.clone();
+            leptos::task::spawn_local(async move {
+                // An answer that does not come leaves the list as it is; the stream says it is down.
+                if let Ok(listing) = read(query).await {
+                    now.try_set(listing);
+                }
+            });
+        })
+    };
+    let on_gap = reread.clone();
+    let open = live::follow(String::new(), move |_| reread(), on_gap);
+
+    let total = move || now.with(|listing| listing.page.total);
+    let ids = move || {
+        now.with(|listing| {
+            let experiments = &listing.page.experiments;
+            experiments.iter().map(|entry| entry.id).collect::<Vec<_>>()
+        })
+    };
+    let row = move |id: i64| {
+        let experiment = Memo::new(move |last: Option<&Option<Experiment>>| {
+            let found = now.with(|listing| {
+                let experiments = &listing.page.experiments;
+                experiments.iter().find(|entry| entry.id == id).cloned()
+            });
+            // A row that is about to go keeps what it showed.
+            found.or_else(|| last.cloned().flatten())
+        });
+        view! { <Row experiment on_delete=move || now.update(|listing| {
+            listing.page.experiments.retain(|entry| entry.id != id);
+            listing.page.total = listing.page.total.saturating_sub(1);
+        }) /> }
+    };
+    let page = query.page;
+    let pages = move || total().div_ceil(PAGE_SIZE).max(1);
+    let back = format!("/experiments?{}", query.text(page.saturating_sub(1)));
+    let on = format!("/experiments?{}", query.text(page + 1));
+    view! {
+        <Interrupted count=Signal::derive(move || now.with(|listing| listing.health.interrupted)) />
+        <div class="scroll" tabindex="0" role="region" aria-label="Experiments" hidden=move || total() == 0>
+            <table id="experiments">
+                <thead>
+                    <tr>
+                        <th scope="col">"Experiment"</th>
+                        <th scope="col">"State"</th>
+                        <th scope="col">"Progress"</th>
+                        <th scope="col">"Network, data set"</th>
+                        <th scope="col">"Alpha"</th>
+                        <th scope="col" class="number">"Runs"</th>
+                        <th scope="col">"Created"</th>
+                        <th scope="col"><span class="sr-only">"Delete"</span></th>
+                    </tr>
+                </thead>
+                <tbody>
+                    <For each=ids key=|id| *id children=row />
+                </tbody>
+            </table>
+        </div>
+        <div class="empty" hidden=move || total() != 0>
+            {if narrow {
+                view! { <p>"No experiment matches."</p><p><A href="/experiments">"Show all"</A></p> }.into_any()
+            } else {
+                view! {
+                    <p>"No experiment yet."</p>
+                    <p><A href="/experiments/new?preset=quick-look">"Start with the quick look"</A>": about five minutes on a CPU."</p>
+                }.into_any()
+            }}
+        </div>
+        <div class="foot">
+            <span>{move || format::plural(total().into(), "experiment", "experiments")}</span>
+            <nav aria-label="Pages of the list" hidden=move || pages() == 1 && page == 1>
+                {(page > 1).then(|| view! { <A href=back>"Newer"</A> })}
+                <span>{move || format!("page {page} of {}", pages())}</span>
+                <span hidden=move || page >= pages()><A href=on>"Older"</A></span>
+            </nav>
+            <live::LiveMark open />
+        </div>
+    }
+}
+
+#[component]
+fn Row(
+    experiment: Memo<Option<Experiment>>,
+    on_delete: impl Fn() + Send + Sync + Clone + 'static,
+) -> impl IntoView {
+    let first = experiment.get_untracked()?;
+    let id = first.id;
+    let spec = first.spec;
+    let progress = Signal::derive(move || experiment.with(|e| e.as_ref().map_or(0.0, |e| e.progress)));
+    let state = Signal::derive(move || {
+        experiment.with(|e| e.as_ref().map_or(RunState::Queued, Experiment::state))
+    });
+    let remaining = move || {
+        experiment
+            .with(|e| e.as_ref().and_then(|e| e.remaining_seconds))
+            .map(|seconds| format!("about {} left", format::duration(seconds)))
+    };
+    let active = Signal::derive(move || {
+        experiment.with(|e| e.as_ref().is_some_and(|e| e.runs.iter().any(|r| r.state.is_active() && r.count > 0)))
+    });
+    let command = use_command();
+    let runs = (spec.alphas.len() * spec.seeds.len()) as u64;
+    let question = format!(
+        "Delete “{}” with its {}, their measurements and checkpoints? This cannot be undone.",
+        spec.name,
+        format::plural(runs, "run", "runs"),
+    );
+    let delete = move || {
+        let on_delete = on_delete.clone();
+        command.send::<()>(Method::Delete, format!("/experiments/{id}"), None, move |()| on_delete());
+    };
+    Some(view! {
+        <tr data-experiment=id>
+            <th scope="row"><A href=format!("/experiments/{id}")>{spec.name.clone()}</A><CommandError command /></th>
+            <td><StateBadge state /></td>
+            <td><ProgressBar share=progress label="Share of epochs done" /><div class="hint">{remaining}</div></td>
+            <td>{spec.network.label()}", "{spec.dataset.label()}</td>
+            <td><AlphaChips alphas=spec.alphas.clone() /></td>
+            <td class="number">{format::count(runs)}</td>
+            <td class="when">{format::timestamp(first.created_at)}</td>
+            <td><Confirm label="Delete" question on_confirm=delete disabled=active /></td>
+        </tr>
+    })
+}
+
+/// Says that a stopped server left runs behind, with one button to go on with all of them.
+#[component]
+fn Interrupted(count: Signal<u32>) -> impl IntoView {
+    #[derive(Deserialize)]
+    struct Resumed {
+        resumed: u32,
+    }
+    let command = use_command();
+    let done = RwSignal::new(None::<u32>);
+    let resume = move |_| {
+        command.send::<Resumed>(Method::Post, "/resume".into(), None, move |answer| {
+            done.set(Some(answer.resumed));
+        });
+    };
+    view! {
+        <div class="notice" hidden=move || count.get() == 0>
+            <p>
+                {move || format::plural(count.get().into(), "run was interrupted", "runs were interrupted")}
+                ". Each can go on from its last checkpoint."
+            </p>
+            <button type="button" id="resume-all" disabled=command.busy on:click=resume>"Resume all"</button>
+            <CommandError command />
+        </div>
+        <p role="status" class="hint">
+            {move || done.get().map(|n| format!("{} resumed.", format::plural(n.into(), "run", "runs")))}
+        </p>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Broken by: a search with an ampersand that changes another parameter, or a filter that is
+    /// lost when the list is turned over.
+    #[test]
+    fn the_query_survives_the_address() {
+        let query = Query {
+            search: "a&state=x".into(),
+            state: "running".into(),
+            page: 1,
+        };
+        assert_eq!(query.text(2), "page=2&search=a%26state%3Dx&state=running");
+        assert!(query.is_narrow() && !Query::default().is_narrow());
+    }
+}

@@ -1,0 +1,19 @@
+//! What is shown where nothing is.
+
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::components::A;
+
+/// The page of every address that has none; answers with status 404.
+#[component]
+pub fn NotFound() -> impl IntoView {
+    #[cfg(feature = "ssr")]
+    if let Some(response) = use_context::<leptos_axum::ResponseOptions>() {
+        response.set_status(http::StatusCode::NOT_FOUND);
+    }
+    view! {
+        <Title text="Not found" />
+        <h1>"Nothing is here"</h1>
+        <p>"The address may be mistyped, or what it led to was deleted. "<A href="/experiments">"All experiments"</A></p>
+    }
+}

@@ -1,0 +1,126 @@
+//! `/datasets`: what is installed, samples of it, and fetching.
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use engine::data::{self, SplitName};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use protocol::Dataset;
+use protocol::api::{DatasetInfo, Sample};
+
+use super::{AppState, Refusal};
+
+/// Data sets, installed or not.
+#[utoipa::path(get, path = "/datasets", responses((status = 200, body = Vec<DatasetInfo>)))]
+pub(super) async fn list(State(state): State<AppState>) -> Result<Json<Vec<DatasetInfo>>, Refusal> {
+    Ok(Json(state.catalogue.datasets().await?))
+}
+
+/// One data set.
+#[utoipa::path(get, path = "/datasets/{id}", params(("id" = String, Path)), responses((status = 200, body = DatasetInfo)))]
+pub(super) async fn one(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+) -> Result<Json<DatasetInfo>, Refusal> {
+    Ok(Json(state.catalogue.dataset(parse(&id)?).await?))
+}
+
+/// Which samples are asked for.
+#[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
+pub(super) struct SampleQuery {
+    /// `train` or `test`.
+    #[serde(default = "test_split")]
+    split: String,
+    /// Images of each class, 1 to 20.
+    #[serde(default = "six")]
+    per_class: usize,
+}
+
+fn test_split() -> String {
+    "test".into()
+}
+
+fn six() -> usize {
+    6
+}
+
+/// The first images of each class.
+#[utoipa::path(get, path = "/datasets/{id}/samples", params(("id" = String, Path), SampleQuery), responses((status = 200, body = Vec<Sample>)))]
+pub(super) async fn samples(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    Query(query): Query<SampleQuery>,
+) -> Result<Json<Vec<Sample>>, Refusal> {
+    let dataset = parse(&id)?;
+    let split: SplitName = query.split.parse()?;
+    if !(1..=20).contains(&query.per_class) {
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, "per_class must be 1 to 20"));
+    }
+    let info = state.catalogue.dataset(dataset.clone()).await?;
+    let classes = info.facts.map(|facts| facts.classes).unwrap_or_default();
+    let directory = state.directory.datasets().to_owned();
+    let found = tokio::task::spawn_blocking(move || {
+        data::samples(&dataset, &directory, split, query.per_class)
+    })
+    .await??;
+    let id = utf8_percent_encode(&id, NON_ALPHANUMERIC).to_string();
+    let samples = found.into_iter().map(|sample| Sample {
+        index: sample.index as u32,
+        label: sample.label,
+        class: classes.get(sample.label as usize).cloned().unwrap_or_default(),
+        url: format!("/api/v1/datasets/{id}/images/{split}/{}.png", sample.index),
+    });
+    Ok(Json(samples.collect()))
+}
+
+/// One image as PNG.
+#[utoipa::path(
+    get,
+    path = "/datasets/{id}/images/{split}/{file}",
+    params(("id" = String, Path), ("split" = String, Path), ("file" = String, Path, description = "`<index>.png`")),
+    responses((status = 200, content_type = "image/png", body = Vec<u8>))
+)]
+pub(super) async fn image(
+    State(state): State<AppState>,
+    Path((id, split, file)): Path<(String, String, String)>,
+) -> Result<impl IntoResponse, Refusal> {
+    let dataset = parse(&id)?;
+    let split: SplitName = split.parse()?;
+    let index = file
+        .strip_suffix(".png")
+        .and_then(|index| index.parse().ok())
+        .ok_or_else(|| Refusal::not_found("an image is called <index>.png"))?;
+    let directory = state.directory.datasets().to_owned();
+    let png = tokio::task::spawn_blocking(move || data::image_png(&dataset, &directory, split, index)).await??;
+    Ok((
+        [
+            (header::CONTENT_TYPE, "image/png"),
+            (header::CACHE_CONTROL, "private, max-age=3600"),
+        ],
+        png,
+    ))
+}
+
+/// Starts to download a published data set; `GET /datasets/{id}` says how far it is.
+#[utoipa::path(post, path = "/datasets/{id}/fetch", params(("id" = String, Path)), responses((status = 202, body = DatasetInfo)))]
+pub(super) async fn fetch(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+) -> Result<(StatusCode, Json<DatasetInfo>), Refusal> {
+    let dataset = parse(&id)?;
+    let info = state.catalogue.dataset(dataset.clone()).await?;
+    if !info.fetchable {
+        return Err(Refusal::new(
+            StatusCode::CONFLICT,
+            format!("{dataset} cannot be downloaded; fetch cifar10 or tiny-imagenet"),
+        ));
+    }
+    state.catalogue.fetch(dataset.clone());
+    Ok((StatusCode::ACCEPTED, Json(state.catalogue.dataset(dataset).await?)))
+}
+
+fn parse(id: &str) -> Result<Dataset, Refusal> {
+    id.parse()
+        .map_err(|error: protocol::dataset::UnknownDataset| Refusal::not_found(error.to_string()))
+}

@@ -1,0 +1,37 @@
+//! `GET /devices`
+
+use axum::Json;
+use axum::extract::State;
+use protocol::RunState;
+use protocol::api::DeviceInfo;
+
+use super::{AppState, Refusal};
+
+/// Devices that can train, with what is on them.
+#[utoipa::path(get, path = "/devices", responses((status = 200, body = Vec<DeviceInfo>)))]
+pub(super) async fn devices(State(state): State<AppState>) -> Result<Json<Vec<DeviceInfo>>, Refusal> {
+    Ok(Json(with_load(&state).await?))
+}
+
+/// The devices with their slots and runs.
+pub(super) async fn with_load(state: &AppState) -> Result<Vec<DeviceInfo>, Refusal> {
+    let running = state.store.count_by_device(RunState::Running).await?;
+    let queued = state.store.count_by_device(RunState::Queued).await?;
+    let count = |counts: &[(String, u32)], id: &str| {
+        counts.iter().find(|(device, _)| device == id).map_or(0, |&(_, count)| count)
+    };
+    let devices = state.catalogue.devices().await;
+    Ok(devices
+        .iter()
+        .map(|device| DeviceInfo {
+            slots: state.scheduler.slots(&device.id),
+            running: count(&running, &device.id),
+            queued: count(&queued, &device.id),
+            id: device.id.clone(),
+            name: device.name.clone(),
+            backend: device.backend.clone(),
+            software: device.software,
+            note: device.note.clone(),
+        })
+        .collect())
+}

@@ -1,0 +1,142 @@
+//! `GET /events`: what happens, as it happens, as server-sent events.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::IntoResponse;
+use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
+use futures::stream::{self, Stream, StreamExt};
+use protocol::api::LiveEvent;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+
+use super::{AppState, Refusal};
+use crate::store::Store;
+
+/// Stored events read at a time during replay.
+const CHUNK: i64 = 500;
+
+/// Whose events are asked for; everything when both are absent.
+#[derive(Debug, Clone, Copy, serde::Deserialize, utoipa::IntoParams)]
+pub(super) struct EventQuery {
+    /// Only this experiment's.
+    experiment: Option<i64>,
+    /// Only this run's.
+    run: Option<i64>,
+}
+
+/// Live events. Stored ones have their sequence number as `id`; with `Last-Event-ID` those that
+/// were missed come first. `event: lagged` says that some were lost: read everything anew.
+#[utoipa::path(
+    get,
+    path = "/events",
+    params(EventQuery, ("Last-Event-ID" = Option<i64>, Header)),
+    responses((status = 200, content_type = "text/event-stream", body = LiveEvent))
+)]
+pub(super) async fn events(
+    State(state): State<AppState>,
+    Query(query): Query<EventQuery>,
+    headers: HeaderMap,
+) -> Result<impl IntoResponse, Refusal> {
+    let last = match headers.get("last-event-id") {
+        Some(value) => Some(
+            value
+                .to_str()
+                .ok()
+                .and_then(|value| value.parse().ok())
+                .ok_or_else(|| Refusal::new(StatusCode::BAD_REQUEST, "Last-Event-ID must be a whole number"))?,
+        ),
+        None => None,
+    };
+    // Listening begins before the replay is read, so that nothing falls between the two; what comes
+    // both ways is dropped by its number.
+    let receiver = state.scheduler.subscribe();
+    let from = match last {
+        Some(last) => last,
+        None => state.store.last_sequence().await?,
+    };
+    let feed = Feed {
+        store: state.store,
+        receiver,
+        query,
+        sequence: from,
+        replaying: last.is_some(),
+        pending: Vec::new().into_iter(),
+    };
+    let greeting = stream::once(async { Ok(SseEvent::default().comment("listening")) });
+    Ok(Sse::new(greeting.chain(feed.stream()))
+        .keep_alive(KeepAlive::new().interval(Duration::from_secs(15))))
+}
+
+struct Feed {
+    store: Store,
+    receiver: Receiver<LiveEvent>,
+    query: EventQuery,
+    /// Number of the last stored event that was sent, or that a new listener need not see.
+    sequence: i64,
+    replaying: bool,
+    pending: std::vec::IntoIter<LiveEvent>,
+}
+
+impl Feed {
+    fn stream(self) -> impl Stream<Item = Result<SseEvent, Infallible>> {
+        stream::unfold(self, |mut feed| async move {
+            let event = feed.next().await?;
+            Some((Ok(event), feed))
+        })
+    }
+
+    async fn next(&mut self) -> Option<SseEvent> {
+        loop {
+            if let Some(event) = self.pending.next() {
+                return Some(self.send(&event));
+            }
+            if self.replaying {
+                let EventQuery { experiment, run } = self.query;
+                let found = self.store.events_after(self.sequence, experiment, run, CHUNK).await;
+                match found {
+                    Ok(events) if events.is_empty() => self.replaying = false,
+                    Ok(events) => self.pending = events.into_iter(),
+                    Err(error) => {
+                        tracing::error!(%error, "a replay of events failed");
+                        return None;
+                    }
+                }
+                continue;
+            }
+            match self.receiver.recv().await {
+                Ok(event) => {
+                    let new = event.sequence.is_none_or(|sequence| sequence > self.sequence);
+                    if new && self.concerns(&event) {
+                        return Some(self.send(&event));
+                    }
+                }
+                Err(RecvError::Lagged(_)) => {
+                    return Some(SseEvent::default().event("lagged").data("{}"));
+                }
+                Err(RecvError::Closed) => return None,
+            }
+        }
+    }
+
+    fn concerns(&self, event: &LiveEvent) -> bool {
+        self.query.experiment.is_none_or(|id| id == event.experiment_id)
+            && self.query.run.is_none_or(|id| id == event.run_id)
+    }
+
+    fn send(&mut self, event: &LiveEvent) -> SseEvent {
+        let sent = SseEvent::default()
+            .event("live")
+            .json_data(event)
+            .unwrap_or_else(|_| SseEvent::default().event("lagged").data("{}"));
+        match event.sequence {
+            Some(sequence) => {
+                self.sequence = sequence;
+                sent.id(sequence.to_string())
+            }
+            None => sent,
+        }
+    }
+}

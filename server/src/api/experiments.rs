@@ -1,0 +1,202 @@
+//! `/experiments`: create, list, read, cancel, resume, delete; and what their runs measured together.
+
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use protocol::api::{AlphaSummary, Experiment, ExperimentPage, ExperimentSummary, Mean, RunMetrics};
+use protocol::{ExperimentSpec, Run, RunResult, RunState};
+
+use super::json::{Body, Id};
+use super::{AppState, Refusal, estimates};
+use crate::statistics::{INTERVAL_METHOD, mean};
+use crate::store::ExperimentQuery;
+
+/// Which experiments are asked for.
+#[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
+pub(super) struct ListQuery {
+    /// Part of the name or the notes.
+    #[serde(default)]
+    search: String,
+    /// Only experiments with a run in this state.
+    #[serde(default)]
+    state: String,
+    /// Page, from 1.
+    #[serde(default = "one")]
+    page: u32,
+    /// Experiments a page, 1 to 200.
+    #[serde(default = "fifty")]
+    page_size: u32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn fifty() -> u32 {
+    50
+}
+
+/// A page of experiments, newest first.
+#[utoipa::path(get, path = "/experiments", params(ListQuery), responses((status = 200, body = ExperimentPage)))]
+pub(super) async fn list(
+    State(state): State<AppState>,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<ExperimentPage>, Refusal> {
+    let run_state = match query.state.as_str() {
+        "" => None,
+        id => Some(RunState::from_id(id).ok_or_else(|| {
+            let known: Vec<_> = RunState::ALL.into_iter().map(RunState::id).collect();
+            Refusal::new(StatusCode::BAD_REQUEST, format!("no state is called `{id}`; there are {}", known.join(", ")))
+        })?),
+    };
+    if query.page == 0 || !(1..=200).contains(&query.page_size) {
+        return Err(Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "page must be 1 or more, and page_size 1 to 200",
+        ));
+    }
+    let query = ExperimentQuery {
+        search: query.search,
+        state: run_state,
+        page: query.page,
+        page_size: query.page_size,
+    };
+    Ok(Json(state.store.experiments(&query).await?))
+}
+
+/// Creates an experiment and queues its runs. Nothing is created when anything is wrong.
+#[utoipa::path(
+    post,
+    path = "/experiments",
+    request_body = ExperimentSpec,
+    responses((status = 201, body = Experiment), (status = 422, body = protocol::api::ApiError))
+)]
+pub(super) async fn create(
+    State(state): State<AppState>,
+    Body(spec): Body<ExperimentSpec>,
+) -> Result<(StatusCode, Json<Experiment>), Refusal> {
+    estimates::check(&state, &spec).await?;
+    let id = state.store.create_experiment(&spec).await?;
+    state.scheduler.wake();
+    Ok((StatusCode::CREATED, Json(state.store.experiment(id).await?)))
+}
+
+/// One experiment.
+#[utoipa::path(get, path = "/experiments/{id}", params(("id" = i64, Path)), responses((status = 200, body = Experiment)))]
+pub(super) async fn read(State(state): State<AppState>, Id(id): Id) -> Result<Json<Experiment>, Refusal> {
+    Ok(Json(state.store.experiment(id).await?))
+}
+
+/// Deletes an experiment with all that it measured; refused while a run is queued or running.
+#[utoipa::path(delete, path = "/experiments/{id}", params(("id" = i64, Path)), responses((status = 204)))]
+pub(super) async fn delete(State(state): State<AppState>, Id(id): Id) -> Result<StatusCode, Refusal> {
+    for run in state.store.delete_experiment(id).await? {
+        let folder = state.directory.run(run);
+        match tokio::fs::remove_dir_all(&folder).await {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                tracing::warn!(%error, folder = %folder.display(), "a deleted run's folder stays");
+            }
+            _ => {}
+        }
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Cancels every queued and running run; what they measured is kept.
+#[utoipa::path(post, path = "/experiments/{id}/cancel", params(("id" = i64, Path)), responses((status = 200, body = Experiment)))]
+pub(super) async fn cancel(State(state): State<AppState>, Id(id): Id) -> Result<Json<Experiment>, Refusal> {
+    // Queued ones first, so that none starts in a slot that a cancelled one leaves.
+    for run_state in [RunState::Queued, RunState::Running] {
+        for run in state.store.run_ids(run_state, Some(id)).await? {
+            state.scheduler.cancel(run).await?;
+        }
+    }
+    Ok(Json(state.store.experiment(id).await?))
+}
+
+/// Queues every interrupted, cancelled or failed run again; each goes on from its checkpoint.
+#[utoipa::path(post, path = "/experiments/{id}/resume", params(("id" = i64, Path)), responses((status = 200, body = Experiment)))]
+pub(super) async fn resume(State(state): State<AppState>, Id(id): Id) -> Result<Json<Experiment>, Refusal> {
+    let mut runs = Vec::new();
+    for run_state in RunState::ALL.into_iter().filter(|run_state| run_state.is_resumable()) {
+        runs.extend(state.store.run_ids(run_state, Some(id)).await?);
+    }
+    runs.sort_unstable();
+    state.store.requeue(&runs).await?;
+    state.scheduler.wake();
+    Ok(Json(state.store.experiment(id).await?))
+}
+
+/// How many runs were queued again.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub(super) struct Resumed {
+    /// Runs that were interrupted and are queued now.
+    resumed: usize,
+}
+
+/// Queues every interrupted run of every experiment again.
+#[utoipa::path(post, path = "/resume", responses((status = 200, body = Resumed)))]
+pub(super) async fn resume_all(State(state): State<AppState>) -> Result<Json<Resumed>, Refusal> {
+    let interrupted = state.store.run_ids(RunState::Interrupted, None).await?;
+    let resumed = state.store.requeue(&interrupted).await?.len();
+    state.scheduler.wake();
+    Ok(Json(Resumed { resumed }))
+}
+
+/// The runs of an experiment, without per-unit values.
+#[utoipa::path(get, path = "/experiments/{id}/runs", params(("id" = i64, Path)), responses((status = 200, body = Vec<Run>)))]
+pub(super) async fn runs(State(state): State<AppState>, Id(id): Id) -> Result<Json<Vec<Run>>, Refusal> {
+    let runs = state.store.runs(id).await?;
+    Ok(Json(runs.into_iter().map(|run| state.scheduler.with_progress(run)).collect()))
+}
+
+/// Every epoch of every run.
+#[utoipa::path(get, path = "/experiments/{id}/metrics", params(("id" = i64, Path)), responses((status = 200, body = Vec<RunMetrics>)))]
+pub(super) async fn metrics(State(state): State<AppState>, Id(id): Id) -> Result<Json<Vec<RunMetrics>>, Refusal> {
+    Ok(Json(state.store.experiment_metrics(id).await?))
+}
+
+/// The finished runs, aggregated over seeds for every alpha.
+#[utoipa::path(get, path = "/experiments/{id}/summary", params(("id" = i64, Path)), responses((status = 200, body = ExperimentSummary)))]
+pub(super) async fn summary(State(state): State<AppState>, Id(id): Id) -> Result<Json<ExperimentSummary>, Refusal> {
+    Ok(Json(summarise(&state.store.runs(id).await?)))
+}
+
+/// Means over the seeds of each alpha, with their intervals.
+pub(crate) fn summarise(runs: &[Run]) -> ExperimentSummary {
+    let finished: Vec<(f64, &RunResult)> = runs
+        .iter()
+        .filter_map(|run| Some((run.spec.alpha, run.result.as_ref()?)))
+        .collect();
+    let mut alphas: Vec<f64> = finished.iter().map(|&(alpha, _)| alpha).collect();
+    alphas.sort_by(f64::total_cmp);
+    alphas.dedup();
+    let layers = finished.first().map_or(Vec::new(), |(_, result)| {
+        result.layers.iter().map(|layer| layer.name.clone()).collect()
+    });
+    let of = |alpha: f64, value: &dyn Fn(&RunResult) -> f64| -> Option<Mean> {
+        let values: Vec<f64> = finished
+            .iter()
+            .filter(|&&(of, _)| of == alpha)
+            .map(|(_, result)| value(result))
+            .collect();
+        mean(&values)
+    };
+    ExperimentSummary {
+        alphas: alphas
+            .into_iter()
+            .filter_map(|alpha| {
+                Some(AlphaSummary {
+                    alpha,
+                    selectivity: of(alpha, &|result| result.selectivity)?,
+                    test_accuracy: of(alpha, &|result| result.test_accuracy)?,
+                    layer_selectivity: (0..layers.len())
+                        .filter_map(|layer| of(alpha, &|result| result.layers[layer].mean))
+                        .collect(),
+                })
+            })
+            .collect(),
+        layers,
+        interval_method: INTERVAL_METHOD.into(),
+    }
+}

@@ -1,0 +1,183 @@
+//! Everything that was measured, as CSV and JSON.
+
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use protocol::api::{Experiment, ExperimentSummary, RunMetrics};
+use protocol::{EpochMetrics, Run};
+
+use super::experiments::summarise;
+use super::json::Id;
+use super::{AppState, Refusal};
+
+/// Which table is asked for.
+#[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
+pub(super) struct TableQuery {
+    /// `runs` (one row a run), `epochs` (one row a run and epoch) or `units` (one row a run, layer and unit).
+    #[serde(default)]
+    table: String,
+}
+
+/// An experiment with all of its runs, epochs and units.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub(super) struct Export {
+    experiment: Experiment,
+    summary: ExperimentSummary,
+    /// Results with every unit.
+    runs: Vec<Run>,
+    epochs: Vec<RunMetrics>,
+}
+
+type Table = (Vec<&'static str>, Vec<Vec<String>>);
+
+/// A table of an experiment as CSV; `table` is `runs` when absent.
+#[utoipa::path(get, path = "/experiments/{id}/export.csv", params(("id" = i64, Path), TableQuery), responses((status = 200, content_type = "text/csv", body = String)))]
+pub(super) async fn experiment_csv(
+    State(state): State<AppState>,
+    Id(id): Id,
+    Query(query): Query<TableQuery>,
+) -> Result<impl IntoResponse, Refusal> {
+    let table = match query.table.as_str() {
+        "" | "runs" => runs_table(&state.store.runs(id).await?),
+        "epochs" => epochs_table(&state.store.experiment_metrics(id).await?),
+        "units" => units_table(&state.store.finished_runs_with_units(id).await?),
+        other => return Err(unknown_table(other, "runs, epochs, units")),
+    };
+    csv(&format!("experiment-{id}-{}.csv", name_of(&query.table, "runs")), table)
+}
+
+/// A table of a run as CSV; `table` is `epochs` when absent.
+#[utoipa::path(get, path = "/runs/{id}/export.csv", params(("id" = i64, Path), TableQuery), responses((status = 200, content_type = "text/csv", body = String)))]
+pub(super) async fn run_csv(
+    State(state): State<AppState>,
+    Id(id): Id,
+    Query(query): Query<TableQuery>,
+) -> Result<impl IntoResponse, Refusal> {
+    let run = state.store.run(id).await?;
+    let table = match query.table.as_str() {
+        "" | "epochs" => epochs_table(&[RunMetrics {
+            run_id: id,
+            alpha: run.spec.alpha,
+            seed: run.spec.seed,
+            epochs: state.store.run_metrics(id).await?,
+        }]),
+        "units" => units_table(&[run]),
+        other => return Err(unknown_table(other, "epochs, units")),
+    };
+    csv(&format!("run-{id}-{}.csv", name_of(&query.table, "epochs")), table)
+}
+
+/// An experiment with everything that it measured, as JSON.
+#[utoipa::path(get, path = "/experiments/{id}/export.json", params(("id" = i64, Path)), responses((status = 200, body = Export)))]
+pub(super) async fn experiment_json(
+    State(state): State<AppState>,
+    Id(id): Id,
+) -> Result<impl IntoResponse, Refusal> {
+    let mut runs = state.store.runs(id).await?;
+    for with_units in state.store.finished_runs_with_units(id).await? {
+        if let Some(run) = runs.iter_mut().find(|run| run.id == with_units.id) {
+            *run = with_units;
+        }
+    }
+    let export = Export {
+        experiment: state.store.experiment(id).await?,
+        summary: summarise(&runs),
+        runs,
+        epochs: state.store.experiment_metrics(id).await?,
+    };
+    let disposition = format!("attachment; filename=\"experiment-{id}.json\"");
+    Ok(([(header::CONTENT_DISPOSITION, disposition)], Json(export)))
+}
+
+fn name_of<'a>(asked: &'a str, default: &'a str) -> &'a str {
+    if asked.is_empty() { default } else { asked }
+}
+
+fn unknown_table(asked: &str, known: &str) -> Refusal {
+    Refusal::new(StatusCode::BAD_REQUEST, format!("no table is called `{asked}`; there are {known}"))
+}
+
+fn runs_table(runs: &[Run]) -> Table {
+    let header = vec![
+        "run", "network", "dataset", "alpha", "seed", "device", "state", "reason", "epochs", "epochs_done",
+        "best_epoch", "validation_accuracy", "validation_images", "test_accuracy", "test_cross_entropy_nats",
+        "test_images", "selectivity",
+    ];
+    let rows = runs.iter().map(|run| {
+        let spec = &run.spec;
+        let mut row = vec![
+            run.id.to_string(), spec.network.to_string(), spec.dataset.to_string(), spec.alpha.to_string(),
+            spec.seed.to_string(), spec.device.clone(), run.state.id().to_owned(),
+            run.reason.clone().unwrap_or_default(), spec.training.epochs.to_string(), run.epochs_done.to_string(),
+        ];
+        match &run.result {
+            Some(result) => row.extend([
+                result.best_epoch.to_string(), result.validation_accuracy.to_string(),
+                result.validation_images.to_string(), result.test_accuracy.to_string(),
+                result.test_cross_entropy.to_string(), result.test_images.to_string(),
+                result.selectivity.to_string(),
+            ]),
+            None => row.extend(std::iter::repeat_n(String::new(), 7)),
+        }
+        row
+    });
+    (header, rows.collect())
+}
+
+fn epochs_table(runs: &[RunMetrics]) -> Table {
+    let header = vec![
+        "run", "alpha", "seed", "epoch", "learning_rate", "train_loss_nats", "train_cross_entropy_nats",
+        "train_selectivity", "train_accuracy", "validation_cross_entropy_nats", "validation_accuracy",
+        "validation_selectivity", "images_per_second", "seconds",
+    ];
+    let row = |run: &RunMetrics, epoch: &EpochMetrics| {
+        let numbers = [
+            epoch.learning_rate, epoch.train_loss, epoch.train_cross_entropy, epoch.train_selectivity,
+            epoch.train_accuracy, epoch.validation_cross_entropy, epoch.validation_accuracy, epoch.selectivity,
+            epoch.images_per_second, epoch.seconds,
+        ];
+        let mut row = vec![
+            run.run_id.to_string(), run.alpha.to_string(), run.seed.to_string(), epoch.epoch.to_string(),
+        ];
+        row.extend(numbers.iter().map(f64::to_string));
+        row
+    };
+    let rows = runs.iter().flat_map(|run| run.epochs.iter().map(move |epoch| row(run, epoch)));
+    (header, rows.collect())
+}
+
+fn units_table(runs: &[Run]) -> Table {
+    let header = vec!["run", "alpha", "seed", "layer", "layer_name", "unit", "selectivity", "preferred_class"];
+    let mut rows = Vec::new();
+    for run in runs {
+        let classes = run.started.as_ref().map_or(&[][..], |started| &started.classes);
+        for (index, layer) in run.result.iter().flat_map(|result| result.layers.iter().enumerate()) {
+            for (unit, (selectivity, class)) in layer.units.iter().zip(&layer.preferred_class).enumerate() {
+                rows.push(vec![
+                    run.id.to_string(), run.spec.alpha.to_string(), run.spec.seed.to_string(), index.to_string(),
+                    layer.name.clone(), unit.to_string(), selectivity.to_string(),
+                    classes.get(*class as usize).cloned().unwrap_or_else(|| class.to_string()),
+                ]);
+            }
+        }
+    }
+    (header, rows)
+}
+
+fn csv(name: &str, (header, rows): Table) -> Result<impl IntoResponse + use<>, Refusal> {
+    let failed = |error: String| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error);
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(header).map_err(|error| failed(error.to_string()))?;
+    for row in rows {
+        writer.write_record(row).map_err(|error| failed(error.to_string()))?;
+    }
+    let text = writer.into_inner().map_err(|error| failed(error.to_string()))?;
+    Ok((
+        [
+            (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
+            (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
+        ],
+        text,
+    ))
+}

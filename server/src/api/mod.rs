@@ -1,0 +1,104 @@
+//! The API under `/api/v1`; one resource a file. [`app`] is the whole of it, as a router that a test can call.
+
+mod datasets;
+mod devices;
+mod document;
+mod error;
+mod estimates;
+mod events;
+mod experiments;
+mod exports;
+mod guard;
+mod health;
+mod json;
+mod options;
+mod runs;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::catalogue::Catalogue;
+use crate::directory::DataDirectory;
+use crate::estimate::Estimator;
+use crate::scheduler::Scheduler;
+use crate::store::Store;
+
+pub use error::Refusal;
+pub use estimates::launchable;
+pub use guard::{AllowedHosts, guard};
+
+/// What every handler may use.
+#[derive(Clone)]
+pub struct AppState {
+    /// What was asked and measured.
+    pub store: Store,
+    /// What is at work.
+    pub scheduler: Scheduler,
+    /// Where files are.
+    pub directory: DataDirectory,
+    /// Data sets, devices, downloads.
+    pub catalogue: Catalogue,
+    /// Time estimates.
+    pub estimator: Arc<Estimator>,
+}
+
+/// The largest request body: a spec is a few kilobytes.
+const BODY_LIMIT: usize = 1 << 20;
+
+#[derive(OpenApi)]
+#[openapi(info(
+    title = "Selectivity Lab",
+    description = "Experiments on class selectivity and robustness: launch, watch, read, export. Every refusal has the body of `ApiError`. Times are milliseconds since 1970-01-01 UTC."
+))]
+struct Document;
+
+/// Every route of the API, the document that describes them, and the page that shows it. A new
+/// resource is one file and one line here.
+pub fn app(state: AppState) -> Router {
+    let (router, document) = OpenApiRouter::with_openapi(Document::openapi())
+        .nest(
+            "/api/v1",
+            OpenApiRouter::new()
+                .routes(routes!(health::health))
+                .routes(routes!(devices::devices))
+                .routes(routes!(options::options))
+                .routes(routes!(options::presets))
+                .routes(routes!(datasets::list))
+                .routes(routes!(datasets::one))
+                .routes(routes!(datasets::samples))
+                .routes(routes!(datasets::image))
+                .routes(routes!(datasets::fetch))
+                .routes(routes!(estimates::estimate))
+                .routes(routes!(experiments::list, experiments::create))
+                .routes(routes!(experiments::read, experiments::delete))
+                .routes(routes!(experiments::cancel))
+                .routes(routes!(experiments::resume))
+                .routes(routes!(experiments::runs))
+                .routes(routes!(experiments::metrics))
+                .routes(routes!(experiments::summary))
+                .routes(routes!(exports::experiment_csv))
+                .routes(routes!(exports::experiment_json))
+                .routes(routes!(experiments::resume_all))
+                .routes(routes!(runs::read))
+                .routes(routes!(runs::metrics))
+                .routes(routes!(runs::log))
+                .routes(routes!(runs::artifacts))
+                .routes(routes!(runs::artifact))
+                .routes(routes!(exports::run_csv))
+                .routes(routes!(runs::cancel))
+                .routes(routes!(runs::resume))
+                .routes(routes!(events::events)),
+        )
+        .split_for_parts();
+    router
+        .merge(document::routes(document))
+        .route("/api/v1/{*rest}", axum::routing::any(error::no_route))
+        .method_not_allowed_fallback(error::no_method)
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .with_state(state)
+}

@@ -1,0 +1,10 @@
+//! What the binary can be asked to do; one command a file.
+
+pub mod analyze;
+pub mod bench;
+pub mod calibrate;
+pub mod data;
+pub mod devices;
+pub mod run;
+pub mod serve;
+pub mod worker;

@@ -1,0 +1,116 @@
+//! `selectivity-lab serve`: the dashboard, the API and the scheduler.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::middleware;
+use tokio::net::TcpListener;
+
+use crate::api::{AllowedHosts, AppState, app, guard};
+use crate::catalogue::Catalogue;
+use crate::directory::DataDirectory;
+use crate::estimate::Estimator;
+use crate::lock::StoreLock;
+use crate::scheduler::{Scheduler, Slots};
+use crate::ssr::site;
+use crate::store::Store;
+
+/// Arguments of `serve`.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// The address to listen on; other machines can reach the server only if this is not loopback.
+    #[arg(long, default_value = "127.0.0.1", env = "SELECTIVITY_LAB_HOST")]
+    host: IpAddr,
+    /// The port to listen on; 0 takes a free one.
+    #[arg(long, default_value_t = 3000, env = "SELECTIVITY_LAB_PORT")]
+    port: u16,
+    /// Another name under which people reach the server; may be repeated.
+    #[arg(long)]
+    allow_host: Vec<String>,
+    /// Runs a device takes at once, as DEVICE=N; may be repeated. 1 where not said.
+    #[arg(long, value_parser = parse_slots)]
+    slots: Vec<(String, u32)>,
+    /// The folder with the dashboard's files, made by `make site`.
+    #[arg(long, default_value = "target/site", env = "LEPTOS_SITE_ROOT")]
+    site_root: PathBuf,
+}
+
+fn parse_slots(text: &str) -> Result<(String, u32), String> {
+    let wrong = || format!("`{text}` is not DEVICE=N with N 1 or more, for example cpu=2");
+    let (device, count) = text.rsplit_once('=').ok_or_else(wrong)?;
+    let count = count.parse().ok().filter(|&count| count >= 1).ok_or_else(wrong)?;
+    Ok((device.to_owned(), count))
+}
+
+impl Arguments {
+    /// Serves until it is told to stop.
+    ///
+    /// # Errors
+    /// When the store is in use, the port is taken, or the dashboard's files are missing.
+    pub async fn run(self, directory: DataDirectory) -> Result<(), Box<dyn Error>> {
+        if !self.site_root.join("pkg/app.js").is_file() {
+            let folder = self.site_root.display();
+            return Err(format!("{folder} does not hold the dashboard; run `make site`, or name the folder with --site-root").into());
+        }
+        let mut lock = StoreLock::acquire(&directory.lock(), "a server that is starting")?;
+        let listener = TcpListener::bind((self.host, self.port)).await.map_err(|error| {
+            format!("cannot listen on {}:{}: {error}; choose another port with --port", self.host, self.port)
+        })?;
+        let address = listener.local_addr()?;
+        lock.describe(&format!("the server at http://{address}"))?;
+
+        let executable = std::env::current_exe()?;
+        let store = Store::open(&directory.store()).await?;
+        let slots = Slots::new(self.slots.into_iter().collect::<BTreeMap<_, _>>());
+        let scheduler = Scheduler::start(store.clone(), directory.clone(), executable.clone(), slots).await?;
+        let catalogue = Catalogue::new(directory.clone(), executable.clone());
+        // Asked early: a cold GPU driver takes seconds, and the first form should not wait for it.
+        let early = catalogue.clone();
+        tokio::spawn(async move { early.devices().await.len() });
+        let state = AppState {
+            store,
+            scheduler: scheduler.clone(),
+            directory,
+            catalogue,
+            estimator: Arc::new(Estimator::new(executable)),
+        };
+        let mut hosts = self.allow_host;
+        if !self.host.is_loopback() && !self.host.is_unspecified() {
+            hosts.push(address.ip().to_string());
+        }
+        let hosts = AllowedHosts::new(address.port(), &hosts);
+        let site = site(app(state), self.site_root).layer(middleware::from_fn_with_state(hosts, guard));
+        println!("Selectivity Lab is listening on http://{address}");
+        let stopping = scheduler.clone();
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        let server = axum::serve(listener, site).with_graceful_shutdown(async move {
+            told_to_stop().await;
+            stopping.stop().await;
+            // Open event streams never end by themselves: the server waits for others only briefly.
+            let _ = stop.send(());
+        });
+        tokio::select! {
+            served = server.into_future() => served?,
+            () = async { let _ = stopped.await; tokio::time::sleep(std::time::Duration::from_secs(1)).await; } => {}
+        }
+        drop(lock);
+        Ok(())
+    }
+}
+
+/// Waits for SIGINT or SIGTERM.
+pub(super) async fn told_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        },
+        Err(_) => {
+            let _ = tokio::signal::ctrl_c().await;
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Selectivity Lab's server. Data travels one way: spec -> [`scheduler`] -> worker (engine) -> events
+//! -> [`store`] -> [`api`] -> app.
+
+pub mod api;
+pub mod catalogue;
+pub mod clock;
+pub mod commands;
+pub mod directory;
+pub mod estimate;
+pub mod fetch;
+pub mod lock;
+pub mod scheduler;
+pub mod ssr;
+pub mod statistics;
+pub mod store;

@@ -1,0 +1,243 @@
+//! The scheduler: runs wait for a slot on their device, and each gets a worker process of its own.
+//!
+//! Spec in, events out: a worker reads its spec from standard input and writes one event a line to
+//! standard output. Whatever ends a worker (a crash, a full memory, a GPU driver's fault) ends that run
+//! and nothing else.
+
+mod supervise;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use protocol::api::LiveEvent;
+use protocol::event::Progress;
+use protocol::{Event, Run, RunState};
+use tokio::sync::{Notify, broadcast, mpsc};
+
+use crate::directory::DataDirectory;
+use crate::store::{Store, StoreError};
+
+/// Events that a slow listener may fall behind before it is told to read everything anew.
+const LIVE_CAPACITY: usize = 4096;
+
+/// What a worker can be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Command {
+    /// End the run as cancelled.
+    Cancel,
+    /// End at once; the run becomes interrupted.
+    Stop,
+}
+
+/// How many runs each device takes at once.
+#[derive(Debug, Clone, Default)]
+pub struct Slots(BTreeMap<String, u32>);
+
+impl Slots {
+    /// Slots by device identifier; 1 for every device that is not named.
+    pub fn new(slots: BTreeMap<String, u32>) -> Self {
+        Slots(slots)
+    }
+
+    /// Slots of `device`, 1 or more.
+    pub fn of(&self, device: &str) -> u32 {
+        self.0.get(device).copied().unwrap_or(1).max(1)
+    }
+}
+
+/// A handle to the scheduler; clones share it.
+#[derive(Clone)]
+pub struct Scheduler(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    directory: DataDirectory,
+    executable: PathBuf,
+    slots: Slots,
+    /// Workers at work, by run.
+    workers: Mutex<HashMap<i64, mpsc::UnboundedSender<Command>>>,
+    /// Where each worker is right now.
+    progress: Mutex<HashMap<i64, Progress>>,
+    live: broadcast::Sender<LiveEvent>,
+    /// Something may be startable.
+    wake: Notify,
+    /// A worker has ended.
+    ended: Notify,
+    stopping: std::sync::atomic::AtomicBool,
+}
+
+impl Scheduler {
+    /// A scheduler over `store` whose workers are `executable worker …`. Runs that an earlier
+    /// scheduler left queued or running become interrupted.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn start(
+        store: Store,
+        directory: DataDirectory,
+        executable: PathBuf,
+        slots: Slots,
+    ) -> Result<Scheduler, StoreError> {
+        let scheduler = Scheduler(Arc::new(Inner {
+            store,
+            directory,
+            executable,
+            slots,
+            workers: Mutex::default(),
+            progress: Mutex::default(),
+            live: broadcast::Sender::new(LIVE_CAPACITY),
+            wake: Notify::new(),
+            ended: Notify::new(),
+            stopping: false.into(),
+        }));
+        let left = [
+            (RunState::Running, "the server stopped while it ran"),
+            (RunState::Queued, "the server stopped before it began"),
+        ];
+        for (state, message) in left {
+            for run_id in scheduler.0.store.run_ids(state, None).await? {
+                let message = message.to_owned();
+                scheduler.publish(run_id, &Event::Interrupted { message }).await?;
+            }
+        }
+        let dispatcher = scheduler.clone();
+        tokio::spawn(async move { dispatcher.dispatch().await });
+        Ok(scheduler)
+    }
+
+    /// Live events from now on: stored ones with their number, and progress.
+    pub fn subscribe(&self) -> broadcast::Receiver<LiveEvent> {
+        self.0.live.subscribe()
+    }
+
+    /// Slots of `device`.
+    pub fn slots(&self, device: &str) -> u32 {
+        self.0.slots.of(device)
+    }
+
+    /// Fills in where the run's worker is.
+    pub fn with_progress(&self, mut run: Run) -> Run {
+        if run.state == RunState::Running {
+            run.progress = lock(&self.0.progress).get(&run.id).cloned();
+        }
+        run
+    }
+
+    /// Looks for runs to start; call it after queueing some.
+    pub fn wake(&self) {
+        self.0.wake.notify_one();
+    }
+
+    /// Cancels a run that is queued or running; what it measured is kept. A running one ends within 2 s.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn cancel(&self, run_id: i64) -> Result<(), StoreError> {
+        // A run between queue and worker is found on the second look.
+        for _ in 0..2 {
+            let sent = lock(&self.0.workers)
+                .get(&run_id)
+                .is_some_and(|worker| worker.send(Command::Cancel).is_ok());
+            if sent {
+                return Ok(());
+            }
+            if self.0.store.run(run_id).await?.state == RunState::Queued {
+                self.publish(run_id, &Event::Cancelled).await?;
+                return Ok(());
+            }
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    }
+
+    /// Ends every worker and starts no more; their runs become interrupted.
+    pub async fn stop(&self) {
+        self.0.stopping.store(true, std::sync::atomic::Ordering::SeqCst);
+        loop {
+            let ended = self.0.ended.notified();
+            {
+                let workers = lock(&self.0.workers);
+                if workers.is_empty() {
+                    return;
+                }
+                for worker in workers.values() {
+                    // A worker that has just ended no longer listens.
+                    let _ = worker.send(Command::Stop);
+                }
+            }
+            ended.await;
+        }
+    }
+
+    /// Whether no worker is at work and none waits.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn is_idle(&self) -> Result<bool, StoreError> {
+        Ok(lock(&self.0.workers).is_empty()
+            && self.0.store.count_by_device(RunState::Queued).await?.is_empty())
+    }
+
+    /// Stores an event, then tells everyone. `false` when it came too late to count.
+    async fn publish(&self, run_id: i64, event: &Event) -> Result<bool, StoreError> {
+        let stored = self.0.store.record(run_id, event).await?;
+        let counted = stored.is_some();
+        if let Some(live) = stored {
+            // No listener is no error.
+            let _ = self.0.live.send(live);
+        }
+        Ok(counted)
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.0.stopping.load(std::sync::atomic::Ordering::SeqCst)
+    }
+
+    /// Starts runs whenever there is one waiting and a slot free.
+    async fn dispatch(&self) {
+        loop {
+            if let Err(error) = self.fill_slots().await {
+                tracing::error!(%error, "cannot look for runs to start; trying again in 5 s");
+                tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+                continue;
+            }
+            self.0.wake.notified().await;
+        }
+    }
+
+    async fn fill_slots(&self) -> Result<(), StoreError> {
+        for (device, _) in self.0.store.count_by_device(RunState::Queued).await? {
+            loop {
+                if self.is_stopping() {
+                    return Ok(());
+                }
+                let running = self.0.store.count_by_device(RunState::Running).await?;
+                let running = running.iter().find(|(name, _)| *name == device);
+                if running.map_or(0, |&(_, count)| count) >= self.slots(&device) {
+                    break;
+                }
+                let Some(run) = self.0.store.take_queued(&device).await? else {
+                    break;
+                };
+                let (sender, receiver) = mpsc::unbounded_channel();
+                lock(&self.0.workers).insert(run.id, sender);
+                let scheduler = self.clone();
+                tokio::spawn(async move {
+                    let run_id = run.id;
+                    supervise::supervise(&scheduler, run, receiver).await;
+                    lock(&scheduler.0.workers).remove(&run_id);
+                    lock(&scheduler.0.progress).remove(&run_id);
+                    scheduler.0.ended.notify_waiters();
+                    scheduler.wake();
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A panic elsewhere leaves these maps whole: every change is one call.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,170 @@
+//! Events: stored before anyone is told of them, and read back for pages and for replay.
+
+use protocol::api::{LiveEvent, LogLine, RunMetrics};
+use protocol::{EpochMetrics, Event, RunSpec};
+use sqlx::Row;
+
+use super::{Store, StoreError, runs};
+use crate::clock::now;
+
+impl Store {
+    /// Stores an event and what it means for its run, all or nothing. `None` when it comes too late:
+    /// the run has ended otherwise in the meantime, and stays as it ended.
+    ///
+    /// # Errors
+    /// When the store fails; nothing has changed then.
+    pub async fn record(&self, run_id: i64, event: &Event) -> Result<Option<LiveEvent>, StoreError> {
+        let at = now();
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let experiment_id: i64 = sqlx::query_scalar("SELECT experiment_id FROM runs WHERE id = ?")
+            .bind(run_id)
+            .fetch_optional(&mut *transaction)
+            .await?
+            .ok_or(StoreError::NoRun(run_id))?;
+        if !runs::apply(&mut transaction, run_id, event, at).await? {
+            return Ok(None);
+        }
+        let payload = serde_json::to_value(event)?;
+        let kind = payload["type"].as_str().unwrap_or_default().to_owned();
+        let sequence = sqlx::query(
+            "INSERT INTO events (run_id, experiment_id, at, kind, payload) VALUES (?, ?, ?, ?, ?)",
+        )
+        .bind(run_id)
+        .bind(experiment_id)
+        .bind(at)
+        .bind(kind)
+        .bind(payload.to_string())
+        .execute(&mut *transaction)
+        .await?
+        .last_insert_rowid();
+        transaction.commit().await?;
+        Ok(Some(LiveEvent {
+            sequence: Some(sequence),
+            at,
+            experiment_id,
+            run_id,
+            event: event.clone(),
+        }))
+    }
+
+    /// Up to `limit` events after `sequence`, of one experiment or run, or of all.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn events_after(
+        &self,
+        sequence: i64,
+        experiment_id: Option<i64>,
+        run_id: Option<i64>,
+        limit: i64,
+    ) -> Result<Vec<LiveEvent>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT sequence, at, experiment_id, run_id, payload FROM events
+             WHERE sequence > ?1 AND (?2 IS NULL OR experiment_id = ?2) AND (?3 IS NULL OR run_id = ?3)
+             ORDER BY sequence LIMIT ?4",
+        )
+        .bind(sequence)
+        .bind(experiment_id)
+        .bind(run_id)
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(LiveEvent {
+                    sequence: Some(row.try_get("sequence")?),
+                    at: row.try_get("at")?,
+                    experiment_id: row.try_get("experiment_id")?,
+                    run_id: row.try_get("run_id")?,
+                    event: serde_json::from_str(row.try_get("payload")?)?,
+                })
+            })
+            .collect()
+    }
+
+    /// The newest sequence number; 0 in an empty store.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn last_sequence(&self) -> Result<i64, StoreError> {
+        Ok(
+            sqlx::query_scalar("SELECT coalesce(max(sequence), 0) FROM events")
+                .fetch_one(&self.pool)
+                .await?,
+        )
+    }
+
+    /// A run's log, oldest first.
+    ///
+    /// # Errors
+    /// When there is no such run.
+    pub async fn log(&self, run_id: i64) -> Result<Vec<LogLine>, StoreError> {
+        self.run(run_id).await?;
+        let rows = sqlx::query(
+            "SELECT at, payload FROM events WHERE run_id = ? AND kind = 'log' ORDER BY sequence LIMIT 5000",
+        )
+        .bind(run_id)
+        .fetch_all(&self.pool)
+        .await?;
+        let mut lines = Vec::new();
+        for row in &rows {
+            if let Event::Log { level, message } = serde_json::from_str(row.try_get("payload")?)? {
+                lines.push(LogLine {
+                    at: row.try_get("at")?,
+                    level,
+                    message,
+                });
+            }
+        }
+        Ok(lines)
+    }
+
+    /// A run's epochs in order.
+    ///
+    /// # Errors
+    /// When there is no such run.
+    pub async fn run_metrics(&self, run_id: i64) -> Result<Vec<EpochMetrics>, StoreError> {
+        self.run(run_id).await?;
+        let rows: Vec<String> =
+            sqlx::query_scalar("SELECT metrics FROM epochs WHERE run_id = ? ORDER BY epoch")
+                .bind(run_id)
+                .fetch_all(&self.pool)
+                .await?;
+        rows.iter().map(|metrics| Ok(serde_json::from_str(metrics)?)).collect()
+    }
+
+    /// The epochs of every run of an experiment.
+    ///
+    /// # Errors
+    /// When there is no such experiment.
+    pub async fn experiment_metrics(&self, experiment_id: i64) -> Result<Vec<RunMetrics>, StoreError> {
+        self.experiment(experiment_id).await?;
+        let rows = sqlx::query(
+            "SELECT runs.id AS id, runs.spec AS spec, epochs.metrics AS metrics
+             FROM runs LEFT JOIN epochs ON epochs.run_id = runs.id
+             WHERE runs.experiment_id = ? ORDER BY runs.id, epochs.epoch",
+        )
+        .bind(experiment_id)
+        .fetch_all(&self.pool)
+        .await?;
+        let mut metrics: Vec<RunMetrics> = Vec::new();
+        for row in &rows {
+            let run_id: i64 = row.try_get("id")?;
+            if metrics.last().is_none_or(|last| last.run_id != run_id) {
+                let spec: RunSpec = serde_json::from_str(row.try_get("spec")?)?;
+                metrics.push(RunMetrics {
+                    run_id,
+                    alpha: spec.alpha,
+                    seed: spec.seed,
+                    epochs: Vec::new(),
+                });
+            }
+            if let (Some(epoch), Some(last)) =
+                (row.try_get::<Option<&str>, _>("metrics")?, metrics.last_mut())
+            {
+                last.epochs.push(serde_json::from_str(epoch)?);
+            }
+        }
+        Ok(metrics)
+    }
+}

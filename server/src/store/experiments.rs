@@ -1,0 +1,209 @@
+//! Experiments: created whole, listed with their runs counted, deleted only when nothing of them is at work.
+
+use protocol::api::{Experiment, ExperimentPage, StateCount};
+use protocol::{EpochMetrics, ExperimentSpec, RunState};
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use super::{Store, StoreError};
+use crate::clock::now;
+
+/// Which experiments are asked for.
+#[derive(Debug, Clone, Default)]
+pub struct ExperimentQuery {
+    /// Part of the name or the notes; everything when empty.
+    pub search: String,
+    /// Only experiments that have a run in this state.
+    pub state: Option<RunState>,
+    /// Page, from 1.
+    pub page: u32,
+    /// Experiments a page.
+    pub page_size: u32,
+}
+
+impl Store {
+    /// Creates an experiment and queues its runs, all or nothing.
+    ///
+    /// # Errors
+    /// When the store fails; nothing was created then.
+    pub async fn create_experiment(&self, spec: &ExperimentSpec) -> Result<i64, StoreError> {
+        let at = now();
+        let mut transaction = self.pool.begin().await?;
+        let experiment_id = sqlx::query(
+            "INSERT INTO experiments (name, notes, spec, created_at) VALUES (?, ?, ?, ?)",
+        )
+        .bind(&spec.name)
+        .bind(&spec.notes)
+        .bind(serde_json::to_string(spec)?)
+        .bind(at)
+        .execute(&mut *transaction)
+        .await?
+        .last_insert_rowid();
+        for run in spec.runs() {
+            sqlx::query(
+                "INSERT INTO runs (experiment_id, alpha, seed, device, epochs, spec, state, queued_at)
+                 VALUES (?, ?, ?, ?, ?, ?, 'queued', ?)",
+            )
+            .bind(experiment_id)
+            .bind(run.alpha)
+            .bind(run.seed as i64) // At most 2^53 - 1, checked with the spec.
+            .bind(&run.device)
+            .bind(run.training.epochs)
+            .bind(serde_json::to_string(&run)?)
+            .bind(at)
+            .execute(&mut *transaction)
+            .await?;
+        }
+        transaction.commit().await?;
+        Ok(experiment_id)
+    }
+
+    /// One experiment with its runs counted.
+    ///
+    /// # Errors
+    /// When there is none of this number.
+    pub async fn experiment(&self, id: i64) -> Result<Experiment, StoreError> {
+        let row = sqlx::query("SELECT id, spec, created_at FROM experiments WHERE id = ?")
+            .bind(id)
+            .fetch_optional(&self.pool)
+            .await?
+            .ok_or(StoreError::NoExperiment(id))?;
+        self.with_counts(&row).await
+    }
+
+    /// A page of experiments, newest first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn experiments(&self, query: &ExperimentQuery) -> Result<ExperimentPage, StoreError> {
+        const MATCH: &str = "(?1 = '' OR instr(lower(name || char(10) || notes), lower(?1)) > 0)
+             AND (?2 IS NULL OR EXISTS (SELECT 1 FROM runs WHERE experiment_id = experiments.id AND state = ?2))";
+        let state = query.state.map(RunState::id);
+        let total: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
+            "SELECT count(*) FROM experiments WHERE {MATCH}"
+        )))
+        .bind(query.search.trim())
+        .bind(state)
+        .fetch_one(&self.pool)
+        .await?;
+        let page_size = query.page_size.max(1);
+        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "SELECT id, spec, created_at FROM experiments WHERE {MATCH} ORDER BY id DESC LIMIT ?3 OFFSET ?4"
+        )))
+        .bind(query.search.trim())
+        .bind(state)
+        .bind(page_size)
+        .bind(i64::from(query.page.max(1) - 1) * i64::from(page_size))
+        .fetch_all(&self.pool)
+        .await?;
+        let mut experiments = Vec::with_capacity(rows.len());
+        for row in &rows {
+            experiments.push(self.with_counts(row).await?);
+        }
+        Ok(ExperimentPage {
+            experiments,
+            total: u32::try_from(total).unwrap_or(u32::MAX),
+        })
+    }
+
+    /// Deletes an experiment with its runs and all that they measured.
+    ///
+    /// # Errors
+    /// When there is none, or runs of it are queued or running. Gives the numbers of its runs, whose
+    /// files are the caller's to remove.
+    pub async fn delete_experiment(&self, id: i64) -> Result<Vec<i64>, StoreError> {
+        let mut transaction = self.pool.begin().await?;
+        let active: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM runs WHERE experiment_id = ? AND state IN ('queued', 'running')",
+        )
+        .bind(id)
+        .fetch_one(&mut *transaction)
+        .await?;
+        if active > 0 {
+            return Err(StoreError::Active {
+                experiment: id,
+                active,
+            });
+        }
+        let runs = sqlx::query_scalar("SELECT id FROM runs WHERE experiment_id = ?")
+            .bind(id)
+            .fetch_all(&mut *transaction)
+            .await?;
+        let deleted = sqlx::query("DELETE FROM experiments WHERE id = ?")
+            .bind(id)
+            .execute(&mut *transaction)
+            .await?
+            .rows_affected();
+        if deleted == 0 {
+            return Err(StoreError::NoExperiment(id));
+        }
+        transaction.commit().await?;
+        Ok(runs)
+    }
+
+    async fn with_counts(&self, row: &SqliteRow) -> Result<Experiment, StoreError> {
+        let id: i64 = row.try_get("id")?;
+        let counts = sqlx::query(
+            "SELECT state, count(*) AS count, sum(epochs) AS epochs, sum(epochs_done) AS done
+             FROM runs WHERE experiment_id = ? GROUP BY state",
+        )
+        .bind(id)
+        .fetch_all(&self.pool)
+        .await?;
+        let (mut runs, mut epochs, mut done) = (Vec::new(), 0_i64, 0_i64);
+        for count in &counts {
+            let state: String = count.try_get("state")?;
+            let Some(state) = RunState::from_id(&state) else {
+                continue; // The table's CHECK knows the same states.
+            };
+            runs.push(StateCount {
+                state,
+                count: u32::try_from(count.try_get::<i64, _>("count")?).unwrap_or(u32::MAX),
+            });
+            epochs += count.try_get::<i64, _>("epochs")?;
+            done += count.try_get::<i64, _>("done")?;
+        }
+        runs.sort_by_key(|count| RunState::ALL.iter().position(|&state| state == count.state));
+        Ok(Experiment {
+            id,
+            spec: serde_json::from_str(row.try_get("spec")?)?,
+            created_at: row.try_get("created_at")?,
+            runs,
+            progress: done as f64 / epochs.max(1) as f64,
+            remaining_seconds: self.remaining_seconds(id).await?,
+        })
+    }
+
+    /// Expected seconds until the last active run ends, from the mean epoch time that this
+    /// experiment's own runs measured; `None` when nothing is active or measured.
+    async fn remaining_seconds(&self, id: i64) -> Result<Option<f64>, StoreError> {
+        let row = sqlx::query(
+            "SELECT coalesce(sum(epochs - epochs_done), 0) AS left, max(1, sum(state = 'running')) AS running
+             FROM runs WHERE experiment_id = ? AND state IN ('queued', 'running')",
+        )
+        .bind(id)
+        .fetch_one(&self.pool)
+        .await?;
+        let left: i64 = row.try_get("left")?;
+        if left == 0 {
+            return Ok(None);
+        }
+        let running: i64 = row.try_get::<Option<i64>, _>("running")?.unwrap_or(1);
+        let recent: Vec<String> = sqlx::query_scalar(
+            "SELECT metrics FROM epochs WHERE run_id IN (SELECT id FROM runs WHERE experiment_id = ?)
+             ORDER BY run_id DESC, epoch DESC LIMIT 20",
+        )
+        .bind(id)
+        .fetch_all(&self.pool)
+        .await?;
+        let mut seconds = Vec::new();
+        for metrics in recent {
+            seconds.push(serde_json::from_str::<EpochMetrics>(&metrics)?.seconds);
+        }
+        if seconds.is_empty() {
+            return Ok(None);
+        }
+        let mean = seconds.iter().sum::<f64>() / seconds.len() as f64;
+        Ok(Some(mean * left as f64 / running as f64))
+    }
+}

@@ -1,0 +1,100 @@
+//! The store: experiments, runs, and everything that was measured, in one SQLite file.
+//!
+//! What a function here has returned from is on disk (`synchronous = FULL`): an event that was
+//! acknowledged survives a kill or a power cut. Every change of a run's state happens in
+//! [`Store::record`] or beside it in `runs.rs`, in one transaction with the event that caused it.
+
+mod calibrations;
+mod events;
+mod experiments;
+mod runs;
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::SqlitePool;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+pub use experiments::ExperimentQuery;
+
+/// The migrations, in order; a new one is one line.
+const MIGRATIONS: [(i64, &str, &str); 1] =
+    [(1, "store", include_str!("../../migrations/0001_store.sql"))];
+
+/// The store cannot do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// SQLite failed.
+    #[error("the store failed: {0}; is the disk full, or the file damaged?")]
+    Database(#[from] sqlx::Error),
+    /// The file is of another version.
+    #[error("the store cannot be brought up to date: {0}; was it written by a newer version?")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    /// A stored value cannot be read back.
+    #[error("the store holds a value that cannot be read: {0}")]
+    Json(#[from] serde_json::Error),
+    /// There is no such experiment.
+    #[error("there is no experiment {0}")]
+    NoExperiment(i64),
+    /// There is no such run.
+    #[error("there is no run {0}")]
+    NoRun(i64),
+    /// The experiment is still at work.
+    #[error("{active} runs of experiment {experiment} are queued or running; cancel it first")]
+    Active {
+        /// The experiment.
+        experiment: i64,
+        /// Its queued and running runs.
+        active: i64,
+    },
+}
+
+/// A handle to the store; clones share it.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pool: SqlitePool,
+}
+
+impl Store {
+    /// Opens the store at `path`, making it or bringing it up to date where needed.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, or was written by a newer version.
+    pub async fn open(path: &Path) -> Result<Store, StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(10));
+        let pool = SqlitePoolOptions::new()
+            .max_connections(8)
+            .connect_with(options)
+            .await?;
+        let migrations = MIGRATIONS
+            .iter()
+            .map(|&(version, description, sql)| {
+                Migration::new(
+                    version,
+                    description.into(),
+                    MigrationType::Simple,
+                    sqlx::SqlStr::from_static(sql),
+                    false,
+                )
+            })
+            .collect();
+        Migrator::with_migrations(migrations).run(&pool).await?;
+        Ok(Store { pool })
+    }
+
+    /// Whether the store answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query("SELECT 1").execute(&self.pool).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,245 @@
+//! Runs: how they are read, and every change of their state.
+
+use protocol::{Event, Run, RunState};
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use super::{Store, StoreError};
+use crate::clock::now;
+
+const COLUMNS: &str = "id, experiment_id, spec, state, reason, queued_at, started_at, ended_at, started, epochs_done,
+    (SELECT metrics FROM epochs WHERE run_id = runs.id ORDER BY epoch DESC LIMIT 1) AS latest_epoch";
+
+impl Store {
+    /// One run, its result with every unit.
+    ///
+    /// # Errors
+    /// When there is none of this number.
+    pub async fn run(&self, id: i64) -> Result<Run, StoreError> {
+        let row = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "SELECT {COLUMNS}, result_with_units AS result FROM runs WHERE id = ?"
+        )))
+        .bind(id)
+        .fetch_optional(&self.pool)
+        .await?
+        .ok_or(StoreError::NoRun(id))?;
+        read_run(&row)
+    }
+
+    /// The runs of an experiment in the order in which they were queued, results without units.
+    ///
+    /// # Errors
+    /// When there is no such experiment.
+    pub async fn runs(&self, experiment_id: i64) -> Result<Vec<Run>, StoreError> {
+        self.must_exist(experiment_id).await?;
+        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "SELECT {COLUMNS}, result FROM runs WHERE experiment_id = ? ORDER BY id"
+        )))
+        .bind(experiment_id)
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(read_run).collect()
+    }
+
+    /// The finished runs of an experiment, results with every unit.
+    ///
+    /// # Errors
+    /// When there is no such experiment.
+    pub async fn finished_runs_with_units(&self, experiment_id: i64) -> Result<Vec<Run>, StoreError> {
+        self.must_exist(experiment_id).await?;
+        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "SELECT {COLUMNS}, result_with_units AS result FROM runs
+             WHERE experiment_id = ? AND state = 'finished' ORDER BY id"
+        )))
+        .bind(experiment_id)
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(read_run).collect()
+    }
+
+    /// The experiment that a run belongs to.
+    ///
+    /// # Errors
+    /// When there is no such run.
+    pub async fn experiment_of(&self, run_id: i64) -> Result<i64, StoreError> {
+        sqlx::query_scalar("SELECT experiment_id FROM runs WHERE id = ?")
+            .bind(run_id)
+            .fetch_optional(&self.pool)
+            .await?
+            .ok_or(StoreError::NoRun(run_id))
+    }
+
+    async fn must_exist(&self, experiment_id: i64) -> Result<(), StoreError> {
+        sqlx::query_scalar::<_, i64>("SELECT id FROM experiments WHERE id = ?")
+            .bind(experiment_id)
+            .fetch_optional(&self.pool)
+            .await?
+            .map(|_| ())
+            .ok_or(StoreError::NoExperiment(experiment_id))
+    }
+
+    /// Runs in `state`, by device: for the scheduler and the devices page.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn count_by_device(&self, state: RunState) -> Result<Vec<(String, u32)>, StoreError> {
+        let rows = sqlx::query("SELECT device, count(*) AS count FROM runs WHERE state = ? GROUP BY device")
+            .bind(state.id())
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter()
+            .map(|row| {
+                let count: i64 = row.try_get("count")?;
+                Ok((row.try_get("device")?, u32::try_from(count).unwrap_or(u32::MAX)))
+            })
+            .collect()
+    }
+
+    /// The oldest queued run of `device`, marked as running; `None` when none waits.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn take_queued(&self, device: &str) -> Result<Option<Run>, StoreError> {
+        let id: Option<i64> = sqlx::query_scalar(
+            "UPDATE runs SET state = 'running', started_at = ?, ended_at = NULL, reason = NULL
+             WHERE id = (SELECT id FROM runs WHERE state = 'queued' AND device = ? ORDER BY queued_at, id LIMIT 1)
+             RETURNING id",
+        )
+        .bind(now())
+        .bind(device)
+        .fetch_optional(&self.pool)
+        .await?;
+        match id {
+            Some(id) => Ok(Some(self.run(id).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Puts the resumable runs among `ids` back into the queue; gives those that were.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn requeue(&self, ids: &[i64]) -> Result<Vec<i64>, StoreError> {
+        let mut transaction = self.pool.begin().await?;
+        let mut requeued = Vec::new();
+        for &id in ids {
+            let changed = sqlx::query(
+                "UPDATE runs SET state = 'queued', queued_at = ?, ended_at = NULL, reason = NULL
+                 WHERE id = ? AND state IN ('interrupted', 'cancelled', 'failed')",
+            )
+            .bind(now())
+            .bind(id)
+            .execute(&mut *transaction)
+            .await?;
+            if changed.rows_affected() > 0 {
+                requeued.push(id);
+            }
+        }
+        transaction.commit().await?;
+        Ok(requeued)
+    }
+
+    /// Numbers of the runs in `state`, of one experiment or of all.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn run_ids(&self, state: RunState, experiment_id: Option<i64>) -> Result<Vec<i64>, StoreError> {
+        Ok(sqlx::query_scalar(
+            "SELECT id FROM runs WHERE state = ?1 AND (?2 IS NULL OR experiment_id = ?2) ORDER BY id",
+        )
+        .bind(state.id())
+        .bind(experiment_id)
+        .fetch_all(&self.pool)
+        .await?)
+    }
+}
+
+/// Applies what an event means for its run, within the transaction that stores the event. `false`
+/// when the event comes too late: the run is no longer in a state that it could come from.
+pub(super) async fn apply(
+    transaction: &mut sqlx::SqliteTransaction<'_>,
+    run_id: i64,
+    event: &Event,
+    at: i64,
+) -> Result<bool, StoreError> {
+    let ended = |state: RunState, reason: Option<String>| (state, reason);
+    let (state, reason) = match event {
+        Event::Started(started) => {
+            sqlx::query("UPDATE runs SET started = ? WHERE id = ?")
+                .bind(serde_json::to_string(started)?)
+                .bind(run_id)
+                .execute(&mut **transaction)
+                .await?;
+            return Ok(true);
+        }
+        Event::Epoch(metrics) => {
+            // A resumed run says its earlier epochs again; they are kept as first measured.
+            sqlx::query("INSERT INTO epochs (run_id, epoch, metrics) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
+                .bind(run_id)
+                .bind(metrics.epoch)
+                .bind(serde_json::to_string(metrics)?)
+                .execute(&mut **transaction)
+                .await?;
+            sqlx::query("UPDATE runs SET epochs_done = max(epochs_done, ?) WHERE id = ?")
+                .bind(metrics.epoch)
+                .bind(run_id)
+                .execute(&mut **transaction)
+                .await?;
+            return Ok(true);
+        }
+        Event::Log { .. } | Event::Progress(_) => return Ok(true),
+        Event::Finished(result) => {
+            let changed = sqlx::query(
+                "UPDATE runs SET state = 'finished', reason = NULL, ended_at = ?, result = ?, result_with_units = ?
+                 WHERE id = ? AND state = 'running'",
+            )
+            .bind(at)
+            .bind(serde_json::to_string(&result.without_units())?)
+            .bind(serde_json::to_string(result)?)
+            .bind(run_id)
+            .execute(&mut **transaction)
+            .await?;
+            return Ok(changed.rows_affected() > 0);
+        }
+        Event::Diverged { epoch, step, what } => ended(
+            RunState::Diverged,
+            Some(format!("at epoch {epoch}, step {step}: {what}")),
+        ),
+        Event::Failed { message } => ended(RunState::Failed, Some(message.clone())),
+        Event::Cancelled => ended(RunState::Cancelled, None),
+        Event::Interrupted { message } => ended(RunState::Interrupted, Some(message.clone())),
+    };
+    let changed = sqlx::query(
+        "UPDATE runs SET state = ?, reason = ?, ended_at = ? WHERE id = ? AND state IN ('queued', 'running')",
+    )
+    .bind(state.id())
+    .bind(reason)
+    .bind(at)
+    .bind(run_id)
+    .execute(&mut **transaction)
+    .await?;
+    Ok(changed.rows_affected() > 0)
+}
+
+fn read_run(row: &SqliteRow) -> Result<Run, StoreError> {
+    fn json<T: serde::de::DeserializeOwned>(text: Option<&str>) -> Result<Option<T>, StoreError> {
+        Ok(text.map(serde_json::from_str).transpose()?)
+    }
+    let state: &str = row.try_get("state")?;
+    Ok(Run {
+        id: row.try_get("id")?,
+        experiment_id: row.try_get("experiment_id")?,
+        spec: serde_json::from_str(row.try_get("spec")?)?,
+        // The table's CHECK admits no other.
+        state: RunState::from_id(state).unwrap_or(RunState::Failed),
+        reason: row.try_get("reason")?,
+        queued_at: row.try_get("queued_at")?,
+        started_at: row.try_get("started_at")?,
+        ended_at: row.try_get("ended_at")?,
+        started: json(row.try_get("started")?)?,
+        epochs_done: row.try_get("epochs_done")?,
+        latest_epoch: json(row.try_get("latest_epoch")?)?,
+        progress: None,
+        result: json(row.try_get("result")?)?,
+    })
+}
