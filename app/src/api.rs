@@ -85,7 +85,18 @@ fn read<T: DeserializeOwned>(answer: Result<(u16, Vec<u8>), String>) -> Result<T
 #[cfg(feature = "ssr")]
 fn request(method: Method, path: String, _body: Option<String>) -> Answer {
     match (method, leptos::prelude::use_context::<SharedBackend>()) {
-        (Method::Get, Some(backend)) => backend.get(path),
+        (Method::Get, Some(backend)) => {
+            let page = leptos::prelude::use_context::<leptos_axum::ResponseOptions>();
+            let answer = backend.get(path);
+            Box::pin(async move {
+                let answer = answer.await;
+                // A page about what is not there is itself not there.
+                if let (Some(page), Ok((404, _))) = (page, &answer) {
+                    page.set_status(http::StatusCode::NOT_FOUND);
+                }
+                answer
+            })
+        }
         (Method::Get, None) => {
             Box::pin(async { Err("no API was given to render pages with".to_owned()) })
         }

@@ -125,7 +125,10 @@ mod tests {
     #[test]
     fn durations_have_two_units() {
         let written = [-1.0, 59.6, 200.0, 7_500.0, 273_600.0].map(duration);
-        assert_eq!(written, ["0 s", "1 min", "3 min 20 s", "2 h 5 min", "3 d 4 h"]);
+        assert_eq!(
+            written,
+            ["0 s", "1 min", "3 min 20 s", "2 h 5 min", "3 d 4 h"]
+        );
         assert_eq!(duration(f64::NAN), "unknown");
     }
 

@@ -8,10 +8,13 @@
 pub mod alpha_scale;
 pub mod api;
 pub mod components;
+pub mod draft;
 pub mod figure;
 pub mod format;
 pub mod live;
 pub mod pages;
+pub mod parse;
+pub mod run_state;
 pub mod theme;
 
 use leptos::prelude::*;
@@ -19,7 +22,7 @@ use leptos_meta::{HashedStylesheet, MetaTags, Title, provide_meta_context};
 use leptos_router::components::{A, Route, Router, Routes};
 use leptos_router::{SsrMode, path};
 
-use pages::{devices, experiments, not_found};
+use pages::{datasets, devices, experiment, experiments, new_experiment, not_found, run};
 
 /// The whole HTML document around [`App`], for the server.
 pub fn shell(options: LeptosOptions) -> impl IntoView {
@@ -71,7 +74,13 @@ pub fn App() -> impl IntoView {
                 <Routes fallback=not_found::NotFound>
                     <Route path=path!("/") view=experiments::Experiments ssr=SsrMode::Async />
                     <Route path=path!("/experiments") view=experiments::Experiments ssr=SsrMode::Async />
+                    <Route path=path!("/experiments/new") view=new_experiment::NewExperiment ssr=SsrMode::Async />
+                    <Route path=path!("/experiments/:id") view=experiment::ExperimentPage ssr=SsrMode::Async />
+                    <Route path=path!("/runs/:id") view=run::RunPage ssr=SsrMode::Async />
+                    <Route path=path!("/datasets") view=datasets::Datasets ssr=SsrMode::Async />
                     <Route path=path!("/devices") view=devices::Devices ssr=SsrMode::Async />
+                    // What the server renders for addresses that no route knows.
+                    <Route path=path!("/not-found") view=not_found::NotFound ssr=SsrMode::Async />
                 </Routes>
             </main>
         </Router>

@@ -78,8 +78,12 @@ impl Catalogue {
     /// When the task that looks at them fails.
     pub async fn datasets(&self) -> Result<Vec<DatasetInfo>, JoinError> {
         let inner = self.0.clone();
-        let found = tokio::task::spawn_blocking(move || data::list(inner.directory.datasets())).await?;
-        Ok(found.into_iter().map(|info| self.with_fetch(info)).collect())
+        let found =
+            tokio::task::spawn_blocking(move || data::list(inner.directory.datasets())).await?;
+        Ok(found
+            .into_iter()
+            .map(|info| self.with_fetch(info))
+            .collect())
     }
 
     /// One data set.
@@ -88,7 +92,10 @@ impl Catalogue {
     /// When the task that looks at it fails.
     pub async fn dataset(&self, dataset: Dataset) -> Result<DatasetInfo, JoinError> {
         let inner = self.0.clone();
-        let info = tokio::task::spawn_blocking(move || data::describe(&dataset, inner.directory.datasets())).await?;
+        let info = tokio::task::spawn_blocking(move || {
+            data::describe(&dataset, inner.directory.datasets())
+        })
+        .await?;
         Ok(self.with_fetch(info))
     }
 
@@ -101,7 +108,10 @@ impl Catalogue {
 
     fn fetches(&self) -> MutexGuard<'_, HashMap<Dataset, DatasetStatus>> {
         // A panic elsewhere leaves the map whole: every change is one call.
-        self.0.fetches.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0
+            .fetches
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Starts to download a data set in the background, unless that is under way.
@@ -132,13 +142,21 @@ impl Catalogue {
                 catalogue.fetches().insert(dataset.clone(), status);
             };
             let directory = catalogue.0.directory.datasets();
-            match fetch(&dataset, directory, &Sources::default(), report, &AtomicBool::new(false)) {
+            match fetch(
+                &dataset,
+                directory,
+                &Sources::default(),
+                report,
+                &AtomicBool::new(false),
+            ) {
                 Ok(_) => {
                     catalogue.fetches().remove(&dataset);
                 }
                 Err(error) => {
                     let message = error.to_string();
-                    catalogue.fetches().insert(dataset, DatasetStatus::FetchFailed { message });
+                    catalogue
+                        .fetches()
+                        .insert(dataset, DatasetStatus::FetchFailed { message });
                 }
             }
         });

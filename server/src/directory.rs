@@ -67,7 +67,11 @@ impl DataDirectory {
 }
 
 fn default_root() -> Result<PathBuf, DirectoryError> {
-    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let set = |name| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
     set("XDG_DATA_HOME")
         .or_else(|| set("HOME").map(|home| home.join(".local/share")))
         .map(|home| home.join("selectivity-lab"))

@@ -63,7 +63,8 @@ impl Estimator {
                 seconds: None,
                 images_per_second: None,
                 basis: if idle {
-                    "a few steps of this network took over a minute here, so no time is promised".into()
+                    "a few steps of this network took over a minute here, so no time is promised"
+                        .into()
                 } else {
                     "not measured yet: speed is measured when no run is at work".into()
                 },
@@ -75,7 +76,8 @@ impl Estimator {
             Some(count) => f64::from(count) * classes,
             None => f64::from(facts.train_images) - validation,
         };
-        let epoch = train / speed.train_images_per_second + validation / speed.inference_images_per_second;
+        let epoch =
+            train / speed.train_images_per_second + validation / speed.inference_images_per_second;
         let test = f64::from(facts.test_images) / speed.inference_images_per_second;
         let run = f64::from(spec.training.epochs) * epoch + test;
         // Workers that share a device share its speed: slots hide waiting, they do not add hardware.
@@ -90,18 +92,30 @@ impl Estimator {
                 speed.inference_steps,
                 work.batch_size,
                 spec.device,
-                if slots > 1 { format!("; {slots} slots share it") } else { String::new() },
+                if slots > 1 {
+                    format!("; {slots} slots share it")
+                } else {
+                    String::new()
+                },
             ),
         })
     }
 
-    async fn measure(&self, store: &Store, key: &str, work: &CalibrationSpec) -> Result<Option<Calibration>, StoreError> {
+    async fn measure(
+        &self,
+        store: &Store,
+        key: &str,
+        work: &CalibrationSpec,
+    ) -> Result<Option<Calibration>, StoreError> {
         let _turn = self.one_at_a_time.lock().await;
         // Another request may have measured it while this one waited.
         if let Some((_, known)) = store.calibration(key).await? {
             return Ok(Some(known));
         }
-        Ok(tokio::time::timeout(TIMEOUT, self.child(work)).await.ok().flatten())
+        Ok(tokio::time::timeout(TIMEOUT, self.child(work))
+            .await
+            .ok()
+            .flatten())
     }
 
     /// `None` when the child fails: the form then says that nothing was measured.
@@ -125,7 +139,11 @@ impl Estimator {
 /// What has to be measured to know the speed of `spec`.
 fn workload(spec: &ExperimentSpec, facts: &DatasetFacts) -> CalibrationSpec {
     // On the CPU speed hardly depends on the batch, and a few thousand images would take minutes.
-    let largest = if spec.device == engine::devices::CPU { 64 } else { usize::MAX };
+    let largest = if spec.device == engine::devices::CPU {
+        64
+    } else {
+        usize::MAX
+    };
     CalibrationSpec {
         network: spec.network,
         classes: facts.classes.len(),

@@ -38,7 +38,10 @@ pub enum LockError {
 impl StoreLock {
     /// Locks, and says in the file who holds it, for example `the server at http://127.0.0.1:3000`.
     pub fn acquire(path: &Path, holder: &str) -> Result<StoreLock, LockError> {
-        let failed = |source| LockError::Io { path: path.to_owned(), source };
+        let failed = |source| LockError::Io {
+            path: path.to_owned(),
+            source,
+        };
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -55,12 +58,20 @@ impl StoreLock {
                 let holder = holder.trim();
                 return Err(LockError::Held {
                     path: path.to_owned(),
-                    holder: if holder.is_empty() { "another process" } else { holder }.to_owned(),
+                    holder: if holder.is_empty() {
+                        "another process"
+                    } else {
+                        holder
+                    }
+                    .to_owned(),
                 });
             }
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
-        let mut lock = StoreLock { file, path: path.to_owned() };
+        let mut lock = StoreLock {
+            file,
+            path: path.to_owned(),
+        };
         lock.describe(holder)?;
         Ok(lock)
     }
@@ -72,7 +83,10 @@ impl StoreLock {
             .set_len(0)
             .and_then(|()| self.file.rewind())
             .and_then(|()| self.file.write_all(text.as_bytes()))
-            .map_err(|source| LockError::Io { path: self.path.clone(), source })
+            .map_err(|source| LockError::Io {
+                path: self.path.clone(),
+                source,
+            })
     }
 }
 

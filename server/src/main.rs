@@ -16,7 +16,13 @@ struct Cli {
     #[arg(long, global = true, env = "SELECTIVITY_LAB_DATA")]
     data: Option<PathBuf>,
     /// Where the data sets are, when not in the data directory.
-    #[arg(long, global = true, env = "SELECTIVITY_LAB_DATASETS", id = "datasets_directory", long = "datasets-directory")]
+    #[arg(
+        long,
+        global = true,
+        env = "SELECTIVITY_LAB_DATASETS",
+        id = "datasets_directory",
+        long = "datasets-directory"
+    )]
     datasets: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
@@ -46,8 +52,12 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,wgpu=warn,naga=warn,cubecl=warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("info,wgpu=warn,naga=warn,cubecl=warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
     match execute(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -72,5 +82,7 @@ fn execute(cli: Cli) -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
 }

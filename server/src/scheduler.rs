@@ -60,6 +60,11 @@ struct Inner {
     /// Where each worker is right now.
     progress: Mutex<HashMap<i64, Progress>>,
     live: broadcast::Sender<LiveEvent>,
+    /// Held while an event is stored and told, so that events are told in the order of their numbers.
+    publishing: tokio::sync::Mutex<()>,
+    /// Held while a run passes from the queue to a worker or from a worker to its end, so that a
+    /// cancel or a stop never looks in between.
+    handover: tokio::sync::Mutex<()>,
     /// Something may be startable.
     wake: Notify,
     /// A worker has ended.
@@ -87,6 +92,8 @@ impl Scheduler {
             workers: Mutex::default(),
             progress: Mutex::default(),
             live: broadcast::Sender::new(LIVE_CAPACITY),
+            publishing: tokio::sync::Mutex::default(),
+            handover: tokio::sync::Mutex::default(),
             wake: Notify::new(),
             ended: Notify::new(),
             stopping: false.into(),
@@ -98,7 +105,9 @@ impl Scheduler {
         for (state, message) in left {
             for run_id in scheduler.0.store.run_ids(state, None).await? {
                 let message = message.to_owned();
-                scheduler.publish(run_id, &Event::Interrupted { message }).await?;
+                scheduler
+                    .publish(run_id, &Event::Interrupted { message })
+                    .await?;
             }
         }
         let dispatcher = scheduler.clone();
@@ -134,26 +143,23 @@ impl Scheduler {
     /// # Errors
     /// When the store fails.
     pub async fn cancel(&self, run_id: i64) -> Result<(), StoreError> {
-        // A run between queue and worker is found on the second look.
-        for _ in 0..2 {
-            let sent = lock(&self.0.workers)
-                .get(&run_id)
-                .is_some_and(|worker| worker.send(Command::Cancel).is_ok());
-            if sent {
-                return Ok(());
-            }
-            if self.0.store.run(run_id).await?.state == RunState::Queued {
-                self.publish(run_id, &Event::Cancelled).await?;
-                return Ok(());
-            }
-            tokio::task::yield_now().await;
+        let _handover = self.0.handover.lock().await;
+        let sent = lock(&self.0.workers)
+            .get(&run_id)
+            .is_some_and(|worker| worker.send(Command::Cancel).is_ok());
+        if !sent && self.0.store.run(run_id).await?.state == RunState::Queued {
+            self.publish(run_id, &Event::Cancelled).await?;
         }
         Ok(())
     }
 
     /// Ends every worker and starts no more; their runs become interrupted.
     pub async fn stop(&self) {
-        self.0.stopping.store(true, std::sync::atomic::Ordering::SeqCst);
+        self.0
+            .stopping
+            .store(true, std::sync::atomic::Ordering::SeqCst);
+        // A worker that is being started now is seen below.
+        drop(self.0.handover.lock().await);
         loop {
             let ended = self.0.ended.notified();
             {
@@ -176,11 +182,17 @@ impl Scheduler {
     /// When the store fails.
     pub async fn is_idle(&self) -> Result<bool, StoreError> {
         Ok(lock(&self.0.workers).is_empty()
-            && self.0.store.count_by_device(RunState::Queued).await?.is_empty())
+            && self
+                .0
+                .store
+                .count_by_device(RunState::Queued)
+                .await?
+                .is_empty())
     }
 
     /// Stores an event, then tells everyone. `false` when it came too late to count.
     async fn publish(&self, run_id: i64, event: &Event) -> Result<bool, StoreError> {
+        let _publishing = self.0.publishing.lock().await;
         let stored = self.0.store.record(run_id, event).await?;
         let counted = stored.is_some();
         if let Some(live) = stored {
@@ -209,6 +221,7 @@ impl Scheduler {
     async fn fill_slots(&self) -> Result<(), StoreError> {
         for (device, _) in self.0.store.count_by_device(RunState::Queued).await? {
             loop {
+                let _handover = self.0.handover.lock().await;
                 if self.is_stopping() {
                     return Ok(());
                 }
@@ -217,23 +230,50 @@ impl Scheduler {
                 if running.map_or(0, |&(_, count)| count) >= self.slots(&device) {
                     break;
                 }
-                let Some(run) = self.0.store.take_queued(&device).await? else {
+                let Some(run_id) = self.0.store.take_queued(&device).await? else {
                     break;
                 };
+                let run = match self.0.store.run(run_id).await {
+                    Ok(run) => run,
+                    Err(error) => {
+                        // Left as it is, it would hold its slot without a worker.
+                        let message = format!("the run cannot be read from the store: {error}");
+                        self.publish(run_id, &Event::Failed { message }).await?;
+                        continue;
+                    }
+                };
                 let (sender, receiver) = mpsc::unbounded_channel();
-                lock(&self.0.workers).insert(run.id, sender);
+                lock(&self.0.workers).insert(run_id, sender);
                 let scheduler = self.clone();
                 tokio::spawn(async move {
-                    let run_id = run.id;
-                    supervise::supervise(&scheduler, run, receiver).await;
-                    lock(&scheduler.0.workers).remove(&run_id);
-                    lock(&scheduler.0.progress).remove(&run_id);
-                    scheduler.0.ended.notify_waiters();
-                    scheduler.wake();
+                    let end = supervise::supervise(&scheduler, run, receiver).await;
+                    scheduler.end(run_id, end).await;
                 });
             }
         }
         Ok(())
+    }
+
+    /// Records how a run ended, now that its worker is gone, and frees its slot. Tries until the
+    /// store takes it: a run that stayed `running` without a worker would hold its slot for good.
+    async fn end(&self, run_id: i64, end: Event) {
+        loop {
+            let handover = self.0.handover.lock().await;
+            let recorded = self.publish(run_id, &end).await;
+            if let Err(error) = &recorded {
+                tracing::error!(run_id, %error, "cannot record how the run ended; trying again in 1 s");
+            }
+            // A stopping server does not wait: the run is shown as interrupted after the next start.
+            if recorded.is_ok() || self.is_stopping() {
+                lock(&self.0.workers).remove(&run_id);
+                lock(&self.0.progress).remove(&run_id);
+                break;
+            }
+            drop(handover);
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        }
+        self.0.ended.notify_waiters();
+        self.wake();
     }
 }
 

@@ -22,11 +22,19 @@ use tower_http::services::ServeDir;
 struct InProcess(Router);
 
 impl Backend for InProcess {
-    fn get(&self, path: String) -> Pin<Box<dyn Future<Output = Result<(u16, Vec<u8>), String>> + Send>> {
+    fn get(
+        &self,
+        path: String,
+    ) -> Pin<Box<dyn Future<Output = Result<(u16, Vec<u8>), String>> + Send>> {
         let api = self.0.clone();
         Box::pin(async move {
-            let request = Request::get(path).body(Body::empty()).map_err(|error| error.to_string())?;
-            let response = api.oneshot(request).await.map_err(|error| error.to_string())?;
+            let request = Request::get(path)
+                .body(Body::empty())
+                .map_err(|error| error.to_string())?;
+            let response = api
+                .oneshot(request)
+                .await
+                .map_err(|error| error.to_string())?;
             let status = response.status().as_u16();
             let body = axum::body::to_bytes(response.into_body(), usize::MAX)
                 .await
@@ -44,7 +52,9 @@ pub fn site(api: Router, site_root: PathBuf) -> Router {
         .build();
     let backend: SharedBackend = Arc::new(InProcess(api.clone()));
     let routes = generate_route_list(app::App);
-    let files = ServeDir::new(&site_root).precompressed_br().precompressed_gzip();
+    let files = ServeDir::new(&site_root)
+        .precompressed_br()
+        .precompressed_gzip();
     let shell_options = options.clone();
     let pages = Router::new()
         .leptos_routes_with_context(
@@ -87,7 +97,10 @@ async fn file_or_page(files: ServeDir, pages: Router, request: Request) -> Respo
 /// Files that carry their version in the address are kept for good; everything else is asked for anew.
 async fn cache(request: Request, next: Next) -> Response<Body> {
     let versioned = request.uri().path().starts_with("/pkg/")
-        && request.uri().query().is_some_and(|query| query.starts_with("v="));
+        && request
+            .uri()
+            .query()
+            .is_some_and(|query| query.starts_with("v="));
     let mut response = next.run(request).await;
     let policy = if versioned && response.status().is_success() {
         "public, max-age=31536000, immutable"

@@ -27,7 +27,9 @@ enum BundleError {
         "{path}: wasm-bindgen refused it: {message}. Is wasm-bindgen in Cargo.lock the version of wasm-bindgen-cli-support?"
     )]
     Wasm { path: PathBuf, message: String },
-    #[error("the plotly crate no longer hands out plotly.js as this tool expects; see plotly_source.rs")]
+    #[error(
+        "the plotly crate no longer hands out plotly.js as this tool expects; see plotly_source.rs"
+    )]
     Plotly,
 }
 

@@ -40,7 +40,12 @@ pub fn AlphaChips(
     alphas: Vec<f64>,
 ) -> impl IntoView {
     const SHOWN: usize = 7;
-    let all = alphas.iter().copied().map(format::alpha).collect::<Vec<_>>().join(", ");
+    let all = alphas
+        .iter()
+        .copied()
+        .map(format::alpha)
+        .collect::<Vec<_>>()
+        .join(", ");
     let hidden = alphas.len().saturating_sub(SHOWN);
     let chips = alphas
         .into_iter()

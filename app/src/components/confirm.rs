@@ -39,6 +39,7 @@ pub fn Confirm(
             </div>
         </dialog>
     }
+    .into_any()
 }
 
 #[cfg(feature = "hydrate")]

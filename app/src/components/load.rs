@@ -40,7 +40,8 @@ where
         <Suspense fallback=|| view! { <p class="waiting" aria-busy="true">"Loading …"</p> }>
             {move || Suspend::new(async move {
                 match resource.await {
-                    Ok(data) => Either::Left(render(data)),
+                    // Erased: a page's whole view as one type takes the compiler minutes.
+                    Ok(data) => Either::Left(render(data).into_any()),
                     Err(error) => Either::Right(view! { <ErrorBox error /> }),
                 }
             })}

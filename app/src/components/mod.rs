@@ -6,6 +6,7 @@ pub mod confirm;
 pub mod load;
 pub mod progress_bar;
 pub mod state_badge;
+pub mod training_facts;
 
 pub use alpha_chip::{AlphaChip, AlphaChips};
 pub use command::{Command, CommandError, use_command};
@@ -13,3 +14,4 @@ pub use confirm::Confirm;
 pub use load::{ErrorBox, Load};
 pub use progress_bar::ProgressBar;
 pub use state_badge::StateBadge;
+pub use training_facts::training_facts;

@@ -46,4 +46,5 @@ pub fn StateBadge(
             {move || label(state.get())}
         </span>
     }
+    .into_any()
 }

@@ -90,7 +90,11 @@ pub fn plot(points: &[Point], summary: &ExperimentSummary, theme: Theme) -> Plot
         .mode(Mode::Markers)
         .name(name)
         .show_legend(false)
-        .text_array(runs.iter().map(|point| format!("run {}, seed {}", point.run, point.seed)).collect())
+        .text_array(
+            runs.iter()
+                .map(|point| format!("run {}, seed {}", point.run, point.seed))
+                .collect(),
+        )
         .marker(alpha_marker(entry.alpha, theme).size(5).opacity(0.6));
         plot.add_trace(dots);
     }

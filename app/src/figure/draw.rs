@@ -29,7 +29,9 @@ thread_local! {
 async fn load() -> Result<(), JsValue> {
     let promise = LOADED.with_borrow_mut(|loaded| {
         loaded
-            .get_or_insert_with(|| Promise::new(&mut |resolve, reject| insert_script(resolve, reject)))
+            .get_or_insert_with(|| {
+                Promise::new(&mut |resolve, reject| insert_script(resolve, reject))
+            })
             .clone()
     });
     let outcome = JsFuture::from(promise).await;
@@ -43,7 +45,7 @@ async fn load() -> Result<(), JsValue> {
 fn insert_script(resolve: js_sys::Function, reject: js_sys::Function) {
     let insert = || -> Result<(), JsValue> {
         let script: HtmlScriptElement = document().create_element("script")?.dyn_into()?;
-        script.set_src(concat!("/pkg/plotly.min.js?v=", env!("CARGO_PKG_VERSION")));
+        script.set_src(super::PLOTLY_JS);
         script.set_onload(Some(&resolve));
         script.set_onerror(Some(&reject));
         document()

@@ -40,7 +40,7 @@ pub fn table(summary: &ExperimentSummary) -> Table {
 pub fn plot(summary: &ExperimentSummary, theme: Theme) -> Plot {
     let mut plot = look::plot(
         theme,
-        axis(theme, "Layer, from input to output"),
+        axis(theme, "Layer, from input to output").tick_angle(-35.0),
         axis(theme, "Mean selectivity of its units (0 to 1)"),
     );
     for entry in &summary.alphas {

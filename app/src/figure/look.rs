@@ -62,7 +62,13 @@ pub fn plot(theme: Theme, x: Axis, y: Axis) -> Plot {
             .paper_background_color(ink.page)
             .plot_background_color(ink.page)
             .hover_mode(HoverMode::Closest)
-            .legend(Legend::new().orientation(Orientation::Horizontal).y(1.02).x(0.0).y_anchor(plotly::common::Anchor::Bottom))
+            .legend(
+                Legend::new()
+                    .orientation(Orientation::Horizontal)
+                    .y(1.02)
+                    .x(0.0)
+                    .y_anchor(plotly::common::Anchor::Bottom),
+            )
             .x_axis(x)
             .y_axis(y),
     );
@@ -86,6 +92,13 @@ pub fn axis(theme: Theme, title: &str) -> Axis {
         .show_line(true)
         .zero_line(false)
         .auto_margin(true)
+}
+
+/// An axis of epochs, with ticks at whole epochs only.
+pub fn epoch_axis(theme: Theme, epochs: usize) -> Axis {
+    let axis = axis(theme, "Epoch").tick_format("d");
+    // Left to itself plotly puts ticks between few epochs.
+    if epochs <= 12 { axis.dtick(1.0) } else { axis }
 }
 
 /// A marker that tells the sign of alpha by its shape too: down below 0, up above, a circle at 0.

@@ -4,7 +4,7 @@ use plotly::common::{DashType, Line, Mode};
 use plotly::{Plot, Scatter};
 use protocol::EpochMetrics;
 
-use super::look::{self, axis, ink};
+use super::look::{self, axis, epoch_axis, ink};
 use super::table::{Cell, Table};
 use crate::theme::Theme;
 
@@ -63,7 +63,11 @@ pub fn table(epochs: &[EpochMetrics], pair: Pair) -> Table {
 /// What plotly draws: training dashed, validation solid.
 pub fn plot(epochs: &[EpochMetrics], pair: Pair, theme: Theme) -> Plot {
     let ink = ink(theme);
-    let mut plot = look::plot(theme, axis(theme, "Epoch"), axis(theme, pair.label()));
+    let mut plot = look::plot(
+        theme,
+        epoch_axis(theme, epochs.len()),
+        axis(theme, pair.label()),
+    );
     let series = [
         ("training", ink.second, DashType::Dash),
         ("validation", ink.first, DashType::Solid),

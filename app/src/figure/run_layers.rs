@@ -4,7 +4,7 @@ use plotly::common::ColorBar;
 use plotly::{HeatMap, Plot};
 use protocol::EpochMetrics;
 
-use super::look::{self, axis, share_scale};
+use super::look::{self, axis, epoch_axis, share_scale};
 use super::table::{Cell, Table};
 use crate::theme::Theme;
 
@@ -17,9 +17,10 @@ pub fn table(epochs: &[EpochMetrics], layers: &[String]) -> Table {
         .iter()
         .map(|epoch| {
             let mut row = vec![Cell::Whole(epoch.epoch.into())];
-            row.extend((0..layers.len()).map(|layer| {
-                Cell::optional(epoch.layer_selectivity.get(layer).copied())
-            }));
+            row.extend(
+                (0..layers.len())
+                    .map(|layer| Cell::optional(epoch.layer_selectivity.get(layer).copied())),
+            );
             row
         })
         .collect();
@@ -30,7 +31,7 @@ pub fn table(epochs: &[EpochMetrics], layers: &[String]) -> Table {
 pub fn plot(epochs: &[EpochMetrics], layers: &[String], theme: Theme) -> Plot {
     let mut plot = look::plot(
         theme,
-        axis(theme, "Epoch").tick_format("d").show_grid(false),
+        epoch_axis(theme, epochs.len()).show_grid(false),
         axis(theme, "Layer, from input (bottom) to output").show_grid(false),
     );
     let by_layer: Vec<Vec<Option<f64>>> = (0..layers.len())

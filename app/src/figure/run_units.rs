@@ -35,7 +35,7 @@ pub fn plot(result: Option<&RunResult>, theme: Theme) -> Plot {
     let ink = ink(theme);
     let mut plot = look::plot(
         theme,
-        axis(theme, "Layer, from input to output"),
+        axis(theme, "Layer, from input to output").tick_angle(-35.0),
         axis(theme, "Selectivity of a unit (0 to 1)").range(vec![-0.02, 1.02]),
     );
     for layer in result.iter().flat_map(|result| &result.layers) {

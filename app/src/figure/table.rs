@@ -140,6 +140,7 @@ pub fn DataTable(
             {rest}
         </details>
     }
+    .into_any()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use plotly::{Plot, Scatter};
 use protocol::EpochMetrics;
 use protocol::api::RunMetrics;
 
-use super::look::{self, axis};
+use super::look::{self, axis, epoch_axis};
 use super::table::{Cell, Table};
 use crate::alpha_scale::colour;
 use crate::format;
@@ -53,7 +53,9 @@ impl Quantity {
 
     /// The quantity called `id`, if there is one.
     pub fn from_id(id: &str) -> Option<Quantity> {
-        Quantity::ALL.into_iter().find(|quantity| quantity.id() == id)
+        Quantity::ALL
+            .into_iter()
+            .find(|quantity| quantity.id() == id)
     }
 
     /// What a person calls it, with its unit.
@@ -100,7 +102,12 @@ pub fn table(runs: &[RunMetrics], quantity: Quantity) -> Table {
 
 /// What plotly draws. Suppressing alphas are dashed, promoting ones solid, the control dotted.
 pub fn plot(runs: &[RunMetrics], quantity: Quantity, theme: Theme) -> Plot {
-    let mut plot = look::plot(theme, axis(theme, "Epoch"), axis(theme, quantity.label()));
+    let most = runs.iter().map(|run| run.epochs.len()).max().unwrap_or(0);
+    let mut plot = look::plot(
+        theme,
+        epoch_axis(theme, most),
+        axis(theme, quantity.label()),
+    );
     let mut ordered: Vec<&RunMetrics> = runs.iter().filter(|run| !run.epochs.is_empty()).collect();
     ordered.sort_by(|a, b| a.alpha.total_cmp(&b.alpha).then(a.seed.cmp(&b.seed)));
     let mut last = None;

@@ -25,6 +25,7 @@ pub fn Devices() -> impl IntoView {
         <div class="heading"><h1>"Devices"</h1></div>
         <Load resource=devices render=|answer| view! { <List answer /> } />
     }
+    .into_any()
 }
 
 #[component]

@@ -92,6 +92,7 @@ pub fn Experiments() -> impl IntoView {
         {move || filter(query.get())}
         <Load resource=listing render=|listing| view! { <List listing /> } />
     }
+    .into_any()
 }
 
 fn filter(query: Query) -> impl IntoView {
@@ -104,9 +105,9 @@ fn filter(query: Query) -> impl IntoView {
     view! {
         <Form method="get" action="/experiments" attr:class="filter" attr:role="search">
             <label for="search">"Search"</label>
-            <input id="search" name="search" type="search" value=query.search placeholder="Name, notes, network, data set" />
+            <input id="search" name="search" type="search" value=query.search.clone() prop:value=query.search placeholder="Name, notes, network, data set" />
             <label for="state">"State"</label>
-            <select id="state" name="state">
+            <select id="state" name="state" prop:value=query.state.clone()>
                 <option value="" selected=query.state.is_empty()>"Any"</option>
                 {states}
             </select>
@@ -211,7 +212,8 @@ fn Row(
     let first = experiment.get_untracked()?;
     let id = first.id;
     let spec = first.spec;
-    let progress = Signal::derive(move || experiment.with(|e| e.as_ref().map_or(0.0, |e| e.progress)));
+    let progress =
+        Signal::derive(move || experiment.with(|e| e.as_ref().map_or(0.0, |e| e.progress)));
     let state = Signal::derive(move || {
         experiment.with(|e| e.as_ref().map_or(RunState::Queued, Experiment::state))
     });
@@ -221,7 +223,10 @@ fn Row(
             .map(|seconds| format!("about {} left", format::duration(seconds)))
     };
     let active = Signal::derive(move || {
-        experiment.with(|e| e.as_ref().is_some_and(|e| e.runs.iter().any(|r| r.state.is_active() && r.count > 0)))
+        experiment.with(|e| {
+            e.as_ref()
+                .is_some_and(|e| e.runs.iter().any(|r| r.state.is_active() && r.count > 0))
+        })
     });
     let command = use_command();
     let runs = (spec.alphas.len() * spec.seeds.len()) as u64;
@@ -232,7 +237,12 @@ fn Row(
     );
     let delete = move || {
         let on_delete = on_delete.clone();
-        command.send::<()>(Method::Delete, format!("/experiments/{id}"), None, move |()| on_delete());
+        command.send::<()>(
+            Method::Delete,
+            format!("/experiments/{id}"),
+            None,
+            move |()| on_delete(),
+        );
     };
     Some(view! {
         <tr data-experiment=id>
@@ -271,7 +281,7 @@ fn Interrupted(count: Signal<u32>) -> impl IntoView {
             <button type="button" id="resume-all" disabled=command.busy on:click=resume>"Resume all"</button>
             <CommandError command />
         </div>
-        <p role="status" class="hint">
+        <p role="status" class="hint" hidden=move || done.get().is_none()>
             {move || done.get().map(|n| format!("{} resumed.", format::plural(n.into(), "run", "runs")))}
         </p>
     }

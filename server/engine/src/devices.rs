@@ -32,14 +32,7 @@ pub const SOFTWARE: &str = "wgpu:software";
 
 /// Every device of this machine: the CPU first, then adapters by kind.
 pub fn list() -> Vec<DeviceDescription> {
-    let threads = rayon::current_num_threads();
-    let mut devices = vec![DeviceDescription {
-        id: CPU.into(),
-        name: format!("{} ({threads} threads)", processor_name()),
-        backend: "burn-flex".into(),
-        software: false,
-        note: None,
-    }];
+    let mut devices = vec![cpu()];
     let mut counts = [0_usize; 3];
     for information in vulkan_adapters() {
         let numbered = |kind: &str, count: &mut usize| {
@@ -62,11 +55,22 @@ pub fn list() -> Vec<DeviceDescription> {
             backend: "wgpu, Vulkan with SPIR-V".into(),
             software,
             note: software.then(|| {
-                "Emulates a GPU on the CPU: slower than `cpu`, and some drivers crash. For testing only.".into()
+                "Emulates a GPU on the CPU: slower than `cpu`, and its drivers crash or compute wrong numbers, which a run checks before it begins. For testing only.".into()
             }),
         });
     }
     devices
+}
+
+fn cpu() -> DeviceDescription {
+    let threads = rayon::current_num_threads();
+    DeviceDescription {
+        id: CPU.into(),
+        name: format!("{} ({threads} threads)", processor_name()),
+        backend: "burn-flex".into(),
+        software: false,
+        note: None,
+    }
 }
 
 /// Opens the device called `id`, without autodiff.
@@ -113,6 +117,10 @@ pub fn open(id: &str) -> Result<Device, EngineError> {
 
 /// The device as its driver names it.
 pub fn name(id: &str) -> String {
+    // The CPU asks no driver: a bad one must not end runs that do not use it.
+    if id == CPU {
+        return cpu().name;
+    }
     list()
         .into_iter()
         .find(|device| device.id == id)

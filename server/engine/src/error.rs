@@ -26,6 +26,18 @@ pub enum EngineError {
         /// What its driver said.
         reason: String,
     },
+    /// The device computes something else than the CPU.
+    #[error(
+        "the device `{id}` computes wrong numbers: {what} of a small network differs from the CPU's by {difference:.1e} of its size; use another device or driver"
+    )]
+    Disagrees {
+        /// The device.
+        id: String,
+        /// What was compared.
+        what: String,
+        /// Largest difference over the largest value.
+        difference: f32,
+    },
     /// Images and network do not fit.
     #[error(
         "{network} needs images of at least {minimum}x{minimum} pixels; these are {height}x{width}"

@@ -16,6 +16,7 @@ pub mod evaluate;
 pub mod networks;
 pub mod random;
 pub mod selectivity;
+pub mod self_check;
 pub mod train;
 
 pub use error::EngineError;

@@ -18,7 +18,7 @@ use crate::data::{self, ImageSet, LoadedDataset, Split};
 use crate::epoch::{self, StepDone, Totals};
 use crate::evaluate::{Evaluation, batch_size, evaluate};
 use crate::networks::{Model, ModelConfig, weights};
-use crate::{EngineError, devices};
+use crate::{EngineError, devices, self_check};
 
 /// Name of the file with the weights of the best epoch, in the run's directory.
 pub const WEIGHTS_FILE: &str = "weights.safetensors";
@@ -101,6 +101,8 @@ impl<'a> Run<'a> {
                 .train_images_per_class
                 .map(|count| count as usize),
         )?;
+        let device = devices::open(&spec.device)?;
+        self_check::check_training(&spec.device, &device)?;
         let config = ModelConfig {
             network: spec.network,
             classes: data.classes.len(),
@@ -117,7 +119,7 @@ impl<'a> Run<'a> {
             spec,
             context,
             emit,
-            device: devices::open(&spec.device)?,
+            device,
             data,
             split,
             config,

@@ -102,7 +102,9 @@ fn the_engine_agrees_with_the_independent_reference() {
     .unwrap();
     let ours = Value::Object(report.scalars.clone());
 
-    let (mut compared, mut worst) = (0, 0.0_f64);
+    let mut compared = 0;
+    // For each alpha: squared norms of the difference and of the reference's whole gradient.
+    let mut gradients = BTreeMap::<&str, (f64, f64)>::new();
     for (name, (shape, values)) in &expected {
         let tolerance = match name.as_str() {
             "clean.logits" => 1e-3,
@@ -117,13 +119,16 @@ fn the_engine_agrees_with_the_independent_reference() {
                     values.map(|v| f64::from(v).powi(2)).sum::<f64>().sqrt()
                 };
                 let difference = norm(&mut array.values.iter().zip(values).map(|(a, b)| a - b));
-                let relative = difference / norm(&mut values.iter().copied()).max(1e-12);
-                println!("DEBUG {name} {relative:e}");
+                let size = norm(&mut values.iter().copied());
                 assert!(
-                    relative <= 1e-1,
-                    "{name}: gradients differ by {relative:e} of their norm"
+                    difference <= 5e-3 * size,
+                    "{name}: the gradient differs by {:e} of its norm",
+                    difference / size
                 );
-                worst = worst.max(relative);
+                let alpha = name.split(".grad.").next().unwrap_or_default();
+                let sums: &mut (f64, f64) = gradients.entry(alpha).or_default();
+                sums.0 += difference.powi(2);
+                sums.1 += size.powi(2);
                 compared += 1;
                 continue;
             }
@@ -143,6 +148,20 @@ fn the_engine_agrees_with_the_independent_reference() {
         }
         compared += 1;
     }
+    // The reference is float32, and its gradients carry the rounding of the machine that made them:
+    // the same script in float64 differs from them by 7.4e-4 of the whole gradient and by up to 2.0e-3 in
+    // single tensors (in float32 on another machine by 1.5e-3 and 7e-3). So the whole gradient is held
+    // to 1e-3, and no single tensor may be off by more than 5e-3.
+    for (alpha, (difference, size)) in &gradients {
+        let relative = (difference / size).sqrt();
+        println!("{alpha}: the gradient differs by {relative:.2e} of its norm");
+        assert!(
+            relative <= 1e-3,
+            "{alpha}: gradients differ by {relative:e} of their norm"
+        );
+    }
+    assert_eq!(gradients.len(), 3);
+
     // 1 array of logits, 2 for each of 19 layers, 59 parameters... at each of 3 alphas.
     assert!(
         compared > 1 + 2 * 19 + 3 * 50,
@@ -160,5 +179,5 @@ fn the_engine_agrees_with_the_independent_reference() {
             assert!(difference < 1e-4, "{alpha} {term} differs by {difference}");
         }
     }
-    println!("{compared} arrays agree with the reference; worst gradient {worst:e} of its norm");
+    println!("{compared} arrays agree with the reference");
 }

@@ -1,7 +1,7 @@
 //! `/datasets`: what is installed, samples of it, and fetching.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use engine::data::{self, SplitName};
@@ -9,6 +9,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use protocol::Dataset;
 use protocol::api::{DatasetInfo, Sample};
 
+use super::json::{Asked, Named};
 use super::{AppState, Refusal};
 
 /// Data sets, installed or not.
@@ -21,13 +22,14 @@ pub(super) async fn list(State(state): State<AppState>) -> Result<Json<Vec<Datas
 #[utoipa::path(get, path = "/datasets/{id}", params(("id" = String, Path)), responses((status = 200, body = DatasetInfo)))]
 pub(super) async fn one(
     State(state): State<AppState>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Result<Json<DatasetInfo>, Refusal> {
     Ok(Json(state.catalogue.dataset(parse(&id)?).await?))
 }
 
 /// Which samples are asked for.
 #[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct SampleQuery {
     /// `train` or `test`.
     #[serde(default = "test_split")]
@@ -49,13 +51,16 @@ fn six() -> usize {
 #[utoipa::path(get, path = "/datasets/{id}/samples", params(("id" = String, Path), SampleQuery), responses((status = 200, body = Vec<Sample>)))]
 pub(super) async fn samples(
     State(state): State<AppState>,
-    Path(id): Path<String>,
-    Query(query): Query<SampleQuery>,
+    Named(id): Named<String>,
+    Asked(query): Asked<SampleQuery>,
 ) -> Result<Json<Vec<Sample>>, Refusal> {
     let dataset = parse(&id)?;
     let split: SplitName = query.split.parse()?;
     if !(1..=20).contains(&query.per_class) {
-        return Err(Refusal::new(StatusCode::BAD_REQUEST, "per_class must be 1 to 20"));
+        return Err(Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "per_class must be 1 to 20",
+        ));
     }
     let info = state.catalogue.dataset(dataset.clone()).await?;
     let classes = info.facts.map(|facts| facts.classes).unwrap_or_default();
@@ -68,7 +73,10 @@ pub(super) async fn samples(
     let samples = found.into_iter().map(|sample| Sample {
         index: sample.index as u32,
         label: sample.label,
-        class: classes.get(sample.label as usize).cloned().unwrap_or_default(),
+        class: classes
+            .get(sample.label as usize)
+            .cloned()
+            .unwrap_or_default(),
         url: format!("/api/v1/datasets/{id}/images/{split}/{}.png", sample.index),
     });
     Ok(Json(samples.collect()))
@@ -83,7 +91,7 @@ pub(super) async fn samples(
 )]
 pub(super) async fn image(
     State(state): State<AppState>,
-    Path((id, split, file)): Path<(String, String, String)>,
+    Named((id, split, file)): Named<(String, String, String)>,
 ) -> Result<impl IntoResponse, Refusal> {
     let dataset = parse(&id)?;
     let split: SplitName = split.parse()?;
@@ -92,7 +100,9 @@ pub(super) async fn image(
         .and_then(|index| index.parse().ok())
         .ok_or_else(|| Refusal::not_found("an image is called <index>.png"))?;
     let directory = state.directory.datasets().to_owned();
-    let png = tokio::task::spawn_blocking(move || data::image_png(&dataset, &directory, split, index)).await??;
+    let png =
+        tokio::task::spawn_blocking(move || data::image_png(&dataset, &directory, split, index))
+            .await??;
     Ok((
         [
             (header::CONTENT_TYPE, "image/png"),
@@ -106,7 +116,7 @@ pub(super) async fn image(
 #[utoipa::path(post, path = "/datasets/{id}/fetch", params(("id" = String, Path)), responses((status = 202, body = DatasetInfo)))]
 pub(super) async fn fetch(
     State(state): State<AppState>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Result<(StatusCode, Json<DatasetInfo>), Refusal> {
     let dataset = parse(&id)?;
     let info = state.catalogue.dataset(dataset.clone()).await?;
@@ -117,7 +127,10 @@ pub(super) async fn fetch(
         ));
     }
     state.catalogue.fetch(dataset.clone());
-    Ok((StatusCode::ACCEPTED, Json(state.catalogue.dataset(dataset).await?)))
+    Ok((
+        StatusCode::ACCEPTED,
+        Json(state.catalogue.dataset(dataset).await?),
+    ))
 }
 
 fn parse(id: &str) -> Result<Dataset, Refusal> {

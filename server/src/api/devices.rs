@@ -9,7 +9,9 @@ use super::{AppState, Refusal};
 
 /// Devices that can train, with what is on them.
 #[utoipa::path(get, path = "/devices", responses((status = 200, body = Vec<DeviceInfo>)))]
-pub(super) async fn devices(State(state): State<AppState>) -> Result<Json<Vec<DeviceInfo>>, Refusal> {
+pub(super) async fn devices(
+    State(state): State<AppState>,
+) -> Result<Json<Vec<DeviceInfo>>, Refusal> {
     Ok(Json(with_load(&state).await?))
 }
 
@@ -18,7 +20,10 @@ pub(super) async fn with_load(state: &AppState) -> Result<Vec<DeviceInfo>, Refus
     let running = state.store.count_by_device(RunState::Running).await?;
     let queued = state.store.count_by_device(RunState::Queued).await?;
     let count = |counts: &[(String, u32)], id: &str| {
-        counts.iter().find(|(device, _)| device == id).map_or(0, |&(_, count)| count)
+        counts
+            .iter()
+            .find(|(device, _)| device == id)
+            .map_or(0, |&(_, count)| count)
     };
     let devices = state.catalogue.devices().await;
     Ok(devices

@@ -11,7 +11,8 @@ use super::AppState;
 
 /// `GET /api/v1/openapi.json`, and the page that `/api` leads to.
 pub(super) fn routes(document: OpenApi) -> Router<AppState> {
-    let page: Router<AppState> =
-        SwaggerUi::new("/api/docs").url("/api/v1/openapi.json", document).into();
+    let page: Router<AppState> = SwaggerUi::new("/api/docs")
+        .url("/api/v1/openapi.json", document)
+        .into();
     page.route("/api", get(|| async { Redirect::temporary("/api/docs/") }))
 }

@@ -84,13 +84,19 @@ impl From<tokio::task::JoinError> for Refusal {
 
 /// No route under `/api` has this path.
 pub(super) async fn no_route(uri: Uri) -> Refusal {
-    Refusal::not_found(format!("there is no {}; /api lists what there is", uri.path()))
+    Refusal::not_found(format!(
+        "there is no {}; /api lists what there is",
+        uri.path()
+    ))
 }
 
 /// The route is there, but not for this method.
 pub(super) async fn no_method(method: Method, uri: Uri) -> Refusal {
     Refusal::new(
         StatusCode::METHOD_NOT_ALLOWED,
-        format!("{} does not take {method}; /api lists what it takes", uri.path()),
+        format!(
+            "{} does not take {method}; /api lists what it takes",
+            uri.path()
+        ),
     )
 }

@@ -24,12 +24,22 @@ pub(super) async fn estimate(
     let facts = check(&state, &spec).await?;
     let slots = state.scheduler.slots(&spec.device);
     let idle = state.scheduler.is_idle().await?;
-    Ok(Json(state.estimator.estimate(&state.store, &spec, &facts, slots, idle).await?))
+    Ok(Json(
+        state
+            .estimator
+            .estimate(&state.store, &spec, &facts, slots, idle)
+            .await?,
+    ))
 }
 
 /// The facts of the data set of `spec`, or everything that stands against launching it.
-pub(super) async fn check(state: &AppState, spec: &ExperimentSpec) -> Result<DatasetFacts, Refusal> {
-    launchable(&state.catalogue, spec).await?.map_err(Refusal::fields)
+pub(super) async fn check(
+    state: &AppState,
+    spec: &ExperimentSpec,
+) -> Result<DatasetFacts, Refusal> {
+    launchable(&state.catalogue, spec)
+        .await?
+        .map_err(Refusal::fields)
 }
 
 /// The facts of the data set of `spec`, or every field that stands against launching it on this machine.
@@ -45,7 +55,10 @@ pub async fn launchable(
     let devices = catalogue.devices().await;
     if !devices.iter().any(|device| device.id == spec.device) {
         let known: Vec<_> = devices.iter().map(|device| device.id.as_str()).collect();
-        refuse("device", format!("`{}` is not here; choose {}", spec.device, known.join(", ")));
+        refuse(
+            "device",
+            format!("`{}` is not here; choose {}", spec.device, known.join(", ")),
+        );
     }
     let info = catalogue.dataset(spec.dataset.clone()).await?;
     match info.status {
@@ -54,7 +67,13 @@ pub async fn launchable(
         DatasetStatus::Fetching { .. } => refuse("dataset", "is still being fetched".into()),
         _ => {
             let path = info.path.as_deref().unwrap_or("the data sets' folder");
-            refuse("dataset", format!("{} is not installed; fetch it on the data sets page, or put it in {path}", info.label));
+            refuse(
+                "dataset",
+                format!(
+                    "{} is not installed; fetch it on the data sets page, or put it in {path}",
+                    info.label
+                ),
+            );
         }
     }
     if let Some(facts) = &info.facts {
@@ -62,21 +81,32 @@ pub async fn launchable(
         if held_out >= facts.smallest_class {
             refuse(
                 "training.validation_images_per_class",
-                format!("the smallest class has {} images: nothing would be left to train on", facts.smallest_class),
+                format!(
+                    "the smallest class has {} images: nothing would be left to train on",
+                    facts.smallest_class
+                ),
             );
         } else if let Some(count) = spec.training.train_images_per_class
             && count > facts.smallest_class - held_out
         {
             refuse(
                 "training.train_images_per_class",
-                format!("the smallest class has {} images left after the hold-out", facts.smallest_class - held_out),
+                format!(
+                    "the smallest class has {} images left after the hold-out",
+                    facts.smallest_class - held_out
+                ),
             );
         }
         let side = facts.height.min(facts.width) as usize;
         if side < spec.network.minimum_image_side() {
             refuse(
                 "network",
-                format!("needs images of {0}x{0} pixels or more; these are {1}x{2}", spec.network.minimum_image_side(), facts.height, facts.width),
+                format!(
+                    "needs images of {0}x{0} pixels or more; these are {1}x{2}",
+                    spec.network.minimum_image_side(),
+                    facts.height,
+                    facts.width
+                ),
             );
         }
     }

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
@@ -12,6 +12,7 @@ use protocol::api::LiveEvent;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
+use super::json::Asked;
 use super::{AppState, Refusal};
 use crate::store::Store;
 
@@ -20,6 +21,7 @@ const CHUNK: i64 = 500;
 
 /// Whose events are asked for; everything when both are absent.
 #[derive(Debug, Clone, Copy, serde::Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct EventQuery {
     /// Only this experiment's.
     experiment: Option<i64>,
@@ -37,7 +39,7 @@ pub(super) struct EventQuery {
 )]
 pub(super) async fn events(
     State(state): State<AppState>,
-    Query(query): Query<EventQuery>,
+    Asked(query): Asked<EventQuery>,
     headers: HeaderMap,
 ) -> Result<impl IntoResponse, Refusal> {
     let last = match headers.get("last-event-id") {
@@ -46,27 +48,35 @@ pub(super) async fn events(
                 .to_str()
                 .ok()
                 .and_then(|value| value.parse().ok())
-                .ok_or_else(|| Refusal::new(StatusCode::BAD_REQUEST, "Last-Event-ID must be a whole number"))?,
+                .ok_or_else(|| {
+                    Refusal::new(
+                        StatusCode::BAD_REQUEST,
+                        "Last-Event-ID must be a whole number",
+                    )
+                })?,
         ),
         None => None,
     };
     // Listening begins before the replay is read, so that nothing falls between the two; what comes
     // both ways is dropped by its number.
     let receiver = state.scheduler.subscribe();
-    let from = match last {
-        Some(last) => last,
-        None => state.store.last_sequence().await?,
-    };
+    let newest = state.store.last_sequence().await?;
+    // A number that was never given out is from another store: that listener knows nothing of this one.
+    let stranger = last.is_some_and(|last| last > newest);
+    let replaying = last.is_some() && !stranger;
     let feed = Feed {
         store: state.store,
         receiver,
         query,
-        sequence: from,
-        replaying: last.is_some(),
+        sequence: last.filter(|_| replaying).unwrap_or(newest),
+        replaying,
         pending: Vec::new().into_iter(),
     };
-    let greeting = stream::once(async { Ok(SseEvent::default().comment("listening")) });
-    Ok(Sse::new(greeting.chain(feed.stream()))
+    let mut greeting = vec![Ok(SseEvent::default().comment("listening"))];
+    if stranger {
+        greeting.push(Ok(lagged()));
+    }
+    Ok(Sse::new(stream::iter(greeting).chain(feed.stream()))
         .keep_alive(KeepAlive::new().interval(Duration::from_secs(15))))
 }
 
@@ -95,7 +105,10 @@ impl Feed {
             }
             if self.replaying {
                 let EventQuery { experiment, run } = self.query;
-                let found = self.store.events_after(self.sequence, experiment, run, CHUNK).await;
+                let found = self
+                    .store
+                    .events_after(self.sequence, experiment, run, CHUNK)
+                    .await;
                 match found {
                     Ok(events) if events.is_empty() => self.replaying = false,
                     Ok(events) => self.pending = events.into_iter(),
@@ -108,13 +121,15 @@ impl Feed {
             }
             match self.receiver.recv().await {
                 Ok(event) => {
-                    let new = event.sequence.is_none_or(|sequence| sequence > self.sequence);
+                    let new = event
+                        .sequence
+                        .is_none_or(|sequence| sequence > self.sequence);
                     if new && self.concerns(&event) {
                         return Some(self.send(&event));
                     }
                 }
                 Err(RecvError::Lagged(_)) => {
-                    return Some(SseEvent::default().event("lagged").data("{}"));
+                    return Some(lagged());
                 }
                 Err(RecvError::Closed) => return None,
             }
@@ -122,7 +137,9 @@ impl Feed {
     }
 
     fn concerns(&self, event: &LiveEvent) -> bool {
-        self.query.experiment.is_none_or(|id| id == event.experiment_id)
+        self.query
+            .experiment
+            .is_none_or(|id| id == event.experiment_id)
             && self.query.run.is_none_or(|id| id == event.run_id)
     }
 
@@ -130,7 +147,7 @@ impl Feed {
         let sent = SseEvent::default()
             .event("live")
             .json_data(event)
-            .unwrap_or_else(|_| SseEvent::default().event("lagged").data("{}"));
+            .unwrap_or_else(|_| lagged());
         match event.sequence {
             Some(sequence) => {
                 self.sequence = sequence;
@@ -139,4 +156,9 @@ impl Feed {
             None => sent,
         }
     }
+}
+
+/// Tells a listener that it has missed something and should read everything anew.
+fn lagged() -> SseEvent {
+    SseEvent::default().event("lagged").data("{}")
 }

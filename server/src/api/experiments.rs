@@ -1,18 +1,21 @@
 //! `/experiments`: create, list, read, cancel, resume, delete; and what their runs measured together.
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
-use protocol::api::{AlphaSummary, Experiment, ExperimentPage, ExperimentSummary, Mean, RunMetrics};
+use protocol::api::{
+    AlphaSummary, Experiment, ExperimentPage, ExperimentSummary, Mean, RunMetrics,
+};
 use protocol::{ExperimentSpec, Run, RunResult, RunState};
 
-use super::json::{Body, Id};
+use super::json::{Asked, Body, Id};
 use super::{AppState, Refusal, estimates};
 use crate::statistics::{INTERVAL_METHOD, mean};
 use crate::store::ExperimentQuery;
 
 /// Which experiments are asked for.
 #[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct ListQuery {
     /// Part of the name or the notes.
     #[serde(default)]
@@ -40,13 +43,16 @@ fn fifty() -> u32 {
 #[utoipa::path(get, path = "/experiments", params(ListQuery), responses((status = 200, body = ExperimentPage)))]
 pub(super) async fn list(
     State(state): State<AppState>,
-    Query(query): Query<ListQuery>,
+    Asked(query): Asked<ListQuery>,
 ) -> Result<Json<ExperimentPage>, Refusal> {
     let run_state = match query.state.as_str() {
         "" => None,
         id => Some(RunState::from_id(id).ok_or_else(|| {
             let known: Vec<_> = RunState::ALL.into_iter().map(RunState::id).collect();
-            Refusal::new(StatusCode::BAD_REQUEST, format!("no state is called `{id}`; there are {}", known.join(", ")))
+            Refusal::new(
+                StatusCode::BAD_REQUEST,
+                format!("no state is called `{id}`; there are {}", known.join(", ")),
+            )
         })?),
     };
     if query.page == 0 || !(1..=200).contains(&query.page_size) {
@@ -83,13 +89,19 @@ pub(super) async fn create(
 
 /// One experiment.
 #[utoipa::path(get, path = "/experiments/{id}", params(("id" = i64, Path)), responses((status = 200, body = Experiment)))]
-pub(super) async fn read(State(state): State<AppState>, Id(id): Id) -> Result<Json<Experiment>, Refusal> {
+pub(super) async fn read(
+    State(state): State<AppState>,
+    Id(id): Id,
+) -> Result<Json<Experiment>, Refusal> {
     Ok(Json(state.store.experiment(id).await?))
 }
 
 /// Deletes an experiment with all that it measured; refused while a run is queued or running.
 #[utoipa::path(delete, path = "/experiments/{id}", params(("id" = i64, Path)), responses((status = 204)))]
-pub(super) async fn delete(State(state): State<AppState>, Id(id): Id) -> Result<StatusCode, Refusal> {
+pub(super) async fn delete(
+    State(state): State<AppState>,
+    Id(id): Id,
+) -> Result<StatusCode, Refusal> {
     for run in state.store.delete_experiment(id).await? {
         let folder = state.directory.run(run);
         match tokio::fs::remove_dir_all(&folder).await {
@@ -104,7 +116,10 @@ pub(super) async fn delete(State(state): State<AppState>, Id(id): Id) -> Result<
 
 /// Cancels every queued and running run; what they measured is kept.
 #[utoipa::path(post, path = "/experiments/{id}/cancel", params(("id" = i64, Path)), responses((status = 200, body = Experiment)))]
-pub(super) async fn cancel(State(state): State<AppState>, Id(id): Id) -> Result<Json<Experiment>, Refusal> {
+pub(super) async fn cancel(
+    State(state): State<AppState>,
+    Id(id): Id,
+) -> Result<Json<Experiment>, Refusal> {
     // Queued ones first, so that none starts in a slot that a cancelled one leaves.
     for run_state in [RunState::Queued, RunState::Running] {
         for run in state.store.run_ids(run_state, Some(id)).await? {
@@ -116,9 +131,15 @@ pub(super) async fn cancel(State(state): State<AppState>, Id(id): Id) -> Result<
 
 /// Queues every interrupted, cancelled or failed run again; each goes on from its checkpoint.
 #[utoipa::path(post, path = "/experiments/{id}/resume", params(("id" = i64, Path)), responses((status = 200, body = Experiment)))]
-pub(super) async fn resume(State(state): State<AppState>, Id(id): Id) -> Result<Json<Experiment>, Refusal> {
+pub(super) async fn resume(
+    State(state): State<AppState>,
+    Id(id): Id,
+) -> Result<Json<Experiment>, Refusal> {
     let mut runs = Vec::new();
-    for run_state in RunState::ALL.into_iter().filter(|run_state| run_state.is_resumable()) {
+    for run_state in RunState::ALL
+        .into_iter()
+        .filter(|run_state| run_state.is_resumable())
+    {
         runs.extend(state.store.run_ids(run_state, Some(id)).await?);
     }
     runs.sort_unstable();
@@ -145,20 +166,33 @@ pub(super) async fn resume_all(State(state): State<AppState>) -> Result<Json<Res
 
 /// The runs of an experiment, without per-unit values.
 #[utoipa::path(get, path = "/experiments/{id}/runs", params(("id" = i64, Path)), responses((status = 200, body = Vec<Run>)))]
-pub(super) async fn runs(State(state): State<AppState>, Id(id): Id) -> Result<Json<Vec<Run>>, Refusal> {
+pub(super) async fn runs(
+    State(state): State<AppState>,
+    Id(id): Id,
+) -> Result<Json<Vec<Run>>, Refusal> {
     let runs = state.store.runs(id).await?;
-    Ok(Json(runs.into_iter().map(|run| state.scheduler.with_progress(run)).collect()))
+    Ok(Json(
+        runs.into_iter()
+            .map(|run| state.scheduler.with_progress(run))
+            .collect(),
+    ))
 }
 
 /// Every epoch of every run.
 #[utoipa::path(get, path = "/experiments/{id}/metrics", params(("id" = i64, Path)), responses((status = 200, body = Vec<RunMetrics>)))]
-pub(super) async fn metrics(State(state): State<AppState>, Id(id): Id) -> Result<Json<Vec<RunMetrics>>, Refusal> {
+pub(super) async fn metrics(
+    State(state): State<AppState>,
+    Id(id): Id,
+) -> Result<Json<Vec<RunMetrics>>, Refusal> {
     Ok(Json(state.store.experiment_metrics(id).await?))
 }
 
 /// The finished runs, aggregated over seeds for every alpha.
 #[utoipa::path(get, path = "/experiments/{id}/summary", params(("id" = i64, Path)), responses((status = 200, body = ExperimentSummary)))]
-pub(super) async fn summary(State(state): State<AppState>, Id(id): Id) -> Result<Json<ExperimentSummary>, Refusal> {
+pub(super) async fn summary(
+    State(state): State<AppState>,
+    Id(id): Id,
+) -> Result<Json<ExperimentSummary>, Refusal> {
     Ok(Json(summarise(&state.store.runs(id).await?)))
 }
 
@@ -172,7 +206,11 @@ pub(crate) fn summarise(runs: &[Run]) -> ExperimentSummary {
     alphas.sort_by(f64::total_cmp);
     alphas.dedup();
     let layers = finished.first().map_or(Vec::new(), |(_, result)| {
-        result.layers.iter().map(|layer| layer.name.clone()).collect()
+        result
+            .layers
+            .iter()
+            .map(|layer| layer.name.clone())
+            .collect()
     });
     let of = |alpha: f64, value: &dyn Fn(&RunResult) -> f64| -> Option<Mean> {
         let values: Vec<f64> = finished

@@ -1,18 +1,19 @@
 //! Everything that was measured, as CSV and JSON.
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use protocol::api::{Experiment, ExperimentSummary, RunMetrics};
 use protocol::{EpochMetrics, Run};
 
 use super::experiments::summarise;
-use super::json::Id;
+use super::json::{Asked, Id};
 use super::{AppState, Refusal};
 
 /// Which table is asked for.
 #[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct TableQuery {
     /// `runs` (one row a run), `epochs` (one row a run and epoch) or `units` (one row a run, layer and unit).
     #[serde(default)]
@@ -36,7 +37,7 @@ type Table = (Vec<&'static str>, Vec<Vec<String>>);
 pub(super) async fn experiment_csv(
     State(state): State<AppState>,
     Id(id): Id,
-    Query(query): Query<TableQuery>,
+    Asked(query): Asked<TableQuery>,
 ) -> Result<impl IntoResponse, Refusal> {
     let table = match query.table.as_str() {
         "" | "runs" => runs_table(&state.store.runs(id).await?),
@@ -44,7 +45,10 @@ pub(super) async fn experiment_csv(
         "units" => units_table(&state.store.finished_runs_with_units(id).await?),
         other => return Err(unknown_table(other, "runs, epochs, units")),
     };
-    csv(&format!("experiment-{id}-{}.csv", name_of(&query.table, "runs")), table)
+    csv(
+        &format!("experiment-{id}-{}.csv", name_of(&query.table, "runs")),
+        table,
+    )
 }
 
 /// A table of a run as CSV; `table` is `epochs` when absent.
@@ -52,7 +56,7 @@ pub(super) async fn experiment_csv(
 pub(super) async fn run_csv(
     State(state): State<AppState>,
     Id(id): Id,
-    Query(query): Query<TableQuery>,
+    Asked(query): Asked<TableQuery>,
 ) -> Result<impl IntoResponse, Refusal> {
     let run = state.store.run(id).await?;
     let table = match query.table.as_str() {
@@ -65,7 +69,10 @@ pub(super) async fn run_csv(
         "units" => units_table(&[run]),
         other => return Err(unknown_table(other, "epochs, units")),
     };
-    csv(&format!("run-{id}-{}.csv", name_of(&query.table, "epochs")), table)
+    csv(
+        &format!("run-{id}-{}.csv", name_of(&query.table, "epochs")),
+        table,
+    )
 }
 
 /// An experiment with everything that it measured, as JSON.
@@ -95,27 +102,54 @@ fn name_of<'a>(asked: &'a str, default: &'a str) -> &'a str {
 }
 
 fn unknown_table(asked: &str, known: &str) -> Refusal {
-    Refusal::new(StatusCode::BAD_REQUEST, format!("no table is called `{asked}`; there are {known}"))
+    Refusal::new(
+        StatusCode::BAD_REQUEST,
+        format!("no table is called `{asked}`; there are {known}"),
+    )
 }
 
 fn runs_table(runs: &[Run]) -> Table {
     let header = vec![
-        "run", "network", "dataset", "alpha", "seed", "device", "state", "reason", "epochs", "epochs_done",
-        "best_epoch", "validation_accuracy", "validation_images", "test_accuracy", "test_cross_entropy_nats",
-        "test_images", "selectivity",
+        "run",
+        "network",
+        "dataset",
+        "alpha",
+        "seed",
+        "device",
+        "state",
+        "reason",
+        "epochs",
+        "epochs_done",
+        "best_epoch",
+        "validation_accuracy",
+        "validation_images",
+        "test_accuracy",
+        "test_cross_entropy_nats",
+        "test_images",
+        "selectivity",
     ];
     let rows = runs.iter().map(|run| {
         let spec = &run.spec;
         let mut row = vec![
-            run.id.to_string(), spec.network.to_string(), spec.dataset.to_string(), spec.alpha.to_string(),
-            spec.seed.to_string(), spec.device.clone(), run.state.id().to_owned(),
-            run.reason.clone().unwrap_or_default(), spec.training.epochs.to_string(), run.epochs_done.to_string(),
+            run.id.to_string(),
+            spec.network.to_string(),
+            spec.dataset.to_string(),
+            spec.alpha.to_string(),
+            spec.seed.to_string(),
+            spec.device.clone(),
+            run.state.id().to_owned(),
+            run.reason.clone().unwrap_or_default(),
+            spec.training.epochs.to_string(),
+            run.epochs_done.to_string(),
         ];
         match &run.result {
             Some(result) => row.extend([
-                result.best_epoch.to_string(), result.validation_accuracy.to_string(),
-                result.validation_images.to_string(), result.test_accuracy.to_string(),
-                result.test_cross_entropy.to_string(), result.test_images.to_string(),
+                result.best_epoch.to_string(),
+                result.validation_accuracy.to_string(),
+                result.validation_images.to_string(),
+                result.test_accuracy.to_string(),
+                result.test_cross_entropy.to_string(),
+                result.test_images.to_string(),
                 result.selectivity.to_string(),
             ]),
             None => row.extend(std::iter::repeat_n(String::new(), 7)),
@@ -127,37 +161,86 @@ fn runs_table(runs: &[Run]) -> Table {
 
 fn epochs_table(runs: &[RunMetrics]) -> Table {
     let header = vec![
-        "run", "alpha", "seed", "epoch", "learning_rate", "train_loss_nats", "train_cross_entropy_nats",
-        "train_selectivity", "train_accuracy", "validation_cross_entropy_nats", "validation_accuracy",
-        "validation_selectivity", "images_per_second", "seconds",
+        "run",
+        "alpha",
+        "seed",
+        "epoch",
+        "learning_rate",
+        "train_loss_nats",
+        "train_cross_entropy_nats",
+        "train_selectivity",
+        "train_accuracy",
+        "validation_cross_entropy_nats",
+        "validation_accuracy",
+        "validation_selectivity",
+        "images_per_second",
+        "seconds",
     ];
     let row = |run: &RunMetrics, epoch: &EpochMetrics| {
         let numbers = [
-            epoch.learning_rate, epoch.train_loss, epoch.train_cross_entropy, epoch.train_selectivity,
-            epoch.train_accuracy, epoch.validation_cross_entropy, epoch.validation_accuracy, epoch.selectivity,
-            epoch.images_per_second, epoch.seconds,
+            epoch.learning_rate,
+            epoch.train_loss,
+            epoch.train_cross_entropy,
+            epoch.train_selectivity,
+            epoch.train_accuracy,
+            epoch.validation_cross_entropy,
+            epoch.validation_accuracy,
+            epoch.selectivity,
+            epoch.images_per_second,
+            epoch.seconds,
         ];
         let mut row = vec![
-            run.run_id.to_string(), run.alpha.to_string(), run.seed.to_string(), epoch.epoch.to_string(),
+            run.run_id.to_string(),
+            run.alpha.to_string(),
+            run.seed.to_string(),
+            epoch.epoch.to_string(),
         ];
         row.extend(numbers.iter().map(f64::to_string));
         row
     };
-    let rows = runs.iter().flat_map(|run| run.epochs.iter().map(move |epoch| row(run, epoch)));
+    let rows = runs
+        .iter()
+        .flat_map(|run| run.epochs.iter().map(move |epoch| row(run, epoch)));
     (header, rows.collect())
 }
 
 fn units_table(runs: &[Run]) -> Table {
-    let header = vec!["run", "alpha", "seed", "layer", "layer_name", "unit", "selectivity", "preferred_class"];
+    let header = vec![
+        "run",
+        "alpha",
+        "seed",
+        "layer",
+        "layer_name",
+        "unit",
+        "selectivity",
+        "preferred_class",
+    ];
     let mut rows = Vec::new();
     for run in runs {
-        let classes = run.started.as_ref().map_or(&[][..], |started| &started.classes);
-        for (index, layer) in run.result.iter().flat_map(|result| result.layers.iter().enumerate()) {
-            for (unit, (selectivity, class)) in layer.units.iter().zip(&layer.preferred_class).enumerate() {
+        let classes = run
+            .started
+            .as_ref()
+            .map_or(&[][..], |started| &started.classes);
+        for (index, layer) in run
+            .result
+            .iter()
+            .flat_map(|result| result.layers.iter().enumerate())
+        {
+            for (unit, (selectivity, class)) in
+                layer.units.iter().zip(&layer.preferred_class).enumerate()
+            {
                 rows.push(vec![
-                    run.id.to_string(), run.spec.alpha.to_string(), run.spec.seed.to_string(), index.to_string(),
-                    layer.name.clone(), unit.to_string(), selectivity.to_string(),
-                    classes.get(*class as usize).cloned().unwrap_or_else(|| class.to_string()),
+                    run.id.to_string(),
+                    run.spec.alpha.to_string(),
+                    run.spec.seed.to_string(),
+                    index.to_string(),
+                    layer.name.clone(),
+                    unit.to_string(),
+                    selectivity.to_string(),
+                    classes
+                        .get(*class as usize)
+                        .cloned()
+                        .unwrap_or_else(|| class.to_string()),
                 ]);
             }
         }
@@ -168,15 +251,24 @@ fn units_table(runs: &[Run]) -> Table {
 fn csv(name: &str, (header, rows): Table) -> Result<impl IntoResponse + use<>, Refusal> {
     let failed = |error: String| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error);
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(header).map_err(|error| failed(error.to_string()))?;
+    writer
+        .write_record(header)
+        .map_err(|error| failed(error.to_string()))?;
     for row in rows {
-        writer.write_record(row).map_err(|error| failed(error.to_string()))?;
+        writer
+            .write_record(row)
+            .map_err(|error| failed(error.to_string()))?;
     }
-    let text = writer.into_inner().map_err(|error| failed(error.to_string()))?;
+    let text = writer
+        .into_inner()
+        .map_err(|error| failed(error.to_string()))?;
     Ok((
         [
             (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
-            (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
+            (
+                header::CONTENT_DISPOSITION,
+                format!("attachment; filename=\"{name}\""),
+            ),
         ],
         text,
     ))

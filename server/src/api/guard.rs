@@ -32,7 +32,9 @@ impl AllowedHosts {
     }
 
     fn allows(&self, host: &str) -> bool {
-        self.0.iter().any(|allowed| allowed.eq_ignore_ascii_case(host))
+        self.0
+            .iter()
+            .any(|allowed| allowed.eq_ignore_ascii_case(host))
     }
 }
 
@@ -49,16 +51,29 @@ pub async fn guard(State(hosts): State<AllowedHosts>, request: Request, next: Ne
         (header::CONTENT_SECURITY_POLICY, "frame-ancestors 'none'"),
     ];
     for (name, value) in protection {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+        response
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
     }
     response
 }
 
 fn check(hosts: &AllowedHosts, request: &Request) -> Result<(), Refusal> {
     let forbidden = |message: String| Refusal::new(StatusCode::FORBIDDEN, message);
-    let text = |name| request.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    // What cannot be read is not ours.
+    let text = |name| {
+        request
+            .headers()
+            .get(name)
+            .map(|value: &HeaderValue| value.to_str().unwrap_or("?"))
+    };
     let host = text(header::HOST)
-        .or_else(|| request.uri().authority().map(|authority| authority.as_str()))
+        .or_else(|| {
+            request
+                .uri()
+                .authority()
+                .map(|authority| authority.as_str())
+        })
         .unwrap_or_default();
     if !hosts.allows(host) {
         return Err(forbidden(format!(
@@ -71,13 +86,17 @@ fn check(hosts: &AllowedHosts, request: &Request) -> Result<(), Refusal> {
             .or_else(|| origin.strip_prefix("https://"))
             .is_some_and(|origin| hosts.allows(origin));
         if !ours {
-            return Err(forbidden(format!("pages of `{origin}` may not use this server")));
+            return Err(forbidden(format!(
+                "pages of `{origin}` may not use this server"
+            )));
         }
     }
     let reads = [Method::GET, Method::HEAD].contains(request.method());
     let site = text(header::HeaderName::from_static("sec-fetch-site"));
     if !reads && site.is_some_and(|site| !["same-origin", "none"].contains(&site)) {
-        return Err(forbidden("pages of other sites may not use this server".into()));
+        return Err(forbidden(
+            "pages of other sites may not use this server".into(),
+        ));
     }
     Ok(())
 }

@@ -1,10 +1,13 @@
-//! Request bodies and path numbers, refused with the field and the reason.
+//! Request bodies, queries and paths, refused with the field and the reason in an [`ApiError`] body.
+//!
+//! [`ApiError`]: protocol::api::ApiError
 
-use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use protocol::FieldError;
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 
 use super::Refusal;
 
@@ -31,13 +34,68 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
             .map_err(|rejection| Refusal::new(rejection.status(), rejection.body_text()))?;
         let mut reader = serde_json::Deserializer::from_slice(&bytes);
         let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-            let field = error.path().to_string();
-            Refusal::fields(vec![FieldError::new(field, error.into_inner().to_string())])
+            let path = error.path().to_string();
+            let error = error.into_inner();
+            match error.classify() {
+                Category::Data => wrong_value(&path, error.to_string()),
+                _ => Refusal::new(
+                    StatusCode::BAD_REQUEST,
+                    format!("this is not JSON: {error}"),
+                ),
+            }
         })?;
         reader.end().map_err(|error| {
             Refusal::new(StatusCode::BAD_REQUEST, format!("after the JSON: {error}"))
         })?;
         Ok(Body(value))
+    }
+}
+
+/// A value of the wrong kind at `path` (`.` for the whole body). Where a field is missing, serde's path
+/// ends at the object that lacks it and its message names the field; a person looks for the field.
+fn wrong_value(path: &str, reason: String) -> Refusal {
+    let missing = reason
+        .strip_prefix("missing field `")
+        .and_then(|rest| rest.split_once('`'));
+    let field = match (path, missing) {
+        (".", None) => {
+            return Refusal::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                format!("the body: {reason}"),
+            );
+        }
+        (".", Some((field, _))) => field.to_owned(),
+        (path, Some((field, _))) => format!("{path}.{field}"),
+        (path, None) => path.to_owned(),
+    };
+    Refusal::fields(vec![FieldError::new(field, reason)])
+}
+
+/// The query of a request.
+pub(super) struct Asked<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        Query::<T>::from_request_parts(parts, state)
+            .await
+            .map(|Query(query)| Asked(query))
+            .map_err(|rejection| Refusal::new(rejection.status(), rejection.body_text()))
+    }
+}
+
+/// Names in the path.
+pub(super) struct Named<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Named<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        Path::<T>::from_request_parts(parts, state)
+            .await
+            .map(|Path(names)| Named(names))
+            .map_err(|rejection| Refusal::new(rejection.status(), rejection.body_text()))
     }
 }
 

@@ -97,6 +97,8 @@ pub fn app(state: AppState) -> Router {
         .split_for_parts();
     router
         .merge(document::routes(document))
+        .route("/api/v1", axum::routing::any(error::no_route))
+        .route("/api/v1/", axum::routing::any(error::no_route))
         .route("/api/v1/{*rest}", axum::routing::any(error::no_route))
         .method_not_allowed_fallback(error::no_method)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))

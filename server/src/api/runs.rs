@@ -2,14 +2,14 @@
 
 use axum::Json;
 use axum::body::Body as ResponseBody;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use protocol::api::{Artifact, LogLine};
 use protocol::{EpochMetrics, Run};
 use tokio::io::AsyncReadExt;
 
-use super::json::Id;
+use super::json::{Id, Named};
 use super::{AppState, Refusal};
 
 /// The files that a run may leave, with what they are. Nothing else of its folder is served.
@@ -32,7 +32,9 @@ const ARTIFACTS: [(&str, &str); 4] = [
 /// One run, its result with every unit.
 #[utoipa::path(get, path = "/runs/{id}", params(("id" = i64, Path)), responses((status = 200, body = Run)))]
 pub(super) async fn read(State(state): State<AppState>, Id(id): Id) -> Result<Json<Run>, Refusal> {
-    Ok(Json(state.scheduler.with_progress(state.store.run(id).await?)))
+    Ok(Json(
+        state.scheduler.with_progress(state.store.run(id).await?),
+    ))
 }
 
 /// A run's epochs in order.
@@ -46,7 +48,10 @@ pub(super) async fn metrics(
 
 /// A run's log, oldest first.
 #[utoipa::path(get, path = "/runs/{id}/log", params(("id" = i64, Path)), responses((status = 200, body = Vec<LogLine>)))]
-pub(super) async fn log(State(state): State<AppState>, Id(id): Id) -> Result<Json<Vec<LogLine>>, Refusal> {
+pub(super) async fn log(
+    State(state): State<AppState>,
+    Id(id): Id,
+) -> Result<Json<Vec<LogLine>>, Refusal> {
     Ok(Json(state.store.log(id).await?))
 }
 
@@ -80,7 +85,7 @@ pub(super) async fn artifacts(
 )]
 pub(super) async fn artifact(
     State(state): State<AppState>,
-    Path((id, name)): Path<(i64, String)>,
+    Named((id, name)): Named<(i64, String)>,
 ) -> Result<impl IntoResponse, Refusal> {
     let missing = || Refusal::not_found(format!("run {id} has no file `{name}`"));
     if !ARTIFACTS.iter().any(|(known, _)| *known == name) {
@@ -116,7 +121,10 @@ pub(super) async fn artifact(
 
 /// Cancels a queued or running run; what it measured is kept.
 #[utoipa::path(post, path = "/runs/{id}/cancel", params(("id" = i64, Path)), responses((status = 200, body = Run)))]
-pub(super) async fn cancel(State(state): State<AppState>, Id(id): Id) -> Result<Json<Run>, Refusal> {
+pub(super) async fn cancel(
+    State(state): State<AppState>,
+    Id(id): Id,
+) -> Result<Json<Run>, Refusal> {
     state.store.run(id).await?;
     state.scheduler.cancel(id).await?;
     read(State(state), Id(id)).await
@@ -124,7 +132,10 @@ pub(super) async fn cancel(State(state): State<AppState>, Id(id): Id) -> Result<
 
 /// Queues an interrupted, cancelled or failed run again; it goes on from its checkpoint.
 #[utoipa::path(post, path = "/runs/{id}/resume", params(("id" = i64, Path)), responses((status = 200, body = Run), (status = 409, body = protocol::api::ApiError)))]
-pub(super) async fn resume(State(state): State<AppState>, Id(id): Id) -> Result<Json<Run>, Refusal> {
+pub(super) async fn resume(
+    State(state): State<AppState>,
+    Id(id): Id,
+) -> Result<Json<Run>, Refusal> {
     let run = state.store.run(id).await?;
     if state.store.requeue(&[id]).await?.is_empty() {
         return Err(Refusal::new(

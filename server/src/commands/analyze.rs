@@ -64,6 +64,7 @@ impl Arguments {
             std: channels(self.std, CIFAR10_STD),
         };
         let device = engine::devices::open(&self.device)?;
+        engine::self_check::check_training(&self.device, &device)?;
         let model = weights::load(&config, &self.weights, &device)?;
         let labels = read_labels(&self.labels, self.classes)?;
         let images = read_images(&self.images, labels)?;

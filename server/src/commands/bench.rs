@@ -43,12 +43,22 @@ impl Arguments {
     /// When the device is not there.
     pub fn run(self) -> Result<(), Box<dyn Error>> {
         let pytorch = pytorch_version(&self.python);
-        println!("device: {} ({})", self.device, engine::devices::name(&self.device));
+        println!(
+            "device: {} ({})",
+            self.device,
+            engine::devices::name(&self.device)
+        );
         match &pytorch {
             Some(version) => println!("PyTorch {version}, measured in turn with ours"),
-            None => println!("PyTorch: not installed for `{}`; measured alone", self.python),
+            None => println!(
+                "PyTorch: not installed for `{}`; measured alone",
+                self.python
+            ),
         }
-        println!("images/s, median [smallest, largest] of {} rounds\n", self.rounds);
+        println!(
+            "images/s, median [smallest, largest] of {} rounds\n",
+            self.rounds
+        );
         println!(
             "| network | image | batch | what | selectivity-lab | PyTorch | ratio |\n|---|---|---|---|---|---|---|"
         );
@@ -58,7 +68,11 @@ impl Arguments {
                 _ => 32,
             };
             let batch_size = self.batch_size.unwrap_or(if side == 64 { 16 } else { 128 });
-            let mut rows = [Row::new("training"), Row::new("training, alpha 1"), Row::new("inference")];
+            let mut rows = [
+                Row::new("training"),
+                Row::new("training, alpha 1"),
+                Row::new("inference"),
+            ];
             for _ in 0..self.rounds {
                 for (index, alpha) in [0.0, 1.0].into_iter().enumerate() {
                     let spec = CalibrationSpec {
@@ -82,7 +96,10 @@ impl Arguments {
                 }
             }
             for row in rows {
-                println!("| {network} | {side}x{side} | {batch_size} | {}", row.cells());
+                println!(
+                    "| {network} | {side}x{side} | {batch_size} | {}",
+                    row.cells()
+                );
             }
             std::io::stdout().flush()?;
         }
@@ -109,11 +126,20 @@ impl Row {
         let ratio = if self.theirs.is_empty() {
             "".into()
         } else {
-            let mut ratios: Vec<f64> =
-                self.ours.iter().zip(&self.theirs).map(|(ours, theirs)| ours / theirs).collect();
+            let mut ratios: Vec<f64> = self
+                .ours
+                .iter()
+                .zip(&self.theirs)
+                .map(|(ours, theirs)| ours / theirs)
+                .collect();
             format!("{:.2}", median(&mut ratios))
         };
-        format!("{} | {} | {} | {ratio} |", self.what, spread(&mut self.ours), spread(&mut self.theirs))
+        format!(
+            "{} | {} | {} | {ratio} |",
+            self.what,
+            spread(&mut self.ours),
+            spread(&mut self.theirs)
+        )
     }
 }
 
@@ -132,7 +158,11 @@ fn spread(values: &mut [f64]) -> String {
         return "".into();
     }
     let median = median(values);
-    format!("{median:.0} [{:.0}, {:.0}]", values[0], values[values.len() - 1])
+    format!(
+        "{median:.0} [{:.0}, {:.0}]",
+        values[0],
+        values[values.len() - 1]
+    )
 }
 
 fn pytorch_version(python: &str) -> Option<String> {

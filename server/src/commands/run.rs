@@ -36,16 +36,23 @@ impl Arguments {
     pub async fn run(self, directory: DataDirectory) -> Result<(), Box<dyn Error>> {
         let text = std::fs::read_to_string(&self.experiment)
             .map_err(|error| format!("{}: {error}", self.experiment.display()))?;
-        let spec: ExperimentSpec =
-            toml::from_str(&text).map_err(|error| format!("{}: {error}", self.experiment.display()))?;
+        let spec: ExperimentSpec = toml::from_str(&text)
+            .map_err(|error| format!("{}: {error}", self.experiment.display()))?;
         let name = format!("`selectivity-lab run {}`", self.experiment.display());
         let _lock = StoreLock::acquire(&directory.lock(), &name)?;
         let executable = std::env::current_exe()?;
         let catalogue = Catalogue::new(directory.clone(), executable.clone());
         if let Err(fields) = launchable(&catalogue, &spec).await? {
-            let reasons: Vec<_> =
-                fields.iter().map(|error| format!("  {}: {}", error.field, error.reason)).collect();
-            return Err(format!("{} cannot be launched:\n{}", self.experiment.display(), reasons.join("\n")).into());
+            let reasons: Vec<_> = fields
+                .iter()
+                .map(|error| format!("  {}: {}", error.field, error.reason))
+                .collect();
+            return Err(format!(
+                "{} cannot be launched:\n{}",
+                self.experiment.display(),
+                reasons.join("\n")
+            )
+            .into());
         }
         let store = Store::open(&directory.store()).await?;
         let slots = Slots::new([(spec.device.clone(), self.slots)].into());
@@ -72,7 +79,13 @@ impl Arguments {
                     return Err(format!("stopped; start the server and resume experiment {id} there").into());
                 }
             }
-            if store.experiment(id).await?.runs.iter().all(|entry| !entry.state.is_active()) {
+            if store
+                .experiment(id)
+                .await?
+                .runs
+                .iter()
+                .all(|entry| !entry.state.is_active())
+            {
                 break;
             }
         }
@@ -96,7 +109,12 @@ impl Bars {
             style: ProgressStyle::with_template("{prefix:24} {bar:30} {msg}")?,
             labels: runs
                 .iter()
-                .map(|run| (run.id, format!("alpha {:+} seed {}", run.spec.alpha, run.spec.seed)))
+                .map(|run| {
+                    (
+                        run.id,
+                        format!("alpha {:+} seed {}", run.spec.alpha, run.spec.seed),
+                    )
+                })
                 .collect(),
         })
     }
@@ -107,12 +125,20 @@ impl Bars {
         };
         let (all, style) = (&self.all, &self.style);
         let bar = self.bars.entry(run).or_insert_with(|| {
-            all.add(ProgressBar::new(1000).with_style(style.clone()).with_prefix(label.clone()))
+            all.add(
+                ProgressBar::new(1000)
+                    .with_style(style.clone())
+                    .with_prefix(label.clone()),
+            )
         });
         match event {
             Event::Progress(progress) => {
                 let step = f64::from(progress.step) / f64::from(progress.steps.max(1));
-                let within = if progress.phase == Phase::Training { step } else { 1.0 };
+                let within = if progress.phase == Phase::Training {
+                    step
+                } else {
+                    1.0
+                };
                 let done = (f64::from(progress.epoch) - 1.0 + within) / f64::from(progress.epochs);
                 bar.set_position((done * 1000.0) as u64);
                 let remaining = progress.remaining_seconds.unwrap_or(0.0);
@@ -124,7 +150,10 @@ impl Bars {
             Event::Epoch(metrics) => {
                 let line = format!(
                     "{label}: epoch {} validation accuracy {:.4}, selectivity {:.4}, {:.0} images/s",
-                    metrics.epoch, metrics.validation_accuracy, metrics.selectivity, metrics.images_per_second
+                    metrics.epoch,
+                    metrics.validation_accuracy,
+                    metrics.selectivity,
+                    metrics.images_per_second
                 );
                 // Printing fails only where nobody reads.
                 let _ = if all.is_hidden() {
@@ -134,7 +163,10 @@ impl Bars {
                     all.println(line)
                 };
             }
-            Event::Finished(_) | Event::Failed { .. } | Event::Diverged { .. } | Event::Cancelled => {
+            Event::Finished(_)
+            | Event::Failed { .. }
+            | Event::Diverged { .. }
+            | Event::Cancelled => {
                 bar.finish_and_clear();
             }
             _ => {}
@@ -144,7 +176,10 @@ impl Bars {
 
 /// Prints a row a run; an error when any did not finish.
 fn report(runs: &[Run]) -> Result<(), Box<dyn Error>> {
-    println!("{:>8} {:>6} {:>10} {:>6} {:>14} {:>12} {:>8}", "alpha", "seed", "state", "best", "test accuracy", "selectivity", "n test");
+    println!(
+        "{:>8} {:>6} {:>10} {:>6} {:>14} {:>12} {:>8}",
+        "alpha", "seed", "state", "best", "test accuracy", "selectivity", "n test"
+    );
     for run in runs {
         let spec = &run.spec;
         print!("{:>8} {:>6} {:>10}", spec.alpha, spec.seed, run.state.id());
@@ -156,7 +191,10 @@ fn report(runs: &[Run]) -> Result<(), Box<dyn Error>> {
             None => println!(" {}", run.reason.as_deref().unwrap_or_default()),
         }
     }
-    let unfinished = runs.iter().filter(|run| run.state != RunState::Finished).count();
+    let unfinished = runs
+        .iter()
+        .filter(|run| run.state != RunState::Finished)
+        .count();
     match unfinished {
         0 => Ok(()),
         count => Err(format!("{count} of {} runs did not finish", runs.len()).into()),

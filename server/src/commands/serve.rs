@@ -41,7 +41,11 @@ pub struct Arguments {
 fn parse_slots(text: &str) -> Result<(String, u32), String> {
     let wrong = || format!("`{text}` is not DEVICE=N with N 1 or more, for example cpu=2");
     let (device, count) = text.rsplit_once('=').ok_or_else(wrong)?;
-    let count = count.parse().ok().filter(|&count| count >= 1).ok_or_else(wrong)?;
+    let count = count
+        .parse()
+        .ok()
+        .filter(|&count| count >= 1)
+        .ok_or_else(wrong)?;
     Ok((device.to_owned(), count))
 }
 
@@ -56,16 +60,22 @@ impl Arguments {
             return Err(format!("{folder} does not hold the dashboard; run `make site`, or name the folder with --site-root").into());
         }
         let mut lock = StoreLock::acquire(&directory.lock(), "a server that is starting")?;
-        let listener = TcpListener::bind((self.host, self.port)).await.map_err(|error| {
-            format!("cannot listen on {}:{}: {error}; choose another port with --port", self.host, self.port)
-        })?;
+        let listener = TcpListener::bind((self.host, self.port))
+            .await
+            .map_err(|error| {
+                format!(
+                    "cannot listen on {}:{}: {error}; choose another port with --port",
+                    self.host, self.port
+                )
+            })?;
         let address = listener.local_addr()?;
         lock.describe(&format!("the server at http://{address}"))?;
 
         let executable = std::env::current_exe()?;
         let store = Store::open(&directory.store()).await?;
         let slots = Slots::new(self.slots.into_iter().collect::<BTreeMap<_, _>>());
-        let scheduler = Scheduler::start(store.clone(), directory.clone(), executable.clone(), slots).await?;
+        let scheduler =
+            Scheduler::start(store.clone(), directory.clone(), executable.clone(), slots).await?;
         let catalogue = Catalogue::new(directory.clone(), executable.clone());
         // Asked early: a cold GPU driver takes seconds, and the first form should not wait for it.
         let early = catalogue.clone();
@@ -82,7 +92,8 @@ impl Arguments {
             hosts.push(address.ip().to_string());
         }
         let hosts = AllowedHosts::new(address.port(), &hosts);
-        let site = site(app(state), self.site_root).layer(middleware::from_fn_with_state(hosts, guard));
+        let site =
+            site(app(state), self.site_root).layer(middleware::from_fn_with_state(hosts, guard));
         println!("Selectivity Lab is listening on http://{address}");
         let stopping = scheduler.clone();
         let (stop, stopped) = tokio::sync::oneshot::channel();

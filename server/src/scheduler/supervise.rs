@@ -18,10 +18,13 @@ use crate::clock::now;
 use crate::store::StoreError;
 
 /// How long a worker may take to end by itself after it was told to cancel.
-const GRACE: Duration = Duration::from_millis(1500);
+const GRACE: Duration = Duration::from_millis(1200);
 
 /// How long a worker may take to exit after its last event, or after it closed its output.
 const EXIT: Duration = Duration::from_secs(10);
+
+/// How long to wait for what a worker that is gone, or was killed, has written.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// Lines of standard error that go into the run's log; all of them go into `worker.log`.
 const LOGGED_LINES: usize = 200;
@@ -29,25 +32,16 @@ const LOGGED_LINES: usize = 200;
 /// Lines of standard error that are quoted when a worker dies.
 const QUOTED_LINES: usize = 8;
 
-/// Runs a worker on `run` and records everything that it says, to the end.
+/// Runs a worker on `run` and records what it says; gives the event that ends the run, which is
+/// still to be recorded. The worker is gone by then, so that the run can be resumed or deleted.
 pub(super) async fn supervise(
     scheduler: &Scheduler,
     run: Run,
     commands: UnboundedReceiver<Command>,
-) {
-    let run_id = run.id;
-    let end = match start(scheduler, &run).await {
-        Ok(worker) => worker.follow(scheduler, run_id, commands).await,
-        Err(message) => Ok(Some(Event::Failed { message })),
-    };
-    let recorded = match end {
-        Ok(Some(event)) => scheduler.publish(run_id, &event).await.map(|_| ()),
-        Ok(None) => Ok(()),
-        Err(error) => Err(error),
-    };
-    if let Err(error) = recorded {
-        // The run stays `running` in the store, and is shown as interrupted after the next start.
-        tracing::error!(run_id, %error, "cannot record how the run ended");
+) -> Event {
+    match start(scheduler, &run).await {
+        Ok(worker) => worker.follow(scheduler, run.id, commands).await,
+        Err(message) => Event::Failed { message },
     }
 }
 
@@ -61,8 +55,12 @@ struct Worker {
 async fn start(scheduler: &Scheduler, run: &Run) -> Result<Worker, String> {
     let inner = &scheduler.0;
     let directory = inner.directory.run(run.id);
-    std::fs::create_dir_all(&directory)
-        .map_err(|error| format!("cannot make the run's folder {}: {error}", directory.display()))?;
+    std::fs::create_dir_all(&directory).map_err(|error| {
+        format!(
+            "cannot make the run's folder {}: {error}",
+            directory.display()
+        )
+    })?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = (cores / scheduler.slots(&run.spec.device) as usize).max(1);
     let mut child = tokio::process::Command::new(&inner.executable)
@@ -76,6 +74,8 @@ async fn start(scheduler: &Scheduler, run: &Run) -> Result<Worker, String> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true)
+        // Ctrl-C in a terminal is for the server, which then stops its workers in order.
+        .process_group(0)
         .spawn()
         .map_err(|error| format!("cannot start a worker: {error}"))?;
     let (Some(mut input), Some(errors)) = (child.stdin.take(), child.stderr.take()) else {
@@ -83,10 +83,8 @@ async fn start(scheduler: &Scheduler, run: &Run) -> Result<Worker, String> {
     };
     let mut spec = serde_json::to_vec(&run.spec).map_err(|error| error.to_string())?;
     spec.push(b'\n');
-    input
-        .write_all(&spec)
-        .await
-        .map_err(|error| format!("the worker did not take its spec: {error}"))?;
+    // A worker that is gone already is seen at the end of its output, and its last words say more.
+    let _ = input.write_all(&spec).await;
     let quoted = Arc::new(Mutex::new(VecDeque::new()));
     let errors = tokio::spawn(keep_errors(
         scheduler.clone(),
@@ -104,30 +102,37 @@ async fn start(scheduler: &Scheduler, run: &Run) -> Result<Worker, String> {
 }
 
 impl Worker {
-    /// Records events until the worker ends; gives the event that is still to be recorded, if its
-    /// last words did not end the run.
+    /// Records events until the worker is gone; gives the one that ends the run.
     async fn follow(
         mut self,
         scheduler: &Scheduler,
         run_id: i64,
         mut commands: UnboundedReceiver<Command>,
-    ) -> Result<Option<Event>, StoreError> {
+    ) -> Event {
         let Some(output) = self.child.stdout.take() else {
-            return Ok(Some(failed("a worker started without its pipes")));
+            return failed("a worker started without its pipes");
         };
-        let mut lines = BufReader::new(output).lines();
-        let (mut told, mut ended) = (None, false);
+        // Lines of bytes: what a driver prints need not be UTF-8.
+        let mut lines = BufReader::new(output).split(b'\n');
+        let (mut told, mut end, mut killed) = (None, None, false);
         loop {
-            // Once told to cancel, the worker has its grace; then it is killed.
+            // Once told to cancel, the worker has its grace; then it is killed, and what it said
+            // before is still read.
             let deadline = async {
                 match told {
-                    Some((Command::Cancel, at)) => tokio::time::sleep_until(at + GRACE).await,
+                    Some((Command::Cancel, at)) if !killed => {
+                        tokio::time::sleep_until(at + GRACE).await
+                    }
+                    _ if killed => tokio::time::sleep(LAST_WORDS).await,
                     _ => std::future::pending().await,
                 }
             };
             tokio::select! {
-                line = lines.next_line() => match line {
-                    Ok(Some(line)) => ended |= take(scheduler, run_id, &line, told.is_some()).await?,
+                line = lines.next_segment() => match line {
+                    Ok(Some(line)) => match take(scheduler, run_id, &line).await {
+                        Ok(event) => end = end.or(event),
+                        Err(error) => return self.give_up(run_id, &error).await,
+                    },
                     Ok(None) | Err(_) => break,
                 },
                 Some(command) = commands.recv(), if told.is_none() => {
@@ -135,80 +140,121 @@ impl Worker {
                     match command {
                         // A worker that is gone already is seen at the end of its output.
                         Command::Cancel => { let _ = self.input.write_all(b"cancel\n").await; }
-                        Command::Stop => { let _ = self.child.start_kill(); }
+                        Command::Stop => { let _ = self.child.start_kill(); killed = true; }
                     }
                 },
-                () = deadline => { let _ = self.child.start_kill(); break; },
+                () = deadline => {
+                    if killed {
+                        break;
+                    }
+                    let _ = self.child.start_kill();
+                    killed = true;
+                },
             }
         }
-        let status = match tokio::time::timeout(EXIT, self.child.wait()).await {
-            Ok(status) => status.ok(),
-            Err(_) => {
-                let _ = self.child.kill().await;
-                None
-            }
-        };
+        let status = self.exit(told.map(|(_, at)| at)).await;
         // Its pipe closes with the process; what it printed last is worth quoting.
-        let _ = tokio::time::timeout(Duration::from_secs(1), &mut self.errors).await;
-        if ended {
-            if status.is_none_or(|status| !status.success()) {
-                let message = format!("after its last event the worker {}", how_ended(status));
-                let level = LogLevel::Warning;
-                scheduler.publish(run_id, &Event::Log { level, message }).await?;
+        let _ = tokio::time::timeout(LAST_WORDS, &mut self.errors).await;
+        match (end, told) {
+            (Some(end), _) => {
+                if !killed && status.is_none_or(|status| !status.success()) {
+                    let message = format!("after its last event the worker {}", how_ended(status));
+                    warn(scheduler, run_id, message).await;
+                }
+                end
             }
-            return Ok(None);
-        }
-        Ok(Some(match told {
-            Some((Command::Cancel, _)) => Event::Cancelled,
-            Some((Command::Stop, _)) => Event::Interrupted {
+            (None, Some((Command::Cancel, _))) => Event::Cancelled,
+            (None, Some((Command::Stop, _))) => Event::Interrupted {
                 message: "the server was stopped".into(),
             },
-            None => failed(&format!(
+            (None, None) => failed(&format!(
                 "the worker {} before the run's end{}",
                 how_ended(status),
                 quote(&lock(&self.quoted))
             )),
-        }))
+        }
+    }
+
+    /// Waits for the process to exit, less long when it was told to at `told`; kills it after that.
+    async fn exit(&mut self, told: Option<tokio::time::Instant>) -> Option<ExitStatus> {
+        let patience = match told {
+            Some(at) => (at + GRACE).saturating_duration_since(tokio::time::Instant::now()),
+            None => EXIT,
+        };
+        match tokio::time::timeout(patience, self.child.wait()).await {
+            Ok(status) => status.ok(),
+            Err(_) => {
+                let _ = tokio::time::timeout(LAST_WORDS, self.child.kill()).await;
+                None
+            }
+        }
+    }
+
+    /// Ends a worker whose events cannot be stored. A resumed run says its earlier epochs again, so
+    /// nothing measured is lost.
+    async fn give_up(mut self, run_id: i64, error: &StoreError) -> Event {
+        tracing::error!(run_id, %error, "an event cannot be stored; the run is interrupted");
+        let _ = self.child.kill().await;
+        Event::Interrupted {
+            message: format!("an event could not be stored: {error}"),
+        }
     }
 }
 
-/// Records what a worker said; `true` when that ended the run.
+/// Records what a worker said, or gives it back when it ends the run.
 async fn take(
     scheduler: &Scheduler,
     run_id: i64,
-    line: &str,
-    told: bool,
-) -> Result<bool, StoreError> {
-    let event = match serde_json::from_str::<Event>(line) {
+    line: &[u8],
+) -> Result<Option<Event>, StoreError> {
+    let event = match serde_json::from_slice::<Event>(line) {
         Ok(event) => event,
         Err(error) => {
-            let message = format!("the worker wrote a line that is no event ({error}): {line:.200}");
-            let level = LogLevel::Warning;
-            scheduler.publish(run_id, &Event::Log { level, message }).await?;
-            return Ok(false);
+            let line = String::from_utf8_lossy(line);
+            warn(
+                scheduler,
+                run_id,
+                format!("the worker wrote a line that is no event ({error}): {line:.200}"),
+            )
+            .await;
+            return Ok(None);
         }
     };
-    if let Event::Progress(progress) = event {
-        lock(&scheduler.0.progress).insert(run_id, progress.clone());
-        if let Ok(run) = scheduler.0.store.experiment_of(run_id).await {
+    match event {
+        Event::Progress(progress) => {
+            lock(&scheduler.0.progress).insert(run_id, progress.clone());
+            let experiment_id = scheduler.0.store.experiment_of(run_id).await?;
             // No listener is no error.
             let _ = scheduler.0.live.send(LiveEvent {
                 sequence: None,
                 at: now(),
-                experiment_id: run,
+                experiment_id,
                 run_id,
                 event: Event::Progress(progress),
             });
+            Ok(None)
         }
-        return Ok(false);
+        Event::Started(_) | Event::Epoch(_) | Event::Log { .. } => {
+            scheduler.publish(run_id, &event).await?;
+            Ok(None)
+        }
+        Event::Finished(_)
+        | Event::Diverged { .. }
+        | Event::Failed { .. }
+        | Event::Cancelled
+        | Event::Interrupted { .. } => Ok(Some(event)),
     }
-    // A worker only says so when it was told to; on its own it would be a fault of ours.
-    let ends = matches!(
-        event,
-        Event::Finished(_) | Event::Diverged { .. } | Event::Failed { .. }
-    ) || (matches!(event, Event::Cancelled) && told);
-    scheduler.publish(run_id, &event).await?;
-    Ok(ends)
+}
+
+/// Puts a warning into the run's log.
+async fn warn(scheduler: &Scheduler, run_id: i64, message: String) {
+    let level = LogLevel::Warning;
+    if let Err(error) = scheduler
+        .publish(run_id, &Event::Log { level, message })
+        .await
+    {
+        tracing::warn!(run_id, %error, "cannot write to the run's log");
+    }
 }
 
 /// Keeps standard error: all of it in a file, its beginning in the log, its end for quoting.
@@ -225,9 +271,11 @@ async fn keep_errors(
         .open(&path)
         .await
         .ok();
-    let mut lines = BufReader::new(errors).lines();
+    // Lines of bytes: what a driver prints need not be UTF-8, and closing the pipe on it would end it.
+    let mut lines = BufReader::new(errors).split(b'\n');
     let mut count = 0;
-    while let Ok(Some(line)) = lines.next_line().await {
+    while let Ok(Some(line)) = lines.next_segment().await {
+        let line = String::from_utf8_lossy(&line);
         if let Some(file) = &mut file {
             // The log in the store has the beginning; a full disk must not end the run.
             let _ = file.write_all(format!("{line}\n").as_bytes()).await;
@@ -241,13 +289,7 @@ async fn keep_errors(
         }
         count += 1;
         if count <= LOGGED_LINES {
-            let event = Event::Log {
-                level: LogLevel::Warning,
-                message: line.chars().take(2000).collect(),
-            };
-            if let Err(error) = scheduler.publish(run_id, &event).await {
-                tracing::warn!(run_id, %error, "cannot log what the worker wrote");
-            }
+            warn(&scheduler, run_id, line.chars().take(2000).collect()).await;
         }
     }
     if let Some(file) = &mut file {

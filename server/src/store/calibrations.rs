@@ -10,7 +10,10 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn calibration(&self, workload: &str) -> Result<Option<(i64, Calibration)>, StoreError> {
+    pub async fn calibration(
+        &self,
+        workload: &str,
+    ) -> Result<Option<(i64, Calibration)>, StoreError> {
         let row: Option<(i64, String)> =
             sqlx::query_as("SELECT measured_at, measurement FROM calibrations WHERE workload = ?")
                 .bind(workload)
@@ -24,7 +27,11 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn keep_calibration(&self, workload: &str, measured: &Calibration) -> Result<(), StoreError> {
+    pub async fn keep_calibration(
+        &self,
+        workload: &str,
+        measured: &Calibration,
+    ) -> Result<(), StoreError> {
         sqlx::query("INSERT OR REPLACE INTO calibrations (workload, measured_at, measurement) VALUES (?, ?, ?)")
             .bind(workload)
             .bind(now())

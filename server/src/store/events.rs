@@ -13,7 +13,11 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails; nothing has changed then.
-    pub async fn record(&self, run_id: i64, event: &Event) -> Result<Option<LiveEvent>, StoreError> {
+    pub async fn record(
+        &self,
+        run_id: i64,
+        event: &Event,
+    ) -> Result<Option<LiveEvent>, StoreError> {
         let at = now();
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         let experiment_id: i64 = sqlx::query_scalar("SELECT experiment_id FROM runs WHERE id = ?")
@@ -130,14 +134,19 @@ impl Store {
                 .bind(run_id)
                 .fetch_all(&self.pool)
                 .await?;
-        rows.iter().map(|metrics| Ok(serde_json::from_str(metrics)?)).collect()
+        rows.iter()
+            .map(|metrics| Ok(serde_json::from_str(metrics)?))
+            .collect()
     }
 
     /// The epochs of every run of an experiment.
     ///
     /// # Errors
     /// When there is no such experiment.
-    pub async fn experiment_metrics(&self, experiment_id: i64) -> Result<Vec<RunMetrics>, StoreError> {
+    pub async fn experiment_metrics(
+        &self,
+        experiment_id: i64,
+    ) -> Result<Vec<RunMetrics>, StoreError> {
         self.experiment(experiment_id).await?;
         let rows = sqlx::query(
             "SELECT runs.id AS id, runs.spec AS spec, epochs.metrics AS metrics
@@ -159,9 +168,10 @@ impl Store {
                     epochs: Vec::new(),
                 });
             }
-            if let (Some(epoch), Some(last)) =
-                (row.try_get::<Option<&str>, _>("metrics")?, metrics.last_mut())
-            {
+            if let (Some(epoch), Some(last)) = (
+                row.try_get::<Option<&str>, _>("metrics")?,
+                metrics.last_mut(),
+            ) {
                 last.epochs.push(serde_json::from_str(epoch)?);
             }
         }

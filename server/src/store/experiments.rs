@@ -112,7 +112,8 @@ impl Store {
     /// When there is none, or runs of it are queued or running. Gives the numbers of its runs, whose
     /// files are the caller's to remove.
     pub async fn delete_experiment(&self, id: i64) -> Result<Vec<i64>, StoreError> {
-        let mut transaction = self.pool.begin().await?;
+        // Immediate: a transaction that reads first cannot write once another has written meanwhile.
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         let active: i64 = sqlx::query_scalar(
             "SELECT count(*) FROM runs WHERE experiment_id = ? AND state IN ('queued', 'running')",
         )

@@ -45,7 +45,10 @@ impl Store {
     ///
     /// # Errors
     /// When there is no such experiment.
-    pub async fn finished_runs_with_units(&self, experiment_id: i64) -> Result<Vec<Run>, StoreError> {
+    pub async fn finished_runs_with_units(
+        &self,
+        experiment_id: i64,
+    ) -> Result<Vec<Run>, StoreError> {
         self.must_exist(experiment_id).await?;
         let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
             "SELECT {COLUMNS}, result_with_units AS result FROM runs
@@ -83,24 +86,29 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn count_by_device(&self, state: RunState) -> Result<Vec<(String, u32)>, StoreError> {
-        let rows = sqlx::query("SELECT device, count(*) AS count FROM runs WHERE state = ? GROUP BY device")
-            .bind(state.id())
-            .fetch_all(&self.pool)
-            .await?;
+        let rows = sqlx::query(
+            "SELECT device, count(*) AS count FROM runs WHERE state = ? GROUP BY device",
+        )
+        .bind(state.id())
+        .fetch_all(&self.pool)
+        .await?;
         rows.iter()
             .map(|row| {
                 let count: i64 = row.try_get("count")?;
-                Ok((row.try_get("device")?, u32::try_from(count).unwrap_or(u32::MAX)))
+                Ok((
+                    row.try_get("device")?,
+                    u32::try_from(count).unwrap_or(u32::MAX),
+                ))
             })
             .collect()
     }
 
-    /// The oldest queued run of `device`, marked as running; `None` when none waits.
+    /// The number of the oldest queued run of `device`, marked as running now; `None` when none waits.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn take_queued(&self, device: &str) -> Result<Option<Run>, StoreError> {
-        let id: Option<i64> = sqlx::query_scalar(
+    pub async fn take_queued(&self, device: &str) -> Result<Option<i64>, StoreError> {
+        Ok(sqlx::query_scalar(
             "UPDATE runs SET state = 'running', started_at = ?, ended_at = NULL, reason = NULL
              WHERE id = (SELECT id FROM runs WHERE state = 'queued' AND device = ? ORDER BY queued_at, id LIMIT 1)
              RETURNING id",
@@ -108,11 +116,7 @@ impl Store {
         .bind(now())
         .bind(device)
         .fetch_optional(&self.pool)
-        .await?;
-        match id {
-            Some(id) => Ok(Some(self.run(id).await?)),
-            None => Ok(None),
-        }
+        .await?)
     }
 
     /// Puts the resumable runs among `ids` back into the queue; gives those that were.
@@ -143,7 +147,11 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn run_ids(&self, state: RunState, experiment_id: Option<i64>) -> Result<Vec<i64>, StoreError> {
+    pub async fn run_ids(
+        &self,
+        state: RunState,
+        experiment_id: Option<i64>,
+    ) -> Result<Vec<i64>, StoreError> {
         Ok(sqlx::query_scalar(
             "SELECT id FROM runs WHERE state = ?1 AND (?2 IS NULL OR experiment_id = ?2) ORDER BY id",
         )

@@ -1,0 +1,178 @@
+//! What the browser tests share: a server of their own, and a headless Chromium to look at it with.
+//!
+//! Run them with `make test`, which builds the server and the site first and says where they are in
+//! `SELECTIVITY_LAB_BINARY` and `SELECTIVITY_LAB_SITE`.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use fantoccini::wd::Capabilities;
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// A server process on a data directory of its own.
+pub struct Server {
+    process: Child,
+    /// Where it listens, for example `http://127.0.0.1:40123`.
+    pub url: String,
+    /// Its data directory; deleted when the test ends.
+    pub data: TempDir,
+}
+
+impl Server {
+    /// Starts the server on a free port.
+    pub fn start() -> Server {
+        let binary = variable("SELECTIVITY_LAB_BINARY");
+        let data = tempfile::tempdir().expect("a temporary folder");
+        let mut process = Command::new(binary)
+            .args(["--data".as_ref(), data.path().as_os_str()])
+            .args(["serve", "--port", "0", "--site-root"])
+            .arg(variable("SELECTIVITY_LAB_SITE"))
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the server starts");
+        let output = process.stdout.take().expect("standard output is piped");
+        let line = BufReader::new(output)
+            .lines()
+            .map_while(Result::ok)
+            .find(|line| line.contains("http://"))
+            .expect("the server says where it listens");
+        let url = line[line.find("http://").unwrap_or_default()..]
+            .trim()
+            .to_owned();
+        Server { process, url, data }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Its workers end with it: their lifeline is cut.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A headless Chromium with a profile of its own.
+pub struct Browser {
+    driver: Child,
+    _profile: TempDir,
+    /// The session.
+    pub client: Client,
+}
+
+impl Browser {
+    /// Starts chromedriver and opens a session.
+    pub async fn start() -> Browser {
+        let port = TcpListener::bind("127.0.0.1:0")
+            .and_then(|listener| listener.local_addr())
+            .expect("a free port")
+            .port();
+        let driver = Command::new("chromedriver")
+            .arg(format!("--port={port}"))
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("chromedriver is installed (make setup-test)");
+        let profile = tempfile::tempdir().expect("a temporary folder");
+        let arguments = [
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--disable-background-networking",
+            "--no-first-run",
+            &format!("--user-data-dir={}", profile.path().display()),
+        ];
+        let Value::Object(capabilities) = json!({"goog:chromeOptions": {"args": arguments}}) else {
+            unreachable!("an object was written down");
+        };
+        let capabilities: Capabilities = capabilities;
+        let address = format!("http://127.0.0.1:{port}");
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let client = loop {
+            let mut builder = ClientBuilder::new(HttpConnector::new());
+            match builder
+                .capabilities(capabilities.clone())
+                .connect(&address)
+                .await
+            {
+                Ok(client) => break client,
+                Err(error) if Instant::now() > deadline => panic!("no browser session: {error}"),
+                Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
+            }
+        };
+        Browser {
+            driver,
+            _profile: profile,
+            client,
+        }
+    }
+
+    /// Opens a page and waits until the app has taken it over.
+    pub async fn open(&self, url: &str) {
+        self.client
+            .goto(url)
+            .await
+            .unwrap_or_else(|error| panic!("{url}: {error}"));
+        self.hydrated().await;
+    }
+
+    /// Waits until the app has taken the page over.
+    pub async fn hydrated(&self) {
+        self.wait("html[data-hydrated]", Duration::from_secs(30))
+            .await;
+    }
+
+    /// Waits for an element, and fails with its selector when it does not come.
+    pub async fn wait(&self, selector: &str, limit: Duration) {
+        let found = self
+            .client
+            .wait()
+            .at_most(limit)
+            .for_element(Locator::Css(selector))
+            .await;
+        if let Err(error) = found {
+            self.screenshot("failed").await;
+            panic!("{selector} did not appear in {limit:?}: {error}");
+        }
+    }
+
+    /// What a script returns.
+    pub async fn script(&self, script: &str) -> Value {
+        self.client
+            .execute(script, vec![])
+            .await
+            .unwrap_or_else(|error| panic!("{script}: {error}"))
+    }
+
+    /// Keeps a picture of the page in the `screenshots` folder of the build directory.
+    pub async fn screenshot(&self, name: &str) {
+        let folder = screenshots();
+        if let Ok(png) = self.client.screenshot().await {
+            std::fs::write(folder.join(format!("{name}.png")), png).expect("a picture is written");
+        }
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
+    }
+}
+
+/// Where the pictures go.
+pub fn screenshots() -> PathBuf {
+    let site = variable("SELECTIVITY_LAB_SITE");
+    let folder = Path::new(&site).with_file_name("screenshots");
+    std::fs::create_dir_all(&folder).expect("a folder for pictures");
+    folder
+}
+
+fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set; run `make test`"))
+}

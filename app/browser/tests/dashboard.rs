@@ -1,0 +1,305 @@
+//! The dashboard as a person uses it: a real Chromium, the real server, real training.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use browser::{Browser, Server};
+use fantoccini::Locator;
+use serde_json::Value;
+
+const SHORT: Duration = Duration::from_secs(20);
+
+/// Breaks when the main road breaks anywhere: form, launch, scheduler, worker, events, live page, result.
+#[tokio::test]
+async fn the_quick_look_is_launched_watched_and_read() {
+    let server = Server::start();
+    let browser = Browser::start().await;
+
+    browser
+        .open(&format!("{}/experiments/new", server.url))
+        .await;
+    click(&browser, r#"[data-preset="quick-look"]"#).await;
+    // What is wrong is said at the field, and cannot be launched; mending it lets it go.
+    let name = browser
+        .client
+        .find(Locator::Css("#field-name"))
+        .await
+        .unwrap();
+    name.clear().await.unwrap();
+    name.send_keys(" ").await.unwrap();
+    browser
+        .wait(r#"#field-name[aria-invalid="true"]"#, SHORT)
+        .await;
+    name.send_keys("Quick look").await.unwrap();
+    browser
+        .wait(r#"#field-name:not([aria-invalid="true"])"#, SHORT)
+        .await;
+    browser.screenshot("new-experiment").await;
+    click(&browser, "#launch").await;
+    browser.wait("#experiment-state", SHORT).await;
+    assert!(
+        browser
+            .client
+            .current_url()
+            .await
+            .unwrap()
+            .path()
+            .ends_with("/experiments/1")
+    );
+    assert_eq!(
+        count(&browser, "#runs tr[data-run]").await,
+        6,
+        "3 alphas, 2 seeds"
+    );
+
+    // The page moves by itself: no reload between here and the result.
+    browser
+        .wait(
+            r#"#experiment-state[data-state="running"], #experiment-state [data-state="running"]"#,
+            SHORT,
+        )
+        .await;
+    let before = progress(&browser).await;
+    let mut later = before;
+    for _ in 0..600 {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        later = progress(&browser).await;
+        if later > before {
+            break;
+        }
+    }
+    assert!(later > before, "progress stood still at {before}");
+    browser.screenshot("experiment-running").await;
+    let finished =
+        r#"#experiment-state[data-state="finished"], #experiment-state [data-state="finished"]"#;
+    browser.wait(finished, Duration::from_secs(25 * 60)).await;
+
+    // What the page shows is what the store holds, and it orders as alpha does.
+    let summary = fetch(&browser, "/api/v1/experiments/1/summary").await;
+    let means: Vec<f64> = summary["alphas"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|alpha| alpha["selectivity"]["mean"].as_f64().unwrap())
+        .collect();
+    assert_eq!(means.len(), 3);
+    assert!(
+        means[0] < means[1] && means[1] < means[2],
+        "selectivity does not order as alpha: {means:?}"
+    );
+    for alpha in summary["alphas"].as_array().unwrap() {
+        assert_eq!(alpha["selectivity"]["n"], 2);
+        let accuracy = alpha["test_accuracy"]["mean"].as_f64().unwrap();
+        assert!(
+            (0.3..0.95).contains(&accuracy),
+            "ResNet8 reached {accuracy}"
+        );
+    }
+    let figure = "#figure-accuracy-selectivity";
+    browser.wait(&format!("{figure} .main-svg"), SHORT).await;
+    let table = browser
+        .script(&format!(
+            "return document.querySelector('{figure} table').textContent"
+        ))
+        .await;
+    let shown = format!("{:.3}", means[2]);
+    assert!(
+        table.as_str().unwrap().contains(&shown),
+        "{shown} is not in the figure's table"
+    );
+    browser.screenshot("experiment-finished").await;
+
+    browser.open(&format!("{}/runs/1", server.url)).await;
+    browser.wait("#figure-run-units .main-svg", SHORT).await;
+    browser.screenshot("run-finished").await;
+    look_everywhere(&browser, &server).await;
+}
+
+/// Breaks when a page overflows a phone, or is empty without scripts.
+async fn look_everywhere(browser: &Browser, server: &Server) {
+    let pages = [
+        "/",
+        "/experiments/new",
+        "/experiments/1",
+        "/runs/1",
+        "/datasets",
+        "/devices",
+        "/nowhere",
+    ];
+    for (width, name) in [(1280, "wide"), (390, "narrow")] {
+        for theme in ["light", "dark"] {
+            for page in pages {
+                // A headless window has a least width; a phone's is set through the frame.
+                browser
+                    .client
+                    .set_window_size(width.max(500), 900)
+                    .await
+                    .unwrap();
+                browser
+                    .open(&format!("{}{page}?theme={theme}", server.url))
+                    .await;
+                let overflow = browser
+                    .script("return document.documentElement.scrollWidth - document.documentElement.clientWidth")
+                    .await;
+                assert!(
+                    overflow.as_i64().unwrap() <= 0,
+                    "{page} overflows by {overflow} at {width}"
+                );
+                let file = page.trim_start_matches('/').replace('/', "-");
+                let file = if file.is_empty() {
+                    "experiments"
+                } else {
+                    &file
+                };
+                browser.screenshot(&format!("{file}-{name}-{theme}")).await;
+            }
+        }
+    }
+    for page in &pages[..6] {
+        let html = browser
+            .client
+            .execute_async(
+                "const done = arguments[1]; fetch(arguments[0]).then(r => r.text()).then(done)",
+                vec![Value::from(*page)],
+            )
+            .await
+            .unwrap();
+        let html = html.as_str().unwrap();
+        assert!(
+            html.contains("<h1"),
+            "{page} has no heading before scripts run"
+        );
+    }
+    let html = fetch_text(browser, "/experiments/1").await;
+    assert!(
+        html.contains("Quick look"),
+        "the server's own HTML names the experiment"
+    );
+}
+
+/// Breaks when a run on real images cannot be launched, watched or cancelled from the browser, or cancelling
+/// takes longer than a person waits.
+#[tokio::test]
+async fn a_run_on_tiny_imagenet_is_launched_and_cancelled() {
+    let archive = shared().join("data/tiny-imagenet-30.tar.xz");
+    if !archive.is_file() {
+        println!("skipped: no {}", archive.display());
+        return;
+    }
+    let server = Server::start();
+    let datasets = server.data.path().join("datasets");
+    let unpacked = Command::new("tar")
+        .arg("-xJf")
+        .arg(&archive)
+        .arg("-C")
+        .arg(&datasets)
+        .status();
+    assert!(unpacked.unwrap().success(), "{} unpacks", archive.display());
+
+    let browser = Browser::start().await;
+    browser
+        .open(&format!(
+            "{}/experiments/new?preset=tiny-imagenet-resnet18",
+            server.url
+        ))
+        .await;
+    for (field, value) in [
+        ("alphas", "1"),
+        ("seeds", "0"),
+        ("training.batch_size", "16"),
+    ] {
+        let input = browser
+            .client
+            .find(Locator::Css(&format!(r#"[id="field-{field}"]"#)))
+            .await
+            .unwrap_or_else(|error| panic!("{field}: {error}"));
+        input.clear().await.unwrap();
+        input.send_keys(value).await.unwrap();
+    }
+    click(&browser, "#launch").await;
+    browser.wait("#experiment-state", SHORT).await;
+    // Real steps on real images: a loss is reported.
+    let mut loss = Value::Null;
+    for _ in 0..240 {
+        let runs = fetch(&browser, "/api/v1/experiments/1/runs").await;
+        loss = runs[0]["progress"]["loss"].clone();
+        if loss.is_number() || !["queued", "running"].contains(&runs[0]["state"].as_str().unwrap())
+        {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    assert!(
+        loss.as_f64().is_some_and(f64::is_finite),
+        "no training step was seen: {loss}"
+    );
+    browser.screenshot("tiny-imagenet-running").await;
+    click(&browser, "#cancel").await;
+    if !browser
+        .client
+        .find_all(Locator::Css("dialog[open] #confirm"))
+        .await
+        .unwrap()
+        .is_empty()
+    {
+        click(&browser, "dialog[open] #confirm").await;
+    }
+    let cancelled =
+        r#"#experiment-state[data-state="cancelled"], #experiment-state [data-state="cancelled"]"#;
+    browser.wait(cancelled, Duration::from_secs(5)).await;
+    browser.screenshot("tiny-imagenet-cancelled").await;
+}
+
+async fn click(browser: &Browser, selector: &str) {
+    browser.wait(selector, SHORT).await;
+    let script = format!(
+        "document.querySelector('{}').scrollIntoView({{block: 'center'}})",
+        selector.replace('\'', "\"")
+    );
+    browser.script(&script).await;
+    let element = browser.client.find(Locator::Css(selector)).await.unwrap();
+    element
+        .click()
+        .await
+        .unwrap_or_else(|error| panic!("{selector} cannot be clicked: {error}"));
+}
+
+async fn count(browser: &Browser, selector: &str) -> u64 {
+    browser
+        .script(&format!(
+            "return document.querySelectorAll('{selector}').length"
+        ))
+        .await
+        .as_u64()
+        .unwrap()
+}
+
+/// The page's own progress bar, in percent.
+async fn progress(browser: &Browser) -> f64 {
+    let value = browser
+        .script("return document.querySelector('#progress')?.getAttribute('aria-valuenow') ?? ''")
+        .await;
+    value.as_str().unwrap_or_default().parse().unwrap_or(0.0)
+}
+
+async fn fetch_text(browser: &Browser, path: &str) -> String {
+    let script = "const done = arguments[1]; fetch(arguments[0]).then(r => r.text()).then(done)";
+    let text = browser
+        .client
+        .execute_async(script, vec![Value::from(path)])
+        .await
+        .unwrap();
+    text.as_str().unwrap().to_owned()
+}
+
+async fn fetch(browser: &Browser, path: &str) -> Value {
+    serde_json::from_str(&fetch_text(browser, path).await).unwrap()
+}
+
+fn shared() -> PathBuf {
+    std::env::var_os("SELECTIVITY_LAB_SHARED").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"),
+        PathBuf::from,
+    )
+}

@@ -1,0 +1,119 @@
+//! The experiment's four figures.
+
+use leptos::prelude::*;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::query_signal_with_options;
+
+use super::Now;
+use crate::figure::training_curves::Quantity;
+use crate::figure::{
+    Figure, accuracy_selectivity, alpha_selectivity, layer_profile, training_curves,
+};
+use crate::format;
+
+/// The figures, side by side where there is room.
+#[component]
+pub fn Figures(now: Now) -> impl IntoView {
+    let Now {
+        experiment,
+        runs,
+        metrics,
+        summary,
+    } = now;
+    let points = Memo::new(move |_| runs.with(|runs| accuracy_selectivity::points(runs)));
+    let (chosen, choose) = query_signal_with_options::<String>(
+        "quantity",
+        NavigateOptions {
+            replace: true,
+            scroll: false,
+            ..Default::default()
+        },
+    );
+    let quantity = Memo::new(move |_| {
+        let chosen = chosen.get();
+        chosen
+            .and_then(|id| Quantity::from_id(&id))
+            .unwrap_or(Quantity::Selectivity)
+    });
+    let interval = move || summary.with(|summary| summary.interval_method.clone());
+    let test_set = move || {
+        let images = runs.with(|runs| {
+            runs.iter()
+                .find_map(|run| run.result.as_ref().map(|result| result.test_images))
+        });
+        images.map_or_else(String::new, |images| {
+            format!(" on {} test images", format::count(images.into()))
+        })
+    };
+    let finished = move || {
+        let all = runs.with(Vec::len);
+        format!("n = {} of {all} runs finished", points.with(Vec::len))
+    };
+    let options = move || {
+        Quantity::ALL
+            .into_iter()
+            .map(|entry| {
+                view! { <option value=entry.id() selected=move || quantity.get() == entry>{entry.label()}</option> }
+            })
+            .collect_view()
+    };
+    let waiting = "No run is finished yet: this is measured at the best epoch of finished runs.";
+    let layers_n = move || {
+        let seeds = experiment.with(|experiment| experiment.spec.seeds.len());
+        summary.with(|summary| {
+            let n = summary.alphas.iter().map(|entry| entry.selectivity.n);
+            let (least, most) = (n.clone().min().unwrap_or(0), n.max().unwrap_or(0));
+            if least == most {
+                format!("n = {most} of {seeds} seeds for each alpha")
+            } else {
+                format!("n = {least} to {most} of {seeds} seeds for each alpha")
+            }
+        })
+    };
+    view! {
+        <div class="figures">
+            <Figure
+                id="figure-accuracy-selectivity"
+                question="Does selectivity cost accuracy?"
+                subtitle=Signal::derive(move || format!("A point a run, a cross the mean of an alpha{}; {}. Bars: 95 % intervals.", test_set(), finished()))
+                waiting
+                table=Signal::derive(move || points.with(|points| accuracy_selectivity::table(points)))
+                plot=move |theme| points.with(|points| summary.with(|summary| accuracy_selectivity::plot(points, summary, theme)))
+            />
+            <Figure
+                id="figure-alpha-selectivity"
+                question="What did alpha do to selectivity?"
+                subtitle=Signal::derive(move || format!("Network selectivity, 0 to 1{}; large marks are means over seeds, small ones runs; {}. Bars: 95 % intervals.", test_set(), layers_n()))
+                waiting
+                table=Signal::derive(move || summary.with(alpha_selectivity::table))
+                plot=move |theme| points.with(|points| summary.with(|summary| alpha_selectivity::plot(points, summary, theme)))
+            />
+            <Figure
+                id="figure-training"
+                question="How did training go?"
+                subtitle=Signal::derive(move || {
+                    let n = metrics.with(|runs| runs.iter().filter(|run| !run.epochs.is_empty()).count());
+                    format!("A curve a run, coloured by alpha; n = {}.", format::plural(n as u64, "run", "runs"))
+                })
+                waiting="No epoch has ended yet."
+                table=Signal::derive(move || metrics.with(|runs| training_curves::table(runs, quantity.get())))
+                plot=move |theme| metrics.with(|runs| training_curves::plot(runs, quantity.get(), theme))
+            >
+                <p class="control">
+                    <label for="quantity">"Quantity"</label>
+                    <select id="quantity" prop:value=move || quantity.get().id() on:change=move |event| choose.set(Some(event_target_value(&event)))>{options}</select>
+                </p>
+            </Figure>
+            <Figure
+                id="figure-layers"
+                question="Where in the network is selectivity?"
+                subtitle=Signal::derive(move || format!("Mean selectivity of a layer's units, 0 to 1{}; {}. Bands: 95 % intervals.", test_set(), layers_n()))
+                waiting
+                table=Signal::derive(move || summary.with(layer_profile::table))
+                plot=move |theme| summary.with(|summary| layer_profile::plot(summary, theme))
+            />
+        </div>
+        <p class="hint">"Intervals: "{interval}"."</p>
+    }
+    .into_any()
+}

@@ -1,0 +1,103 @@
+//! One field of the form: its label, its input, its hint, and what is wrong with it.
+
+use leptos::prelude::*;
+
+use super::Form;
+
+/// A choice of a select.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// What the spec holds.
+    pub value: String,
+    /// What a person reads.
+    pub label: String,
+}
+
+/// How a field is edited.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// A line of text; the second value is the keyboard that a phone should show.
+    Line(&'static str),
+    /// Several lines of text.
+    Lines,
+    /// One of a list.
+    Select(Vec<Choice>),
+}
+
+/// The id of the field's input: `field-` and the last part of its path.
+pub fn input_id(path: &str) -> String {
+    format!("field-{}", path.rsplit('.').next().unwrap_or(path))
+}
+
+/// One field.
+#[component]
+pub fn Field(
+    /// The form it is of.
+    form: Form,
+    /// Its path in the spec, for example `training.epochs`.
+    path: &'static str,
+    /// What a person calls it.
+    label: &'static str,
+    /// How it is edited.
+    input: Input,
+    /// Unit, range, or how to write it.
+    #[prop(optional, into)]
+    hint: Signal<String>,
+) -> impl IntoView {
+    let id = input_id(path);
+    let hint_id = format!("{id}-hint");
+    let error_id = format!("{id}-error");
+    let errors = Memo::new(move |_| form.errors_at(path));
+    let wrong = move || !errors.with(Vec::is_empty);
+    let described = format!("{hint_id} {error_id}");
+    let value = move || form.draft.with(|draft| draft.get(path).to_owned());
+    let edit = move |value: String| form.edit(path, value);
+    let invalid = move || wrong().to_string();
+    let element = match input {
+        Input::Line(mode) => view! {
+            <input
+                id=id.clone() name=path type="text" inputmode=mode autocomplete="off" spellcheck="false"
+                value=value() prop:value=value
+                aria-describedby=described aria-invalid=invalid
+                on:input=move |event| edit(event_target_value(&event))
+            />
+        }
+        .into_any(),
+        Input::Lines => view! {
+            <textarea
+                id=id.clone() name=path rows="2"
+                prop:value=value
+                aria-describedby=described aria-invalid=invalid
+                on:input=move |event| edit(event_target_value(&event))
+            >{value()}</textarea>
+        }
+        .into_any(),
+        Input::Select(choices) => {
+            let options = choices
+                .into_iter()
+                .map(|choice| {
+                    let own = choice.value.clone();
+                    let selected = move || form.draft.with(|draft| draft.get(path) == own);
+                    view! { <option value=choice.value selected=selected>{choice.label}</option> }
+                })
+                .collect_view();
+            view! {
+                <select
+                    id=id.clone() name=path prop:value=value
+                    aria-describedby=described aria-invalid=invalid
+                    on:change=move |event| edit(event_target_value(&event))
+                >{options}</select>
+            }
+            .into_any()
+        }
+    };
+    view! {
+        <div class="field" class:wrong=wrong>
+            <label for=id.clone()>{label}</label>
+            {element}
+            <p class="hint" id=hint_id>{hint}</p>
+            <p class="error" id=error_id aria-live="polite">{move || errors.get().join("; ")}</p>
+        </div>
+    }
+    .into_any()
+}

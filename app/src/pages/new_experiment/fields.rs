@@ -1,0 +1,171 @@
+//! The form's fields.
+
+use leptos::prelude::*;
+use leptos_router::components::A;
+use protocol::Augmentation;
+use protocol::api::{DatasetInfo, DatasetStatus, DeviceInfo, FormOptions};
+
+use super::Form;
+use super::field::{Choice, Field, Input};
+use crate::format;
+use crate::parse;
+
+fn dataset_choice(dataset: &DatasetInfo) -> Choice {
+    let mark = match dataset.status {
+        DatasetStatus::Installed => "",
+        DatasetStatus::Missing => " (not installed)",
+        DatasetStatus::Broken { .. } => " (broken)",
+        DatasetStatus::Fetching { .. } => " (being fetched)",
+        DatasetStatus::FetchFailed { .. } => " (not installed, fetching failed)",
+    };
+    Choice {
+        value: dataset.id.to_string(),
+        label: format!("{}{mark}", dataset.label),
+    }
+}
+
+fn device_choice(device: &DeviceInfo) -> Choice {
+    let kind = if device.software { ", software" } else { "" };
+    Choice {
+        value: device.id.clone(),
+        label: format!("{}: {} ({}{kind})", device.id, device.name, device.backend),
+    }
+}
+
+/// The choice that the draft holds must be in the list, or the browser would show another one.
+fn with_current(mut choices: Vec<Choice>, current: &str, missing: &str) -> Vec<Choice> {
+    if !choices.iter().any(|choice| choice.value == current) {
+        choices.push(Choice {
+            value: current.to_owned(),
+            label: format!("{current} ({missing})"),
+        });
+    }
+    choices
+}
+
+/// Every field, in three groups.
+#[component]
+pub fn Fields(
+    /// The form.
+    form: Form,
+    /// What can be chosen.
+    options: FormOptions,
+) -> impl IntoView {
+    let current = |path: &str| {
+        form.draft
+            .with_untracked(|draft| draft.get(path).to_owned())
+    };
+    let networks = options
+        .networks
+        .iter()
+        .map(|network| Choice {
+            value: network.id().to_owned(),
+            label: network.label().to_owned(),
+        })
+        .collect();
+    let datasets = with_current(
+        options.datasets.iter().map(dataset_choice).collect(),
+        &current("dataset"),
+        "not here",
+    );
+    let devices = with_current(
+        options.devices.iter().map(device_choice).collect(),
+        &current("device"),
+        "not here",
+    );
+    let augmentations = Augmentation::ALL
+        .into_iter()
+        .map(|entry| Choice {
+            value: entry.id().to_owned(),
+            label: entry.label().to_owned(),
+        })
+        .collect();
+    let network_hint = Signal::derive(move || {
+        let network = form
+            .draft
+            .with(|draft| draft.get("network").parse::<protocol::Network>());
+        network.map_or_else(
+            |_| String::new(),
+            |network| network.description().to_owned(),
+        )
+    });
+    let seeds_hint = Signal::derive(move || {
+        let seeds = form.draft.with(|draft| parse::seeds(draft.get("seeds")));
+        let count = seeds.map_or_else(
+            |_| String::new(),
+            |seeds| {
+                format!(
+                    " Now: {}.",
+                    format::plural(seeds.len() as u64, "seed", "seeds")
+                )
+            },
+        );
+        format!("Replicates. 0..4 is 0, 1, 2, 3, 4.{count}")
+    });
+    let sets = StoredValue::new(options.datasets);
+    let missing = move || {
+        let chosen = form.draft.with(|draft| draft.get("dataset").to_owned());
+        let absent = sets.with_value(|sets| {
+            sets.iter()
+                .any(|set| set.id.to_string() == chosen && set.status != DatasetStatus::Installed)
+        });
+        absent.then(|| view! {
+            <p class="notice" id="dataset-missing">"This data set is not installed. "<A href="/datasets">"Fetch it on the data sets page"</A>"."</p>
+        })
+    };
+    let text = |hint: &str| Signal::stored(hint.to_owned());
+    let (words, whole, decimal) = (
+        Input::Line("text"),
+        Input::Line("numeric"),
+        Input::Line("decimal"),
+    );
+    view! {
+        <div class="groups">
+            <fieldset>
+                <legend>"What"</legend>
+                <Field form path="name" label="Name" input=words.clone() />
+                <Field form path="notes" label="Notes" input=Input::Lines hint=text("Why it is run. Optional.") />
+                <Field form path="network" label="Network" input=Input::Select(networks) hint=network_hint />
+                <Field form path="dataset" label="Data set" input=Input::Select(datasets) />
+                {missing}
+                <Field form path="device" label="Device" input=Input::Select(devices) />
+            </fieldset>
+            <fieldset>
+                <legend>"Compared"</legend>
+                <Field form path="alphas" label="Alphas" input=words.clone() hint=text("Loss = cross-entropy − α × selectivity: above 0 promotes selectivity, below 0 suppresses it, 0 is the control.") />
+                <Field form path="seeds" label="Seeds" input=words.clone() hint=seeds_hint />
+            </fieldset>
+            <fieldset class="columns">
+                <legend>"Training"</legend>
+                <Field form path="training.epochs" label="Epochs" input=whole.clone() />
+                <Field form path="training.batch_size" label="Batch size" input=whole.clone() hint=text("Images a step.") />
+                <Field form path="training.learning_rate" label="Learning rate" input=decimal.clone() hint=text("SGD's, at the start.") />
+                <Field form path="training.momentum" label="Momentum" input=decimal.clone() />
+                <Field form path="training.learning_rate_milestones" label="Lower it after epochs" input=words.clone() hint=text("For example 100, 150. Empty: never.") />
+                <Field form path="training.learning_rate_factor" label="Multiply it by" input=decimal.clone() />
+                <Field form path="training.weight_decay" label="Weight decay" input=decimal />
+                <Field form path="training.augmentation" label="Augmentation" input=Input::Select(augmentations) />
+                <Field form path="training.train_images_per_class" label="Training images a class" input=whole.clone() hint=text("Empty: all that are left.") />
+                <Field form path="training.validation_images_per_class" label="Validation images a class" input=whole hint=text("Held out to choose the best epoch.") />
+            </fieldset>
+        </div>
+    }
+    .into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Broken by: a copied experiment whose device is gone, shown as if it used another one.
+    #[test]
+    fn a_choice_that_is_gone_is_still_shown() {
+        let cpu = Choice {
+            value: "cpu".into(),
+            label: "CPU".into(),
+        };
+        assert_eq!(with_current(vec![cpu.clone()], "cpu", "not here").len(), 1);
+        let choices = with_current(vec![cpu], "wgpu:1", "not here");
+        assert_eq!(choices[1].label, "wgpu:1 (not here)");
+    }
+}

@@ -1,0 +1,215 @@
+//! One run: its curves, its layers and units, its result, and how it came about.
+
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::components::A;
+use leptos_router::hooks::use_params_map;
+use protocol::api::{ApiError, Artifact, LiveEvent, LogLine};
+use protocol::{EpochMetrics, Event, Run, RunState};
+use serde::{Deserialize, Serialize};
+
+use crate::api::{self, Method};
+use crate::components::{AlphaChip, CommandError, Load, ProgressBar, StateBadge, use_command};
+use crate::run_state::{activity, apply, share_done};
+use crate::{format, live};
+
+mod figures;
+mod record;
+mod result;
+
+/// Everything that the page shows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Data {
+    run: Run,
+    epochs: Vec<EpochMetrics>,
+    log: Vec<LogLine>,
+    artifacts: Vec<Artifact>,
+}
+
+async fn read(id: String) -> Result<Data, ApiError> {
+    if id.parse::<i64>().is_err() {
+        return Err(api::failure(format!("`{id}` is not the number of a run")));
+    }
+    let run = api::get(&format!("/runs/{id}"));
+    let epochs = api::get(&format!("/runs/{id}/metrics"));
+    let log = api::get(&format!("/runs/{id}/log"));
+    let artifacts = api::get(&format!("/runs/{id}/artifacts"));
+    Ok(Data {
+        run: run.await?,
+        epochs: epochs.await?,
+        log: log.await?,
+        artifacts: artifacts.await?,
+    })
+}
+
+/// What the page shows, as signals that live events change in place.
+#[derive(Debug, Clone, Copy)]
+struct Now {
+    run: RwSignal<Run>,
+    epochs: RwSignal<Vec<EpochMetrics>>,
+    log: RwSignal<Vec<LogLine>>,
+    artifacts: RwSignal<Vec<Artifact>>,
+}
+
+impl Now {
+    fn new(data: Data) -> Now {
+        Now {
+            run: RwSignal::new(data.run),
+            epochs: RwSignal::new(data.epochs),
+            log: RwSignal::new(data.log),
+            artifacts: RwSignal::new(data.artifacts),
+        }
+    }
+
+    fn replace(self, data: Data) {
+        // The page may have been left while it was read.
+        self.run.try_set(data.run);
+        if self.epochs.try_with_untracked(|old| *old != data.epochs) == Some(true) {
+            self.epochs.set(data.epochs);
+        }
+        self.log.try_set(data.log);
+        self.artifacts.try_set(data.artifacts);
+    }
+
+    fn apply(self, live: &LiveEvent) {
+        self.run.update(|run| apply(run, &live.event));
+        match &live.event {
+            Event::Epoch(epoch) => self.epochs.update(|epochs| {
+                // A resumed run says its earlier epochs again.
+                epochs.retain(|known| known.epoch != epoch.epoch);
+                epochs.push(epoch.clone());
+                epochs.sort_by_key(|known| known.epoch);
+            }),
+            Event::Log { level, message } => self.log.update(|log| {
+                log.push(LogLine {
+                    at: live.at,
+                    level: *level,
+                    message: message.clone(),
+                });
+            }),
+            _ => {}
+        }
+    }
+}
+
+/// The page at `/runs/:id`.
+#[component]
+pub fn RunPage() -> impl IntoView {
+    let params = use_params_map();
+    let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
+    let data = Resource::new(move || id.get(), read);
+    view! { <Load resource=data render=|data| view! { <Report data /> } /> }.into_any()
+}
+
+#[component]
+fn Report(data: Data) -> impl IntoView {
+    let Run {
+        id,
+        experiment_id,
+        spec,
+        ..
+    } = data.run.clone();
+    let now = Now::new(data);
+    let reread = live::at_most_every(1_000.0, move || {
+        leptos::task::spawn_local(async move {
+            // Without an answer the page keeps what it shows; the stream says it is down.
+            if let Ok(data) = read(id.to_string()).await {
+                now.replace(data);
+            }
+        });
+    });
+    let on_gap = reread.clone();
+    let after_command = reread.clone();
+    let open = live::follow(
+        format!("run={id}"),
+        move |event| {
+            now.apply(&event);
+            if live::changes_state(&event.event) {
+                reread();
+            }
+        },
+        on_gap,
+    );
+    let title = format!(
+        "Run {id}: alpha {}, seed {}",
+        format::alpha(spec.alpha),
+        spec.seed
+    );
+    view! {
+        <Title text=title />
+        <nav class="crumbs" aria-label="Breadcrumb">
+            <A href="/experiments">"Experiments"</A>" / "
+            <A href=format!("/experiments/{experiment_id}")>{format!("Experiment {experiment_id}")}</A>" / "
+            <span>{format!("Run {id}")}</span>
+        </nav>
+        <div class="heading">
+            <h1>{format!("Run {id}")}<span class="of"><AlphaChip alpha=spec.alpha />{format!("seed {}", spec.seed)}</span></h1>
+            <Actions now after=after_command />
+        </div>
+        <Status now open />
+        <result::ResultFacts run=now.run />
+        <figures::Figures run=now.run epochs=now.epochs />
+        <record::Record now />
+    }
+}
+
+#[component]
+fn Status(now: Now, open: Signal<bool>) -> impl IntoView {
+    let state = Signal::derive(move || now.run.with(|run| run.state));
+    let share = Signal::derive(move || now.run.with(share_done));
+    let remaining = move || {
+        let remaining = now.run.with(|run| {
+            run.progress
+                .as_ref()
+                .and_then(|progress| progress.remaining_seconds)
+        });
+        remaining.map(|seconds| format!("about {} left", format::duration(seconds)))
+    };
+    let reason = move || {
+        now.run
+            .with(|run| run.reason.clone())
+            .map(|reason| view! { <p class="problem">{reason}</p> })
+    };
+    view! {
+        <div class="status">
+            <span role="status"><StateBadge state id="run-state" /></span>
+            <ProgressBar share label="Share of the run done" id="progress" />
+            <span>{remaining}</span>
+            <span class="hint">{move || now.run.with(activity)}</span>
+            <live::LiveMark open />
+        </div>
+        {reason}
+    }
+    .into_any()
+}
+
+#[component]
+fn Actions(now: Now, after: impl Fn() + Clone + Send + Sync + 'static) -> impl IntoView {
+    let id = now.run.with_untracked(|run| run.id);
+    let command = use_command();
+    let is = move |holds: fn(RunState) -> bool| move || now.run.with(|run| holds(run.state));
+    let (active, resumable) = (is(RunState::is_active), is(RunState::is_resumable));
+    let post = move |verb: &'static str| {
+        let after = after.clone();
+        move |_| {
+            let after = after.clone();
+            command.send::<Run>(
+                Method::Post,
+                format!("/runs/{id}/{verb}"),
+                None,
+                move |run| {
+                    now.run.try_set(run);
+                    after();
+                },
+            );
+        }
+    };
+    view! {
+        <div class="actions">
+            <button type="button" id="cancel" hidden=move || !active() disabled=command.busy on:click=post("cancel")>"Cancel"</button>
+            <button type="button" id="resume" hidden=move || !resumable() disabled=command.busy on:click=post("resume")>"Resume"</button>
+        </div>
+        <CommandError command />
+    }
+    .into_any()
+}

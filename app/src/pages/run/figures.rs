@@ -1,0 +1,91 @@
+//! The run's five figures.
+
+use leptos::prelude::*;
+use protocol::{EpochMetrics, Run};
+
+use crate::figure::run_curves::{self, Pair};
+use crate::figure::{Figure, run_layers, run_units};
+use crate::format;
+
+/// The figures, side by side where there is room.
+#[component]
+pub fn Figures(run: RwSignal<Run>, epochs: RwSignal<Vec<EpochMetrics>>) -> impl IntoView {
+    let started = Memo::new(move |_| run.with(|run| run.started.clone()));
+    let result = Memo::new(move |_| run.with(|run| run.result.clone()));
+    let layers = Memo::new(move |_| {
+        started.with(|started| {
+            let layers = started.iter().flat_map(|started| &started.layers);
+            layers.map(|layer| layer.name.clone()).collect::<Vec<_>>()
+        })
+    });
+    let classes = Memo::new(move |_| {
+        started.with(|started| {
+            started
+                .as_ref()
+                .map_or_else(Vec::new, |started| started.classes.clone())
+        })
+    });
+    let images = move || {
+        started.with(|started| {
+            started.as_ref().map_or_else(String::new, |started| {
+                format!(
+                    "; n = {} training and {} validation images",
+                    format::count(started.train_images.into()),
+                    format::count(started.validation_images.into())
+                )
+            })
+        })
+    };
+    let waiting = "No epoch has ended yet.";
+    let curves = move |id, question, pair: Pair, note: &'static str| {
+        view! {
+            <Figure
+                id question waiting
+                subtitle=Signal::derive(move || format!("{}{}. {note}", pair.label(), images()))
+                table=Signal::derive(move || epochs.with(|epochs| run_curves::table(epochs, pair)))
+                plot=move |theme| epochs.with(|epochs| run_curves::plot(epochs, pair, theme))
+            />
+        }
+    };
+    let units_n = move || {
+        result.with(|result| {
+            let Some(result) = result else {
+                return String::new();
+            };
+            let units: usize = result.layers.iter().map(|layer| layer.units.len()).sum();
+            let dead: u32 = result.layers.iter().map(|layer| layer.dead_units).sum();
+            format!(
+                "; n = {} in {} layers, {} of them dead (selectivity 0 by definition); epoch {}, {} test images",
+                format::plural(units as u64, "unit", "units"),
+                result.layers.len(),
+                format::count(dead.into()),
+                result.best_epoch,
+                format::count(result.test_images.into())
+            )
+        })
+    };
+    view! {
+        <div class="figures">
+            {curves("figure-run-loss", "Did it learn?", Pair::CrossEntropy, "Training is measured on augmented images while the weights change, validation in inference mode after the epoch.")}
+            {curves("figure-run-accuracy", "Does it generalise?", Pair::Accuracy, "The best validation accuracy chooses the epoch whose weights are used.")}
+            {curves("figure-run-selectivity", "What did the regulariser do to selectivity?", Pair::Selectivity, "Training: the mean over minibatches that the regulariser saw. Validation: over all validation images.")}
+            <Figure
+                id="figure-run-layers"
+                question="Which layers became selective, and when?"
+                subtitle=Signal::derive(move || format!("Mean selectivity of each layer's units after each epoch, 0 to 1, on the validation images; n = {} × {}", format::plural(epochs.with(Vec::len) as u64, "epoch", "epochs"), format::plural(layers.with(Vec::len) as u64, "layer", "layers")))
+                waiting
+                table=Signal::derive(move || epochs.with(|epochs| layers.with(|layers| run_layers::table(epochs, layers))))
+                plot=move |theme| epochs.with(|epochs| layers.with(|layers| run_layers::plot(epochs, layers, theme)))
+            />
+            <Figure
+                id="figure-run-units"
+                question="How selective are single units?"
+                subtitle=Signal::derive(move || format!("Selectivity of each unit, 0 to 1{}. Box: median and quartiles; whiskers: 1.5 interquartile ranges", units_n()))
+                waiting="The run is not finished: units are measured with the best epoch's weights on the test images."
+                table=Signal::derive(move || result.with(|result| classes.with(|classes| run_units::table(result.as_ref(), classes))))
+                plot=move |theme| result.with(|result| run_units::plot(result.as_ref(), theme))
+            />
+        </div>
+    }
+    .into_any()
+}

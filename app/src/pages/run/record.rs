@@ -1,0 +1,127 @@
+//! How a run came about: configuration, log, files.
+
+use leptos::prelude::*;
+use protocol::Run;
+use protocol::event::LogLevel;
+
+use super::Now;
+use crate::components::training_facts;
+use crate::format;
+
+/// Configuration, log, artifacts and exports.
+#[component]
+pub fn Record(now: Now) -> impl IntoView {
+    let Run {
+        id,
+        spec,
+        queued_at,
+        ..
+    } = now.run.get_untracked();
+    let time = move |of: fn(&Run) -> Option<i64>| {
+        move || now.run.with(of).map_or("–".to_owned(), format::timestamp)
+    };
+    let machine = move || {
+        now.run.with(|run| run.started.clone()).map(|started| {
+            let layers = started.layers.len();
+            let units: u64 = started.layers.iter().map(|layer| u64::from(layer.units)).sum();
+            view! {
+                <div><dt>"Trained on"</dt><dd>{started.device}</dd></div>
+                <div><dt>"Parameters"</dt><dd>{format::count(started.parameters)}</dd></div>
+                <div><dt>"Units"</dt><dd>{format!("{} in {layers} layers", format::count(units))}</dd></div>
+                <div><dt>"Images"</dt><dd>{format!(
+                    "{} training, {} validation, {} test",
+                    format::count(started.train_images.into()),
+                    format::count(started.validation_images.into()),
+                    format::count(started.test_images.into()),
+                )}</dd></div>
+                <div><dt>"Engine"</dt><dd>{started.engine_version}</dd></div>
+                {started.resumed_from_epoch.map(|epoch| view! { <div><dt>"Resumed from epoch"</dt><dd>{epoch}</dd></div> })}
+            }
+        })
+    };
+    let export = move |table: &str| format!("/api/v1/runs/{id}/export.csv?table={table}");
+    view! {
+        <section aria-labelledby="setup-title">
+            <h2 id="setup-title">"Configuration"</h2>
+            <dl class="facts">
+                <div><dt>"Network"</dt><dd>{spec.network.label()}</dd></div>
+                <div><dt>"Data set"</dt><dd>{spec.dataset.label()}</dd></div>
+                <div><dt>"Device"</dt><dd><code>{spec.device.clone()}</code></dd></div>
+                {training_facts(&spec.training)}
+                <div><dt>"Queued"</dt><dd>{format::timestamp(queued_at)}</dd></div>
+                <div><dt>"Started"</dt><dd>{time(|run| run.started_at)}</dd></div>
+                <div><dt>"Ended"</dt><dd>{time(|run| run.ended_at)}</dd></div>
+                {machine}
+            </dl>
+            <p class="exports">
+                "Download: "
+                <a href=export("epochs") download="" rel="external">"epochs (CSV)"</a>", "
+                <a href=export("units") download="" rel="external">"units (CSV)"</a>
+            </p>
+        </section>
+        <section aria-labelledby="artifacts-title">
+            <h2 id="artifacts-title">"Artifacts"</h2>
+            {move || artifacts(now)}
+        </section>
+        <section aria-labelledby="log-title">
+            <h2 id="log-title">"Log"</h2>
+            {move || log(now)}
+        </section>
+    }
+    .into_any()
+}
+
+fn artifacts(now: Now) -> impl IntoView + use<> {
+    now.artifacts.with(|artifacts| {
+        if artifacts.is_empty() {
+            return view! { <p class="waiting">"No file yet: the first epoch leaves a checkpoint."</p> }.into_any();
+        }
+        let rows = artifacts
+            .iter()
+            .map(|artifact| {
+                view! {
+                    <tr>
+                        <th scope="row"><a href=artifact.url.clone() download="" rel="external">{artifact.name.clone()}</a></th>
+                        <td>{artifact.description.clone()}</td>
+                        <td class="number">{format::bytes(artifact.bytes)}</td>
+                    </tr>
+                }
+            })
+            .collect_view();
+        view! {
+            <div class="scroll" tabindex="0" role="region" aria-label="Artifacts">
+                <table id="artifacts">
+                    <thead><tr><th scope="col">"File"</th><th scope="col">"What it is"</th><th scope="col" class="number">"Size"</th></tr></thead>
+                    <tbody>{rows}</tbody>
+                </table>
+            </div>
+        }
+        .into_any()
+    })
+}
+
+fn log(now: Now) -> impl IntoView + use<> {
+    now.log.with(|log| {
+        if log.is_empty() {
+            return view! { <p class="waiting">"Nothing was logged yet."</p> }.into_any();
+        }
+        let lines = log
+            .iter()
+            .map(|line| {
+                let level = match line.level {
+                    LogLevel::Info => "info",
+                    LogLevel::Warning => "warning",
+                    LogLevel::Error => "error",
+                };
+                view! {
+                    <li data-level=level>
+                        <time>{format::clock(line.at)}</time>" "
+                        <span class="level">{level}</span>" "
+                        {line.message.clone()}
+                    </li>
+                }
+            })
+            .collect_view();
+        view! { <ol class="log" tabindex="0" role="log" aria-label="Log">{lines}</ol> }.into_any()
+    })
+}

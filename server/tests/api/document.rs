@@ -1,0 +1,132 @@
+//! The OpenAPI document says what there is.
+
+use axum::http::{Method, StatusCode};
+use serde_json::Value;
+
+use crate::common::Lab;
+
+/// Every route of the API; a new one is added here by whoever adds it.
+const ROUTES: [(&str, &str); 31] = [
+    ("get", "/health"),
+    ("get", "/devices"),
+    ("get", "/options"),
+    ("get", "/presets"),
+    ("get", "/datasets"),
+    ("get", "/datasets/{id}"),
+    ("get", "/datasets/{id}/samples"),
+    ("get", "/datasets/{id}/images/{split}/{file}"),
+    ("post", "/datasets/{id}/fetch"),
+    ("post", "/estimates"),
+    ("post", "/experiments"),
+    ("get", "/experiments"),
+    ("get", "/experiments/{id}"),
+    ("delete", "/experiments/{id}"),
+    ("post", "/experiments/{id}/cancel"),
+    ("post", "/experiments/{id}/resume"),
+    ("get", "/experiments/{id}/runs"),
+    ("get", "/experiments/{id}/metrics"),
+    ("get", "/experiments/{id}/summary"),
+    ("get", "/experiments/{id}/export.csv"),
+    ("get", "/experiments/{id}/export.json"),
+    ("post", "/resume"),
+    ("get", "/runs/{id}"),
+    ("get", "/runs/{id}/metrics"),
+    ("get", "/runs/{id}/log"),
+    ("get", "/runs/{id}/artifacts"),
+    ("get", "/runs/{id}/artifacts/{name}"),
+    ("get", "/runs/{id}/export.csv"),
+    ("post", "/runs/{id}/cancel"),
+    ("post", "/runs/{id}/resume"),
+    ("get", "/events"),
+];
+
+/// Broken by: a route that is served but not described, or described but not known here.
+#[tokio::test]
+async fn the_document_describes_every_route() {
+    let lab = Lab::open().await;
+    let document: Value = lab.get("/openapi.json").await;
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+    let mut described: Vec<(String, String)> = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for method in methods.as_object().unwrap().keys() {
+            described.push((
+                method.clone(),
+                path.strip_prefix("/api/v1").unwrap().to_owned(),
+            ));
+        }
+    }
+    described.sort();
+    let mut routes: Vec<_> = ROUTES
+        .map(|(method, path)| (method.to_owned(), path.to_owned()))
+        .to_vec();
+    routes.sort();
+    assert_eq!(described, routes);
+}
+
+/// Broken by: query parameters described as parts of the path or as required, or references that lead nowhere:
+/// generated clients would not work.
+#[tokio::test]
+async fn the_document_is_consistent() {
+    let lab = Lab::open().await;
+    let document: Value = lab.get("/openapi.json").await;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                let name = parameter["name"].as_str().unwrap();
+                let in_path = path.contains(&format!("{{{name}}}"));
+                assert_eq!(
+                    parameter["in"] == "path",
+                    in_path,
+                    "{method} {path}: {parameter}"
+                );
+                assert_eq!(
+                    parameter["required"] == true,
+                    in_path,
+                    "{method} {path}: {parameter}"
+                );
+            }
+        }
+    }
+    fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+        match value {
+            Value::Object(map) => {
+                found.extend(map.get("$ref").and_then(Value::as_str));
+                map.values().for_each(|value| references(value, found));
+            }
+            Value::Array(list) => list.iter().for_each(|value| references(value, found)),
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    references(&document, &mut found);
+    assert!(found.len() > 20);
+    for reference in found {
+        let place = reference.strip_prefix('#').unwrap();
+        assert!(
+            document.pointer(place).is_some(),
+            "{reference} leads nowhere"
+        );
+    }
+}
+
+/// Broken by: a page that is not there, or that loads something from elsewhere.
+#[tokio::test]
+async fn the_page_that_renders_it_needs_nothing_from_elsewhere() {
+    let lab = Lab::open().await;
+    let ask = |path: &'static str| {
+        let request = axum::http::Request::builder().method(Method::GET).uri(path);
+        lab.send(request.body(axum::body::Body::empty()).unwrap())
+    };
+    let moved = ask("/api").await;
+    assert_eq!(moved.status, StatusCode::TEMPORARY_REDIRECT);
+    assert_eq!(moved.headers["location"], "/api/docs/");
+    let page = ask("/api/docs/").await;
+    assert_eq!(page.status, StatusCode::OK);
+    for elsewhere in ["src=\"http", "src=\"//", "href=\"http", "href=\"//"] {
+        assert!(!page.text().contains(elsewhere), "{}", page.text());
+    }
+    assert_eq!(
+        ask("/api/docs/swagger-ui-bundle.js").await.status,
+        StatusCode::OK
+    );
+}

@@ -1,0 +1,122 @@
+//! Experiments are listed, searched, paged and deleted.
+
+use axum::http::{Method, StatusCode};
+use protocol::RunState;
+use protocol::api::{Experiment, ExperimentPage, Health};
+
+use crate::common::{Lab, endless, small};
+
+/// Broken by: a search that ignores notes or case, a filter on the wrong state, pages that overlap
+/// or count wrongly, or an order other than newest first.
+#[tokio::test]
+async fn experiments_are_searched_filtered_and_paged() {
+    let lab = Lab::open().await;
+    let mut numbers = Vec::new();
+    for (name, notes) in [
+        ("first", "with Dropout"),
+        ("second 100%", ""),
+        ("third", ""),
+    ] {
+        let mut spec = endless(&[0.0]);
+        (spec.name, spec.notes) = (name.into(), notes.into());
+        numbers.push(lab.launch(&spec).await.0.id);
+    }
+    // The one slot is taken by the first; the third is cancelled in the queue.
+    lab.wait(1, |run| run.state == RunState::Running).await;
+    lab.post::<Experiment>(&format!("/experiments/{}/cancel", numbers[2]))
+        .await;
+    let list = async |query: &str| -> (Vec<i64>, u32) {
+        let page: ExperimentPage = lab.get(&format!("/experiments?{query}")).await;
+        (
+            page.experiments
+                .iter()
+                .map(|experiment| experiment.id)
+                .collect(),
+            page.total,
+        )
+    };
+    let [first, second, third] = numbers[..] else {
+        panic!("three experiments")
+    };
+    assert_eq!(list("").await, (vec![third, second, first], 3));
+    assert_eq!(list("page_size=2").await, (vec![third, second], 3));
+    assert_eq!(list("page_size=2&page=2").await, (vec![first], 3));
+    assert_eq!(list("page_size=2&page=3").await, (vec![], 3));
+    assert_eq!(list("page=4294967295&page_size=200").await, (vec![], 3));
+    assert_eq!(list("search=dropOUT").await, (vec![first], 1));
+    assert_eq!(list("search=ir").await, (vec![third, first], 2));
+    assert_eq!(list("search=100%25").await, (vec![second], 1));
+    assert_eq!(list("search=%25").await, (vec![second], 1));
+    assert_eq!(list("search=none").await, (vec![], 0));
+    assert_eq!(list("state=running").await, (vec![first], 1));
+    assert_eq!(list("state=queued").await, (vec![second], 1));
+    assert_eq!(list("state=cancelled&search=third").await, (vec![third], 1));
+    let health: Health = lab.get("/health").await;
+    assert_eq!(
+        (health.status.as_str(), health.queued, health.running),
+        ("ok", 1, 1)
+    );
+}
+
+/// Broken by: deleting under a worker's hands, keeping files or rows of what was deleted, or
+/// giving its number to another.
+#[tokio::test]
+async fn deletion_waits_for_the_runs_and_takes_everything_along() {
+    let lab = Lab::open().await;
+    let (experiment, runs) = lab.launch(&endless(&[0.0, 1.0])).await;
+    let path = format!("/experiments/{}", experiment.id);
+    lab.wait_for_epoch(runs[0]).await;
+    let error = lab
+        .ask(Method::DELETE, &path)
+        .await
+        .refusal(StatusCode::CONFLICT);
+    assert!(error.message.contains("cancel it first"), "{error:?}");
+    assert!(lab.state.directory.run(runs[0]).is_dir());
+    lab.post::<Experiment>(&format!("{path}/cancel")).await;
+    lab.wait_for_end(runs[0]).await;
+    assert_eq!(
+        lab.ask(Method::DELETE, &path).await.status,
+        StatusCode::NO_CONTENT
+    );
+    assert!(!lab.state.directory.run(runs[0]).exists());
+    lab.ask(Method::GET, &path)
+        .await
+        .refusal(StatusCode::NOT_FOUND);
+    lab.ask(Method::DELETE, &path)
+        .await
+        .refusal(StatusCode::NOT_FOUND);
+    lab.ask(Method::GET, &format!("/runs/{}", runs[0]))
+        .await
+        .refusal(StatusCode::NOT_FOUND);
+    assert_eq!(lab.state.store.last_sequence().await.unwrap(), 0);
+    let (next, _) = lab.launch(&small(&[0.0], 1)).await;
+    assert!(next.id > experiment.id);
+}
+
+/// Broken by: a deletion that fails because another experiment's worker writes meanwhile (a
+/// transaction that reads before it writes loses against every other writer).
+#[tokio::test]
+async fn deletion_works_while_others_write() {
+    let lab = Lab::open().await;
+    let (_, busy) = lab.launch(&endless(&[0.0])).await;
+    lab.wait(busy[0], |run| run.state == RunState::Running)
+        .await;
+    let store = lab.state.store.clone();
+    let writer = tokio::spawn(async move {
+        for line in 0.. {
+            let event = protocol::Event::Log {
+                level: protocol::event::LogLevel::Info,
+                message: format!("line {line}"),
+            };
+            store.record(busy[0], &event).await.unwrap();
+        }
+    });
+    for _ in 0..20 {
+        let (experiment, _) = lab.launch(&endless(&[0.0])).await;
+        let path = format!("/experiments/{}", experiment.id);
+        lab.post::<Experiment>(&format!("{path}/cancel")).await;
+        let answer = lab.ask(Method::DELETE, &path).await;
+        assert_eq!(answer.status, StatusCode::NO_CONTENT, "{}", answer.text());
+    }
+    writer.abort();
+}

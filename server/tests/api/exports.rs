@@ -1,0 +1,183 @@
+//! What was measured leaves as CSV and JSON, number for number.
+
+use axum::http::{Method, StatusCode, header};
+use protocol::api::{Artifact, ExperimentSummary, RunMetrics};
+use protocol::{Run, RunState};
+use serde_json::Value;
+
+use crate::common::{Lab, small};
+
+/// The header and the rows of a CSV, each as long as the header.
+async fn table(lab: &Lab, path: &str) -> (Vec<String>, Vec<Vec<String>>) {
+    let answer = lab.ask(Method::GET, path).await;
+    assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.text());
+    assert_eq!(
+        answer.headers[header::CONTENT_TYPE],
+        "text/csv; charset=utf-8"
+    );
+    let name = answer.headers[header::CONTENT_DISPOSITION]
+        .to_str()
+        .unwrap();
+    assert!(
+        name.starts_with("attachment; filename=\"") && name.ends_with(".csv\""),
+        "{name}"
+    );
+    let mut reader = csv::Reader::from_reader(&answer.body[..]);
+    let strings = |record: &csv::StringRecord| record.iter().map(str::to_owned).collect::<Vec<_>>();
+    let header = strings(reader.headers().unwrap());
+    let rows = reader
+        .records()
+        .map(|record| strings(&record.unwrap()))
+        .collect();
+    (header, rows)
+}
+
+/// A column of a table, as numbers.
+fn numbers((header, rows): &(Vec<String>, Vec<Vec<String>>), name: &str) -> Vec<f64> {
+    let column = header
+        .iter()
+        .position(|column| column == name)
+        .unwrap_or_else(|| panic!("no column {name}"));
+    rows.iter()
+        .map(|row| row[column].parse().unwrap())
+        .collect()
+}
+
+/// Broken by: rows of the wrong run, epoch or unit, a number rounded on its way, a column beside
+/// its header, or a preferred class given as another's name.
+#[tokio::test]
+async fn tables_have_every_row_and_every_digit() {
+    let lab = Lab::with_slots(2).await;
+    let (experiment, ids) = lab.launch(&small(&[-1.0, 1.0], 2)).await;
+    let mut runs = Vec::new();
+    for &id in &ids {
+        let run = lab.wait_for_end(id).await;
+        assert_eq!(run.state, RunState::Finished, "{:?}", run.reason);
+        runs.push(run);
+    }
+    let results: Vec<_> = runs
+        .iter()
+        .map(|run| run.result.as_ref().unwrap())
+        .collect();
+    let path = format!("/experiments/{}", experiment.id);
+
+    let found = table(&lab, &format!("{path}/export.csv")).await;
+    assert_eq!(
+        found,
+        table(&lab, &format!("{path}/export.csv?table=runs")).await
+    );
+    assert_eq!(numbers(&found, "run"), [ids[0] as f64, ids[1] as f64]);
+    assert_eq!(numbers(&found, "alpha"), [-1.0, 1.0]);
+    assert_eq!(
+        numbers(&found, "test_accuracy"),
+        [results[0].test_accuracy, results[1].test_accuracy]
+    );
+    assert_eq!(
+        numbers(&found, "selectivity"),
+        [results[0].selectivity, results[1].selectivity]
+    );
+
+    let metrics: Vec<RunMetrics> = lab.get(&format!("{path}/metrics")).await;
+    let found = table(&lab, &format!("{path}/export.csv?table=epochs")).await;
+    assert_eq!(numbers(&found, "epoch"), [1.0, 2.0, 1.0, 2.0]);
+    let losses: Vec<f64> = metrics
+        .iter()
+        .flat_map(|run| &run.epochs)
+        .map(|epoch| epoch.train_loss)
+        .collect();
+    assert_eq!(numbers(&found, "train_loss_nats"), losses);
+    let of_run = table(&lab, &format!("/runs/{}/export.csv", ids[1])).await;
+    assert_eq!(numbers(&of_run, "train_loss_nats"), losses[2..]);
+
+    let found = table(&lab, &format!("{path}/export.csv?table=units")).await;
+    let units: Vec<f64> = results
+        .iter()
+        .flat_map(|result| &result.layers)
+        .flat_map(|layer| &layer.units)
+        .map(|&unit| unit.to_string().parse().unwrap())
+        .collect();
+    assert!(units.len() > 100);
+    assert_eq!(numbers(&found, "selectivity"), units);
+    let classes = &runs[0].started.as_ref().unwrap().classes;
+    let last = results[1].layers.last().unwrap();
+    let row = found.1.last().unwrap();
+    assert_eq!(row[4], last.name);
+    assert_eq!(
+        row[7],
+        classes[*last.preferred_class.last().unwrap() as usize]
+    );
+    let of_run = table(&lab, &format!("/runs/{}/export.csv?table=units", ids[0])).await;
+    assert_eq!(of_run.1, found.1[..units.len() / 2]);
+
+    for wrong in [
+        format!("{path}/export.csv?table=layers"),
+        format!("/runs/{}/export.csv?table=runs", ids[0]),
+    ] {
+        lab.ask(Method::GET, &wrong)
+            .await
+            .refusal(StatusCode::BAD_REQUEST);
+    }
+
+    let export: Value = lab.get(&format!("{path}/export.json")).await;
+    let exported: Vec<Run> = serde_json::from_value(export["runs"].clone()).unwrap();
+    assert_eq!(exported, runs);
+    assert_eq!(
+        serde_json::from_value::<Vec<RunMetrics>>(export["epochs"].clone()).unwrap(),
+        metrics
+    );
+    let summary: ExperimentSummary = lab.get(&format!("{path}/summary")).await;
+    assert_eq!(
+        serde_json::from_value::<ExperimentSummary>(export["summary"].clone()).unwrap(),
+        summary
+    );
+    assert_eq!(
+        summary
+            .alphas
+            .iter()
+            .map(|entry| entry.alpha)
+            .collect::<Vec<_>>(),
+        [-1.0, 1.0]
+    );
+    assert_eq!(summary.alphas[1].selectivity.mean, results[1].selectivity);
+    assert_eq!(
+        (
+            summary.alphas[1].selectivity.n,
+            summary.alphas[1].selectivity.interval
+        ),
+        (1, None)
+    );
+}
+
+/// Broken by: a list of files that leaves one out or invents one, a download of other bytes than are
+/// on disk, or a way to any other file.
+#[tokio::test]
+async fn a_run_hands_out_its_files_and_no_others() {
+    let lab = Lab::open().await;
+    let (_, ids) = lab.launch(&small(&[0.0], 1)).await;
+    assert_eq!(lab.wait_for_end(ids[0]).await.state, RunState::Finished);
+    let artifacts: Vec<Artifact> = lab.get(&format!("/runs/{}/artifacts", ids[0])).await;
+    for name in [engine::train::WEIGHTS_FILE, engine::train::RESULT_FILE] {
+        assert!(
+            artifacts.iter().any(|artifact| artifact.name == name),
+            "{artifacts:?} lacks {name}"
+        );
+    }
+    let folder = lab.state.directory.run(ids[0]);
+    for artifact in &artifacts {
+        let answer = lab
+            .ask(Method::GET, artifact.url.strip_prefix("/api/v1").unwrap())
+            .await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", artifact.url);
+        assert_eq!(
+            answer.body,
+            std::fs::read(folder.join(&artifact.name)).unwrap()
+        );
+        assert_eq!(answer.body.len() as u64, artifact.bytes);
+    }
+    std::fs::write(folder.join("private"), "secret").unwrap();
+    for name in ["private", "..%2F..%2Fstore.sqlite", "%2Fetc%2Fpasswd", ".."] {
+        lab.ask(Method::GET, &format!("/runs/{}/artifacts/{name}", ids[0]))
+            .await
+            .refusal(StatusCode::NOT_FOUND);
+    }
+}

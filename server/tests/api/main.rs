@@ -1,0 +1,12 @@
+//! The API, called in this process, over a real store with real workers.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod datasets;
+mod document;
+mod events;
+mod experiments;
+mod exports;
+mod guard;
+mod refusals;

@@ -1,0 +1,182 @@
+//! Servers that are killed, stopped and started again.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use protocol::api::{Experiment, Health, LiveEvent};
+use protocol::{EpochMetrics, Event, Run, RunState};
+use serde_json::Value;
+
+use crate::common::process::{Server, serve};
+use crate::common::small;
+use crate::processes;
+
+/// Epochs of the two runs: the first is long enough to be caught at work, the second waits for it.
+const EPOCHS: [u32; 2] = [15, 1];
+
+/// Launches both and waits until the first has measured an epoch.
+fn launch(server: &Server) -> [i64; 2] {
+    let ids = EPOCHS.map(|epochs| {
+        let spec = serde_json::to_string(&small(&[0.0], epochs)).unwrap();
+        let experiment: Experiment = server.ask("POST", "/experiments", &spec);
+        let runs: Vec<Run> = server.get(&format!("/experiments/{}/runs", experiment.id));
+        runs[0].id
+    });
+    let run = server.wait_for(ids[0], |run| run.epochs_done >= 1);
+    assert_eq!(run.state, RunState::Running, "{:?}", run.reason);
+    ids
+}
+
+/// The workers are gone soon after their server.
+fn workers_go(folder: &Path) {
+    let start = Instant::now();
+    while !processes::workers(folder).is_empty() {
+        assert!(
+            start.elapsed() < Duration::from_secs(3),
+            "workers live on: {:?}",
+            processes::workers(folder)
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Starts the server again, checks that nothing that was told is lost, and resumes all in one go.
+fn nothing_is_lost(folder: &Path, told: &[LiveEvent], ids: [i64; 2], reason: &str) {
+    let server = Server::start(folder);
+    for (id, reason) in [
+        (ids[0], reason),
+        (ids[1], "the server stopped before it began"),
+    ] {
+        let run: Run = server.get(&format!("/runs/{id}"));
+        assert_eq!(
+            (run.state, run.reason.as_deref()),
+            (RunState::Interrupted, Some(reason))
+        );
+    }
+    assert_eq!(server.get::<Health>("/health").interrupted, 2);
+    let told: Vec<_> = told
+        .iter()
+        .filter(|event| event.sequence.is_some())
+        .collect();
+    assert!(
+        told.iter()
+            .any(|event| matches!(event.event, Event::Epoch(_)))
+    );
+    let replayed = server.listen();
+    let resumed: Value = server.ask("POST", "/resume", "");
+    assert_eq!(resumed["resumed"], 2);
+    for (id, last) in ids.into_iter().zip(EPOCHS) {
+        let run = server.wait_for(id, |run| !run.state.is_active());
+        assert_eq!(
+            (run.state, run.epochs_done),
+            (RunState::Finished, last),
+            "{:?}",
+            run.reason
+        );
+        let epochs: Vec<EpochMetrics> = server.get(&format!("/runs/{id}/metrics"));
+        assert_eq!(
+            epochs.iter().map(|epoch| epoch.epoch).collect::<Vec<_>>(),
+            (1..=last).collect::<Vec<_>>()
+        );
+        for event in &told {
+            if let (Event::Epoch(metrics), true) = (&event.event, event.run_id == id) {
+                assert_eq!(&epochs[metrics.epoch as usize - 1], metrics);
+            }
+        }
+    }
+    let first: Run = server.get(&format!("/runs/{}", ids[0]));
+    assert!(
+        first
+            .started
+            .unwrap()
+            .resumed_from_epoch
+            .is_some_and(|epoch| epoch >= 1)
+    );
+    let replayed = replayed.lock().unwrap();
+    for event in told {
+        assert!(replayed.contains(event), "{event:?} is lost");
+    }
+}
+
+/// Broken by: telling of events before they are on disk, runs that stay `running` without a worker,
+/// workers that outlive their server, or a resume that loses epochs.
+#[test]
+fn a_killed_server_loses_nothing_that_it_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Server::start(folder.path());
+    let heard = server.listen();
+    let ids = launch(&server);
+    std::thread::sleep(Duration::from_millis(200));
+    assert_eq!(processes::workers(folder.path()).len(), 1);
+    processes::send("KILL", server.process());
+    server.wait();
+    workers_go(folder.path());
+    let told = heard.lock().unwrap().clone();
+    nothing_is_lost(folder.path(), &told, ids, "the server stopped while it ran");
+}
+
+/// Broken by: a stop that hangs on an open event stream, fails its runs instead of interrupting them,
+/// or leaves workers behind.
+#[test]
+fn a_stopped_server_interrupts_its_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Server::start(folder.path());
+    let heard = server.listen();
+    let ids = launch(&server);
+    let clock = Instant::now();
+    processes::send("TERM", server.process());
+    assert!(server.wait().success());
+    assert!(
+        clock.elapsed() < Duration::from_secs(5),
+        "took {:?}",
+        clock.elapsed()
+    );
+    assert_eq!(processes::workers(folder.path()), Vec::<u32>::new());
+    let told = heard.lock().unwrap().clone();
+    nothing_is_lost(folder.path(), &told, ids, "the server was stopped");
+}
+
+/// Ctrl-C in a terminal goes to the whole process group. Broken by: workers in the server's own group,
+/// which then die of it first and count as failed.
+#[test]
+fn ctrl_c_in_a_terminal_interrupts_the_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Server::start(folder.path());
+    let ids = launch(&server);
+    processes::send("INT", format!("-{}", server.process()));
+    assert!(server.wait().success());
+    let server = Server::start(folder.path());
+    let run: Run = server.get(&format!("/runs/{}", ids[0]));
+    assert_eq!(
+        (run.state, run.reason.as_deref()),
+        (RunState::Interrupted, Some("the server was stopped"))
+    );
+}
+
+/// Broken by: two schedulers on one store (each would start the other's runs), or a refusal that does
+/// not say where the first is.
+#[test]
+fn a_second_server_on_the_same_store_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Server::start(folder.path());
+    let second = serve(folder.path()).output().unwrap();
+    assert!(!second.status.success());
+    let errors = String::from_utf8_lossy(&second.stderr);
+    assert!(
+        errors.contains(&first.url()) && errors.contains("--data"),
+        "{errors}"
+    );
+    assert_eq!(first.get::<Health>("/health").status, "ok");
+}
+
+/// Broken by: starting without the dashboard's files, which would serve empty pages.
+#[test]
+fn a_server_without_its_site_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = serve(folder.path());
+    std::fs::remove_file(folder.path().join("site/pkg/app.js")).unwrap();
+    let refused = command.output().unwrap();
+    assert!(!refused.status.success());
+    let errors = String::from_utf8_lossy(&refused.stderr);
+    assert!(errors.contains("make site"), "{errors}");
+}
