@@ -204,11 +204,7 @@ async fn a_run_on_tiny_imagenet_is_launched_and_cancelled() {
             server.url
         ))
         .await;
-    for (field, value) in [
-        ("alphas", "1"),
-        ("seeds", "0"),
-        ("training.batch_size", "16"),
-    ] {
+    for (field, value) in [("alphas", "1"), ("seeds", "0"), ("batch_size", "16")] {
         let input = browser
             .client
             .find(Locator::Css(&format!(r#"[id="field-{field}"]"#)))

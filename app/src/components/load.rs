@@ -2,6 +2,7 @@
 
 use leptos::either::Either;
 use leptos::prelude::*;
+use leptos_meta::Title;
 use protocol::api::ApiError;
 
 /// What went wrong, said so that it is heard.
@@ -42,7 +43,7 @@ where
                 match resource.await {
                     // Erased: a page's whole view as one type takes the compiler minutes.
                     Ok(data) => Either::Left(render(data).into_any()),
-                    Err(error) => Either::Right(view! { <ErrorBox error /> }),
+                    Err(error) => Either::Right(view! { <Title text="A problem" /><ErrorBox error /> }),
                 }
             })}
         </Suspense>
