@@ -131,7 +131,7 @@ fn mean(entry: &AlphaSummary, theme: Theme) -> Box<Scatter<f64, f64>> {
     .show_legend(false)
     .marker(
         Marker::new()
-            .symbol(plotly::common::MarkerSymbol::CrossThinOpen)
+            .symbol(plotly::common::MarkerSymbol::DiamondOpen)
             .size(14)
             .color(hue.clone())
             .line(Line::new().width(2.0).color(hue.clone())),

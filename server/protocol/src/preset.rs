@@ -44,7 +44,9 @@ fn quick_look() -> Preset {
             notes: String::new(),
             network: Network::ResNet8,
             dataset: Dataset::Builtin,
-            alphas: vec![-1.0, 0.0, 1.0],
+            // 1 is too much for 240 steps: the network hardly learns, and what its minibatches show
+            // (6 images a class) is gone on the test set.
+            alphas: vec![-1.0, 0.0, 0.4],
             seeds: vec![0, 1],
             device: "cpu".into(),
             training: TrainingSpec {

@@ -74,7 +74,9 @@ pub struct RunResult {
     pub test_cross_entropy: f64,
     /// Number of test images.
     pub test_images: u32,
-    /// Network selectivity on the clean test set: the mean over layers of the mean over units.
+    /// Network selectivity on the clean test set: the mean over layers of the mean over units. The index is
+    /// biased upwards where a class has few images (noise alone makes one class mean the largest), so
+    /// only values on the same number of images compare.
     pub selectivity: f64,
     /// Selectivity of every layer and unit, in forward order.
     pub layers: Vec<LayerSelectivity>,

@@ -160,7 +160,8 @@ mod tests {
     #[test]
     fn each_wrong_value_is_refused_under_its_own_field() {
         let good = presets().remove(0).spec;
-        let spoil: [(&str, fn(&mut ExperimentSpec)); 14] = [
+        type Spoil = fn(&mut ExperimentSpec);
+        let spoil: [(&str, Spoil); 14] = [
             ("name", |s| s.name = "  ".into()),
             ("alphas", |s| s.alphas = vec![]),
             ("alphas", |s| s.alphas = vec![f64::NAN]),

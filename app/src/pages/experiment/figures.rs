@@ -75,7 +75,7 @@ pub fn Figures(now: Now) -> impl IntoView {
             <Figure
                 id="figure-accuracy-selectivity"
                 question="Does selectivity cost accuracy?"
-                subtitle=Signal::derive(move || format!("A point a run, a cross the mean of an alpha{}; {}. Bars: 95 % intervals.", test_set(), finished()))
+                subtitle=Signal::derive(move || format!("A point a run, a diamond the mean of an alpha{}; {}. Bars: 95 % intervals, where an alpha has 2 seeds or more.", test_set(), finished()))
                 waiting
                 table=Signal::derive(move || points.with(|points| accuracy_selectivity::table(points)))
                 plot=move |theme| points.with(|points| summary.with(|summary| accuracy_selectivity::plot(points, summary, theme)))
@@ -83,7 +83,7 @@ pub fn Figures(now: Now) -> impl IntoView {
             <Figure
                 id="figure-alpha-selectivity"
                 question="What did alpha do to selectivity?"
-                subtitle=Signal::derive(move || format!("Network selectivity, 0 to 1{}; large marks are means over seeds, small ones runs; {}. Bars: 95 % intervals.", test_set(), layers_n()))
+                subtitle=Signal::derive(move || format!("Network selectivity, 0 to 1{}; large marks are means over seeds, small ones runs; {}. Bars: 95 % intervals, from 2 seeds on.", test_set(), layers_n()))
                 waiting
                 table=Signal::derive(move || summary.with(alpha_selectivity::table))
                 plot=move |theme| points.with(|points| summary.with(|summary| alpha_selectivity::plot(points, summary, theme)))
