@@ -33,7 +33,7 @@ site: setup
 	cargo run --release --locked -q -p bundle -- --wasm $(WASM) --out $(SITE)
 
 test: setup-test build lint
-	cargo test --release --locked $(SERVER) -- --nocapture
+	cargo test --release --locked --no-fail-fast $(SERVER) -- --nocapture
 	cargo test --release --locked -p bundle
 	SELECTIVITY_LAB_BINARY=$(BINARY) SELECTIVITY_LAB_SITE=$(SITE) cargo test --release --locked -p browser -- --nocapture --test-threads=1
 

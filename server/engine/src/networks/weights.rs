@@ -88,7 +88,7 @@ fn apply<S: ModuleStore>(body: &mut Body, store: &mut S) -> Result<ApplyResult, 
 /// (such as `num_batches_tracked`) does no harm unless it is a layer of another network.
 fn check(result: &ApplyResult) -> Result<(), String> {
     if let Some(error) = result.errors.first() {
-        return Err(error.to_string());
+        return Err(format!("{error}; is it of another architecture?"));
     }
     if let Some((name, _)) = result.missing.first() {
         return Err(format!(
