@@ -100,7 +100,11 @@ impl Catalogue {
     }
 
     fn with_fetch(&self, mut info: DatasetInfo) -> DatasetInfo {
-        if let Some(status) = self.fetches().get(&info.id) {
+        // A set that a person has put there since is there, whatever the last download came to.
+        let installed = info.status == DatasetStatus::Installed;
+        if let Some(status) = self.fetches().get(&info.id)
+            && !(installed && matches!(status, DatasetStatus::FetchFailed { .. }))
+        {
             info.status = status.clone();
         }
         info

@@ -1,4 +1,4 @@
-//! How long an experiment would take: from what runs like it measured here, else from a few real steps.
+//! How long an experiment would take: from a few real steps on this machine, timed once and kept.
 
 use std::path::PathBuf;
 use std::process::Stdio;
