@@ -11,7 +11,7 @@ use crate::EngineError;
 use crate::batch::EpochPlan;
 use crate::evaluate::host;
 use crate::networks::Model;
-use crate::selectivity::{minibatch_selectivity, unit_responses};
+use crate::selectivity::minibatch_selectivity;
 
 /// SGD with momentum and weight decay on every parameter, as PyTorch's `SGD` (no dampening).
 pub(crate) fn optimiser(training: &TrainingSpec) -> ModuleOptimizer {
@@ -53,7 +53,7 @@ pub fn regularised_loss(model: &Model, images: Tensor<4>, labels: &[u32], alpha:
     let batch = labels.len();
     let mut responses = Vec::new();
     let logits = model.forward_observed(images, &mut |activations| {
-        let response = unit_responses(activations);
+        let response = activations.responses;
         // Without a regulariser selectivity is only watched: no gradient flows through it.
         responses.push(if alpha == 0.0 {
             response.detach()

@@ -7,7 +7,7 @@ use protocol::LayerSelectivity;
 use crate::batch::clean_images;
 use crate::data::ImageSet;
 use crate::networks::Model;
-use crate::selectivity::{ClassResponses, network_selectivity, unit_responses};
+use crate::selectivity::{ClassResponses, network_selectivity};
 
 /// What a network does on a set of clean images, in inference mode.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,7 +33,7 @@ pub fn batch_size(height: usize, width: usize) -> usize {
 pub fn logits_and_responses(model: &Model, images: Tensor<4>) -> (Tensor<2>, Tensor<2>) {
     let mut responses = Vec::new();
     let logits = model.forward_observed(images, &mut |activations| {
-        responses.push(unit_responses(activations));
+        responses.push(activations.responses);
     });
     (logits, Tensor::cat(responses, 1))
 }

@@ -1,7 +1,7 @@
 //! Everything that touches burn: data, networks, training, selectivity. Knows nothing of HTTP or the store.
 //!
 //! Read in this order: [`data`] loads images, [`networks`] turns them into logits and activations,
-//! [`selectivity`] defines the number all this is about, [`train`] runs one run from spec to result,
+//! [`operators`] compute their layers fast on a CPU, [`selectivity`] defines the number all this is about, [`train`] runs one run from spec to result,
 //! [`analyze`] measures imported weights.
 
 pub mod analyze;
@@ -14,6 +14,7 @@ mod epoch;
 mod error;
 pub mod evaluate;
 pub mod networks;
+pub mod operators;
 pub mod random;
 pub mod selectivity;
 pub mod self_check;

@@ -20,11 +20,6 @@ use protocol::result::LayerShape;
 /// What keeps the index of a silent unit at 0 rather than 0/0.
 pub const EPSILON: f64 = 1e-7;
 
-/// Responses `[batch, units]` of a layer's units: the spatial mean of activations `[batch, units, height, width]`.
-pub fn unit_responses(activations: Tensor<4>) -> Tensor<2> {
-    activations.mean_dims(&[2, 3]).flatten::<2>(1, 3)
-}
-
 /// The selectivity index of one unit from its mean responses to the classes that are present, 0 to 1.
 ///
 /// 0 for fewer than two classes: there is nothing to be selective between.

@@ -4,13 +4,13 @@
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, Linear};
-use burn::tensor::activation::relu;
-use burn::tensor::{Tensor, s};
+use burn::tensor::Tensor;
 use protocol::Network;
 use protocol::result::LayerShape;
 
 use super::layers::Initialiser;
 use super::{Observer, layer_shapes};
+use crate::operators::{Activations, layer, subsample};
 
 const CHANNELS: [usize; 3] = [16, 32, 64];
 
@@ -68,13 +68,13 @@ impl CifarResNet {
     }
 
     pub(super) fn forward(&self, images: Tensor<4>, observe: &mut Observer) -> Tensor<2> {
-        let mut hidden = relu(self.bn1.forward(self.conv1.forward(images)));
+        let mut hidden = layer(images, &self.conv1, &self.bn1, None, true);
         observe(hidden.clone());
         for block in self.stages().into_iter().flatten() {
-            hidden = block.forward(hidden, observe);
+            hidden = block.forward(hidden.maps, observe);
         }
-        let pooled = hidden.mean_dims(&[2, 3]).flatten::<2>(1, 3);
-        self.linear.forward(pooled)
+        // The last layer's responses are what global average pooling gives.
+        self.linear.forward(hidden.responses)
     }
 
     pub(super) fn layers(&self) -> Vec<LayerShape> {
@@ -118,25 +118,15 @@ impl BasicBlock {
         }
     }
 
-    fn forward(&self, input: Tensor<4>, observe: &mut Observer) -> Tensor<4> {
-        let hidden = relu(self.bn1.forward(self.conv1.forward(input.clone())));
+    fn forward(&self, input: Tensor<4>, observe: &mut Observer) -> Activations {
+        let shortcut = match self.stride {
+            1 => input.clone(),
+            step => subsample(input.clone(), step, self.conv2.weight.dims()[0]),
+        };
+        let hidden = layer(input, &self.conv1, &self.bn1, None, true);
         observe(hidden.clone());
-        let hidden = self.bn2.forward(self.conv2.forward(hidden));
-        let output = relu(hidden + self.shortcut(input));
+        let output = layer(hidden.maps, &self.conv2, &self.bn2, Some(shortcut), true);
         observe(output.clone());
         output
-    }
-
-    /// Option A: every second pixel, new channels filled with zeros, half before and half after.
-    fn shortcut(&self, input: Tensor<4>) -> Tensor<4> {
-        if self.stride == 1 {
-            return input;
-        }
-        let step = self.stride as isize;
-        let input = input.slice(s![.., .., ..;step, ..;step]);
-        let [batch, channels, height, width] = input.dims();
-        let added = (self.conv2.weight.dims()[0] - channels) / 2;
-        let zeros = Tensor::zeros([batch, added, height, width], &input.device());
-        Tensor::cat(vec![zeros.clone(), input, zeros], 1)
     }
 }

@@ -5,12 +5,12 @@ use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, Linear};
 use burn::tensor::Tensor;
-use burn::tensor::activation::relu;
 use protocol::Network;
 use protocol::result::LayerShape;
 
 use super::layers::Initialiser;
 use super::{Observer, layer_shapes};
+use crate::operators::{Activations, layer};
 
 const STEM: usize = 64;
 const CHANNELS: [usize; 4] = [64, 128, 256, 512];
@@ -65,13 +65,13 @@ impl ImageNetResNet {
     }
 
     pub(super) fn forward(&self, images: Tensor<4>, observe: &mut Observer) -> Tensor<2> {
-        let mut hidden = relu(self.bn1.forward(self.conv1.forward(images)));
+        let mut hidden = layer(images, &self.conv1, &self.bn1, None, true);
         observe(hidden.clone());
         for block in self.stages().into_iter().flatten() {
-            hidden = block.forward(hidden, observe);
+            hidden = block.forward(hidden.maps, observe);
         }
-        let pooled = hidden.mean_dims(&[2, 3]).flatten::<2>(1, 3);
-        self.fc.forward(pooled)
+        // The last layer's responses are what global average pooling gives.
+        self.fc.forward(hidden.responses)
     }
 
     pub(super) fn layers(&self) -> Vec<LayerShape> {
@@ -148,22 +148,21 @@ impl Block {
             .collect()
     }
 
-    fn forward(&self, input: Tensor<4>, observe: &mut Observer) -> Tensor<4> {
+    fn forward(&self, input: Tensor<4>, observe: &mut Observer) -> Activations {
         let shortcut = match &self.downsample {
-            Some(projection) => projection
-                .bn
-                .forward(projection.conv.forward(input.clone())),
+            Some(Projection { conv, bn }) => layer(input.clone(), conv, bn, None, false).maps,
             None => input.clone(),
         };
-        let hidden = relu(self.bn1.forward(self.conv1.forward(input)));
+        let hidden = layer(input, &self.conv1, &self.bn1, None, true);
         observe(hidden.clone());
-        let mut hidden = self.bn2.forward(self.conv2.forward(hidden));
-        if let (Some(conv3), Some(bn3)) = (&self.conv3, &self.bn3) {
-            let inner = relu(hidden);
-            observe(inner.clone());
-            hidden = bn3.forward(conv3.forward(inner));
-        }
-        let output = relu(hidden + shortcut);
+        let output = match (&self.conv3, &self.bn3) {
+            (Some(conv3), Some(bn3)) => {
+                let inner = layer(hidden.maps, &self.conv2, &self.bn2, None, true);
+                observe(inner.clone());
+                layer(inner.maps, conv3, bn3, Some(shortcut), true)
+            }
+            _ => layer(hidden.maps, &self.conv2, &self.bn2, Some(shortcut), true),
+        };
         observe(output.clone());
         output
     }

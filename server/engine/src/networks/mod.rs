@@ -15,8 +15,10 @@ use protocol::result::LayerShape;
 pub use cifar_resnet::CifarResNet;
 pub use imagenet_resnet::ImageNetResNet;
 
-/// Receives the activations of each ReLU layer in forward order, `[batch, units, height, width]`.
-pub type Observer<'a> = dyn FnMut(Tensor<4>) + 'a;
+use crate::operators::Activations;
+
+/// Receives the activations of each ReLU layer in forward order.
+pub type Observer<'a> = dyn FnMut(Activations) + 'a;
 
 /// What has to be known to build a network.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -163,10 +165,10 @@ mod tests {
             let images = Tensor::random([2, 3, side, side + 4], Distribution::Default, &device);
             let mut widths = Vec::new();
             let logits = model.forward_observed(images, &mut |activations| {
-                let [batch, units, _, _] = activations.dims();
+                let [batch, units, _, _] = activations.maps.dims();
                 assert_eq!(batch, 2);
                 assert!(
-                    activations.clone().min().into_scalar::<f32>() >= 0.0,
+                    activations.maps.min().into_scalar::<f32>() >= 0.0,
                     "not after a ReLU"
                 );
                 widths.push(units as u32);

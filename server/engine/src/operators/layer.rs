@@ -1,0 +1,861 @@
+//! A layer on plain memory: convolution, batch norm, shortcut and ReLU in one pass forward and one back.
+//!
+//! Images are channels last. What is summed over images is summed in [`CHUNKS`] parts whose number depends
+//! on nothing but the batch, and then in their order: results do not depend on threads.
+
+use std::cell::RefCell;
+use std::mem::MaybeUninit;
+
+use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::aligned::Aligned;
+use super::channels::{self, Normalisation, NormalisationGradient, StatisticsGradient};
+use super::kernel::{
+    Accumulate, AddRow, Affine, Overwrite, PackedWeights, Pairing, outer_products, windows_product,
+};
+use super::shape::{ConvolutionShape, Frame, Windows};
+
+/// Parts into which a batch is divided among threads.
+const CHUNKS: usize = 16;
+
+/// Images `[batch, channels, height, width]` wherever their strides say they lie.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Images<'a> {
+    pub(super) values: &'a [f32],
+    /// Values from one image, channel, row and column to the next.
+    pub(super) strides: [usize; 4],
+}
+
+impl Images<'_> {
+    /// Copies image `index` into the middle of a frame whose border is zero.
+    fn fill(&self, index: usize, frame: Frame, framed: &mut [f32]) {
+        let first = frame.at(frame.before, frame.before);
+        for row in 0..frame.height {
+            let line = &mut framed[first + row * frame.pitch()..][..frame.width * frame.channels];
+            self.copy_row(index, row, frame.channels, line);
+        }
+    }
+
+    /// Copies image `index` into memory of its own, `[height, width, channels]`.
+    pub(super) fn copy(&self, index: usize, channels: usize, width: usize, image: &mut [f32]) {
+        for (row, line) in image.chunks_exact_mut(width * channels).enumerate() {
+            self.copy_row(index, row, channels, line);
+        }
+    }
+
+    fn copy_row(&self, index: usize, row: usize, channels: usize, line: &mut [f32]) {
+        let [batch, channel, down, right] = self.strides;
+        let source = &self.values[index * batch + row * down..];
+        if channel == 1 && right == channels {
+            line.copy_from_slice(&source[..line.len()]);
+            return;
+        }
+        for (column, pixel) in line.chunks_exact_mut(channels).enumerate() {
+            for (c, value) in pixel.iter_mut().enumerate() {
+                *value = source[column * right + c * channel];
+            }
+        }
+    }
+}
+
+/// Scratch memory of a thread, so that no call allocates its own.
+#[derive(Default)]
+struct Scratch {
+    input: Aligned,
+    gradient: Aligned,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// Memory that is about to be written in full.
+fn unwritten(len: usize) -> Vec<MaybeUninit<f32>> {
+    let mut values = Vec::with_capacity(len);
+    values.resize_with(len, MaybeUninit::uninit);
+    values
+}
+
+/// # Safety
+/// Every value was written.
+#[allow(unsafe_code)]
+unsafe fn written(values: Vec<MaybeUninit<f32>>) -> Vec<f32> {
+    let mut values = std::mem::ManuallyDrop::new(values);
+    // SAFETY: the same allocation, length and capacity; MaybeUninit<f32> has f32's layout, and the
+    // caller vouches for the values.
+    unsafe { Vec::from_raw_parts(values.as_mut_ptr().cast(), values.len(), values.capacity()) }
+}
+
+/// # Safety
+/// Every value was written.
+#[allow(unsafe_code)]
+unsafe fn written_slice(values: &[MaybeUninit<f32>]) -> &[f32] {
+    // SAFETY: MaybeUninit<f32> has f32's layout, and the caller vouches for the values.
+    unsafe { &*(std::ptr::from_ref(values) as *const [f32]) }
+}
+
+/// What every pass needs: sizes, and where its input lies.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Layer<'a> {
+    pub(super) shape: ConvolutionShape,
+    pub(super) input: Images<'a>,
+    /// `[channels_out, channels_in, kernel, kernel]`
+    pub(super) weight: &'a [f32],
+}
+
+/// What a training pass leaves behind.
+pub(super) struct TrainingPass {
+    /// The convolution's output, `[batch, height, width, channels]`.
+    pub(super) convolved: Vec<f32>,
+    /// The layer's output, `[batch, height, width, channels]`.
+    pub(super) output: Vec<f32>,
+    /// Its spatial means, `[batch, channels]`.
+    pub(super) responses: Vec<f32>,
+    /// Mean of `convolved` over the batch, `[channels]`.
+    pub(super) mean: Vec<f32>,
+    /// Its variance (biased), `[channels]`.
+    pub(super) variance: Vec<f32>,
+}
+
+/// The gradient that already waits for a layer's input, to be added to.
+pub(super) enum Waiting<'a> {
+    /// None yet.
+    Nothing,
+    /// A gradient of the input's own size, channels last; it is added to in place.
+    Image(&'a mut [f32]),
+    /// A gradient that is the same at every pixel, `[batch, channels]`.
+    Row(&'a [f32]),
+}
+
+/// The gradients of a pass back.
+pub(super) struct Gradients {
+    /// Of the input, channels last, unless it was added to what waited, or not asked for.
+    pub(super) input: Option<Vec<f32>>,
+    /// Of the weights, `[channels_out, channels_in, kernel, kernel]`.
+    pub(super) weight: Option<Vec<f32>>,
+    /// Of batch norm's scale, `[channels]`.
+    pub(super) gamma: Vec<f32>,
+    /// Of batch norm's shift, `[channels]`.
+    pub(super) beta: Vec<f32>,
+}
+
+impl Layer<'_> {
+    /// The forward pass that takes its statistics from the batch.
+    pub(super) fn train(
+        &self,
+        gamma: &[f32],
+        beta: &[f32],
+        epsilon: f64,
+        shortcut: Option<&[f32]>,
+        relu: bool,
+    ) -> TrainingPass {
+        let shape = self.shape;
+        let channels = shape.channels_out;
+        let image = shape.pixels_out() * channels;
+        let each = shape.batch.div_ceil(CHUNKS);
+        let (windows, packed) = (shape.forward_windows(), self.pack_forward());
+
+        let mut convolved = unwritten(shape.batch * image);
+        let mut moments = vec![0.0_f32; shape.batch * 2 * channels];
+        convolved
+            .par_chunks_mut(each * image)
+            .zip(moments.par_chunks_mut(each * 2 * channels))
+            .enumerate()
+            .for_each(|(chunk, (convolved, moments))| {
+                self.each_framed(
+                    chunk * each,
+                    convolved.chunks_exact_mut(image),
+                    |framed, index, out| {
+                        Arch::new().dispatch(ConvolveWithMoments {
+                            framed,
+                            windows: &windows,
+                            packed: &packed,
+                            out,
+                            channels,
+                            moments: &mut moments[index * 2 * channels..][..2 * channels],
+                        });
+                    },
+                );
+            });
+        // SAFETY: the forward windows cover every output pixel of every image.
+        #[allow(unsafe_code)]
+        let convolved = unsafe { written(convolved) };
+        let (mean, variance) = combine(&moments, channels, shape.pixels_out());
+
+        let scale: Vec<f32> = gamma
+            .iter()
+            .zip(&variance)
+            .map(|(&gamma, &variance)| (f64::from(gamma) / (variance + epsilon).sqrt()) as f32)
+            .collect();
+        let mean: Vec<f32> = mean.iter().map(|&mean| mean as f32).collect();
+        let by = Normalisation {
+            mean: &mean,
+            scale: &scale,
+            shift: beta,
+        };
+        let mut output = unwritten(shape.batch * image);
+        let mut responses = vec![0.0; shape.batch * channels];
+        output
+            .par_chunks_mut(each * image)
+            .zip(responses.par_chunks_mut(each * channels))
+            .enumerate()
+            .for_each(|(chunk, (output, responses))| {
+                let images = output
+                    .chunks_exact_mut(image)
+                    .zip(responses.chunks_exact_mut(channels));
+                for (index, (output, responses)) in images.enumerate() {
+                    let first = (chunk * each + index) * image;
+                    Arch::new().dispatch(Normalise {
+                        image: &convolved[first..][..image],
+                        by,
+                        shortcut: shortcut.map(|shortcut| &shortcut[first..][..image]),
+                        relu,
+                        output,
+                        responses,
+                    });
+                }
+            });
+        TrainingPass {
+            convolved,
+            // SAFETY: `normalise` writes every value of every image.
+            #[allow(unsafe_code)]
+            output: unsafe { written(output) },
+            responses,
+            mean,
+            variance: variance.iter().map(|&variance| variance as f32).collect(),
+        }
+    }
+
+    /// The forward pass with given statistics, `value * scale + shift` by channel: its output, channels
+    /// last, and its spatial means `[batch, channels]`.
+    pub(super) fn infer(
+        &self,
+        scale: &[f32],
+        shift: &[f32],
+        shortcut: Option<&[f32]>,
+        relu: bool,
+    ) -> (Vec<f32>, Vec<f32>) {
+        let shape = self.shape;
+        let channels = shape.channels_out;
+        let image = shape.pixels_out() * channels;
+        let each = shape.batch.div_ceil(CHUNKS);
+        let (windows, packed) = (shape.forward_windows(), self.pack_forward());
+        let mut output = unwritten(shape.batch * image);
+        let mut responses = vec![0.0; shape.batch * channels];
+        output
+            .par_chunks_mut(each * image)
+            .zip(responses.par_chunks_mut(each * channels))
+            .enumerate()
+            .for_each(|(chunk, (output, responses))| {
+                self.each_framed(
+                    chunk * each,
+                    output.chunks_exact_mut(image),
+                    |framed, index, out| {
+                        let first = (chunk * each + index) * image;
+                        Arch::new().dispatch(ConvolveAffine {
+                            framed,
+                            windows: &windows,
+                            packed: &packed,
+                            out,
+                            by: Affine {
+                                scale,
+                                shift,
+                                shortcut: shortcut.map(|shortcut| &shortcut[first..][..image]),
+                                relu,
+                            },
+                            responses: &mut responses[index * channels..][..channels],
+                        });
+                    },
+                );
+            });
+        // SAFETY: the forward windows cover every output pixel of every image.
+        #[allow(unsafe_code)]
+        (unsafe { written(output) }, responses)
+    }
+
+    /// The pass back through a training pass. `gradient` is that of the output, channels last; the ReLU's
+    /// mask is applied to it, and what is left in it is the shortcut's gradient.
+    ///
+    /// `relu_output` is the layer's output where it ends in a ReLU.
+    #[allow(clippy::too_many_arguments)] // The layer's saved state, each part by its name.
+    pub(super) fn train_back(
+        &self,
+        gamma: &[f32],
+        mean: &[f32],
+        variance: &[f32],
+        epsilon: f64,
+        convolved: &[f32],
+        relu_output: Option<&[f32]>,
+        gradient: &mut [f32],
+        wanted: Wanted,
+    ) -> Gradients {
+        let shape = self.shape;
+        let channels = shape.channels_out;
+        let image = shape.pixels_out() * channels;
+        let each = shape.batch.div_ceil(CHUNKS);
+
+        let mut sums = vec![0.0_f32; shape.batch * 2 * channels];
+        gradient
+            .par_chunks_mut(each * image)
+            .zip(sums.par_chunks_mut(each * 2 * channels))
+            .enumerate()
+            .for_each(|(chunk, (gradient, sums))| {
+                let images = gradient
+                    .chunks_exact_mut(image)
+                    .zip(sums.chunks_exact_mut(2 * channels));
+                for (index, (gradient, sums)) in images.enumerate() {
+                    let first = (chunk * each + index) * image;
+                    let (sums, products) = sums.split_at_mut(channels);
+                    Arch::new().dispatch(GradientSums {
+                        gradient,
+                        relu_output: relu_output.map(|output| &output[first..][..image]),
+                        convolved: &convolved[first..][..image],
+                        mean,
+                        sums,
+                        products,
+                    });
+                }
+            });
+        let mut totals = vec![0.0_f64; 2 * channels];
+        for image in sums.chunks_exact(2 * channels) {
+            for (total, &sum) in totals.iter_mut().zip(image) {
+                *total += f64::from(sum);
+            }
+        }
+
+        // With d = convolved - mean, r = 1 / sqrt(variance + epsilon), and means over batch and pixels:
+        // gradient of convolved = gamma r (g - mean(g) - d r^2 mean(g d)).
+        let count = (shape.batch * shape.pixels_out()) as f64;
+        let (mut slope, mut curve, mut offset) = (
+            vec![0.0; channels],
+            vec![0.0; channels],
+            vec![0.0; channels],
+        );
+        let (mut gamma_gradient, mut beta_gradient) = (vec![0.0; channels], vec![0.0; channels]);
+        for channel in 0..channels {
+            let inverse = 1.0 / (f64::from(variance[channel]) + epsilon).sqrt();
+            let (sum, product) = (totals[channel], totals[channels + channel]);
+            let steepness = f64::from(gamma[channel]) * inverse;
+            slope[channel] = steepness as f32;
+            curve[channel] = (-steepness * inverse * inverse * product / count) as f32;
+            offset[channel] = (-steepness * sum / count) as f32;
+            gamma_gradient[channel] = (product * inverse) as f32;
+            beta_gradient[channel] = sum as f32;
+        }
+        let by = |index: usize| NormalisationGradient {
+            slope: &slope,
+            statistics: Some(StatisticsGradient {
+                convolved: &convolved[index * image..][..image],
+                mean,
+                curve: &curve,
+                offset: &offset,
+            }),
+        };
+        let (input, weight) = self.convolution_back(gradient, by, wanted);
+        Gradients {
+            input,
+            weight,
+            gamma: gamma_gradient,
+            beta: beta_gradient,
+        }
+    }
+
+    /// The pass back to the input through an inference pass, whose scale is `scale`.
+    pub(super) fn infer_back(
+        &self,
+        scale: &[f32],
+        relu_output: Option<&[f32]>,
+        gradient: &mut [f32],
+        input: Option<Waiting>,
+    ) -> Option<Vec<f32>> {
+        let image = self.shape.pixels_out() * self.shape.channels_out;
+        if let Some(output) = relu_output {
+            gradient
+                .par_chunks_mut(image)
+                .zip(output.par_chunks(image))
+                .for_each(|(gradient, output)| Arch::new().dispatch(Mask { gradient, output }));
+        }
+        let by = |_| NormalisationGradient {
+            slope: scale,
+            statistics: None,
+        };
+        let wanted = Wanted {
+            input,
+            weight: false,
+        };
+        self.convolution_back(gradient, by, wanted).0
+    }
+
+    /// The gradients of the convolution's input and weights from that of its output, which `by` makes
+    /// from `gradient` image by image and which never exists as a whole.
+    fn convolution_back<'a>(
+        &self,
+        gradient: &[f32],
+        by: impl Fn(usize) -> NormalisationGradient<'a> + Sync,
+        wanted: Wanted,
+    ) -> (Option<Vec<f32>>, Option<Vec<f32>>) {
+        let shape = self.shape;
+        let image_out = shape.pixels_out() * shape.channels_out;
+        let image_in = shape.pixels_in() * shape.channels_in;
+        let each = shape.batch.div_ceil(CHUNKS);
+        let chunks = shape.batch.div_ceil(each);
+
+        let windows = shape.gradient_windows();
+        let packed: Vec<PackedWeights> = match wanted.input {
+            Some(_) => windows
+                .iter()
+                .map(|windows| self.pack_gradient(windows))
+                .collect(),
+            None => Vec::new(),
+        };
+        let mut fresh = None;
+        let (target, store) = match wanted.input {
+            None => (None, Into::Overwritten),
+            Some(Waiting::Image(image)) => (Some(as_unwritten(image)), Into::Added),
+            Some(Waiting::Row(row)) => {
+                let target = fresh.insert(unwritten(shape.batch * image_in));
+                (Some(target.as_mut_slice()), Into::WithRow(row))
+            }
+            Some(Waiting::Nothing) => {
+                let target = fresh.insert(unwritten(shape.batch * image_in));
+                (Some(target.as_mut_slice()), Into::Overwritten)
+            }
+        };
+        let covered: usize = windows.iter().map(|windows| windows.target.len()).sum();
+        let covers = covered == shape.pixels_in();
+        let targets: Vec<Option<&mut [MaybeUninit<f32>]>> = match target {
+            Some(target) => target.chunks_mut(each * image_in).map(Some).collect(),
+            None => (0..chunks).map(|_| None).collect(),
+        };
+        let weights = shape.weights_each() * shape.channels_out;
+        let mut sums: Vec<Aligned> = match wanted.weight {
+            true => (0..chunks).map(|_| Aligned::zeros(weights)).collect(),
+            false => vec![Aligned::default(); chunks],
+        };
+
+        let frame = shape.gradient_frame();
+        targets
+            .into_par_iter()
+            .zip(sums.par_iter_mut())
+            .enumerate()
+            .for_each(|(chunk, (mut target, sums))| {
+                SCRATCH.with_borrow_mut(
+                    |Scratch {
+                         input,
+                         gradient: framed,
+                     }| {
+                        framed.resize(frame.len());
+                        framed.fill(0.0);
+                        input.resize(shape.input_frame().len());
+                        input.fill(0.0);
+                        let first = chunk * each;
+                        for index in first..(first + each).min(shape.batch) {
+                            Arch::new().dispatch(FrameGradient {
+                                gradient: &gradient[index * image_out..][..image_out],
+                                by: by(index),
+                                frame,
+                                framed,
+                            });
+                            if let Some(target) = target.as_deref_mut() {
+                                let image = &mut target[(index - first) * image_in..][..image_in];
+                                let store = store.of(index, shape.channels_in);
+                                // Pixels that no output was made of still need a gradient.
+                                let store = if covers { store } else { store.begin(image) };
+                                Arch::new().dispatch(InputGradient {
+                                    framed,
+                                    windows: &windows,
+                                    packed: &packed,
+                                    image,
+                                    store,
+                                });
+                            }
+                            if wanted.weight {
+                                self.input.fill(index, shape.input_frame(), input);
+                                Arch::new().dispatch(WeightGradient {
+                                    shape,
+                                    input,
+                                    framed,
+                                    sums,
+                                });
+                            }
+                        }
+                    },
+                );
+            });
+
+        // SAFETY: the windows cover the image, or it was filled before.
+        #[allow(unsafe_code)]
+        let input = fresh.map(|values| unsafe { written(values) });
+        (input, wanted.weight.then(|| self.unpack_weights(&sums)))
+    }
+}
+
+/// Which gradients a pass back is to find.
+pub(super) struct Wanted<'a> {
+    /// The input's, and what waits for it.
+    pub(super) input: Option<Waiting<'a>>,
+    /// The weights'.
+    pub(super) weight: bool,
+}
+
+/// How an input gradient is stored.
+#[derive(Clone, Copy)]
+enum Into<'a> {
+    Overwritten,
+    /// Added to what is there.
+    Added,
+    /// Written with a value a channel added.
+    WithRow(&'a [f32]),
+}
+
+impl Into<'_> {
+    /// That of image `index`.
+    fn of(self, index: usize, channels: usize) -> Self {
+        match self {
+            Into::WithRow(rows) => Into::WithRow(&rows[index * channels..][..channels]),
+            other => other,
+        }
+    }
+
+    /// Writes what the image holds before any sum, and returns how the sums then come to it.
+    fn begin(self, image: &mut [MaybeUninit<f32>]) -> Self {
+        match self {
+            Into::Added => {}
+            Into::Overwritten => image.fill(MaybeUninit::new(0.0)),
+            Into::WithRow(row) => {
+                for pixel in image.chunks_exact_mut(row.len()) {
+                    for (value, &added) in pixel.iter_mut().zip(row) {
+                        value.write(added);
+                    }
+                }
+            }
+        }
+        Into::Added
+    }
+}
+
+/// The same memory, to be written.
+#[allow(unsafe_code)]
+fn as_unwritten(values: &mut [f32]) -> &mut [MaybeUninit<f32>] {
+    // SAFETY: the layout is the same, and whoever writes here writes values only.
+    unsafe { &mut *(std::ptr::from_mut(values) as *mut [MaybeUninit<f32>]) }
+}
+
+/// Mean and biased variance of each channel from each image's, `[images, (mean, deviation), channels]`
+/// (Chan, Golub and LeVeque 1979).
+fn combine(moments: &[f32], channels: usize, pixels: usize) -> (Vec<f64>, Vec<f64>) {
+    let images = (moments.len() / (2 * channels)) as f64;
+    let (mut mean, mut variance) = (vec![0.0; channels], vec![0.0; channels]);
+    for image in moments.chunks_exact(2 * channels) {
+        for (mean, &of_image) in mean.iter_mut().zip(&image[..channels]) {
+            *mean += f64::from(of_image) / images;
+        }
+    }
+    for image in moments.chunks_exact(2 * channels) {
+        let (means, deviations) = image.split_at(channels);
+        for channel in 0..channels {
+            let between = f64::from(means[channel]) - mean[channel];
+            variance[channel] +=
+                (f64::from(deviations[channel]) / pixels as f64 + between * between) / images;
+        }
+    }
+    (mean, variance)
+}
+
+impl Layer<'_> {
+    /// Frames the images from `first` on, one for each output, and hands both to `each`.
+    fn each_framed<'a>(
+        &self,
+        first: usize,
+        outputs: impl Iterator<Item = &'a mut [MaybeUninit<f32>]>,
+        mut each: impl FnMut(&[f32], usize, &mut [MaybeUninit<f32>]),
+    ) {
+        let frame = self.shape.input_frame();
+        SCRATCH.with_borrow_mut(|scratch| {
+            let framed = &mut scratch.input;
+            framed.resize(frame.len());
+            framed.fill(0.0);
+            for (index, output) in outputs.enumerate() {
+                self.input.fill(first + index, frame, framed);
+                each(framed, index, output);
+            }
+        });
+    }
+
+    /// The weight from input channel `from` to output channel `to` at a place of the kernel.
+    fn weight(&self, to: usize, from: usize, row: usize, column: usize) -> f32 {
+        let ConvolutionShape {
+            channels_in,
+            kernel,
+            ..
+        } = self.shape;
+        self.weight[((to * channels_in + from) * kernel + row) * kernel + column]
+    }
+
+    fn pack_forward(&self) -> PackedWeights {
+        let ConvolutionShape {
+            channels_in,
+            channels_out,
+            kernel,
+            ..
+        } = self.shape;
+        PackedWeights::pack(self.shape.weights_each(), channels_out, |value, to| {
+            let (place, from) = (value / channels_in, value % channels_in);
+            self.weight(to, from, place / kernel, place % kernel)
+        })
+    }
+
+    fn pack_gradient(&self, windows: &Windows) -> PackedWeights {
+        let ConvolutionShape {
+            channels_in,
+            channels_out,
+            ..
+        } = self.shape;
+        let columns = windows.kernel_columns.len();
+        let values = windows.kernel_rows.len() * columns * channels_out;
+        PackedWeights::pack(values, channels_in, |value, from| {
+            let (place, to) = (value / channels_out, value % channels_out);
+            let row = windows.kernel_rows[place / columns];
+            self.weight(to, from, row, windows.kernel_columns[place % columns])
+        })
+    }
+
+    /// Adds up the chunks' weight gradients `[kernel, kernel, channels_in, channels_out]`, and gives them
+    /// the order of the weights.
+    fn unpack_weights(&self, chunks: &[Aligned]) -> Vec<f32> {
+        let ConvolutionShape {
+            channels_in,
+            channels_out,
+            kernel,
+            ..
+        } = self.shape;
+        let places = kernel * kernel;
+        let mut weight = vec![0.0; places * channels_in * channels_out];
+        weight
+            .par_chunks_mut(places * channels_in)
+            .enumerate()
+            .for_each(|(to, weight)| {
+                for (index, value) in weight.iter_mut().enumerate() {
+                    let (from, place) = (index / places, index % places);
+                    let at = (place * channels_in + from) * channels_out + to;
+                    *value = chunks.iter().map(|chunk| chunk[at]).sum();
+                }
+            });
+        weight
+    }
+}
+
+// What runs in the instruction set that is found at run time.
+
+struct ConvolveWithMoments<'a> {
+    framed: &'a [f32],
+    windows: &'a Windows,
+    packed: &'a PackedWeights,
+    out: &'a mut [MaybeUninit<f32>],
+    channels: usize,
+    /// Means, then deviations.
+    moments: &'a mut [f32],
+}
+
+impl WithSimd for ConvolveWithMoments<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        windows_product(
+            simd,
+            self.framed,
+            self.windows,
+            self.packed,
+            self.out,
+            Overwrite,
+        );
+        // SAFETY: the forward windows cover the image.
+        #[allow(unsafe_code)]
+        let image = unsafe { written_slice(self.out) };
+        let (mean, deviation) = self.moments.split_at_mut(self.channels);
+        channels::moments(simd, image, self.channels, mean, deviation);
+    }
+}
+
+struct ConvolveAffine<'a> {
+    framed: &'a [f32],
+    windows: &'a Windows,
+    packed: &'a PackedWeights,
+    out: &'a mut [MaybeUninit<f32>],
+    by: Affine<'a>,
+    responses: &'a mut [f32],
+}
+
+impl WithSimd for ConvolveAffine<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        windows_product(
+            simd,
+            self.framed,
+            self.windows,
+            self.packed,
+            self.out,
+            self.by,
+        );
+        // SAFETY: the forward windows cover the image.
+        #[allow(unsafe_code)]
+        let image = unsafe { written_slice(self.out) };
+        channels::means(simd, image, self.responses.len(), self.responses);
+    }
+}
+
+struct Normalise<'a> {
+    image: &'a [f32],
+    by: Normalisation<'a>,
+    shortcut: Option<&'a [f32]>,
+    relu: bool,
+    output: &'a mut [MaybeUninit<f32>],
+    responses: &'a mut [f32],
+}
+
+impl WithSimd for Normalise<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        channels::normalise(
+            simd,
+            self.image,
+            self.by,
+            self.shortcut,
+            self.relu,
+            self.output,
+            self.responses,
+        );
+    }
+}
+
+struct GradientSums<'a> {
+    gradient: &'a mut [f32],
+    relu_output: Option<&'a [f32]>,
+    convolved: &'a [f32],
+    mean: &'a [f32],
+    sums: &'a mut [f32],
+    products: &'a mut [f32],
+}
+
+impl WithSimd for GradientSums<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        channels::gradient_sums(
+            simd,
+            self.gradient,
+            self.relu_output,
+            self.convolved,
+            self.mean,
+            self.sums,
+            self.products,
+        );
+    }
+}
+
+struct Mask<'a> {
+    gradient: &'a mut [f32],
+    output: &'a [f32],
+}
+
+impl WithSimd for Mask<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        channels::mask(simd, self.gradient, self.output);
+    }
+}
+
+struct FrameGradient<'a> {
+    gradient: &'a [f32],
+    by: NormalisationGradient<'a>,
+    frame: Frame,
+    framed: &'a mut [f32],
+}
+
+impl WithSimd for FrameGradient<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        channels::normalisation_gradient(simd, self.gradient, self.by, self.frame, self.framed);
+    }
+}
+
+struct InputGradient<'a> {
+    framed: &'a [f32],
+    windows: &'a [Windows],
+    packed: &'a [PackedWeights],
+    image: &'a mut [MaybeUninit<f32>],
+    store: Into<'a>,
+}
+
+impl WithSimd for InputGradient<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        for (windows, packed) in self.windows.iter().zip(self.packed) {
+            let (framed, image) = (self.framed, &mut *self.image);
+            match self.store {
+                Into::Overwritten => {
+                    windows_product(simd, framed, windows, packed, image, Overwrite)
+                }
+                Into::Added => windows_product(simd, framed, windows, packed, image, Accumulate),
+                Into::WithRow(row) => {
+                    windows_product(simd, framed, windows, packed, image, AddRow(row))
+                }
+            }
+        }
+    }
+}
+
+struct WeightGradient<'a> {
+    shape: ConvolutionShape,
+    input: &'a [f32],
+    framed: &'a [f32],
+    sums: &'a mut [f32],
+}
+
+impl WithSimd for WeightGradient<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let shape = self.shape;
+        let (input, gradient) = (shape.input_frame(), shape.gradient_frame());
+        let pairing = Pairing {
+            rows: shape.height_out(),
+            columns: shape.width_out(),
+            source_pitch: input.pitch() * shape.stride,
+            source_step: input.channels * shape.stride,
+            gradient_pitch: gradient.pitch(),
+            gradient_step: gradient.channels,
+            gradient_start: gradient.at(gradient.before, gradient.before),
+        };
+        let run = shape.kernel * shape.channels_in;
+        for (row, sums) in self
+            .sums
+            .chunks_exact_mut(run * shape.channels_out)
+            .enumerate()
+        {
+            outer_products(
+                simd,
+                self.input,
+                input.at(row, 0),
+                run,
+                self.framed,
+                &pairing,
+                sums,
+            );
+        }
+    }
+}
