@@ -10,6 +10,7 @@
 use std::mem::MaybeUninit;
 
 use pulp::Simd;
+use rayon::prelude::*;
 
 use super::aligned::Aligned;
 use super::shape::Windows;
@@ -30,37 +31,52 @@ pub(super) struct PackedWeights {
     block: usize,
 }
 
+/// Which weight is which: output channel `c`'s weight at place `p` of the kernel, seen from other channel
+/// `o`, lies at `c * channel_stride + o * other_stride + p`, and is value `rank[p] * others + o` of a window.
+#[derive(Debug, Clone)]
+pub(super) struct WeightOrder {
+    /// Channels the sums are for.
+    pub(super) channels: usize,
+    pub(super) channel_stride: usize,
+    /// Channels summed over.
+    pub(super) others: usize,
+    pub(super) other_stride: usize,
+    /// For each place of the kernel, which place of the window it meets, if any.
+    pub(super) rank: Vec<Option<usize>>,
+}
+
 impl PackedWeights {
-    /// Packs `weight(row, channel)`, with `rows` values of a window.
-    pub(super) fn pack(rows: usize, channels: usize, weight: impl Fn(usize, usize) -> f32) -> Self {
+    /// Packs weights for the registers of this machine.
+    pub(super) fn pack(weights: &[f32], order: &WeightOrder) -> Self {
         // Two registers a block where the channels fill them and there are registers enough.
-        let double = channels.is_multiple_of(2 * BLOCK) && wide();
-        Self::pack_in_blocks(
-            if double { 2 * BLOCK } else { BLOCK },
-            rows,
-            channels,
-            weight,
-        )
+        let double = order.channels.is_multiple_of(2 * BLOCK) && wide();
+        Self::pack_in_blocks(if double { 2 * BLOCK } else { BLOCK }, weights, order)
     }
 
-    pub(super) fn pack_in_blocks(
-        block: usize,
-        rows: usize,
-        channels: usize,
-        weight: impl Fn(usize, usize) -> f32,
-    ) -> Self {
-        let blocks = channels.div_ceil(block);
-        let mut values = Aligned::zeros(blocks * rows * block);
-        for (index, tile) in values.chunks_exact_mut(rows * block).enumerate() {
-            let first = index * block;
-            for (row, line) in tile.chunks_exact_mut(block).enumerate() {
-                for (lane, value) in line.iter_mut().enumerate() {
-                    if first + lane < channels {
-                        *value = weight(row, first + lane);
+    pub(super) fn pack_in_blocks(block: usize, weights: &[f32], order: &WeightOrder) -> Self {
+        let WeightOrder {
+            channels, others, ..
+        } = *order;
+        let rows = order.rank.iter().flatten().count() * others;
+        let mut values = Aligned::zeros(channels.div_ceil(block) * rows * block);
+        values
+            .par_chunks_mut(rows * block)
+            .enumerate()
+            .for_each(|(index, tile)| {
+                let first = index * block;
+                for channel in first..channels.min(first + block) {
+                    let of_channel = &weights[channel * order.channel_stride..];
+                    for other in 0..others {
+                        let at = &of_channel[other * order.other_stride..];
+                        for (weight, rank) in at.iter().zip(&order.rank) {
+                            if let Some(rank) = rank {
+                                let row = rank * others + other;
+                                tile[row * block + channel - first] = *weight;
+                            }
+                        }
                     }
                 }
-            }
-        }
+            });
         PackedWeights {
             values,
             channels,
@@ -252,7 +268,7 @@ pub(super) fn windows_product<S: Simd>(
         // SAFETY: the asserts above bound every window and output pixel; `tile` holds `rows` lines.
         unsafe {
             match (S::F32_LANES, weights.block / BLOCK) {
-                (16, 1) => pixels_product::<S, 8, 1>(simd, call, output, store),
+                (16, 1) => pixels_product::<S, 12, 1>(simd, call, output, store),
                 (16, _) => pixels_product::<S, 8, 2>(simd, call, output, store),
                 (8, _) => pixels_product::<S, 4, 2>(simd, call, output, store),
                 (4, _) => pixels_product::<S, 4, 4>(simd, call, output, store),
@@ -289,7 +305,6 @@ unsafe fn pixels_product<S: Simd, const P: usize, const N: usize>(
     store: impl Store,
 ) {
     let Tile {
-        frame,
         windows,
         channels,
         channel,
@@ -306,31 +321,14 @@ unsafe fn pixels_product<S: Simd, const P: usize, const N: usize>(
     while first < count {
         // The last tile repeats its last pixel where pixels run out.
         let at: [usize; P] = std::array::from_fn(|i| (first + i).min(count - 1));
-        let mut sums = [[simd.splat_f32s(0.0); N]; P];
         // SAFETY: see the function's contract.
-        unsafe {
-            let source = at.map(|i| frame.as_ptr().add(windows.source[i] as usize));
-            let mut weight = tile.weights.as_ptr();
-            for &run in &windows.runs {
-                let source = source.map(|pointer| pointer.add(run as usize));
-                for j in 0..windows.run_length {
-                    let factors: [S::f32s; N] = std::array::from_fn(|n| {
-                        weight
-                            .add(n * S::F32_LANES)
-                            .cast::<S::f32s>()
-                            .read_unaligned()
-                    });
-                    for i in 0..P {
-                        let value = simd.splat_f32s(*source[i].add(j));
-                        for n in 0..N {
-                            sums[i][n] = simd.mul_add_e_f32s(value, factors[n], sums[i][n]);
-                        }
-                    }
-                    weight = weight.add(line);
-                }
-            }
-            for i in 0..P.min(count - first) {
-                let pixel = windows.target[at[i]] as usize;
+        let sums = unsafe { tile_sums::<S, P, N>(simd, tile, at) };
+        // Through memory, once a tile: the compiler would else keep the sums there in the loop as well.
+        let sums = std::hint::black_box(sums);
+        for i in 0..P.min(count - first) {
+            let pixel = windows.target[at[i]] as usize;
+            // SAFETY: see the function's contract; `values` is a line of plain data.
+            unsafe {
                 let place = output
                     .as_mut_ptr()
                     .cast::<f32>()
@@ -351,10 +349,52 @@ unsafe fn pixels_product<S: Simd, const P: usize, const N: usize>(
     }
 }
 
-/// Two images read in step: for output pixel (row, column), a window of the input's frame and the
+/// The sums of `P` pixels in `P` x `N` registers.
+///
+/// # Safety
+/// As [`pixels_product`].
+#[inline(always)]
+unsafe fn tile_sums<S: Simd, const P: usize, const N: usize>(
+    simd: S,
+    tile: Tile,
+    at: [usize; P],
+) -> [[S::f32s; N]; P] {
+    let Tile { frame, windows, .. } = tile;
+    let line = N * S::F32_LANES;
+    let mut sums = [[simd.splat_f32s(0.0); N]; P];
+    // SAFETY: see the function's contract.
+    unsafe {
+        let windows_at: [*const f32; P] =
+            std::array::from_fn(|i| frame.as_ptr().add(windows.source[at[i]] as usize));
+        let mut weight = tile.weights.as_ptr();
+        for &run in &windows.runs {
+            let source: [*const f32; P] = std::array::from_fn(|i| windows_at[i].add(run as usize));
+            for j in 0..windows.run_length {
+                let factors: [S::f32s; N] = std::array::from_fn(|n| {
+                    let lane = weight.add(n * S::F32_LANES);
+                    lane.cast::<S::f32s>().read_unaligned()
+                });
+                for i in 0..P {
+                    let value = simd.splat_f32s(*source[i].add(j));
+                    for n in 0..N {
+                        sums[i][n] = simd.mul_add_e_f32s(value, factors[n], sums[i][n]);
+                    }
+                }
+                weight = weight.add(line);
+            }
+        }
+    }
+    sums
+}
+
+/// Two images (or batches of them) read in step: for output pixel (row, column), a window of the input's frame and the
 /// gradients of the output's channels there.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pairing {
+    /// Images, and the values from one to the next in each of the two.
+    pub(super) images: usize,
+    pub(super) source_image: usize,
+    pub(super) gradient_image: usize,
     /// Output rows and columns.
     pub(super) rows: usize,
     pub(super) columns: usize,
@@ -387,12 +427,18 @@ pub(super) fn outer_products<S: Simd>(
 ) {
     let channels = pairing.gradient_step;
     let (last_row, last_column) = (pairing.rows - 1, pairing.columns - 1);
+    let last_image = pairing.images - 1;
     assert!(
-        start + last_row * pairing.source_pitch + last_column * pairing.source_step + count
+        start
+            + last_image * pairing.source_image
+            + last_row * pairing.source_pitch
+            + last_column * pairing.source_step
+            + count
             <= source.len()
     );
     assert!(
         pairing.gradient_start
+            + last_image * pairing.gradient_image
             + last_row * pairing.gradient_pitch
             + last_column * channels
             + channels
@@ -477,18 +523,23 @@ unsafe fn tile<S: Simd, const J: usize, const N: usize>(
                 .add(j * pairing.gradient_step + n * S::F32_LANES)
                 .cast::<S::f32s>()
         };
-        let mut sums: [[S::f32s; N]; J] =
-            std::array::from_fn(|j| std::array::from_fn(|n| place(j, n).read_unaligned()));
-        for row in 0..pairing.rows {
-            let mut source = source.add(row * pairing.source_pitch);
-            let mut gradient = gradient.add(row * pairing.gradient_pitch);
+        let mut sums = [[simd.splat_f32s(0.0); N]; J];
+        for (j, sums) in sums.iter_mut().enumerate() {
+            for (n, sum) in sums.iter_mut().enumerate() {
+                *sum = place(j, n).read_unaligned();
+            }
+        }
+        for line in 0..pairing.images * pairing.rows {
+            let (image, row) = (line / pairing.rows, line % pairing.rows);
+            let mut source = source.add(image * pairing.source_image + row * pairing.source_pitch);
+            let mut gradient =
+                gradient.add(image * pairing.gradient_image + row * pairing.gradient_pitch);
             for _ in 0..pairing.columns {
-                let factors: [S::f32s; N] = std::array::from_fn(|n| {
-                    gradient
-                        .add(n * S::F32_LANES)
-                        .cast::<S::f32s>()
-                        .read_unaligned()
-                });
+                let mut factors = [simd.splat_f32s(0.0); N];
+                for n in 0..N {
+                    let lane = gradient.add(n * S::F32_LANES);
+                    factors[n] = lane.cast::<S::f32s>().read_unaligned();
+                }
                 for j in 0..J {
                     let value = simd.splat_f32s(*source.add(j));
                     for n in 0..N {

@@ -12,12 +12,17 @@ use rayon::prelude::*;
 use super::aligned::Aligned;
 use super::channels::{self, Normalisation, NormalisationGradient, StatisticsGradient};
 use super::kernel::{
-    Accumulate, AddRow, Affine, Overwrite, PackedWeights, Pairing, outer_products, windows_product,
+    Accumulate, AddRow, Affine, BLOCK, Overwrite, PackedWeights, Pairing, WeightOrder,
+    outer_products, windows_product,
 };
 use super::shape::{ConvolutionShape, Frame, Windows};
 
 /// Parts into which a batch is divided among threads.
 const CHUNKS: usize = 16;
+
+/// From so many weights on, threads divide the weights of a gradient among them and not the images:
+/// copies for each part of the batch would cost more memory traffic than the sums.
+const MANY_WEIGHTS: usize = 65_536;
 
 /// Images `[batch, channels, height, width]` wherever their strides say they lie.
 #[derive(Debug, Clone, Copy)]
@@ -429,12 +434,28 @@ impl Layer<'_> {
             None => (0..chunks).map(|_| None).collect(),
         };
         let weights = shape.weights_each() * shape.channels_out;
-        let mut sums: Vec<Aligned> = match wanted.weight {
+        let many = wanted.weight && weights >= MANY_WEIGHTS;
+        let mut sums: Vec<Aligned> = match wanted.weight && !many {
             true => (0..chunks).map(|_| Aligned::zeros(weights)).collect(),
             false => vec![Aligned::default(); chunks],
         };
-
         let frame = shape.gradient_frame();
+        let frames = many.then(|| {
+            let mut frames = Aligned::zeros(shape.batch * frame.len());
+            frames
+                .par_chunks_mut(frame.len())
+                .enumerate()
+                .for_each(|(index, framed)| {
+                    Arch::new().dispatch(FrameGradient {
+                        gradient: &gradient[index * image_out..][..image_out],
+                        by: by(index),
+                        frame,
+                        framed,
+                    });
+                });
+            frames
+        });
+
         targets
             .into_par_iter()
             .zip(sums.par_iter_mut())
@@ -443,20 +464,26 @@ impl Layer<'_> {
                 SCRATCH.with_borrow_mut(
                     |Scratch {
                          input,
-                         gradient: framed,
+                         gradient: scratch,
                      }| {
-                        framed.resize(frame.len());
-                        framed.fill(0.0);
+                        scratch.resize(frame.len());
+                        scratch.fill(0.0);
                         input.resize(shape.input_frame().len());
                         input.fill(0.0);
                         let first = chunk * each;
                         for index in first..(first + each).min(shape.batch) {
-                            Arch::new().dispatch(FrameGradient {
-                                gradient: &gradient[index * image_out..][..image_out],
-                                by: by(index),
-                                frame,
-                                framed,
-                            });
+                            let framed = match &frames {
+                                Some(frames) => &frames[index * frame.len()..][..frame.len()],
+                                None => {
+                                    Arch::new().dispatch(FrameGradient {
+                                        gradient: &gradient[index * image_out..][..image_out],
+                                        by: by(index),
+                                        frame,
+                                        framed: &mut *scratch,
+                                    });
+                                    &*scratch
+                                }
+                            };
                             if let Some(target) = target.as_deref_mut() {
                                 let image = &mut target[(index - first) * image_in..][..image_in];
                                 let store = store.of(index, shape.channels_in);
@@ -470,9 +497,11 @@ impl Layer<'_> {
                                     store,
                                 });
                             }
-                            if wanted.weight {
+                            if wanted.weight && !many {
                                 self.input.fill(index, shape.input_frame(), input);
                                 Arch::new().dispatch(WeightGradient {
+                                    pairing: self.pairing(1),
+                                    first_row: 0,
                                     shape,
                                     input,
                                     framed,
@@ -484,10 +513,14 @@ impl Layer<'_> {
                 );
             });
 
+        let weight = match &frames {
+            Some(frames) => Some(self.many_weights(frames)),
+            None => wanted.weight.then(|| self.unpack_weights(&sums)),
+        };
         // SAFETY: the windows cover the image, or it was filled before.
         #[allow(unsafe_code)]
         let input = fresh.map(|values| unsafe { written(values) });
-        (input, wanted.weight.then(|| self.unpack_weights(&sums)))
+        (input, weight)
     }
 }
 
@@ -583,42 +616,84 @@ impl Layer<'_> {
         });
     }
 
-    /// The weight from input channel `from` to output channel `to` at a place of the kernel.
-    fn weight(&self, to: usize, from: usize, row: usize, column: usize) -> f32 {
-        let ConvolutionShape {
-            channels_in,
-            kernel,
-            ..
-        } = self.shape;
-        self.weight[((to * channels_in + from) * kernel + row) * kernel + column]
-    }
-
     fn pack_forward(&self) -> PackedWeights {
-        let ConvolutionShape {
-            channels_in,
-            channels_out,
-            kernel,
-            ..
-        } = self.shape;
-        PackedWeights::pack(self.shape.weights_each(), channels_out, |value, to| {
-            let (place, from) = (value / channels_in, value % channels_in);
-            self.weight(to, from, place / kernel, place % kernel)
-        })
+        let places = self.shape.kernel * self.shape.kernel;
+        let order = WeightOrder {
+            channels: self.shape.channels_out,
+            channel_stride: self.shape.weights_each(),
+            others: self.shape.channels_in,
+            other_stride: places,
+            rank: (0..places).map(Some).collect(),
+        };
+        PackedWeights::pack(self.weight, &order)
     }
 
     fn pack_gradient(&self, windows: &Windows) -> PackedWeights {
-        let ConvolutionShape {
-            channels_in,
-            channels_out,
-            ..
-        } = self.shape;
+        let kernel = self.shape.kernel;
         let columns = windows.kernel_columns.len();
-        let values = windows.kernel_rows.len() * columns * channels_out;
-        PackedWeights::pack(values, channels_in, |value, from| {
-            let (place, to) = (value / channels_out, value % channels_out);
-            let row = windows.kernel_rows[place / columns];
-            self.weight(to, from, row, windows.kernel_columns[place % columns])
-        })
+        let mut rank = vec![None; kernel * kernel];
+        for (i, row) in windows.kernel_rows.iter().enumerate() {
+            for (j, column) in windows.kernel_columns.iter().enumerate() {
+                rank[row * kernel + column] = Some(i * columns + j);
+            }
+        }
+        let order = WeightOrder {
+            channels: self.shape.channels_in,
+            channel_stride: kernel * kernel,
+            others: self.shape.channels_out,
+            other_stride: self.shape.weights_each(),
+            rank,
+        };
+        PackedWeights::pack(self.weight, &order)
+    }
+
+    /// Reads input and output gradient in step, `images` at a time.
+    fn pairing(&self, images: usize) -> Pairing {
+        let shape = self.shape;
+        let (input, gradient) = (shape.input_frame(), shape.gradient_frame());
+        Pairing {
+            images,
+            source_image: input.len(),
+            gradient_image: gradient.len(),
+            rows: shape.height_out(),
+            columns: shape.width_out(),
+            source_pitch: input.pitch() * shape.stride,
+            source_step: input.channels * shape.stride,
+            gradient_pitch: gradient.pitch(),
+            gradient_step: gradient.channels,
+            gradient_start: gradient.at(gradient.before, gradient.before),
+        }
+    }
+
+    /// The weight gradient where threads divide the weights: each goes through all images for its own.
+    fn many_weights(&self, frames: &[f32]) -> Vec<f32> {
+        let shape = self.shape;
+        let frame = shape.input_frame();
+        let mut inputs = Aligned::zeros(shape.batch * frame.len());
+        inputs
+            .par_chunks_mut(frame.len())
+            .enumerate()
+            .for_each(|(index, framed)| self.input.fill(index, frame, framed));
+        let run = shape.kernel * shape.channels_in;
+        // Rows of weights a task: a few tiles, and never across kernel rows.
+        let rows = (1..=96)
+            .rev()
+            .find(|rows| run.is_multiple_of(*rows))
+            .unwrap_or(1);
+        let mut sums = Aligned::zeros(shape.weights_each() * shape.channels_out);
+        sums.par_chunks_mut(rows * shape.channels_out)
+            .enumerate()
+            .for_each(|(task, sums)| {
+                Arch::new().dispatch(WeightGradient {
+                    pairing: self.pairing(shape.batch),
+                    first_row: task * rows,
+                    shape,
+                    input: &inputs,
+                    framed: frames,
+                    sums,
+                });
+            });
+        self.unpack_weights(&[sums])
     }
 
     /// Adds up the chunks' weight gradients `[kernel, kernel, channels_in, channels_out]`, and gives them
@@ -630,16 +705,20 @@ impl Layer<'_> {
             kernel,
             ..
         } = self.shape;
-        let places = kernel * kernel;
-        let mut weight = vec![0.0; places * channels_in * channels_out];
+        let (places, each) = (kernel * kernel, self.shape.weights_each());
+        let mut weight = vec![0.0; each * channels_out];
+        // Output channels lie next to each other in the sums: a few at a time make use of what is read.
         weight
-            .par_chunks_mut(places * channels_in)
+            .par_chunks_mut(BLOCK * each)
             .enumerate()
-            .for_each(|(to, weight)| {
-                for (index, value) in weight.iter_mut().enumerate() {
-                    let (from, place) = (index / places, index % places);
-                    let at = (place * channels_in + from) * channels_out + to;
-                    *value = chunks.iter().map(|chunk| chunk[at]).sum();
+            .for_each(|(block, weight)| {
+                for row in 0..each {
+                    let (place, from) = (row / channels_in, row % channels_in);
+                    let at = row * channels_out + block * BLOCK;
+                    let target = &mut weight[from * places + place..];
+                    for (lane, value) in target.iter_mut().step_by(each).enumerate() {
+                        *value = chunks.iter().map(|chunk| chunk[at + lane]).sum();
+                    }
                 }
             });
         weight
@@ -820,8 +899,12 @@ impl WithSimd for InputGradient<'_> {
 
 struct WeightGradient<'a> {
     shape: ConvolutionShape,
+    pairing: Pairing,
+    /// The row of weights (kernel row, kernel column, input channel) with which `sums` begins.
+    first_row: usize,
     input: &'a [f32],
     framed: &'a [f32],
+    /// `[rows, channels_out]`
     sums: &'a mut [f32],
 }
 
@@ -831,31 +914,26 @@ impl WithSimd for WeightGradient<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let shape = self.shape;
-        let (input, gradient) = (shape.input_frame(), shape.gradient_frame());
-        let pairing = Pairing {
-            rows: shape.height_out(),
-            columns: shape.width_out(),
-            source_pitch: input.pitch() * shape.stride,
-            source_step: input.channels * shape.stride,
-            gradient_pitch: gradient.pitch(),
-            gradient_step: gradient.channels,
-            gradient_start: gradient.at(gradient.before, gradient.before),
-        };
+        let frame = shape.input_frame();
         let run = shape.kernel * shape.channels_in;
-        for (row, sums) in self
-            .sums
-            .chunks_exact_mut(run * shape.channels_out)
-            .enumerate()
-        {
+        let mut row = self.first_row;
+        let mut sums = self.sums;
+        while !sums.is_empty() {
+            let (kernel_row, within) = (row / run, row % run);
+            let count = (run - within).min(sums.len() / shape.channels_out);
+            let (these, rest) = sums.split_at_mut(count * shape.channels_out);
+            let start = frame.at(kernel_row, 0) + within;
             outer_products(
                 simd,
                 self.input,
-                input.at(row, 0),
-                run,
+                start,
+                count,
                 self.framed,
-                &pairing,
-                sums,
+                &self.pairing,
+                these,
             );
+            row += count;
+            sums = rest;
         }
     }
 }

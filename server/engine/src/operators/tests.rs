@@ -13,7 +13,9 @@ use rand::distr::{Distribution, Uniform};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::kernel::{Overwrite, PackedWeights, Pairing, outer_products, windows_product};
+use super::kernel::{
+    Overwrite, PackedWeights, Pairing, WeightOrder, outer_products, windows_product,
+};
 use super::shape::ConvolutionShape;
 use super::{Activations, layer};
 use crate::epoch::regularised_loss;
@@ -99,9 +101,12 @@ fn shapes() -> Vec<ConvolutionShape> {
         shape([64, 32], [6, 6], [1, 1, 0]),
         shape([32, 48], [7, 7], [1, 2, 0]),
         shape([16, 16], [1, 1], [3, 1, 1]),
+        // Weights enough to be divided among threads.
+        shape([96, 80], [5, 6], [3, 2, 1]),
+        shape([300, 256], [3, 3], [1, 1, 0]),
     ];
     let mut generator = ChaCha8Rng::seed_from_u64(11);
-    while shapes.len() < 24 {
+    while shapes.len() < 26 {
         let kernel = generator.random_range(1..=5);
         let stride = generator.random_range(1..=3);
         let padding = generator.random_range(0..=kernel / 2);
@@ -302,7 +307,15 @@ fn whole_networks_agree_with_burn() {
 /// Breaks when a sum is taken in an order that depends on how many threads there are.
 #[test]
 fn results_do_not_depend_on_threads() {
-    let shape = shape([16, 32], [11, 9], [3, 2, 1]);
+    for shape in [
+        shape([16, 32], [11, 9], [3, 2, 1]),
+        shape([96, 80], [5, 6], [3, 1, 1]),
+    ] {
+        check_threads(shape);
+    }
+}
+
+fn check_threads(shape: ConvolutionShape) {
     let with = |threads| {
         rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
@@ -360,9 +373,15 @@ fn check<S: Simd>(simd: S, shape: &ConvolutionShape, instructions: &str) {
     } else {
         16
     };
-    let packed = PackedWeights::pack_in_blocks(block, shape.kernel * run, to, |row, channel| {
-        weights[row * to + channel]
-    });
+    // [window values, channels] as it is: one place, all window values as other channels.
+    let order = WeightOrder {
+        channels: to,
+        channel_stride: 1,
+        others: shape.kernel * run,
+        other_stride: to,
+        rank: vec![Some(0)],
+    };
+    let packed = PackedWeights::pack_in_blocks(block, &weights, &order);
     let mut output = vec![MaybeUninit::new(f32::NAN); shape.pixels_out() * to];
     windows_product(
         simd,
@@ -402,6 +421,9 @@ fn check<S: Simd>(simd: S, shape: &ConvolutionShape, instructions: &str) {
 
     let gradient = random(&mut generator, frame.len());
     let pairing = Pairing {
+        images: 1,
+        source_image: input.len(),
+        gradient_image: frame.len(),
         rows,
         columns,
         source_pitch: input.pitch() * shape.stride,
