@@ -18,12 +18,14 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 help:
 	@echo "make serve   the dashboard on http://$(HOST):$(PORT) (set PORT, HOST)"
 	@echo "make test    formatting, clippy, unit, API and browser tests"
-	@echo "make bench   images a second by network and device (set DEVICE=wgpu:discrete:0)"
+	@echo "make bench   images a second by network and device (set DEVICE=wgpu for the first GPU)"
 
 serve: build
 	$(BINARY) serve --host $(HOST) --port $(PORT) --site-root $(SITE)
 
-build: server site
+# Both at once: the browser's side ends in a long link on one core.
+build: setup
+	$(MAKE) --no-print-directory -j2 server site
 
 server: setup
 	cargo build --release --locked $(SERVER)

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -30,6 +30,8 @@ struct Inner {
     devices: OnceCell<Vec<DeviceDescription>>,
     /// Downloads under way or failed, by data set.
     fetches: Mutex<HashMap<Dataset, DatasetStatus>>,
+    /// Ends every download within a second.
+    stopping: AtomicBool,
 }
 
 impl Catalogue {
@@ -40,6 +42,7 @@ impl Catalogue {
             executable,
             devices: OnceCell::new(),
             fetches: Mutex::default(),
+            stopping: AtomicBool::new(false),
         }))
     }
 
@@ -118,6 +121,11 @@ impl Catalogue {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Ends downloads; what they have is kept, and the next fetch goes on from there.
+    pub fn stop(&self) {
+        self.0.stopping.store(true, Ordering::Relaxed);
+    }
+
     /// Starts to download a data set in the background, unless that is under way.
     pub fn fetch(&self, dataset: Dataset) {
         {
@@ -151,7 +159,7 @@ impl Catalogue {
                 directory,
                 &Sources::default(),
                 report,
-                &AtomicBool::new(false),
+                &catalogue.0.stopping,
             ) {
                 Ok(_) => {
                     catalogue.fetches().remove(&dataset);

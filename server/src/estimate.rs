@@ -10,22 +10,33 @@ use protocol::api::{DatasetFacts, Estimate};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::Mutex;
 
+use crate::clock::now;
 use crate::store::{Store, StoreError};
 
 /// A calibration that takes longer has no use for a form.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
+/// Machines change, and one that was busy when it was measured should not be called slow for good.
+const MEASURED_ANEW_AFTER: i64 = 24 * 60 * 60 * 1000;
+
 /// Measures speeds, one at a time, and remembers them in the store.
 pub struct Estimator {
     executable: PathBuf,
+    /// Which build was measured: another may be faster.
+    build: String,
     one_at_a_time: Mutex<()>,
 }
 
 impl Estimator {
     /// An estimator that measures with `executable calibrate`.
     pub fn new(executable: PathBuf) -> Self {
+        let build = std::fs::metadata(&executable)
+            .and_then(|file| Ok((file.len(), file.modified()?)))
+            .map(|(length, modified)| format!("{length} bytes of {modified:?}"))
+            .unwrap_or_default();
         Estimator {
             executable,
+            build,
             one_at_a_time: Mutex::default(),
         }
     }
@@ -45,19 +56,15 @@ impl Estimator {
     ) -> Result<Estimate, StoreError> {
         let runs = (spec.alphas.len() * spec.seeds.len()) as u32;
         let work = workload(spec, facts);
-        let key = serde_json::to_string(&work)?;
-        let known = match store.calibration(&key).await? {
-            Some((_, known)) => Some(known),
-            None if idle => {
-                let measured = self.measure(store, &key, &work).await?;
-                if let Some(measured) = &measured {
-                    store.keep_calibration(&key, measured).await?;
-                }
-                measured
-            }
-            None => None,
-        };
-        let Some(speed) = known else {
+        let key = format!("{}; {}", serde_json::to_string(&work)?, self.build);
+        let mut known = store.calibration(&key).await?;
+        if idle
+            && known.is_none_or(|(at, _)| now() - at > MEASURED_ANEW_AFTER)
+            && let Some(measured) = self.measure(store, &key, &work).await?
+        {
+            known = Some((now(), measured));
+        }
+        let Some((measured_at, speed)) = known else {
             return Ok(Estimate {
                 runs,
                 seconds: None,
@@ -87,11 +94,12 @@ impl Estimator {
             seconds: Some(seconds),
             images_per_second: Some(speed.train_images_per_second),
             basis: format!(
-                "{} training and {} inference steps of {} images, measured on {}{}",
+                "{} training and {} inference steps of {} images, measured on {} {}{}",
                 speed.train_steps,
                 speed.inference_steps,
                 work.batch_size,
                 spec.device,
+                ago(now() - measured_at),
                 if slots > 1 {
                     format!("; {slots} slots share it")
                 } else {
@@ -109,13 +117,17 @@ impl Estimator {
     ) -> Result<Option<Calibration>, StoreError> {
         let _turn = self.one_at_a_time.lock().await;
         // Another request may have measured it while this one waited.
-        if let Some((_, known)) = store.calibration(key).await? {
+        if let Some((at, known)) = store.calibration(key).await?
+            && now() - at <= MEASURED_ANEW_AFTER
+        {
             return Ok(Some(known));
         }
-        Ok(tokio::time::timeout(TIMEOUT, self.child(work))
-            .await
-            .ok()
-            .flatten())
+        let measured = tokio::time::timeout(TIMEOUT, self.child(work)).await;
+        let measured = measured.ok().flatten();
+        if let Some(measured) = &measured {
+            store.keep_calibration(key, measured).await?;
+        }
+        Ok(measured)
     }
 
     /// `None` when the child fails: the form then says that nothing was measured.
@@ -133,6 +145,15 @@ impl Estimator {
         child.stdin.take()?.write_all(&line).await.ok()?;
         let output = child.wait_with_output().await.ok()?;
         serde_json::from_slice(&output.stdout).ok()
+    }
+}
+
+/// How long ago, in words; `milliseconds` is at most a few days.
+fn ago(milliseconds: i64) -> String {
+    match milliseconds / 60_000 {
+        0 => "just now".into(),
+        minutes @ 1..60 => format!("{minutes} min ago"),
+        minutes => format!("{} h ago", minutes / 60),
     }
 }
 

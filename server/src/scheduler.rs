@@ -103,12 +103,10 @@ impl Scheduler {
             (RunState::Queued, "the server stopped before it began"),
         ];
         for (state, message) in left {
-            for run_id in scheduler.0.store.run_ids(state, None).await? {
-                let message = message.to_owned();
-                scheduler
-                    .publish(run_id, &Event::Interrupted { message })
-                    .await?;
-            }
+            let message = message.to_owned();
+            let interrupted = Event::Interrupted { message };
+            let run_ids = scheduler.0.store.run_ids(state, None).await?;
+            scheduler.publish_all(&run_ids, &interrupted).await?;
         }
         let dispatcher = scheduler.clone();
         tokio::spawn(async move { dispatcher.dispatch().await });
@@ -144,13 +142,33 @@ impl Scheduler {
     /// When the store fails.
     pub async fn cancel(&self, run_id: i64) -> Result<(), StoreError> {
         let _handover = self.0.handover.lock().await;
-        let sent = lock(&self.0.workers)
-            .get(&run_id)
-            .is_some_and(|worker| worker.send(Command::Cancel).is_ok());
-        if !sent && self.0.store.run(run_id).await?.state == RunState::Queued {
+        if !self.tell_to_cancel(run_id) && self.0.store.run(run_id).await?.state == RunState::Queued
+        {
             self.publish(run_id, &Event::Cancelled).await?;
         }
         Ok(())
+    }
+
+    /// Cancels every run of an experiment that is queued or running.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn cancel_experiment(&self, experiment_id: i64) -> Result<(), StoreError> {
+        let _handover = self.0.handover.lock().await;
+        let of = |state| self.0.store.run_ids(state, Some(experiment_id));
+        self.publish_all(&of(RunState::Queued).await?, &Event::Cancelled)
+            .await?;
+        for run_id in of(RunState::Running).await? {
+            self.tell_to_cancel(run_id);
+        }
+        Ok(())
+    }
+
+    /// Tells a run's worker to cancel; `false` when it has none.
+    fn tell_to_cancel(&self, run_id: i64) -> bool {
+        lock(&self.0.workers)
+            .get(&run_id)
+            .is_some_and(|worker| worker.send(Command::Cancel).is_ok())
     }
 
     /// Ends every worker and starts no more; their runs become interrupted.
@@ -200,6 +218,17 @@ impl Scheduler {
             let _ = self.0.live.send(live);
         }
         Ok(counted)
+    }
+
+    /// The same event for many runs, in one transaction.
+    async fn publish_all(&self, run_ids: &[i64], event: &Event) -> Result<(), StoreError> {
+        let _publishing = self.0.publishing.lock().await;
+        let events: Vec<_> = run_ids.iter().map(|&run_id| (run_id, event)).collect();
+        for live in self.0.store.record_all(&events).await? {
+            // No listener is no error.
+            let _ = self.0.live.send(live);
+        }
+        Ok(())
     }
 
     fn is_stopping(&self) -> bool {

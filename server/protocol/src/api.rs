@@ -41,7 +41,7 @@ pub struct Health {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DeviceInfo {
-    /// Identifier in specs: `cpu`, `wgpu:0`, …
+    /// Identifier in specs: `cpu`, `wgpu:discrete:0`, …
     pub id: String,
     /// The device as its driver names it.
     pub name: String,

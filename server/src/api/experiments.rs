@@ -120,12 +120,7 @@ pub(super) async fn cancel(
     State(state): State<AppState>,
     Id(id): Id,
 ) -> Result<Json<Experiment>, Refusal> {
-    // Queued ones first, so that none starts in a slot that a cancelled one leaves.
-    for run_state in [RunState::Queued, RunState::Running] {
-        for run in state.store.run_ids(run_state, Some(id)).await? {
-            state.scheduler.cancel(run).await?;
-        }
-    }
+    state.scheduler.cancel_experiment(id).await?;
     Ok(Json(state.store.experiment(id).await?))
 }
 

@@ -16,15 +16,20 @@ const PYTORCH: &str = include_str!("bench_pytorch.py");
 /// Arguments of `bench`.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// The device to measure, as `selectivity-lab devices` lists it.
+    /// The device to measure, as `selectivity-lab devices` lists it; `wgpu` is the first GPU there.
     #[arg(long, default_value = "cpu")]
     device: String,
     /// Networks to measure, each with the source's image size.
-    #[arg(long, value_delimiter = ',', default_values = ["resnet8", "resnet20", "resnet18", "resnet50"])]
+    ///
+    /// resnet8, resnet20, resnet18 and resnet50 on the CPU when absent; resnet20 and resnet18 on a GPU.
+    #[arg(long, value_delimiter = ',')]
     networks: Vec<Network>,
-    /// Images a step; 128 for 32x32 images and 16 for 64x64 images when absent.
-    #[arg(long)]
-    batch_size: Option<usize>,
+    /// Images a step. When absent: on the CPU 128 of 32x32 pixels and 16 of 64x64; on a GPU 128, 512, 2048.
+    #[arg(long, value_delimiter = ',')]
+    batch_size: Vec<usize>,
+    /// No figure is begun after so many minutes; what was left out is named.
+    #[arg(long, default_value_t = 9.0)]
+    minutes: f64,
     /// Times each figure is taken.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
@@ -41,7 +46,31 @@ impl Arguments {
     ///
     /// # Errors
     /// When the device is not there.
-    pub fn run(self) -> Result<(), Box<dyn Error>> {
+    pub fn run(mut self) -> Result<(), Box<dyn Error>> {
+        let began = std::time::Instant::now();
+        if self.device == "wgpu" {
+            let devices = engine::devices::list();
+            let gpu = devices
+                .iter()
+                .find(|device| device.id != engine::devices::CPU && !device.software);
+            self.device = gpu
+                .ok_or("no GPU answers here; `selectivity-lab devices` lists what does")?
+                .id
+                .clone();
+        }
+        let on_cpu = self.device == engine::devices::CPU;
+        if self.networks.is_empty() {
+            self.networks = if on_cpu {
+                vec![
+                    Network::ResNet8,
+                    Network::ResNet20,
+                    Network::ResNet18,
+                    Network::ResNet50,
+                ]
+            } else {
+                vec![Network::ResNet20, Network::ResNet18]
+            };
+        }
         let pytorch = pytorch_version(&self.python);
         println!(
             "device: {} ({})",
@@ -62,12 +91,12 @@ impl Arguments {
         println!(
             "| network | image | batch | what | selectivity-lab | PyTorch | ratio |\n|---|---|---|---|---|---|---|"
         );
-        for &network in &self.networks {
-            let side = match network {
-                Network::ResNet18 | Network::ResNet50 => 64,
-                _ => 32,
-            };
-            let batch_size = self.batch_size.unwrap_or(if side == 64 { 16 } else { 128 });
+        let mut left_out = Vec::new();
+        for (network, side, batch_size) in self.measurements(on_cpu) {
+            if began.elapsed().as_secs_f64() > self.minutes * 60.0 {
+                left_out.push(format!("{network} at batch {batch_size}"));
+                continue;
+            }
             let mut rows = [
                 Row::new("training"),
                 Row::new("training, alpha 1"),
@@ -103,7 +132,33 @@ impl Arguments {
             }
             std::io::stdout().flush()?;
         }
+        if !left_out.is_empty() {
+            println!(
+                "\nleft out after {} minutes (--minutes): {}",
+                self.minutes,
+                left_out.join(", ")
+            );
+        }
         Ok(())
+    }
+
+    /// Network, image side and batch size of each row.
+    fn measurements(&self, on_cpu: bool) -> Vec<(Network, usize, usize)> {
+        let mut all = Vec::new();
+        for &network in &self.networks {
+            let side = match network {
+                Network::ResNet18 | Network::ResNet50 => 64,
+                _ => 32,
+            };
+            let batch_sizes = match (self.batch_size.as_slice(), on_cpu) {
+                ([], true) if side == 64 => vec![16],
+                ([], true) => vec![128],
+                ([], false) => vec![128, 512, 2048],
+                (chosen, _) => chosen.to_vec(),
+            };
+            all.extend(batch_sizes.into_iter().map(|batch| (network, side, batch)));
+        }
+        all
     }
 }
 

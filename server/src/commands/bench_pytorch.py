@@ -94,10 +94,14 @@ def timed(step):
     return steps, spec["batch_size"] * steps / (time.perf_counter() - began)
 
 
+# PyTorch's own defaults, and TF32 convolutions with channels last on a GPU: what it is best at.
+channels_last = device.type == "cuda"
 torch.manual_seed(0)
 net = Net(spec["network"], spec["classes"]).to(device)
 x = torch.rand(spec["batch_size"], 3, spec["height"], spec["width"], device=device)
 y = (torch.arange(spec["batch_size"]) % spec["classes"]).to(device)
+if channels_last:
+    net, x = net.to(memory_format=torch.channels_last), x.contiguous(memory_format=torch.channels_last)
 sgd = torch.optim.SGD(net.parameters(), 1e-3, momentum=0.9, weight_decay=1e-4)
 
 

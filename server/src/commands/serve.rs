@@ -80,6 +80,7 @@ impl Arguments {
         // Asked early: a cold GPU driver takes seconds, and the first form should not wait for it.
         let early = catalogue.clone();
         tokio::spawn(async move { early.devices().await.len() });
+        let downloads = catalogue.clone();
         let state = AppState {
             store,
             scheduler: scheduler.clone(),
@@ -99,6 +100,7 @@ impl Arguments {
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let server = axum::serve(listener, site).with_graceful_shutdown(async move {
             told_to_stop().await;
+            downloads.stop();
             stopping.stop().await;
             // Open event streams never end by themselves: the server waits for others only briefly.
             let _ = stop.send(());

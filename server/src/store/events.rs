@@ -18,37 +18,23 @@ impl Store {
         run_id: i64,
         event: &Event,
     ) -> Result<Option<LiveEvent>, StoreError> {
+        Ok(self.record_all(&[(run_id, event)]).await?.pop())
+    }
+
+    /// Stores events of any runs and what they mean, all or nothing; gives those that counted. One
+    /// transaction, so that cancelling thousands of runs takes one write to disk.
+    ///
+    /// # Errors
+    /// When the store fails; nothing has changed then.
+    pub async fn record_all(&self, events: &[(i64, &Event)]) -> Result<Vec<LiveEvent>, StoreError> {
         let at = now();
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        let experiment_id: i64 = sqlx::query_scalar("SELECT experiment_id FROM runs WHERE id = ?")
-            .bind(run_id)
-            .fetch_optional(&mut *transaction)
-            .await?
-            .ok_or(StoreError::NoRun(run_id))?;
-        if !runs::apply(&mut transaction, run_id, event, at).await? {
-            return Ok(None);
+        let mut counted = Vec::new();
+        for &(run_id, event) in events {
+            counted.extend(record(&mut transaction, run_id, event, at).await?);
         }
-        let payload = serde_json::to_value(event)?;
-        let kind = payload["type"].as_str().unwrap_or_default().to_owned();
-        let sequence = sqlx::query(
-            "INSERT INTO events (run_id, experiment_id, at, kind, payload) VALUES (?, ?, ?, ?, ?)",
-        )
-        .bind(run_id)
-        .bind(experiment_id)
-        .bind(at)
-        .bind(kind)
-        .bind(payload.to_string())
-        .execute(&mut *transaction)
-        .await?
-        .last_insert_rowid();
         transaction.commit().await?;
-        Ok(Some(LiveEvent {
-            sequence: Some(sequence),
-            at,
-            experiment_id,
-            run_id,
-            event: event.clone(),
-        }))
+        Ok(counted)
     }
 
     /// Up to `limit` events after `sequence`, of one experiment or run, or of all.
@@ -98,14 +84,16 @@ impl Store {
         )
     }
 
-    /// A run's log, oldest first.
+    /// The newest 5000 lines of a run's log, oldest first.
     ///
     /// # Errors
     /// When there is no such run.
     pub async fn log(&self, run_id: i64) -> Result<Vec<LogLine>, StoreError> {
         self.run(run_id).await?;
         let rows = sqlx::query(
-            "SELECT at, payload FROM events WHERE run_id = ? AND kind = 'log' ORDER BY sequence LIMIT 5000",
+            "SELECT at, payload FROM
+               (SELECT sequence, at, payload FROM events WHERE run_id = ? AND kind = 'log' ORDER BY sequence DESC LIMIT 5000)
+             ORDER BY sequence",
         )
         .bind(run_id)
         .fetch_all(&self.pool)
@@ -177,4 +165,41 @@ impl Store {
         }
         Ok(metrics)
     }
+}
+
+/// Stores one event within a transaction; `None` when it comes too late to count.
+async fn record(
+    transaction: &mut sqlx::SqliteTransaction<'_>,
+    run_id: i64,
+    event: &Event,
+    at: i64,
+) -> Result<Option<LiveEvent>, StoreError> {
+    let experiment_id: i64 = sqlx::query_scalar("SELECT experiment_id FROM runs WHERE id = ?")
+        .bind(run_id)
+        .fetch_optional(&mut **transaction)
+        .await?
+        .ok_or(StoreError::NoRun(run_id))?;
+    if !runs::apply(transaction, run_id, event, at).await? {
+        return Ok(None);
+    }
+    let payload = serde_json::to_value(event)?;
+    let kind = payload["type"].as_str().unwrap_or_default().to_owned();
+    let sequence = sqlx::query(
+        "INSERT INTO events (run_id, experiment_id, at, kind, payload) VALUES (?, ?, ?, ?, ?)",
+    )
+    .bind(run_id)
+    .bind(experiment_id)
+    .bind(at)
+    .bind(kind)
+    .bind(payload.to_string())
+    .execute(&mut **transaction)
+    .await?
+    .last_insert_rowid();
+    Ok(Some(LiveEvent {
+        sequence: Some(sequence),
+        at,
+        experiment_id,
+        run_id,
+        event: event.clone(),
+    }))
 }

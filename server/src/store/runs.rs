@@ -181,13 +181,16 @@ pub(super) async fn apply(
             return Ok(true);
         }
         Event::Epoch(metrics) => {
-            // A resumed run says its earlier epochs again; they are kept as first measured.
-            sqlx::query("INSERT INTO epochs (run_id, epoch, metrics) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
+            // A resumed run says its earlier epochs again; they are kept as first measured, and told once.
+            let inserted = sqlx::query("INSERT INTO epochs (run_id, epoch, metrics) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
                 .bind(run_id)
                 .bind(metrics.epoch)
                 .bind(serde_json::to_string(metrics)?)
                 .execute(&mut **transaction)
                 .await?;
+            if inserted.rows_affected() == 0 {
+                return Ok(false);
+            }
             sqlx::query("UPDATE runs SET epochs_done = max(epochs_done, ?) WHERE id = ?")
                 .bind(metrics.epoch)
                 .bind(run_id)

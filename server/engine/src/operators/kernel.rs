@@ -6,6 +6,8 @@
 //!
 //! This file is where the engine uses `unsafe`: bounds are checked once a call, not once a multiplication.
 #![allow(unsafe_code)]
+// Plain loops over constant ranges are what the compiler unrolls into registers here.
+#![allow(clippy::needless_range_loop)]
 
 use std::mem::MaybeUninit;
 

@@ -164,7 +164,8 @@ impl ConvolutionShape {
             (0..self.kernel)
                 .rev()
                 .filter(|k| {
-                    (phase + self.padding + self.stride * self.kernel - k) % self.stride == 0
+                    (phase + self.padding + self.stride * self.kernel - k)
+                        .is_multiple_of(self.stride)
                 })
                 .collect()
         };
