@@ -81,7 +81,8 @@ mod tests {
     use protocol::preset::presets;
 
     fn run() -> Run {
-        let spec = presets().remove(0).spec.runs().remove(0);
+        let mut spec = presets().remove(0).spec.runs().remove(0);
+        spec.training.epochs = 6;
         Run {
             id: 1,
             experiment_id: 1,

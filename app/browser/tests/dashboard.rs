@@ -1,6 +1,6 @@
 //! The dashboard as a person uses it: a real Chromium, the real server, real training.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -299,7 +299,7 @@ async fn fetch(browser: &Browser, path: &str) -> Value {
 
 fn shared() -> PathBuf {
     std::env::var_os("SELECTIVITY_LAB_SHARED").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"),
+        || PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap()).join("../../../shared"),
         PathBuf::from,
     )
 }

@@ -55,7 +55,7 @@ fn bundle(arguments: impl Iterator<Item = String>) -> Result<(), BundleError> {
     let package = out.join("pkg");
     fs::create_dir_all(&package).map_err(BundleError::file(&package))?;
 
-    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let repository = repository();
     wasm::bind(&wasm, &package)?;
     write_if_changed(
         &package.join("app.css"),
@@ -67,6 +67,15 @@ fn bundle(arguments: impl Iterator<Item = String>) -> Result<(), BundleError> {
     )?;
     copy_directory(&repository.join("public"), &out)?;
     compress::directory(&out)
+}
+
+/// The repository as cargo names it when it runs this tool. Not the path it was compiled at: one build
+/// folder may serve several checkouts.
+fn repository() -> PathBuf {
+    std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(
+        || PathBuf::from("."),
+        |package| Path::new(&package).join("../.."),
+    )
 }
 
 fn parse(mut arguments: impl Iterator<Item = String>) -> Result<(PathBuf, PathBuf), BundleError> {
@@ -152,7 +161,7 @@ mod tests {
     /// Broken by: an order other than the names', which would let a base rule override a page's.
     #[test]
     fn style_sheets_are_joined_in_order_of_name() {
-        let sheet = stylesheet(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../style")).unwrap();
+        let sheet = stylesheet(&repository().join("style")).unwrap();
         let tokens = sheet.find("--text").expect("custom properties are missing");
         let use_of_tokens = sheet.find("var(--text)").expect("nothing uses them");
         assert!(tokens < use_of_tokens);

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 fn shared() -> Option<PathBuf> {
     let folder = std::env::var_os("SELECTIVITY_LAB_SHARED").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"),
+        || PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap()).join("../../../shared"),
         PathBuf::from,
     );
     let there = folder.join("reference/expected.json").is_file();
