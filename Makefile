@@ -13,7 +13,7 @@ PORT ?= 3000
 DEVICE ?= cpu
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: help serve test bench build site server setup setup-test lint
+.PHONY: help serve test bench build site wasm bundler server setup setup-test lint
 
 help:
 	@echo "make serve   the dashboard on http://$(HOST):$(PORT) (set PORT, HOST)"
@@ -25,24 +25,31 @@ serve: build
 
 # Both at once: the browser's side ends in a long link on one core.
 build: setup
-	$(MAKE) --no-print-directory -j2 server site
+	$(MAKE) --no-print-directory -j3 server site
 
 server: setup
 	cargo build --release --locked $(SERVER)
 
-site: setup
+wasm: setup
 	cargo build --locked -p app --lib --no-default-features --features hydrate --target wasm32-unknown-unknown --profile wasm-release
-	cargo run --release --locked -q -p bundle -- --wasm $(WASM) --out $(SITE)
+
+# A folder of its own: in the server's it would have to wait until the server is built.
+bundler: setup
+	cargo build --release --locked -p bundle --target-dir $(CARGO_TARGET_DIR)/bundler
+
+site: wasm bundler
+	CARGO_MANIFEST_DIR=$(CURDIR)/app/bundle $(CARGO_TARGET_DIR)/bundler/release/bundle --wasm $(WASM) --out $(SITE)
 
 test: setup-test build lint
 	cargo test --release --locked --no-fail-fast $(SERVER) -- --nocapture
-	cargo test --release --locked -p bundle
+	cargo test --release --locked -p bundle --target-dir $(CARGO_TARGET_DIR)/bundler
 	SELECTIVITY_LAB_BINARY=$(BINARY) SELECTIVITY_LAB_SITE=$(SITE) cargo test --release --locked -p browser -- --nocapture --test-threads=1
 
 lint: setup
 	cargo fmt --all --check
 	cargo clippy --release --locked $(SERVER) --all-targets -- -D warnings
-	cargo clippy --release --locked -p bundle -p browser --all-targets -- -D warnings
+	cargo clippy --release --locked -p bundle --all-targets --target-dir $(CARGO_TARGET_DIR)/bundler -- -D warnings
+	cargo clippy --release --locked -p browser --all-targets -- -D warnings
 	cargo clippy --locked -p app --lib --no-default-features --features hydrate --target wasm32-unknown-unknown --profile wasm-release -- -D warnings
 
 bench: build

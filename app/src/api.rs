@@ -36,6 +36,14 @@ pub fn get<T: DeserializeOwned>(
     async move { read(answer.await) }
 }
 
+/// As [`get`], for a part of a page: what is not there does not make the page one that is not there.
+pub fn get_part<T: DeserializeOwned>(
+    path: &str,
+) -> impl Future<Output = Result<T, ApiError>> + Send + use<T> {
+    let answer = request_part(format!("{ROOT}{path}"));
+    async move { read(answer.await) }
+}
+
 /// A failure that has no field at fault.
 pub fn failure(message: impl Into<String>) -> ApiError {
     ApiError {
@@ -102,6 +110,19 @@ fn request(method: Method, path: String, _body: Option<String>) -> Answer {
         }
         _ => Box::pin(async { Err("commands are sent by the browser alone".to_owned()) }),
     }
+}
+
+#[cfg(feature = "ssr")]
+fn request_part(path: String) -> Answer {
+    match leptos::prelude::use_context::<SharedBackend>() {
+        Some(backend) => backend.get(path),
+        None => request(Method::Get, path, None),
+    }
+}
+
+#[cfg(not(feature = "ssr"))]
+fn request_part(path: String) -> Answer {
+    request(Method::Get, path, None)
 }
 
 #[cfg(all(feature = "hydrate", not(feature = "ssr")))]

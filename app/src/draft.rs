@@ -1,15 +1,30 @@
-//! The New experiment form as text: what was typed, kept as typed, whether it is right or not.
+//! Forms as text: what was typed, kept as typed, whether it is right or not.
 
 use std::collections::BTreeMap;
 
+use protocol::corruption::{Corruption, SEVERITIES};
+use protocol::evaluation::{CorruptionSource, CorruptionSpec};
 use protocol::validate::FieldError;
-use protocol::{Augmentation, ExperimentSpec};
+use protocol::{Augmentation, EvaluationSpec, ExperimentSpec};
 
 use crate::parse;
 
 /// What every field holds, by the field's path in the spec, for example `training.epochs`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft(BTreeMap<&'static str, String>);
+
+/// What [`CORRUPTION_SOURCE`] holds where nothing is corrupted.
+pub const OFF: &str = "off";
+/// Path of the field that says where corrupted images come from: [`OFF`], or a source's name.
+pub const CORRUPTION_SOURCE: &str = "evaluation.corruptions.source";
+/// Path of the list of corruptions.
+pub const CORRUPTIONS: &str = "evaluation.corruptions.corruptions";
+/// Path of the list of severities.
+pub const CORRUPTION_SEVERITIES: &str = "evaluation.corruptions.severities";
+/// Path of the number of corrupted images.
+pub const CORRUPTION_IMAGES: &str = "evaluation.corruptions.images";
+/// Path of the seed of generated corruptions.
+pub const CORRUPTION_SEED: &str = "evaluation.corruptions.corruption_seed";
 
 /// Numbers as a list that [`parse::numbers`] reads back.
 fn list<T: ToString>(values: &[T]) -> String {
@@ -24,7 +39,8 @@ impl From<&ExperimentSpec> for Draft {
     fn from(spec: &ExperimentSpec) -> Draft {
         let training = &spec.training;
         let images = training.train_images_per_class;
-        Draft(BTreeMap::from([
+        let mut draft = Draft::from(&spec.evaluation);
+        draft.0.extend([
             ("name", spec.name.clone()),
             ("notes", spec.notes.clone()),
             ("network", spec.network.id().to_owned()),
@@ -57,6 +73,34 @@ impl From<&ExperimentSpec> for Draft {
                 "training.train_images_per_class",
                 images.map_or(String::new(), |n| n.to_string()),
             ),
+        ]);
+        draft
+    }
+}
+
+impl From<&EvaluationSpec> for Draft {
+    /// Where nothing is corrupted, the other fields hold what is most often wanted once something is.
+    fn from(spec: &EvaluationSpec) -> Draft {
+        let source = spec.corruptions.as_ref().map(|spec| spec.source.id());
+        let CorruptionSpec {
+            corruptions,
+            severities,
+            images,
+            corruption_seed,
+            ..
+        } = spec
+            .corruptions
+            .clone()
+            .unwrap_or_else(|| CorruptionSpec::everything(None));
+        Draft(BTreeMap::from([
+            (CORRUPTION_SOURCE, source.unwrap_or(OFF).to_owned()),
+            (CORRUPTIONS, list(&corruptions)),
+            (CORRUPTION_SEVERITIES, list(&severities)),
+            (
+                CORRUPTION_IMAGES,
+                images.map_or(String::new(), |n| n.to_string()),
+            ),
+            (CORRUPTION_SEED, corruption_seed.to_string()),
         ]))
     }
 }
@@ -135,18 +179,49 @@ impl Draft {
             },
         );
 
-        let mut errors = reader.errors;
-        let unreadable: Vec<String> = errors.iter().map(|error| error.field.clone()).collect();
-        errors.extend(
-            spec.validate()
-                .into_iter()
-                .filter(|error| !unreadable.contains(&error.field)),
-        );
-        if errors.is_empty() {
-            Ok(spec)
-        } else {
-            Err(errors)
-        }
+        reader.evaluation(&mut spec.evaluation);
+
+        reader.judge(spec, ExperimentSpec::validate)
+    }
+
+    /// The evaluation that is asked for, or everything wrong with it, field by field.
+    pub fn evaluation(&self) -> Result<EvaluationSpec, Vec<FieldError>> {
+        let mut reader = Reader {
+            draft: self,
+            errors: Vec::new(),
+        };
+        let mut spec = EvaluationSpec::default();
+        reader.evaluation(&mut spec);
+        reader.judge(spec, EvaluationSpec::validate)
+    }
+
+    /// The list at `path`, entry by entry.
+    pub fn entries(&self, path: &str) -> impl Iterator<Item = &str> {
+        self.get(path)
+            .split(',')
+            .map(str::trim)
+            .filter(|entry| !entry.is_empty())
+    }
+
+    /// The list at `path` with `entry` in it or not, in the order of `all`.
+    pub fn with_entry(
+        &self,
+        path: &str,
+        all: impl Iterator<Item = String>,
+        entry: &str,
+        wanted: bool,
+    ) -> String {
+        let held: Vec<&str> = self.entries(path).collect();
+        let kept: Vec<String> = all
+            .filter(|one| {
+                if one == entry {
+                    wanted
+                } else {
+                    held.contains(&one.as_str())
+                }
+            })
+            .collect();
+        list(&kept)
     }
 }
 
@@ -162,6 +237,77 @@ impl Reader<'_> {
             Err(reason) => self.errors.push(FieldError::new(path, reason)),
         }
     }
+
+    fn evaluation(&mut self, into: &mut EvaluationSpec) {
+        let source = self.draft.get(CORRUPTION_SOURCE).trim();
+        if source == OFF {
+            into.corruptions = None;
+            return;
+        }
+        let mut spec = CorruptionSpec::everything(None);
+        self.read(CORRUPTION_SOURCE, &mut spec.source, corruption_source);
+        self.read(CORRUPTIONS, &mut spec.corruptions, corruptions);
+        self.read(CORRUPTION_SEVERITIES, &mut spec.severities, severities);
+        self.read(CORRUPTION_IMAGES, &mut spec.images, |text| match text {
+            "" => Ok(None),
+            _ => whole(text).map(Some),
+        });
+        // Published images have no seed; what was typed before they were chosen does not count.
+        if spec.source == CorruptionSource::Generated {
+            self.read(CORRUPTION_SEED, &mut spec.corruption_seed, |text| {
+                text.parse()
+                    .map_err(|_| format!("`{text}` is not a whole number of 0 or more"))
+            });
+        }
+        into.corruptions = Some(spec);
+    }
+
+    /// `spec`, or what could not be read of it and what `validate` says of the rest.
+    fn judge<T>(
+        self,
+        spec: T,
+        validate: impl Fn(&T) -> Vec<FieldError>,
+    ) -> Result<T, Vec<FieldError>> {
+        let mut errors = self.errors;
+        let unreadable: Vec<String> = errors.iter().map(|error| error.field.clone()).collect();
+        errors.extend(
+            validate(&spec)
+                .into_iter()
+                .filter(|error| !unreadable.contains(&error.field)),
+        );
+        if errors.is_empty() {
+            Ok(spec)
+        } else {
+            Err(errors)
+        }
+    }
+}
+
+fn corruption_source(text: &str) -> Result<CorruptionSource, String> {
+    [CorruptionSource::Generated, CorruptionSource::Published]
+        .into_iter()
+        .find(|source| source.id() == text)
+        .ok_or_else(|| format!("corrupted images do not come from `{text}`"))
+}
+
+fn corruptions(text: &str) -> Result<Vec<Corruption>, String> {
+    let names = text
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty());
+    names.map(|name| name.parse().map_err(said)).collect()
+}
+
+fn severities(text: &str) -> Result<Vec<u8>, String> {
+    let numbers = parse::whole_numbers(text)?.into_iter();
+    numbers
+        .map(|number| {
+            u8::try_from(number)
+                .ok()
+                .filter(|severity| SEVERITIES.contains(severity))
+                .ok_or_else(|| format!("{number} is not between 1 and 5"))
+        })
+        .collect()
 }
 
 fn said(error: impl std::fmt::Display) -> String {
@@ -250,5 +396,53 @@ mod tests {
         draft.set("training.train_images_per_class", " ".into());
         let spec = draft.spec(&base).unwrap();
         assert_eq!(spec.training.train_images_per_class, None);
+    }
+
+    /// Broken by: an evaluation that stays on after it was switched off, a seed that makes published images be
+    /// refused, or a wrong field blamed under another name than the server would.
+    #[test]
+    fn corruptions_are_switched_off_and_on() {
+        let base = presets().remove(0).spec;
+        let mut draft = Draft::from(&base);
+        assert!(draft.spec(&base).unwrap().evaluation.corruptions.is_some());
+        draft.set(CORRUPTION_SOURCE, OFF.into());
+        draft.set(CORRUPTION_IMAGES, "x".into());
+        let off = draft.spec(&base).unwrap();
+        assert_eq!(off.evaluation, EvaluationSpec::default());
+        // A copy of an experiment without corruptions: switched on, it asks for all of them.
+        let mut draft = Draft::from(&off);
+        draft.set(CORRUPTION_SOURCE, "published".into());
+        draft.set(CORRUPTION_SEED, "7".into());
+        let asked = draft.evaluation().unwrap().corruptions.unwrap();
+        assert_eq!((asked.corruptions.len(), asked.corruption_seed), (19, 0));
+        for (path, value) in [
+            (CORRUPTION_SOURCE, "drawn"),
+            (CORRUPTIONS, ""),
+            (CORRUPTION_SEVERITIES, "6"),
+            (CORRUPTION_IMAGES, "0"),
+            (CORRUPTION_SEED, "-1"),
+        ] {
+            let mut draft = Draft::from(&base.evaluation);
+            draft.set(path, value.into());
+            let fields: Vec<_> = draft
+                .evaluation()
+                .unwrap_err()
+                .into_iter()
+                .map(|error| error.field)
+                .collect();
+            assert_eq!(fields, [path]);
+        }
+    }
+
+    /// Broken by: a box that is ticked and does not count, or a list in the order of the clicks.
+    #[test]
+    fn a_list_is_ticked_entry_by_entry() {
+        let mut draft = Draft::from(&EvaluationSpec::default());
+        let all = || SEVERITIES.iter().map(u8::to_string);
+        for (entry, wanted) in [("2", false), ("4", false), ("2", true)] {
+            let list = draft.with_entry(CORRUPTION_SEVERITIES, all(), entry, wanted);
+            draft.set(CORRUPTION_SEVERITIES, list);
+        }
+        assert_eq!(draft.get(CORRUPTION_SEVERITIES), "1, 2, 3, 5");
     }
 }

@@ -98,7 +98,8 @@ pub fn wilson(share: f64, n: u64) -> Option<[f64; 2]> {
     let scale = 1.0 + Z * Z / n;
     let centre = (share + Z * Z / (2.0 * n)) / scale;
     let half = Z / scale * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
-    Some([centre - half, centre + half])
+    // Rounding may leave the range by the last digit, and a share of -0.0 % is none.
+    Some([(centre - half).max(0.0), (centre + half).min(1.0)])
 }
 
 #[cfg(test)]
@@ -146,12 +147,13 @@ mod tests {
     }
 
     /// 10 of 20: 0.2993 to 0.7007; 0 of 10: 0 to 0.2775 (Wilson's formula, worked by hand).
-    /// Broken by: the normal approximation, which gives 0.281 to 0.719 and a width of 0.
+    /// Broken by: the normal approximation, which gives 0.281 to 0.719 and a width of 0, or an end of -0.
     #[test]
     fn the_interval_is_wilsons() {
         let close = |a: [f64; 2], b: [f64; 2]| (a[0] - b[0]).abs() + (a[1] - b[1]).abs() < 2e-4;
         assert!(close(wilson(0.5, 20).unwrap(), [0.2993, 0.7007]));
         assert!(close(wilson(0.0, 10).unwrap(), [0.0, 0.2775]));
+        assert!(wilson(0.0, 40).unwrap()[0].is_sign_positive());
         assert_eq!(wilson(0.5, 0), None);
     }
 }

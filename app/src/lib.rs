@@ -8,6 +8,7 @@
 pub mod alpha_scale;
 pub mod api;
 pub mod components;
+pub mod corruptions;
 pub mod draft;
 pub mod figure;
 pub mod format;

@@ -45,16 +45,17 @@ pub fn follow(
     Signal::derive(move || ready_state.get() == ConnectionReadyState::Open)
 }
 
-/// Whether a run's state may be another one after `event`.
+/// Whether `event` changes more of a run than it says itself: its state, or what its result is shown in.
 pub fn changes_state(event: &Event) -> bool {
     match event {
         Event::Started(_)
+        | Event::Trained(_)
         | Event::Finished(_)
         | Event::Diverged { .. }
         | Event::Failed { .. }
         | Event::Cancelled
         | Event::Interrupted { .. } => true,
-        Event::Progress(_) | Event::Epoch(_) | Event::Log { .. } => false,
+        Event::Progress(_) | Event::Epoch(_) | Event::Measured(_) | Event::Log { .. } => false,
     }
 }
 

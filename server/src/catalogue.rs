@@ -11,11 +11,12 @@ use engine::data;
 use engine::devices::DeviceDescription;
 use protocol::Dataset;
 use protocol::api::{DatasetInfo, DatasetStatus};
+use protocol::evaluation::{CorruptionSource, CorruptionSpec};
 use tokio::sync::OnceCell;
 use tokio::task::JoinError;
 
 use crate::directory::DataDirectory;
-use crate::fetch::{Sources, fetch};
+use crate::fetch::{Download, Sources, fetch};
 
 /// How long the devices may take to answer: a cold GPU driver needs seconds.
 const DEVICES_TIMEOUT: Duration = Duration::from_secs(30);
@@ -29,7 +30,7 @@ struct Inner {
     executable: PathBuf,
     devices: OnceCell<Vec<DeviceDescription>>,
     /// Downloads under way or failed, by data set.
-    fetches: Mutex<HashMap<Dataset, DatasetStatus>>,
+    fetches: Mutex<HashMap<Download, DatasetStatus>>,
     /// Ends every download within a second.
     stopping: AtomicBool,
 }
@@ -103,17 +104,52 @@ impl Catalogue {
     }
 
     fn with_fetch(&self, mut info: DatasetInfo) -> DatasetInfo {
+        let fetches = self.fetches();
         // A set that a person has put there since is there, whatever the last download came to.
-        let installed = info.status == DatasetStatus::Installed;
-        if let Some(status) = self.fetches().get(&info.id)
-            && !(installed && matches!(status, DatasetStatus::FetchFailed { .. }))
-        {
-            info.status = status.clone();
+        let overlay = |status: &mut DatasetStatus, download: &Download| {
+            let installed = *status == DatasetStatus::Installed;
+            if let Some(fetching) = fetches.get(download)
+                && !(installed && matches!(fetching, DatasetStatus::FetchFailed { .. }))
+            {
+                *status = fetching.clone();
+            }
+        };
+        overlay(&mut info.status, &Download::from(&info.id));
+        if let Some(corrupted) = &mut info.corrupted {
+            overlay(corrupted, &Download::Corrupted(info.id.clone()));
         }
         info
     }
 
-    fn fetches(&self) -> MutexGuard<'_, HashMap<Dataset, DatasetStatus>> {
+    /// Why the published corrupted images that `spec` asks for cannot be used; `None` when they can, as far
+    /// as a look at the folder tells, or none are asked for.
+    pub fn lacks_published(&self, dataset: &Dataset, spec: &CorruptionSpec) -> Option<String> {
+        if spec.source != CorruptionSource::Published {
+            return None;
+        }
+        let Some(folder) = data::published_folder(dataset) else {
+            return Some(format!(
+                "{} has no published corrupted set; choose generated corruptions",
+                dataset.label()
+            ));
+        };
+        if *dataset == Dataset::TinyImagenet
+            && let Some(extra) = spec
+                .corruptions
+                .iter()
+                .find(|corruption| corruption.is_extra())
+        {
+            return Some(format!(
+                "Tiny ImageNet-C does not publish {extra}; leave it out, or choose generated corruptions"
+            ));
+        }
+        let path = self.0.directory.datasets().join(folder);
+        (!path.is_dir()).then(|| {
+            format!("{} is not there; fetch it with `selectivity-lab data fetch`, link it there, or choose generated corruptions", path.display())
+        })
+    }
+
+    fn fetches(&self) -> MutexGuard<'_, HashMap<Download, DatasetStatus>> {
         // A panic elsewhere leaves the map whole: every change is one call.
         self.0
             .fetches
@@ -126,16 +162,16 @@ impl Catalogue {
         self.0.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Starts to download a data set in the background, unless that is under way.
-    pub fn fetch(&self, dataset: Dataset) {
+    /// Starts a download in the background, unless that is under way.
+    pub fn fetch(&self, download: Download) {
         {
             let mut fetches = self.fetches();
-            if matches!(fetches.get(&dataset), Some(DatasetStatus::Fetching { .. })) {
+            if matches!(fetches.get(&download), Some(DatasetStatus::Fetching { .. })) {
                 return;
             }
             let step = "connecting".to_owned();
             fetches.insert(
-                dataset.clone(),
+                download.clone(),
                 DatasetStatus::Fetching {
                     step,
                     bytes: 0,
@@ -151,24 +187,24 @@ impl Catalogue {
                     bytes: progress.bytes,
                     total_bytes: progress.total_bytes,
                 };
-                catalogue.fetches().insert(dataset.clone(), status);
+                catalogue.fetches().insert(download.clone(), status);
             };
             let directory = catalogue.0.directory.datasets();
             match fetch(
-                &dataset,
+                download.clone(),
                 directory,
                 &Sources::default(),
                 report,
                 &catalogue.0.stopping,
             ) {
                 Ok(_) => {
-                    catalogue.fetches().remove(&dataset);
+                    catalogue.fetches().remove(&download);
                 }
                 Err(error) => {
                     let message = error.to_string();
                     catalogue
                         .fetches()
-                        .insert(dataset, DatasetStatus::FetchFailed { message });
+                        .insert(download, DatasetStatus::FetchFailed { message });
                 }
             }
         });

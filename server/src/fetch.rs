@@ -8,10 +8,12 @@ use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use md5::{Digest, Md5};
 use protocol::Dataset;
+use protocol::dataset::UnknownDataset;
 
 mod download;
 mod unpack;
@@ -19,6 +21,8 @@ mod unpack;
 /// How an archive is packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ArchiveKind {
+    /// `.tar`
+    Tar,
     /// `.tar.gz`
     TarGz,
     /// `.zip`
@@ -38,6 +42,42 @@ pub struct Archive {
     pub folder: String,
 }
 
+/// What can be asked for: a data set, or the published corrupted copy of its test images.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Download {
+    /// A data set.
+    Dataset(Dataset),
+    /// CIFAR10-C of `cifar10`, Tiny ImageNet-C of `tiny-imagenet`.
+    Corrupted(Dataset),
+}
+
+impl From<&Dataset> for Download {
+    fn from(dataset: &Dataset) -> Self {
+        Download::Dataset(dataset.clone())
+    }
+}
+
+impl fmt::Display for Download {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Download::Dataset(dataset) => write!(f, "{dataset}"),
+            Download::Corrupted(dataset) => write!(f, "{dataset}-c"),
+        }
+    }
+}
+
+impl FromStr for Download {
+    type Err = UnknownDataset;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text {
+            "cifar10-c" => Download::Corrupted(Dataset::Cifar10),
+            "tiny-imagenet-c" => Download::Corrupted(Dataset::TinyImagenet),
+            text => Download::Dataset(text.parse()?),
+        })
+    }
+}
+
 /// Where each data set is fetched from. The default is the publishers' own addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sources {
@@ -45,6 +85,10 @@ pub struct Sources {
     pub cifar10: Archive,
     /// Tiny ImageNet.
     pub tiny_imagenet: Archive,
+    /// CIFAR10-C (Hendrycks & Dietterich 2019).
+    pub cifar10_c: Archive,
+    /// Tiny ImageNet-C (Hendrycks & Dietterich 2019), the 15 corruptions without the extra ones.
+    pub tiny_imagenet_c: Archive,
 }
 
 impl Default for Sources {
@@ -62,17 +106,31 @@ impl Default for Sources {
                 kind: ArchiveKind::Zip,
                 folder: "tiny-imagenet-200".to_owned(),
             },
+            cifar10_c: Archive {
+                url: "https://zenodo.org/records/2535967/files/CIFAR-10-C.tar".to_owned(),
+                md5: "56bf5dcef84df0e2308c6dcbcbbd8499".to_owned(),
+                kind: ArchiveKind::Tar,
+                folder: engine::data::CIFAR10_C.to_owned(),
+            },
+            tiny_imagenet_c: Archive {
+                url: "https://zenodo.org/records/8206060/files/Tiny-ImageNet-C.tar".to_owned(),
+                md5: "f9c9a9dbdc11469f0b850190f7ad8be1".to_owned(),
+                kind: ArchiveKind::Tar,
+                folder: engine::data::TINY_IMAGENET_C.to_owned(),
+            },
         }
     }
 }
 
 impl Sources {
-    /// The archive of a data set; none for those that cannot be fetched.
-    pub fn archive(&self, dataset: &Dataset) -> Option<&Archive> {
-        match dataset {
-            Dataset::Cifar10 => Some(&self.cifar10),
-            Dataset::TinyImagenet => Some(&self.tiny_imagenet),
-            Dataset::Builtin | Dataset::Folder(_) => None,
+    /// The archive of a download; none for what cannot be fetched.
+    pub fn archive(&self, download: &Download) -> Option<&Archive> {
+        match download {
+            Download::Dataset(Dataset::Cifar10) => Some(&self.cifar10),
+            Download::Dataset(Dataset::TinyImagenet) => Some(&self.tiny_imagenet),
+            Download::Corrupted(Dataset::Cifar10) => Some(&self.cifar10_c),
+            Download::Corrupted(Dataset::TinyImagenet) => Some(&self.tiny_imagenet_c),
+            _ => None,
         }
     }
 }
@@ -113,8 +171,10 @@ pub struct FetchProgress {
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// There is nothing to download.
-    #[error("`{0}` cannot be downloaded; fetch cifar10 or tiny-imagenet")]
-    NotFetchable(Dataset),
+    #[error(
+        "`{0}` cannot be downloaded; fetch cifar10, cifar10-c, tiny-imagenet or tiny-imagenet-c"
+    )]
+    NotFetchable(Download),
     /// It was cancelled.
     #[error("the fetch was cancelled; fetch again to go on where it stopped")]
     Cancelled,
@@ -241,15 +301,16 @@ impl Job<'_> {
 /// # Errors
 /// A [`FetchError`]; nothing is installed then.
 pub fn fetch(
-    dataset: &Dataset,
+    download: impl Into<Download>,
     directory: &Path,
     sources: &Sources,
     progress: &mut dyn FnMut(FetchProgress),
     cancel: &AtomicBool,
 ) -> Result<PathBuf, FetchError> {
+    let download = download.into();
     let archive = sources
-        .archive(dataset)
-        .ok_or_else(|| FetchError::NotFetchable(dataset.clone()))?;
+        .archive(&download)
+        .ok_or(FetchError::NotFetchable(download))?;
     fs::create_dir_all(directory).map_err(|source| FetchError::file(directory, source))?;
     let mut job = Job {
         archive,

@@ -9,6 +9,7 @@ pub mod directory;
 pub mod estimate;
 pub mod fetch;
 pub mod lock;
+pub mod scatter;
 pub mod scheduler;
 pub mod ssr;
 pub mod statistics;

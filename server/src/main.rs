@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use server::commands::{analyze, bench, calibrate, data, devices, run, serve, worker};
+use server::commands::{analyze, bench, calibrate, corrupt, data, devices, run, serve, worker};
 use server::directory::DataDirectory;
 use tracing_subscriber::EnvFilter;
 
@@ -41,6 +41,8 @@ enum Command {
     Data(data::Command),
     /// Analyse imported weights.
     Analyze(analyze::Arguments),
+    /// Corrupt images as CIFAR10-C and Tiny ImageNet-C do.
+    Corrupt(corrupt::Arguments),
     /// Measure images a second, beside PyTorch when it is installed.
     Bench(bench::Arguments),
     /// Work on one run; started by the scheduler.
@@ -75,6 +77,7 @@ fn execute(cli: Cli) -> Result<(), Box<dyn std::error::Error>> {
         Command::Devices(arguments) => arguments.run(),
         Command::Data(command) => command.run(&directory()?),
         Command::Analyze(arguments) => arguments.run(),
+        Command::Corrupt(arguments) => arguments.run(),
         Command::Bench(arguments) => arguments.run(),
         Command::Worker(arguments) => arguments.run(),
         Command::Calibrate => calibrate::run(),

@@ -117,7 +117,72 @@ async fn the_quick_look_is_launched_watched_and_read() {
     browser.open(&format!("{}/runs/1", server.url)).await;
     browser.wait("#figure-run-units .main-svg", SHORT).await;
     browser.screenshot("run-finished").await;
+    corruptions_are_read(&browser).await;
     look_everywhere(&browser, &server).await;
+}
+
+/// Breaks when the heat map shows other numbers than were measured, samples do not load, or the experiment's
+/// corruption figure lacks a run.
+async fn corruptions_are_read(browser: &Browser) {
+    let figure = "#figure-run-corruptions";
+    browser.wait(&format!("{figure} .main-svg"), SHORT).await;
+    let cells = browser
+        .script(&format!(
+            "return [...document.querySelectorAll('{figure} table tbody tr')].map(row => [...row.cells].map(cell => cell.textContent.trim()))"
+        ))
+        .await;
+    let measured = fetch(browser, "/api/v1/runs/1/measurements").await;
+    let measured = measured.as_array().unwrap();
+    assert_eq!(measured.len(), 19 * 5);
+    let rows = cells.as_array().unwrap();
+    assert_eq!(rows.len(), 19 + 1, "a row a corruption, and the mean");
+    for one in measured.iter().filter(|one| one["corruption"] == "fog") {
+        let row = rows.iter().find(|row| row[0] == "Fog").unwrap();
+        let severity = one["severity"].as_u64().unwrap() as usize;
+        let shown: f64 = row[1 + severity].as_str().unwrap().parse().unwrap();
+        let accuracy = one["accuracy"].as_f64().unwrap();
+        assert!(
+            (shown - accuracy).abs() < 1e-3,
+            "{shown} is shown, {accuracy} was measured"
+        );
+    }
+    let sample = "#corrupted-samples [data-sample] img";
+    browser.wait(sample, SHORT).await;
+    let mut loaded = Value::Null;
+    for _ in 0..50 {
+        loaded = browser
+            .script(&format!(
+                "const images = [...document.querySelectorAll('{sample}')]; images.forEach(image => image.loading = 'eager'); return images.length > 1 && images.every(image => image.naturalWidth === 32)"
+            ))
+            .await;
+        if loaded == true {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(loaded, true, "sample images do not load");
+
+    let url = browser.client.current_url().await.unwrap();
+    browser
+        .open(url.join("/experiments/1").unwrap().as_str())
+        .await;
+    let figure = "#figure-corruption-selectivity";
+    browser.wait(&format!("{figure} .main-svg"), SHORT).await;
+    let table = browser
+        .script(&format!(
+            "return document.querySelector('{figure} table').textContent"
+        ))
+        .await;
+    let scatter = fetch(browser, "/api/v1/experiments/1/scatter").await;
+    assert_eq!(scatter["points"].as_array().unwrap().len(), 15);
+    for point in scatter["points"].as_array().unwrap() {
+        let shown = format!("{:.4}", point["y"].as_f64().unwrap());
+        assert!(
+            table.as_str().unwrap().contains(&shown),
+            "{shown} is not in the figure's table"
+        );
+    }
+    browser.open(url.as_str()).await;
 }
 
 /// Breaks when a page overflows a phone, or is empty without scripts.

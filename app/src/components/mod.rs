@@ -1,17 +1,25 @@
 //! Small parts that pages share.
 
 pub mod alpha_chip;
+pub mod chooser;
 pub mod command;
 pub mod confirm;
+pub mod corruption_fields;
+pub mod evaluate_again;
+pub mod field;
 pub mod load;
 pub mod progress_bar;
 pub mod state_badge;
 pub mod training_facts;
 
 pub use alpha_chip::{AlphaChip, AlphaChips};
+pub use chooser::Chooser;
 pub use command::{Command, CommandError, use_command};
 pub use confirm::Confirm;
+pub use corruption_fields::CorruptionFields;
+pub use evaluate_again::{EvaluateAgain, Target};
+pub use field::{Choice, Field, Input, Inputs};
 pub use load::{ErrorBox, Load};
 pub use progress_bar::ProgressBar;
 pub use state_badge::StateBadge;
-pub use training_facts::training_facts;
+pub use training_facts::{evaluation_facts, training_facts};

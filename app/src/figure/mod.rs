@@ -5,12 +5,15 @@
 
 pub mod accuracy_selectivity;
 pub mod alpha_selectivity;
+pub mod corruption_selectivity;
 #[cfg(feature = "hydrate")]
 mod draw;
 pub mod layer_profile;
 pub mod look;
+pub mod run_corruptions;
 pub mod run_curves;
 pub mod run_layers;
+pub mod run_severity;
 pub mod run_units;
 pub mod table;
 pub mod training_curves;

@@ -5,6 +5,7 @@ use leptos_meta::Title;
 use leptos_router::components::A;
 use leptos_router::hooks::{use_navigate, use_params_map};
 use protocol::api::{ApiError, Experiment, ExperimentSummary, LiveEvent, RunMetrics};
+use protocol::measure::Scatter;
 use protocol::{Event, Run};
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +13,9 @@ use crate::api::{self, Method};
 use crate::components::{CommandError, Confirm, Load, ProgressBar, StateBadge, use_command};
 use crate::run_state::{apply, share_of_all_done};
 use crate::{format, live};
+use corruptions::Selection;
 
+mod corruptions;
 mod figures;
 mod runs;
 mod setup;
@@ -24,9 +27,11 @@ struct Data {
     runs: Vec<Run>,
     metrics: Vec<RunMetrics>,
     summary: ExperimentSummary,
+    /// Corruption accuracies, as the address selects them.
+    scatter: Scatter,
 }
 
-async fn read(id: String) -> Result<Data, ApiError> {
+async fn read(id: String, selection: Selection) -> Result<Data, ApiError> {
     if id.parse::<i64>().is_err() {
         return Err(api::failure(format!(
             "`{id}` is not the number of an experiment"
@@ -36,11 +41,13 @@ async fn read(id: String) -> Result<Data, ApiError> {
     let runs = api::get(&format!("/experiments/{id}/runs"));
     let metrics = api::get(&format!("/experiments/{id}/metrics"));
     let summary = api::get(&format!("/experiments/{id}/summary"));
+    let scatter = selection.read(&id);
     Ok(Data {
         experiment: experiment.await?,
         runs: runs.await?,
         metrics: metrics.await?,
         summary: summary.await?,
+        scatter: scatter.await?,
     })
 }
 
@@ -51,6 +58,7 @@ struct Now {
     runs: RwSignal<Vec<Run>>,
     metrics: RwSignal<Vec<RunMetrics>>,
     summary: RwSignal<ExperimentSummary>,
+    scatter: RwSignal<Scatter>,
 }
 
 impl Now {
@@ -60,11 +68,13 @@ impl Now {
             runs: RwSignal::new(data.runs),
             metrics: RwSignal::new(data.metrics),
             summary: RwSignal::new(data.summary),
+            scatter: RwSignal::new(data.scatter),
         }
     }
 
-    /// Takes over what was read anew; figures whose data did not change are not drawn again.
-    fn replace(self, data: Data) {
+    /// Takes over what was read anew; figures whose data did not change are not drawn again. Corruption
+    /// accuracies only where they are `still_selected`.
+    fn replace(self, data: Data, still_selected: bool) {
         fn renew<T: PartialEq + Send + Sync + 'static>(signal: RwSignal<T>, value: T) {
             // The page may have been left while it was read.
             if signal.try_with_untracked(|old| *old != value) == Some(true) {
@@ -75,6 +85,9 @@ impl Now {
         renew(self.runs, data.runs);
         renew(self.metrics, data.metrics);
         renew(self.summary, data.summary);
+        if still_selected {
+            renew(self.scatter, data.scatter);
+        }
     }
 
     fn apply(self, live: &LiveEvent) {
@@ -101,7 +114,12 @@ impl Now {
 pub fn ExperimentPage() -> impl IntoView {
     let params = use_params_map();
     let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
-    let data = Resource::new(move || id.get(), read);
+    let selection = corruptions::use_selection();
+    // Another selection is asked for by the figure alone, not by the whole page.
+    let data = Resource::new(
+        move || id.get(),
+        move |id| read(id, selection.get_untracked()),
+    );
     view! { <Load resource=data render=|data| view! { <Report data /> } /> }.into_any()
 }
 
@@ -109,22 +127,27 @@ pub fn ExperimentPage() -> impl IntoView {
 fn Report(data: Data) -> impl IntoView {
     let id = data.experiment.id;
     let now = Now::new(data);
+    let selection = corruptions::use_selection();
     let reread = live::at_most_every(1_000.0, move || {
         leptos::task::spawn_local(async move {
+            let selected = selection.try_get_untracked().unwrap_or_default();
             // Without an answer the page keeps what it shows; the stream says it is down.
-            if let Ok(data) = read(id.to_string()).await {
-                now.replace(data);
+            if let Ok(data) = read(id.to_string(), selected).await {
+                now.replace(data, selection.try_get_untracked() == Some(selected));
             }
         });
     });
     let on_gap = reread.clone();
     let after_command = reread.clone();
+    let after_evaluation = reread.clone();
     let open = live::follow(
         format!("experiment={id}"),
         move |event| {
             now.apply(&event);
-            // An epoch moves the expected end; the end of a run moves the summary.
-            if live::changes_state(&event.event) || matches!(event.event, Event::Epoch(_)) {
+            // An epoch or a measurement moves the expected end; the end of a run moves the summary.
+            if live::changes_state(&event.event)
+                || matches!(event.event, Event::Epoch(_) | Event::Measured(_))
+            {
                 reread();
             }
         },
@@ -142,7 +165,8 @@ fn Report(data: Data) -> impl IntoView {
             <Actions now after=after_command />
         </div>
         <Status now open />
-        <figures::Figures now />
+        <figures::Figures now selection />
+        <corruptions::Again now after=after_evaluation />
         <runs::Runs runs=now.runs />
         <setup::Setup experiment=now.experiment />
     }
@@ -172,7 +196,7 @@ fn Status(now: Now, open: Signal<bool>) -> impl IntoView {
     view! {
         <div class="status">
             <span role="status"><StateBadge state id="experiment-state" /></span>
-            <ProgressBar share label="Share of epochs done" id="progress" />
+            <ProgressBar share label="Share of the work done" id="progress" />
             <span>{remaining}</span>
             <span class="hint">"runs: "{counts}</span>
             <live::LiveMark open />

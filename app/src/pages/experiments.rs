@@ -159,6 +159,8 @@ fn List(listing: Listing) -> impl IntoView {
     };
     let page = query.page;
     let pages = move || total().div_ceil(PAGE_SIZE).max(1);
+    // Not inside `view!`, which takes the `>` of `>=` for the end of the tag.
+    let at_end = move || page >= pages();
     let back = format!("/experiments?{}", query.text(page.saturating_sub(1)));
     let on = format!("/experiments?{}", query.text(page + 1));
     view! {
@@ -197,7 +199,7 @@ fn List(listing: Listing) -> impl IntoView {
             <nav aria-label="Pages of the list" hidden=move || pages() == 1 && page == 1>
                 {(page > 1).then(|| view! { <A href=back>"Newer"</A> })}
                 <span>{move || format!("page {page} of {}", pages())}</span>
-                <span hidden=move || page >= pages()><A href=on>"Older"</A></span>
+                <span hidden=at_end><A href=on>"Older"</A></span>
             </nav>
             <live::LiveMark open />
         </div>

@@ -9,11 +9,10 @@ use protocol::validate::FieldError;
 use serde::{Deserialize, Serialize};
 
 use crate::api::{self, Method};
-use crate::components::{AlphaChips, Command, CommandError, Load, use_command};
+use crate::components::{AlphaChips, Command, CommandError, Inputs, Load, use_command};
 use crate::draft::Draft;
 
 mod cost;
-mod field;
 mod fields;
 
 /// Said where no script runs. As text: browsers that run scripts do not parse it, so it must not be
@@ -85,50 +84,22 @@ pub fn NewExperiment() -> impl IntoView {
 /// The form's state: what was typed, and what the server said of it.
 #[derive(Debug, Clone, Copy)]
 pub struct Form {
-    draft: RwSignal<Draft>,
+    inputs: Inputs,
     /// The draft read, or what is wrong with it.
     spec: Memo<Result<ExperimentSpec, Vec<FieldError>>>,
-    /// What the server refused; each until its field is edited.
-    refused: RwSignal<Vec<FieldError>>,
 }
 
 impl Form {
     fn new(spec: ExperimentSpec) -> Form {
         let draft = RwSignal::new(Draft::from(&spec));
+        let spec = Memo::new(move |_| draft.with(|draft| draft.spec(&spec)));
+        let own = Signal::derive(move || {
+            spec.with(|spec| spec.as_ref().err().cloned().unwrap_or_default())
+        });
         Form {
-            draft,
-            spec: Memo::new(move |_| draft.with(|draft| draft.spec(&spec))),
-            refused: RwSignal::new(Vec::new()),
+            inputs: Inputs::new(draft, own),
+            spec,
         }
-    }
-
-    fn edit(self, path: &'static str, value: String) {
-        self.draft.update(|draft| draft.set(path, value));
-        if self
-            .refused
-            .with_untracked(|refused| refused.iter().any(|error| error.field == path))
-        {
-            self.refused
-                .update(|refused| refused.retain(|error| error.field != path));
-        }
-    }
-
-    /// Everything wrong with the field at `path`.
-    fn errors_at(self, path: &str) -> Vec<String> {
-        let own = self
-            .spec
-            .with(|spec| spec.as_ref().err().cloned().unwrap_or_default());
-        let mut reasons: Vec<String> = Vec::new();
-        for error in own.into_iter().chain(self.refused.get()) {
-            if error.field == path && !reasons.contains(&error.reason) {
-                reasons.push(error.reason);
-            }
-        }
-        reasons
-    }
-
-    fn refuse(self, error: &ApiError) {
-        self.refused.try_set(error.fields.clone());
     }
 }
 
@@ -146,7 +117,7 @@ fn FormPage(start: Start) -> impl IntoView {
     Effect::new(move |_| ready.set(true));
     Effect::new(move |_| {
         if let Some(error) = command.error.get() {
-            form.refuse(&error);
+            form.inputs.refuse(&error);
         }
     });
     let navigate = use_navigate();
@@ -175,7 +146,8 @@ fn FormPage(start: Start) -> impl IntoView {
         })
         .collect_view();
     let alphas = Memo::new(move |_| {
-        form.draft
+        form.inputs
+            .draft
             .with(|draft| crate::parse::numbers(draft.get("alphas")).unwrap_or_default())
     });
     let wrong = move || {
@@ -233,11 +205,12 @@ fn send(
 /// Puts the focus where the first thing is wrong.
 #[cfg(feature = "hydrate")]
 fn focus_first(errors: &[FieldError]) {
+    use crate::components::field::input_id;
     use wasm_bindgen::JsCast;
 
     let element = errors
         .first()
-        .and_then(|error| document().get_element_by_id(&field::input_id(&error.field)))
+        .and_then(|error| document().get_element_by_id(&input_id(&error.field)))
         .and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok());
     if let Some(element) = element {
         // What cannot be focused is still marked.

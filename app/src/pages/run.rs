@@ -1,11 +1,11 @@
-//! One run: its curves, its layers and units, its result, and how it came about.
+//! One run: its curves, its layers and units, its result, its robustness, and how it came about.
 
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::components::A;
 use leptos_router::hooks::use_params_map;
 use protocol::api::{ApiError, Artifact, LiveEvent, LogLine};
-use protocol::{EpochMetrics, Event, Run, RunState};
+use protocol::{EpochMetrics, Event, Measurement, Run, RunState};
 use serde::{Deserialize, Serialize};
 
 use crate::api::{self, Method};
@@ -16,6 +16,7 @@ use crate::{format, live};
 mod figures;
 mod record;
 mod result;
+mod robustness;
 
 /// Everything that the page shows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,6 +25,7 @@ struct Data {
     epochs: Vec<EpochMetrics>,
     log: Vec<LogLine>,
     artifacts: Vec<Artifact>,
+    measurements: Vec<Measurement>,
 }
 
 async fn read(id: String) -> Result<Data, ApiError> {
@@ -34,11 +36,13 @@ async fn read(id: String) -> Result<Data, ApiError> {
     let epochs = api::get(&format!("/runs/{id}/metrics"));
     let log = api::get(&format!("/runs/{id}/log"));
     let artifacts = api::get(&format!("/runs/{id}/artifacts"));
+    let measurements = api::get(&format!("/runs/{id}/measurements"));
     Ok(Data {
         run: run.await?,
         epochs: epochs.await?,
         log: log.await?,
         artifacts: artifacts.await?,
+        measurements: measurements.await?,
     })
 }
 
@@ -49,6 +53,7 @@ struct Now {
     epochs: RwSignal<Vec<EpochMetrics>>,
     log: RwSignal<Vec<LogLine>>,
     artifacts: RwSignal<Vec<Artifact>>,
+    measurements: RwSignal<Vec<Measurement>>,
 }
 
 impl Now {
@@ -58,6 +63,7 @@ impl Now {
             epochs: RwSignal::new(data.epochs),
             log: RwSignal::new(data.log),
             artifacts: RwSignal::new(data.artifacts),
+            measurements: RwSignal::new(data.measurements),
         }
     }
 
@@ -69,6 +75,13 @@ impl Now {
         }
         self.log.try_set(data.log);
         self.artifacts.try_set(data.artifacts);
+        if self
+            .measurements
+            .try_with_untracked(|old| *old != data.measurements)
+            == Some(true)
+        {
+            self.measurements.set(data.measurements);
+        }
     }
 
     fn apply(self, live: &LiveEvent) {
@@ -120,11 +133,13 @@ fn Report(data: Data) -> impl IntoView {
     });
     let on_gap = reread.clone();
     let after_command = reread.clone();
+    let after_evaluation = reread.clone();
     let open = live::follow(
         format!("run={id}"),
         move |event| {
             now.apply(&event);
-            if live::changes_state(&event.event) {
+            // Measurements come in bursts: they are read anew, at most once a second.
+            if live::changes_state(&event.event) || matches!(event.event, Event::Measured(_)) {
                 reread();
             }
         },
@@ -149,6 +164,7 @@ fn Report(data: Data) -> impl IntoView {
         <Status now open />
         <result::ResultFacts run=now.run />
         <figures::Figures run=now.run epochs=now.epochs />
+        <robustness::Robustness run=now.run measurements=now.measurements after=after_evaluation />
         <record::Record now />
     }
 }

@@ -1,15 +1,21 @@
 //! How fast this machine trains and infers: a few real steps, for time estimates and `make bench`.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Distribution, Tensor};
-use protocol::{Network, TrainingSpec};
+use protocol::corruption::ParameterTable;
+use protocol::evaluation::CorruptionSpec;
+use protocol::{Dataset, Measurement, Network, TrainingSpec};
 use serde::{Deserialize, Serialize};
 
+use crate::corruptions::Corruptor;
+use crate::data::ImageSet;
 use crate::epoch::{optimiser, regularised_loss};
 use crate::evaluate::{host, logits_and_responses};
+use crate::evaluations::{CorruptedImages, Listener, Trained, measure_corruptions};
 use crate::networks::ModelConfig;
 use crate::{EngineError, devices};
 
@@ -91,6 +97,76 @@ pub fn measure(spec: &CalibrationSpec) -> Result<Calibration, EngineError> {
         inference_images_per_second: per_second(inference_steps, inference_seconds),
         inference_steps,
     })
+}
+
+/// What drawing corruptions adds to an evaluation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EvaluationSpeed {
+    /// Images a second through the network alone.
+    pub forward_images_per_second: f64,
+    /// Images a second when each is corrupted first, as an evaluation does it.
+    pub evaluation_images_per_second: f64,
+}
+
+/// Measures both on the images of `set`, with a network as it is initialised.
+///
+/// # Errors
+/// When the device is not there.
+pub fn measure_evaluation(
+    network: Network,
+    device: &str,
+    set: &ImageSet,
+) -> Result<EvaluationSpeed, EngineError> {
+    let device = devices::open(device)?;
+    let config = ModelConfig {
+        network,
+        classes: 10,
+        mean: [0.5; 3],
+        std: [0.25; 3],
+    };
+    let model = config.init(0, &device).valid();
+    let spec = CorruptionSpec::everything(Some(128));
+    let images = CorruptedImages::Generated {
+        clean: set,
+        corruptor: Corruptor::new(ParameterTable::for_size(set.height(), set.width()), 0),
+    };
+    let trained = Trained {
+        model: &model,
+        device: &device,
+        dataset: &Dataset::Builtin,
+        data_directory: Path::new(""),
+        test: set,
+        run_directory: Path::new(""),
+    };
+    let mut count = Count(0);
+    let began = Instant::now();
+    measure_corruptions(&spec, &images, &trained, None, &mut count)?;
+    let evaluation_seconds = began.elapsed().as_secs_f64();
+
+    // The same batches, uncorrupted.
+    let batch = Tensor::<4>::random(
+        [128, 3, set.height(), set.width()],
+        Distribution::Default,
+        &device,
+    );
+    let (steps, forward_seconds) = time(Duration::from_secs(2), || {
+        host(model.forward(batch.clone()));
+    });
+    Ok(EvaluationSpeed {
+        forward_images_per_second: 128.0 * f64::from(steps) / forward_seconds,
+        evaluation_images_per_second: count.0 as f64 / evaluation_seconds,
+    })
+}
+
+struct Count(usize);
+
+impl Listener for Count {
+    fn measured(&mut self, _measurement: Measurement) {}
+
+    fn advanced(&mut self, images: usize, _computed: bool) -> bool {
+        self.0 += images;
+        true
+    }
 }
 
 /// Steps and seconds of at least `budget`, after one step that is not counted.

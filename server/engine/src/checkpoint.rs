@@ -105,6 +105,17 @@ impl Checkpoint {
         write_atomically(&path, &bytes)
     }
 
+    /// Removes the checkpoint in `directory`, once its run has a result and needs it no more.
+    pub(crate) fn remove(directory: &Path) -> Result<(), EngineError> {
+        let path = directory.join(FILE);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(EngineError::file("cannot remove", path)(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The checkpoint in `directory`, if there is one of this very spec.
     ///
     /// # Errors

@@ -2,17 +2,20 @@
 //!
 //! Read in this order: [`data`] loads images, [`networks`] turns them into logits and activations,
 //! [`operators`] compute their layers fast on a CPU, [`selectivity`] defines the number all this is about, [`train`] runs one run from spec to result,
-//! [`analyze`] measures imported weights.
+//! [`evaluations`] test what was trained on [`corruptions`], [`analyze`] measures imported weights.
 
 pub mod analyze;
 pub mod batch;
 pub mod calibrate;
 mod checkpoint;
+pub mod corrupt;
+pub mod corruptions;
 pub mod data;
 pub mod devices;
 mod epoch;
 mod error;
 pub mod evaluate;
+pub mod evaluations;
 pub mod networks;
 pub mod operators;
 pub mod random;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use burn::module::Module;
 use burn::tensor::Device;
 use protocol::event::{LogLevel, Phase, Progress as ProgressEvent, Started};
-use protocol::{EpochMetrics, Event, RunResult, RunSpec};
+use protocol::{EpochMetrics, EvaluationSpec, Event, Measurement, RunResult, RunSpec};
 
 use crate::batch::EpochPlan;
 use crate::checkpoint::{
@@ -17,6 +17,7 @@ use crate::checkpoint::{
 use crate::data::{self, ImageSet, LoadedDataset, Split};
 use crate::epoch::{self, StepDone, Totals};
 use crate::evaluate::{Evaluation, batch_size, evaluate};
+use crate::evaluations::{self, Listener, Trained};
 use crate::networks::{Model, ModelConfig, weights};
 use crate::{EngineError, devices, self_check};
 
@@ -39,8 +40,21 @@ pub struct RunContext {
 
 /// Runs `spec` and says everything that happens, ending with exactly one of `Finished`, `Diverged`,
 /// `Failed` or `Cancelled`. Goes on from the checkpoint in the run's folder where there is one.
-pub fn run(spec: &RunSpec, context: &RunContext, emit: &mut dyn FnMut(Event)) {
-    let end = match Run::new(spec, context, emit).and_then(Run::complete) {
+///
+/// `later_evaluations` were asked for after the launch, besides the spec's own. A run that is trained
+/// already only makes the evaluations that it lacks.
+pub fn run(
+    spec: &RunSpec,
+    later_evaluations: &[EvaluationSpec],
+    context: &RunContext,
+    emit: &mut dyn FnMut(Event),
+) {
+    let evaluations: Vec<EvaluationSpec> = std::iter::once(&spec.evaluation)
+        .chain(later_evaluations)
+        .filter(|evaluation| !evaluation.is_empty())
+        .cloned()
+        .collect();
+    let end = match Run::new(spec, evaluations, context, emit).and_then(Run::complete) {
         Ok(result) => Event::Finished(result),
         Err(EngineError::Cancelled) => Event::Cancelled,
         Err(EngineError::Diverged { epoch, step, what }) => Event::Diverged { epoch, step, what },
@@ -54,6 +68,7 @@ pub fn run(spec: &RunSpec, context: &RunContext, emit: &mut dyn FnMut(Event)) {
 /// A run with its data loaded and its network built.
 struct Run<'a> {
     spec: &'a RunSpec,
+    evaluations: Vec<EvaluationSpec>,
     context: &'a RunContext,
     emit: &'a mut dyn FnMut(Event),
     device: Device,
@@ -66,6 +81,7 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn new(
         spec: &'a RunSpec,
+        evaluations: Vec<EvaluationSpec>,
         context: &'a RunContext,
         emit: &'a mut dyn FnMut(Event),
     ) -> Result<Self, EngineError> {
@@ -109,14 +125,20 @@ impl<'a> Run<'a> {
             mean: data.mean,
             std: data.std,
         };
+        let test_images = data.test.len();
         let clock = Clock::new(
             split.train.len(),
             split.validation.len(),
-            data.test.len(),
+            test_images,
+            evaluations
+                .iter()
+                .map(|evaluation| evaluation.forward_images(test_images as u32) as usize)
+                .sum(),
             spec.training.epochs,
         );
         Ok(Run {
             spec,
+            evaluations,
             context,
             emit,
             device,
@@ -127,7 +149,82 @@ impl<'a> Run<'a> {
         })
     }
 
+    /// Trains, unless that is done; then makes the evaluations that are not there yet.
     fn complete(mut self) -> Result<RunResult, EngineError> {
+        let (model, result) = match self.trained_earlier()? {
+            Some(trained) => trained,
+            None => self.complete_training()?,
+        };
+        (self.emit)(Event::Trained(result.clone()));
+        Checkpoint::remove(&self.context.run_directory)?;
+        self.evaluate(&model)?;
+        Ok(result)
+    }
+
+    /// The network and its result, when the run's folder has both.
+    fn trained_earlier(&mut self) -> Result<Option<(Model, RunResult)>, EngineError> {
+        let folder = &self.context.run_directory;
+        let path = folder.join(RESULT_FILE);
+        let weights_path = folder.join(WEIGHTS_FILE);
+        if !path.is_file() || !weights_path.is_file() {
+            return Ok(None);
+        }
+        let bytes = std::fs::read(&path).map_err(EngineError::file("cannot read", &path))?;
+        let result = serde_json::from_slice(&bytes).map_err(|error| EngineError::Input {
+            path,
+            reason: format!("is damaged ({error}); delete it to train the run again"),
+        })?;
+        let metadata = weights::metadata(&weights_path)?;
+        let asked = self.identity();
+        if asked
+            .iter()
+            .any(|(name, value)| metadata.get(*name) != Some(value))
+        {
+            return Err(EngineError::Weights {
+                path: weights_path,
+                reason: "belongs to another run; delete the folder to start this one afresh".into(),
+            });
+        }
+        let model = weights::load(&self.config, &weights_path, &self.device)?;
+        self.say_started(&model, Some(self.spec.training.epochs));
+        Ok(Some((model, result)))
+    }
+
+    /// What tells the run's weights from another run's, in their file's header.
+    fn identity(&self) -> [(&'static str, String); 4] {
+        [
+            ("network", self.spec.network.to_string()),
+            ("dataset", self.spec.dataset.to_string()),
+            ("alpha", self.spec.alpha.to_string()),
+            ("seed", self.spec.seed.to_string()),
+        ]
+    }
+
+    /// Makes every evaluation that was asked for and is not there yet.
+    fn evaluate(&mut self, model: &Model) -> Result<(), EngineError> {
+        let trained = Trained {
+            model,
+            device: &self.device,
+            dataset: &self.spec.dataset,
+            data_directory: &self.context.data_directory,
+            test: &self.data.test,
+            run_directory: &self.context.run_directory,
+        };
+        self.clock
+            .begin(Phase::Corruptions, self.spec.training.epochs);
+        let mut progress = EvaluationProgress {
+            clock: &mut self.clock,
+            emit: &mut *self.emit,
+            cancel: &self.context.cancel,
+            computed: 0,
+        };
+        for evaluation in &self.evaluations {
+            evaluations::perform(evaluation, &trained, &mut progress)?;
+        }
+        Ok(())
+    }
+
+    fn complete_training(&mut self) -> Result<(Model, RunResult), EngineError> {
         let training_device = self.device.clone().autodiff();
         let mut model = self.config.init(self.spec.seed, &training_device);
         let mut optimiser = epoch::optimiser(&self.spec.training);
@@ -135,7 +232,12 @@ impl<'a> Run<'a> {
         let mut best = Vec::new();
 
         let checkpoint = Checkpoint::load(&self.context.run_directory, self.spec)?;
-        self.say_started(&model, checkpoint.as_ref());
+        self.say_started(
+            &model,
+            checkpoint
+                .as_ref()
+                .map(|checkpoint| checkpoint.progress.epochs.len() as u32),
+        );
         if let Some(checkpoint) = checkpoint {
             model = load_model(model, &checkpoint.model)?;
             optimiser = load_optimiser(optimiser, &checkpoint.optimiser)?;
@@ -180,7 +282,11 @@ impl<'a> Run<'a> {
     }
 
     /// Measures the best weights on the test set and writes them out.
-    fn result(mut self, progress: &Progress, best: &[u8]) -> Result<RunResult, EngineError> {
+    fn result(
+        &mut self,
+        progress: &Progress,
+        best: &[u8],
+    ) -> Result<(Model, RunResult), EngineError> {
         let model = load_model(self.config.init(self.spec.seed, &self.device), best)?.valid();
         let test = self.measure(&model, self.spec.training.epochs, Phase::Test)?;
         let best_epoch = &progress.epochs[progress.best_epoch as usize - 1];
@@ -195,16 +301,13 @@ impl<'a> Run<'a> {
             layers: test.layers,
         };
         let describe = |value: &[f32; 3]| format!("{},{},{}", value[0], value[1], value[2]);
-        let metadata = [
-            ("network", self.spec.network.to_string()),
-            ("dataset", self.spec.dataset.to_string()),
+        let mut metadata = vec![
             ("classes", self.data.classes.join("\n")),
             ("mean", describe(&self.config.mean)),
             ("std", describe(&self.config.std)),
-            ("alpha", self.spec.alpha.to_string()),
-            ("seed", self.spec.seed.to_string()),
             ("epoch", progress.best_epoch.to_string()),
         ];
+        metadata.extend(self.identity());
         weights::save(
             &model,
             &self.context.run_directory.join(WEIGHTS_FILE),
@@ -217,12 +320,10 @@ impl<'a> Run<'a> {
             source: error.into(),
         })?;
         write_atomically(&path, &json)?;
-        Ok(result)
+        Ok((model, result))
     }
 
-    fn say_started(&mut self, model: &Model, checkpoint: Option<&Checkpoint>) {
-        let resumed_from_epoch =
-            checkpoint.map(|checkpoint| checkpoint.progress.epochs.len() as u32);
+    fn say_started(&mut self, model: &Model, resumed_from_epoch: Option<u32>) {
         if let Some(epoch) = resumed_from_epoch {
             (self.emit)(Event::Log {
                 level: LogLevel::Info,
@@ -360,11 +461,41 @@ fn optimiser_bytes(optimiser: &burn::optim::ModuleOptimizer) -> Result<Vec<u8>, 
         })
 }
 
+/// Passes on what evaluations say.
+struct EvaluationProgress<'a> {
+    clock: &'a mut Clock,
+    emit: &'a mut dyn FnMut(Event),
+    cancel: &'a AtomicBool,
+    /// Images that went through the network in this process.
+    computed: usize,
+}
+
+impl Listener for EvaluationProgress<'_> {
+    fn measured(&mut self, measurement: Measurement) {
+        (self.emit)(Event::Measured(measurement));
+    }
+
+    fn advanced(&mut self, images: usize, computed: bool) -> bool {
+        if computed {
+            self.computed += images;
+        } else {
+            self.clock.evaluation_images = self.clock.evaluation_images.saturating_sub(images);
+        }
+        let all = self.clock.evaluation_images as u32;
+        if let Some(progress) = self.clock.advance(self.computed, self.computed as u32, all) {
+            (self.emit)(Event::Progress(progress));
+        }
+        !self.cancel.load(Ordering::Relaxed)
+    }
+}
+
 /// Speed so far and time to go; says something at most four times a second.
 struct Clock {
     train_images: usize,
     validation_images: usize,
     test_images: usize,
+    /// Images of evaluations that are to go through the network.
+    evaluation_images: usize,
     epochs: u32,
     phase: Phase,
     epoch: u32,
@@ -375,11 +506,18 @@ struct Clock {
 }
 
 impl Clock {
-    fn new(train_images: usize, validation_images: usize, test_images: usize, epochs: u32) -> Self {
+    fn new(
+        train_images: usize,
+        validation_images: usize,
+        test_images: usize,
+        evaluation_images: usize,
+        epochs: u32,
+    ) -> Self {
         Clock {
             train_images,
             validation_images,
             test_images,
+            evaluation_images,
             epochs,
             phase: Phase::Loading,
             epoch: 1,
@@ -426,7 +564,8 @@ impl Clock {
         let later = f64::from(self.epochs.saturating_sub(self.epoch));
         let epoch_seconds =
             self.train_images as f64 * training + self.validation_images as f64 * inference;
-        let test_seconds = self.test_images as f64 * inference;
+        let evaluation_seconds = self.evaluation_images as f64 * inference;
+        let test_seconds = self.test_images as f64 * inference + evaluation_seconds;
         let left = |total: usize| total.saturating_sub(images) as f64;
         Some(match self.phase {
             Phase::Training => {
@@ -438,7 +577,8 @@ impl Clock {
             Phase::Validation => {
                 left(self.validation_images) * inference + later * epoch_seconds + test_seconds
             }
-            Phase::Test => left(self.test_images) * inference,
+            Phase::Test => left(self.test_images) * inference + evaluation_seconds,
+            Phase::Corruptions => left(self.evaluation_images) * inference,
             Phase::Loading => return None,
         })
     }

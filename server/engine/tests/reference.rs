@@ -2,10 +2,12 @@
 //! test images (`reference/` and `data/` of the shared folder beside the repository, or of
 //! `SELECTIVITY_LAB_SHARED`). Where the folder is not there the test says `skipped`.
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::BufReader;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use engine::analyze::{Report, Subject, analyze, read_images, read_labels};
 use engine::devices;
@@ -14,40 +16,9 @@ use protocol::Network;
 use safetensors::SafeTensors;
 use serde_json::Value;
 
-fn shared() -> Option<PathBuf> {
-    let folder = std::env::var_os("SELECTIVITY_LAB_SHARED").map_or_else(
-        || PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap()).join("../../../shared"),
-        PathBuf::from,
-    );
-    let there = folder.join("reference/expected.json").is_file();
-    if !there {
-        println!("skipped: no reference in {}", folder.display());
-    }
-    there.then_some(folder)
-}
-
-/// Unpacks `CIFAR-10-C-200/{clean,labels}.npy`.
-fn unpack(shared: &Path, destination: &Path) {
-    let packed = File::open(shared.join("data/cifar-10-c-200.tar.xz")).unwrap();
-    let mut tar = Vec::new();
-    lzma_rs::xz_decompress(&mut BufReader::new(packed), &mut tar).unwrap();
-    for entry in tar::Archive::new(tar.as_slice()).entries().unwrap() {
-        let mut entry = entry.unwrap();
-        let name = entry
-            .path()
-            .unwrap()
-            .file_name()
-            .unwrap_or_default()
-            .to_owned();
-        if name == "clean.npy" || name == "labels.npy" {
-            entry.unpack(destination.join(name)).unwrap();
-        }
-    }
-}
-
 fn analyzed(shared: &Path, device: &str) -> Report {
     let folder = tempfile::tempdir().unwrap();
-    unpack(shared, folder.path());
+    common::unpack_corruptions(shared, folder.path());
     let config = ModelConfig {
         network: Network::ResNet20,
         classes: 10,
@@ -63,6 +34,7 @@ fn analyzed(shared: &Path, device: &str) -> Report {
         model: &model,
         device: &device,
         images: &images,
+        corruptions: Some(folder.path()),
     };
     analyze(&subject, &[]).unwrap()
 }
@@ -93,7 +65,9 @@ fn number(value: &Value, path: &[&str]) -> f64 {
 /// response, its selectivity, the regularised loss or its gradient.
 #[test]
 fn the_engine_agrees_with_the_independent_reference() {
-    let Some(shared) = shared() else { return };
+    let Some(shared) = common::shared() else {
+        return;
+    };
     let report = analyzed(&shared, "cpu");
     let expected = arrays(&shared.join("reference/expected.safetensors"));
     let scalars: Value = serde_json::from_reader(BufReader::new(
@@ -168,7 +142,11 @@ fn the_engine_agrees_with_the_independent_reference() {
         "only {compared} arrays were compared"
     );
 
-    for key in ["clean.accuracy", "selectivity.network"] {
+    for key in [
+        "clean.accuracy",
+        "selectivity.network",
+        "gaussian_noise.severity=3",
+    ] {
         let difference = (number(&ours, &[key]) - number(&scalars, &[key])).abs();
         assert!(difference < 1e-4, "{key} differs by {difference}");
     }

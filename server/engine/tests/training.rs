@@ -2,11 +2,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use engine::train::{RESULT_FILE, RunContext, WEIGHTS_FILE, run};
 use protocol::{
-    Augmentation, Dataset, EpochMetrics, Event, Network, RunResult, RunSpec, TrainingSpec,
+    Augmentation, Dataset, EpochMetrics, EvaluationSpec, Event, Network, RunResult, RunSpec,
+    TrainingSpec,
 };
 use safetensors::SafeTensors;
 
@@ -29,6 +30,7 @@ fn spec(alpha: f64, epochs: u32) -> RunSpec {
             validation_images_per_class: 5,
             train_images_per_class: Some(20),
         },
+        evaluation: EvaluationSpec::default(),
     }
 }
 
@@ -42,8 +44,21 @@ fn context(folder: &Path) -> RunContext {
 
 fn events(spec: &RunSpec, context: &RunContext) -> Vec<Event> {
     let mut events = Vec::new();
-    run(spec, context, &mut |event| events.push(event));
+    run(spec, &[], context, &mut |event| events.push(event));
     events
+}
+
+/// What happens when a person ends the run in its second epoch; the checkpoint stays.
+fn cancelled_after_an_epoch(spec: &RunSpec, context: &RunContext) -> Vec<Event> {
+    let mut seen = Vec::new();
+    run(spec, &[], context, &mut |event| {
+        if matches!(&event, Event::Epoch(metrics) if metrics.epoch == 1) {
+            context.cancel.store(true, Ordering::Relaxed);
+        }
+        seen.push(event);
+    });
+    context.cancel.store(false, Ordering::Relaxed);
+    seen
 }
 
 /// Metrics without what a clock measured.
@@ -81,16 +96,7 @@ fn the_same_seed_gives_the_same_numbers_also_when_resumed() {
     assert_eq!(finished(&first), finished(&second));
 
     // Ended by a person in the second epoch, then taken up again.
-    let interrupted = in_folder(cut);
-    let mut seen = Vec::new();
-    run(&spec(0.5, 3), &interrupted, &mut |event| {
-        if matches!(&event, Event::Epoch(metrics) if metrics.epoch == 1) {
-            interrupted
-                .cancel
-                .store(true, std::sync::atomic::Ordering::Relaxed);
-        }
-        seen.push(event);
-    });
+    let seen = cancelled_after_an_epoch(&spec(0.5, 3), &in_folder(cut));
     assert_eq!(seen.last(), Some(&Event::Cancelled));
     assert_eq!(epochs(&seen), epochs(&first)[..1]);
     let resumed = events(&spec(0.5, 3), &in_folder(cut));
@@ -155,19 +161,30 @@ fn a_diverging_run_says_where() {
     assert_eq!(terminal.count(), 1);
 }
 
-/// Breaks when a damaged or foreign checkpoint is resumed, or crashes the worker.
+/// Breaks when a damaged or foreign checkpoint or result is taken up, crashes the worker, or a checkpoint
+/// outlives its use.
 #[test]
-fn a_checkpoint_of_another_run_or_a_damaged_one_is_refused() {
+fn what_another_run_left_or_is_damaged_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let context = context(folder.path());
-    finished(&events(&spec(0.0, 1), &context));
+    cancelled_after_an_epoch(&spec(0.0, 2), &context);
     let refused = |spec: &RunSpec| match events(spec, &context).last() {
         Some(Event::Failed { message }) => message.clone(),
         other => panic!("ended with {other:?}"),
     };
-    assert!(refused(&spec(1.0, 1)).contains("another run"));
+    assert!(refused(&spec(1.0, 2)).contains("another run"));
     let path = context.run_directory.join("checkpoint.safetensors");
     let bytes = std::fs::read(&path).unwrap();
     std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
-    assert!(refused(&spec(0.0, 1)).contains("checkpoint"));
+    assert!(refused(&spec(0.0, 2)).contains("checkpoint"));
+    std::fs::write(&path, &bytes).unwrap();
+
+    let result = finished(&events(&spec(0.0, 2), &context));
+    assert!(!path.exists(), "the checkpoint of a finished run stays");
+    assert!(refused(&spec(1.0, 2)).contains("another run"));
+    let again = events(&spec(0.0, 2), &context);
+    assert_eq!(finished(&again), result);
+    assert_eq!(epochs(&again), [], "a trained run trained again");
+    std::fs::write(context.run_directory.join(RESULT_FILE), "{").unwrap();
+    assert!(refused(&spec(0.0, 2)).contains(RESULT_FILE));
 }

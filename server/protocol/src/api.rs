@@ -77,6 +77,10 @@ pub struct DatasetInfo {
     pub facts: Option<DatasetFacts>,
     /// Whether `fetch` can download it.
     pub fetchable: bool,
+    /// Whether the published corrupted copy of its test images is there (by its folder; a test that uses it
+    /// checks it whole); absent for data sets that have none.
+    #[serde(default)]
+    pub corrupted: Option<DatasetStatus>,
 }
 
 /// Whether a data set can be used.
@@ -256,6 +260,112 @@ pub struct ExperimentSummary {
     pub layers: Vec<String>,
     /// How the intervals are made, in a sentence.
     pub interval_method: String,
+}
+
+/// What came of asking for an evaluation of an experiment's runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct EvaluationQueued {
+    /// Runs that were queued to be evaluated.
+    pub queued: u32,
+    /// Runs that were not: they are queued, running, or not trained.
+    pub skipped: u32,
+}
+
+/// Which of a run's predictions are shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum SampleFilter {
+    /// All.
+    All,
+    /// Right when clean, wrong now.
+    #[default]
+    Broken,
+    /// Right both times.
+    Robust,
+    /// Wrong when clean, right now.
+    Mended,
+}
+
+impl SampleFilter {
+    /// Every filter, in the order in which the page lists them.
+    pub const ALL: [SampleFilter; 4] = [
+        SampleFilter::Broken,
+        SampleFilter::Robust,
+        SampleFilter::Mended,
+        SampleFilter::All,
+    ];
+
+    /// The name in queries.
+    pub fn id(self) -> &'static str {
+        match self {
+            SampleFilter::All => "all",
+            SampleFilter::Broken => "broken",
+            SampleFilter::Robust => "robust",
+            SampleFilter::Mended => "mended",
+        }
+    }
+
+    /// What a person calls it.
+    pub fn label(self) -> &'static str {
+        match self {
+            SampleFilter::All => "All",
+            SampleFilter::Broken => "Right when clean, wrong now",
+            SampleFilter::Robust => "Right both times",
+            SampleFilter::Mended => "Wrong when clean, right now",
+        }
+    }
+
+    /// Whether it lets an image through that was classified so.
+    pub fn takes(self, clean_right: bool, right: bool) -> bool {
+        match self {
+            SampleFilter::All => true,
+            SampleFilter::Broken => clean_right && !right,
+            SampleFilter::Robust => clean_right && right,
+            SampleFilter::Mended => !clean_right && right,
+        }
+    }
+}
+
+/// What a network said about one image.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Prediction {
+    /// Name of the predicted class; absent where the logits were not numbers.
+    pub class: Option<String>,
+    /// Softmax probability of that class, 0 to 1.
+    pub confidence: f32,
+    /// Whether it is the image's own class.
+    pub right: bool,
+    /// Where the image is as PNG, relative to the server's root.
+    pub url: String,
+}
+
+/// One test image of a run, clean and corrupted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CorruptedSample {
+    /// Index within the test set.
+    pub index: u32,
+    /// Name of its class.
+    pub class: String,
+    /// The clean image.
+    pub clean: Prediction,
+    /// The corrupted image.
+    pub corrupted: Prediction,
+}
+
+/// A page of samples.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CorruptedSamplePage {
+    /// The samples of this page.
+    pub samples: Vec<CorruptedSample>,
+    /// Samples that the filter lets through in all.
+    pub total: u32,
+    /// Test images that were corrupted.
+    pub images: u32,
 }
 
 /// The epochs of one run, for curves that overlay many.

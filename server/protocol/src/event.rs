@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::evaluation::Measurement;
 use crate::result::{EpochMetrics, LayerShape, RunResult};
 
 /// One thing that happened in a run.
@@ -26,7 +27,11 @@ pub enum Event {
         /// What happened.
         message: String,
     },
-    /// The run ended well.
+    /// Training is done and its best weights are measured on the clean test set; evaluations follow.
+    Trained(RunResult),
+    /// One measurement of an evaluation is done and on disk. A resumed run says its earlier ones again.
+    Measured(Measurement),
+    /// The run ended well, with everything that was asked.
     Finished(RunResult),
     /// The loss was no longer a finite number; the run ended without a result.
     Diverged {
@@ -113,6 +118,8 @@ pub enum Phase {
     Validation,
     /// Measuring the best weights on the test images.
     Test,
+    /// Testing the best weights on corrupted images; steps are images.
+    Corruptions,
 }
 
 /// How much a log line matters.

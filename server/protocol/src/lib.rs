@@ -9,8 +9,11 @@
 //! selectivity and dimensionality* (arXiv 2010.07693).
 
 pub mod api;
+pub mod corruption;
 pub mod dataset;
+pub mod evaluation;
 pub mod event;
+pub mod measure;
 pub mod network;
 pub mod preset;
 pub mod result;
@@ -18,7 +21,9 @@ pub mod run;
 pub mod spec;
 pub mod validate;
 
+pub use corruption::Corruption;
 pub use dataset::Dataset;
+pub use evaluation::{EvaluationSpec, Measurement};
 pub use event::Event;
 pub use network::Network;
 pub use result::{EpochMetrics, LayerSelectivity, RunResult};

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::evaluation::CorruptionSpec;
 use crate::spec::{Augmentation, ExperimentSpec, TrainingSpec};
-use crate::{Dataset, Network};
+use crate::{Dataset, EvaluationSpec, Network};
 
 /// A ready-made experiment; every field can be edited before launch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,6 +35,13 @@ pub fn presets() -> Vec<Preset> {
     ]
 }
 
+/// Every corruption at every severity.
+fn corruptions(images: Option<u32>) -> EvaluationSpec {
+    EvaluationSpec {
+        corruptions: Some(CorruptionSpec::everything(images)),
+    }
+}
+
 fn quick_look() -> Preset {
     Preset {
         id: "quick-look".into(),
@@ -60,6 +68,7 @@ fn quick_look() -> Preset {
                 validation_images_per_class: 50,
                 train_images_per_class: Some(250),
             },
+            evaluation: corruptions(Some(200)),
         },
     }
 }
@@ -89,6 +98,7 @@ fn cifar10() -> Preset {
                 validation_images_per_class: 500,
                 train_images_per_class: None,
             },
+            evaluation: corruptions(None),
         },
     }
 }
@@ -114,6 +124,7 @@ fn tiny_imagenet(network: Network, batch_size: u32, seeds: u64) -> ExperimentSpe
             validation_images_per_class: 50,
             train_images_per_class: None,
         },
+        evaluation: corruptions(None),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::evaluation::EvaluationSpec;
 use crate::event::{Progress, Started};
 use crate::result::{EpochMetrics, RunResult};
 use crate::spec::RunSpec;
@@ -23,7 +24,7 @@ pub enum RunState {
     Failed,
     /// Its loss became NaN or infinite. Not a success, and not resumable: the same seed diverges again.
     Diverged,
-    /// It ended well and has a result.
+    /// It ended well: it has a result, and every evaluation that was asked for.
     Finished,
 }
 
@@ -99,6 +100,10 @@ pub struct Run {
     pub latest_epoch: Option<EpochMetrics>,
     /// Where its worker is right now; only while running.
     pub progress: Option<Progress>,
-    /// The result of a finished run. In lists of runs its per-unit vectors are empty.
+    /// Evaluations that were asked for after the experiment was launched, besides its own.
+    #[serde(default)]
+    pub later_evaluations: Vec<EvaluationSpec>,
+    /// The result of a trained run: of every finished one, and of one whose evaluations are still at work
+    /// or could not go on. In lists of runs its per-unit vectors are empty.
     pub result: Option<RunResult>,
 }

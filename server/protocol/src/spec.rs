@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Dataset, Network};
+use crate::{Dataset, EvaluationSpec, Network};
 
 /// How training images are varied from epoch to epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -97,6 +97,9 @@ pub struct ExperimentSpec {
     pub device: String,
     /// How each network is trained.
     pub training: TrainingSpec,
+    /// What each trained network is tested on besides clean images.
+    #[serde(default, skip_serializing_if = "EvaluationSpec::is_empty")]
+    pub evaluation: EvaluationSpec,
 }
 
 fn default_device() -> String {
@@ -120,6 +123,9 @@ pub struct RunSpec {
     pub device: String,
     /// How the network is trained.
     pub training: TrainingSpec,
+    /// What the trained network is tested on besides clean images.
+    #[serde(default, skip_serializing_if = "EvaluationSpec::is_empty")]
+    pub evaluation: EvaluationSpec,
 }
 
 impl ExperimentSpec {
@@ -132,6 +138,7 @@ impl ExperimentSpec {
             seed,
             device: self.device.clone(),
             training: self.training.clone(),
+            evaluation: self.evaluation.clone(),
         };
         self.seeds
             .iter()

@@ -11,6 +11,7 @@ use protocol::api::{DatasetInfo, Sample};
 
 use super::json::{Asked, Named};
 use super::{AppState, Refusal};
+use crate::fetch::{Download, Sources};
 
 /// Data sets, installed or not.
 #[utoipa::path(get, path = "/datasets", responses((status = 200, body = Vec<DatasetInfo>)))]
@@ -112,28 +113,35 @@ pub(super) async fn image(
     ))
 }
 
-/// Starts to download a published data set; `GET /datasets/{id}` says how far it is.
+/// Starts to download a published data set, or with `-c` after its name the corrupted copy of its test
+/// images; `GET /datasets/{id}` says how far it is.
 #[utoipa::path(post, path = "/datasets/{id}/fetch", params(("id" = String, Path)), responses((status = 202, body = DatasetInfo)))]
 pub(super) async fn fetch(
     State(state): State<AppState>,
     Named(id): Named<String>,
 ) -> Result<(StatusCode, Json<DatasetInfo>), Refusal> {
-    let dataset = parse(&id)?;
-    let info = state.catalogue.dataset(dataset.clone()).await?;
-    if !info.fetchable {
+    let download: Download = id
+        .parse()
+        .map_err(|error: protocol::dataset::UnknownDataset| {
+            Refusal::not_found(error.to_string())
+        })?;
+    if Sources::default().archive(&download).is_none() {
         return Err(Refusal::new(
             StatusCode::CONFLICT,
-            format!("{dataset} cannot be downloaded; fetch cifar10 or tiny-imagenet"),
+            format!(
+                "{download} cannot be downloaded; fetch cifar10, cifar10-c, tiny-imagenet or tiny-imagenet-c"
+            ),
         ));
     }
-    state.catalogue.fetch(dataset.clone());
+    state.catalogue.fetch(download.clone());
+    let (Download::Dataset(dataset) | Download::Corrupted(dataset)) = download;
     Ok((
         StatusCode::ACCEPTED,
         Json(state.catalogue.dataset(dataset).await?),
     ))
 }
 
-fn parse(id: &str) -> Result<Dataset, Refusal> {
+pub(super) fn parse(id: &str) -> Result<Dataset, Refusal> {
     id.parse()
         .map_err(|error: protocol::dataset::UnknownDataset| Refusal::not_found(error.to_string()))
 }

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use engine::EngineError;
 use engine::data::DataError;
 use protocol::FieldError;
 use protocol::api::ApiError;
@@ -56,13 +57,19 @@ impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         let status = match error {
             StoreError::NoExperiment(_) | StoreError::NoRun(_) => StatusCode::NOT_FOUND,
-            StoreError::Active { .. } => StatusCode::CONFLICT,
+            StoreError::Active { .. } | StoreError::NotEvaluable(_) => StatusCode::CONFLICT,
             StoreError::Database(_) | StoreError::Migration(_) | StoreError::Json(_) => {
                 tracing::error!(%error, "a request failed");
                 StatusCode::INTERNAL_SERVER_ERROR
             }
         };
         Refusal::new(status, error.to_string())
+    }
+}
+
+impl From<EngineError> for Refusal {
+    fn from(error: EngineError) -> Self {
+        Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
     }
 }
 

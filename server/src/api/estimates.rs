@@ -97,6 +97,13 @@ pub async fn launchable(
                 ),
             );
         }
+        errors.extend(super::evaluations::fits(
+            &spec.evaluation,
+            &spec.dataset,
+            facts.test_images,
+            catalogue,
+        ));
+        let mut refuse = |field: &str, reason: String| errors.push(FieldError::new(field, reason));
         let side = facts.height.min(facts.width) as usize;
         if side < spec.network.minimum_image_side() {
             refuse(

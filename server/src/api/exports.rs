@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use protocol::api::{Experiment, ExperimentSummary, RunMetrics};
-use protocol::{EpochMetrics, Run};
+use protocol::{EpochMetrics, Measurement, Run};
 
 use super::experiments::summarise;
 use super::json::{Asked, Id};
@@ -15,7 +15,8 @@ use super::{AppState, Refusal};
 #[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct TableQuery {
-    /// `runs` (one row a run), `epochs` (one row a run and epoch) or `units` (one row a run, layer and unit).
+    /// `runs` (one row a run), `epochs` (one row a run and epoch), `units` (one row a run, layer and unit) or
+    /// `corruptions` (one row a run, corruption and severity).
     #[serde(default)]
     table: String,
 }
@@ -28,6 +29,8 @@ pub(super) struct Export {
     /// Results with every unit.
     runs: Vec<Run>,
     epochs: Vec<RunMetrics>,
+    /// What evaluations measured, by run.
+    measurements: Vec<(i64, Measurement)>,
 }
 
 type Table = (Vec<&'static str>, Vec<Vec<String>>);
@@ -42,8 +45,12 @@ pub(super) async fn experiment_csv(
     let table = match query.table.as_str() {
         "" | "runs" => runs_table(&state.store.runs(id).await?),
         "epochs" => epochs_table(&state.store.experiment_metrics(id).await?),
-        "units" => units_table(&state.store.finished_runs_with_units(id).await?),
-        other => return Err(unknown_table(other, "runs, epochs, units")),
+        "units" => units_table(&state.store.trained_runs_with_units(id).await?),
+        "corruptions" => corruptions_table(
+            &state.store.runs(id).await?,
+            &state.store.experiment_measurements(id).await?,
+        ),
+        other => return Err(unknown_table(other, "runs, epochs, units, corruptions")),
     };
     csv(
         &format!("experiment-{id}-{}.csv", name_of(&query.table, "runs")),
@@ -67,7 +74,12 @@ pub(super) async fn run_csv(
             epochs: state.store.run_metrics(id).await?,
         }]),
         "units" => units_table(&[run]),
-        other => return Err(unknown_table(other, "epochs, units")),
+        "corruptions" => {
+            let measured = state.store.measurements(id).await?;
+            let measured: Vec<_> = measured.into_iter().map(|one| (id, one)).collect();
+            corruptions_table(&[run], &measured)
+        }
+        other => return Err(unknown_table(other, "epochs, units, corruptions")),
     };
     csv(
         &format!("run-{id}-{}.csv", name_of(&query.table, "epochs")),
@@ -82,7 +94,7 @@ pub(super) async fn experiment_json(
     Id(id): Id,
 ) -> Result<impl IntoResponse, Refusal> {
     let mut runs = state.store.runs(id).await?;
-    for with_units in state.store.finished_runs_with_units(id).await? {
+    for with_units in state.store.trained_runs_with_units(id).await? {
         if let Some(run) = runs.iter_mut().find(|run| run.id == with_units.id) {
             *run = with_units;
         }
@@ -92,6 +104,7 @@ pub(super) async fn experiment_json(
         summary: summarise(&runs),
         runs,
         epochs: state.store.experiment_metrics(id).await?,
+        measurements: state.store.experiment_measurements(id).await?,
     };
     let disposition = format!("attachment; filename=\"experiment-{id}.json\"");
     Ok(([(header::CONTENT_DISPOSITION, disposition)], Json(export)))
@@ -244,6 +257,48 @@ fn units_table(runs: &[Run]) -> Table {
                 ]);
             }
         }
+    }
+    (header, rows)
+}
+
+fn corruptions_table(runs: &[Run], measurements: &[(i64, Measurement)]) -> Table {
+    let header = vec![
+        "run",
+        "alpha",
+        "seed",
+        "selectivity",
+        "source",
+        "corruption_seed",
+        "images",
+        "corruption",
+        "severity",
+        "accuracy",
+        "cross_entropy_nats",
+        "clean_accuracy",
+        "share_of_clean",
+    ];
+    let mut rows = Vec::new();
+    for (run_id, Measurement::Corruption(measured)) in measurements {
+        let Some(run) = runs.iter().find(|run| run.id == *run_id) else {
+            continue; // Queued a moment ago, between the two readings.
+        };
+        let selectivity = run.result.as_ref().map(|result| result.selectivity);
+        let optional = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
+        rows.push(vec![
+            run_id.to_string(),
+            run.spec.alpha.to_string(),
+            run.spec.seed.to_string(),
+            optional(selectivity),
+            measured.conditions.source.id().to_owned(),
+            measured.conditions.corruption_seed.to_string(),
+            measured.conditions.images.to_string(),
+            measured.corruption.to_string(),
+            measured.severity.to_string(),
+            measured.accuracy.to_string(),
+            measured.cross_entropy.to_string(),
+            measured.clean_accuracy.to_string(),
+            optional(measured.share_of_clean()),
+        ]);
     }
     (header, rows)
 }

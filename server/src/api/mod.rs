@@ -5,6 +5,7 @@ mod devices;
 mod document;
 mod error;
 mod estimates;
+mod evaluations;
 mod events;
 mod experiments;
 mod exports;
@@ -50,11 +51,15 @@ pub struct AppState {
 /// The largest request body: a spec is a few kilobytes.
 const BODY_LIMIT: usize = 1 << 20;
 
+// Schemas that only queries refer to are named here.
 #[derive(OpenApi)]
-#[openapi(info(
-    title = "Selectivity Lab",
-    description = "Experiments on class selectivity and robustness: launch, watch, read, export. Every refusal has the body of `ApiError`. Times are milliseconds since 1970-01-01 UTC."
-))]
+#[openapi(
+    components(schemas(protocol::measure::Scale, protocol::api::SampleFilter)),
+    info(
+        title = "Selectivity Lab",
+        description = "Experiments on class selectivity and robustness: launch, watch, read, export. Every refusal has the body of `ApiError`. Times are milliseconds since 1970-01-01 UTC."
+    )
+)]
 struct Document;
 
 /// Every route of the API, the document that describes them, and the page that shows it. A new
@@ -92,6 +97,12 @@ pub fn app(state: AppState) -> Router {
                 .routes(routes!(exports::run_csv))
                 .routes(routes!(runs::cancel))
                 .routes(routes!(runs::resume))
+                .routes(routes!(evaluations::measurements))
+                .routes(routes!(evaluations::evaluate_run))
+                .routes(routes!(evaluations::evaluate_experiment))
+                .routes(routes!(evaluations::scatter_of))
+                .routes(routes!(evaluations::samples))
+                .routes(routes!(evaluations::corrupted_image))
                 .routes(routes!(events::events)),
         )
         .split_for_parts();

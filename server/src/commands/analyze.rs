@@ -27,6 +27,9 @@ pub struct Arguments {
     /// Labels: `.npy`, whole numbers [images], or that repeated.
     #[arg(long)]
     labels: PathBuf,
+    /// Corrupted copies of the images: a folder of `<corruption>.npy` and `labels.npy` in CIFAR10-C's layout.
+    #[arg(long)]
+    corruptions: Option<PathBuf>,
     /// Where the report goes: numbers as JSON; arrays beside it, with the extension safetensors.
     #[arg(long)]
     out: PathBuf,
@@ -72,6 +75,7 @@ impl Arguments {
             model: &model,
             device: &device,
             images: &images,
+            corruptions: self.corruptions.as_deref(),
         };
         let report = analyze(&subject, &self.only)?;
         report.save(&self.out)?;

@@ -4,6 +4,8 @@
 //! Ours and PyTorch's are measured in turn, round by round, so that a machine that slows down slows
 //! both; a row gives the median of the rounds with the smallest and the largest.
 
+mod corruptions;
+
 use std::error::Error;
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -132,6 +134,7 @@ impl Arguments {
             }
             std::io::stdout().flush()?;
         }
+        corruptions::print(&self.device, self.rounds)?;
         if !left_out.is_empty() {
             println!(
                 "\nleft out after {} minutes (--minutes): {}",

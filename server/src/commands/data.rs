@@ -10,7 +10,7 @@ use protocol::Dataset;
 use protocol::api::DatasetStatus;
 
 use crate::directory::DataDirectory;
-use crate::fetch::{Sources, fetch};
+use crate::fetch::{Download, Sources, fetch};
 
 /// Arguments of `data`.
 #[derive(Debug, clap::Subcommand)]
@@ -22,10 +22,10 @@ pub enum Command {
         /// builtin, cifar10, tiny-imagenet or folder:NAME.
         dataset: Dataset,
     },
-    /// Download a published data set: cifar10 or tiny-imagenet.
+    /// Download a published data set, or the corrupted copy of its test images.
     Fetch {
-        /// cifar10 or tiny-imagenet.
-        dataset: Dataset,
+        /// cifar10, tiny-imagenet, cifar10-c or tiny-imagenet-c.
+        dataset: Download,
     },
     /// Make a folder of <split>/<class>/*.{png,jpg} known as folder:NAME.
     Add {
@@ -71,7 +71,7 @@ impl Command {
                     "{msg} {bar:40} {bytes}/{total_bytes} {bytes_per_sec} {eta}",
                 )?);
                 let path = fetch(
-                    &dataset,
+                    dataset.clone(),
                     directory.datasets(),
                     &Sources::default(),
                     &mut |progress| {

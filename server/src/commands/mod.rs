@@ -3,6 +3,7 @@
 pub mod analyze;
 pub mod bench;
 pub mod calibrate;
+pub mod corrupt;
 pub mod data;
 pub mod devices;
 pub mod run;

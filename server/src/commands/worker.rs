@@ -1,6 +1,6 @@
 //! `selectivity-lab worker`: one run in a process of its own. Spec in, events out.
 //!
-//! The first line of standard input is the spec. Every event is one line of JSON on standard output. The
+//! The first line of standard input is the [`WorkerOrder`]. Every event is one line of JSON on standard output. The
 //! line `cancel` ends the run after its current step. Standard input is also the lifeline: when it
 //! closes, whoever started the worker is gone, and the worker ends at once.
 
@@ -11,10 +11,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use engine::train::{RunContext, run};
-use protocol::{Event, RunSpec};
+use protocol::{EvaluationSpec, Event, RunSpec};
+use serde::{Deserialize, Serialize};
 
 /// Exit status when the lifeline is cut.
 const ABANDONED: i32 = 3;
+
+/// What a worker is to do: the first line of its standard input.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WorkerOrder {
+    /// The run.
+    pub spec: RunSpec,
+    /// Evaluations that were asked for after its launch.
+    pub later_evaluations: Vec<EvaluationSpec>,
+}
 
 /// Arguments of `worker`.
 #[derive(Debug, clap::Args)]
@@ -31,9 +41,9 @@ impl Arguments {
     /// Runs to the end.
     ///
     /// # Errors
-    /// When the first line of standard input is no spec.
+    /// When the first line of standard input is no order.
     pub fn run(self) -> Result<(), Box<dyn Error>> {
-        let spec: RunSpec = read_line()?;
+        let order: WorkerOrder = read_line()?;
         let cancel = Arc::new(AtomicBool::new(false));
         let flag = cancel.clone();
         std::thread::spawn(move || {
@@ -51,7 +61,12 @@ impl Arguments {
             run_directory: self.run_directory,
             cancel,
         };
-        run(&spec, &context, &mut |event| say(&event));
+        run(
+            &order.spec,
+            &order.later_evaluations,
+            &context,
+            &mut |event| say(&event),
+        );
         Ok(())
     }
 }

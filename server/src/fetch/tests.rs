@@ -5,6 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 use flate2::Compression;
+use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
@@ -182,15 +183,20 @@ fn md5_of(bytes: &[u8]) -> String {
         .collect()
 }
 
+/// `published` on that server.
+fn sources_of(server: &Server, published: &[u8], kind: ArchiveKind) -> Archive {
+    Archive {
+        url: server.url.clone(),
+        md5: md5_of(published),
+        kind,
+        folder: FOLDER.to_owned(),
+    }
+}
+
 /// Sources whose CIFAR-10 is `published` on that server.
 fn sources(server: &Server, published: &[u8], kind: ArchiveKind) -> Sources {
     Sources {
-        cifar10: Archive {
-            url: server.url.clone(),
-            md5: md5_of(published),
-            kind,
-            folder: FOLDER.to_owned(),
-        },
+        cifar10: sources_of(server, published, kind),
         ..Sources::default()
     }
 }
@@ -482,8 +488,36 @@ fn busy_and_unfetchable_sets_are_refused() {
     );
     assert!(matches!(
         builtin,
-        Err(FetchError::NotFetchable(Dataset::Builtin))
+        Err(FetchError::NotFetchable(Download::Dataset(
+            Dataset::Builtin
+        )))
     ));
+}
+
+/// Fails when a plain archive is taken for a compressed one, or a corrupted set for the data set it is of.
+#[test]
+fn a_corrupted_set_is_fetched_from_its_plain_archive() {
+    let mut plain = Vec::new();
+    GzDecoder::new(good_tar().as_slice())
+        .read_to_end(&mut plain)
+        .unwrap();
+    let server = Server::start(plain.clone());
+    let sources = Sources {
+        cifar10_c: sources_of(&server, &plain, ArchiveKind::Tar),
+        ..Sources::default()
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let download: Download = "cifar10-c".parse().unwrap();
+    assert_eq!(download, Download::Corrupted(Dataset::Cifar10));
+    fetch(
+        download,
+        directory.path(),
+        &sources,
+        &mut |_| {},
+        &AtomicBool::new(false),
+    )
+    .unwrap();
+    assert_installed(directory.path());
 }
 
 /// Fails when a server that is not there is reported as anything but a network fault.

@@ -21,7 +21,8 @@ pub(super) fn install(job: &mut Job, part: &mut File) -> Result<PathBuf, FetchEr
     let new = temporary.path().join("new");
     fs::create_dir(&new).map_err(unusable)?;
     match job.archive.kind {
-        ArchiveKind::TarGz => unpack_tar(job, part, &new)?,
+        ArchiveKind::Tar => unpack_tar(job, part, &new, |file| Box::new(file))?,
+        ArchiveKind::TarGz => unpack_tar(job, part, &new, |file| Box::new(GzDecoder::new(file)))?,
         ArchiveKind::Zip => unpack_zip(job, part, &new)?,
     }
     job.check_cancelled()?;
@@ -56,14 +57,19 @@ fn bad(job: &Job, problem: String) -> FetchError {
     }
 }
 
-fn unpack_tar(job: &mut Job, part: &mut File, into: &Path) -> Result<(), FetchError> {
+fn unpack_tar(
+    job: &mut Job,
+    part: &mut File,
+    into: &Path,
+    decoder: fn(BufReader<&mut File>) -> Box<dyn Read + '_>,
+) -> Result<(), FetchError> {
     let total = part
         .metadata()
         .map_err(|e| FetchError::file(into, e))?
         .len();
     let mut place = part.try_clone().map_err(|e| FetchError::file(into, e))?;
     let broken = |job: &Job, error: io::Error| bad(job, error.to_string());
-    let mut archive = tar::Archive::new(GzDecoder::new(BufReader::new(part)));
+    let mut archive = tar::Archive::new(decoder(BufReader::new(part)));
     for entry in archive.entries().map_err(|error| broken(job, error))? {
         job.check_cancelled()?;
         let mut entry = entry.map_err(|error| broken(job, error))?;
@@ -90,7 +96,7 @@ fn unpack_tar(job: &mut Job, part: &mut File, into: &Path) -> Result<(), FetchEr
             }
             Err(source) => return Err(entry_failed(job, into, &name, source)),
         }
-        // Both handles share one position: where reading is in the compressed file.
+        // Both handles share one position: where reading is in the file as it was downloaded.
         let bytes = place.stream_position().unwrap_or(total);
         job.report(FetchStep::Unpacking, bytes, Some(total));
     }

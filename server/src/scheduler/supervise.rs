@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 
 use super::{Command, Scheduler, lock};
 use crate::clock::now;
+use crate::commands::worker::WorkerOrder;
 use crate::store::StoreError;
 
 /// How long a worker may take to end by itself after it was told to cancel.
@@ -81,10 +82,14 @@ async fn start(scheduler: &Scheduler, run: &Run) -> Result<Worker, String> {
     let (Some(mut input), Some(errors)) = (child.stdin.take(), child.stderr.take()) else {
         return Err("a worker started without its pipes".into());
     };
-    let mut spec = serde_json::to_vec(&run.spec).map_err(|error| error.to_string())?;
-    spec.push(b'\n');
+    let order = WorkerOrder {
+        spec: run.spec.clone(),
+        later_evaluations: run.later_evaluations.clone(),
+    };
+    let mut order = serde_json::to_vec(&order).map_err(|error| error.to_string())?;
+    order.push(b'\n');
     // A worker that is gone already is seen at the end of its output, and its last words say more.
-    let _ = input.write_all(&spec).await;
+    let _ = input.write_all(&order).await;
     let quoted = Arc::new(Mutex::new(VecDeque::new()));
     let errors = tokio::spawn(keep_errors(
         scheduler.clone(),
@@ -234,7 +239,11 @@ async fn take(
             });
             Ok(None)
         }
-        Event::Started(_) | Event::Epoch(_) | Event::Log { .. } => {
+        Event::Started(_)
+        | Event::Epoch(_)
+        | Event::Trained(_)
+        | Event::Measured(_)
+        | Event::Log { .. } => {
             scheduler.publish(run_id, &event).await?;
             Ok(None)
         }

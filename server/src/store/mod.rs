@@ -7,6 +7,7 @@
 mod calibrations;
 mod events;
 mod experiments;
+mod measurements;
 mod runs;
 
 use std::path::Path;
@@ -19,8 +20,14 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 pub use experiments::ExperimentQuery;
 
 /// The migrations, in order; a new one is one line.
-const MIGRATIONS: [(i64, &str, &str); 1] =
-    [(1, "store", include_str!("../../migrations/0001_store.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "store", include_str!("../../migrations/0001_store.sql")),
+    (
+        2,
+        "evaluations",
+        include_str!("../../migrations/0002_evaluations.sql"),
+    ),
+];
 
 /// The store cannot do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +47,11 @@ pub enum StoreError {
     /// There is no such run.
     #[error("there is no run {0}")]
     NoRun(i64),
+    /// The run is queued or running, or has no result yet.
+    #[error(
+        "run {0} cannot be evaluated again now: only a trained run that is not queued or running can"
+    )]
+    NotEvaluable(i64),
     /// The experiment is still at work.
     #[error("{active} runs of experiment {experiment} are queued or running; cancel it first")]
     Active {
@@ -69,23 +81,18 @@ impl Store {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(10));
+        // A migration may replace a table; with foreign keys on, that would delete what refers to it.
+        let migrating = SqlitePoolOptions::new()
+            .max_connections(1)
+            .connect_with(options.clone().foreign_keys(false))
+            .await?;
+        let migrated = migrate(&migrating, &MIGRATIONS).await;
+        migrating.close().await;
+        migrated?;
         let pool = SqlitePoolOptions::new()
             .max_connections(8)
             .connect_with(options)
             .await?;
-        let migrations = MIGRATIONS
-            .iter()
-            .map(|&(version, description, sql)| {
-                Migration::new(
-                    version,
-                    description.into(),
-                    MigrationType::Simple,
-                    sqlx::SqlStr::from_static(sql),
-                    false,
-                )
-            })
-            .collect();
-        Migrator::with_migrations(migrations).run(&pool).await?;
         Ok(Store { pool })
     }
 
@@ -98,3 +105,26 @@ impl Store {
         Ok(())
     }
 }
+
+/// Applies the migrations that the store lacks.
+async fn migrate(
+    pool: &SqlitePool,
+    migrations: &[(i64, &'static str, &'static str)],
+) -> Result<(), sqlx::migrate::MigrateError> {
+    let migrations = migrations
+        .iter()
+        .map(|&(version, description, sql)| {
+            Migration::new(
+                version,
+                description.into(),
+                MigrationType::Simple,
+                sqlx::SqlStr::from_static(sql),
+                false,
+            )
+        })
+        .collect();
+    Migrator::with_migrations(migrations).run(pool).await
+}
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteRow;
 use super::{Store, StoreError};
 use crate::clock::now;
 
-const COLUMNS: &str = "id, experiment_id, spec, state, reason, queued_at, started_at, ended_at, started, epochs_done,
+const COLUMNS: &str = "id, experiment_id, spec, state, reason, queued_at, started_at, ended_at, started, epochs_done, later_evaluations,
     (SELECT metrics FROM epochs WHERE run_id = runs.id ORDER BY epoch DESC LIMIT 1) AS latest_epoch";
 
 impl Store {
@@ -41,18 +41,18 @@ impl Store {
         rows.iter().map(read_run).collect()
     }
 
-    /// The finished runs of an experiment, results with every unit.
+    /// The trained runs of an experiment, results with every unit.
     ///
     /// # Errors
     /// When there is no such experiment.
-    pub async fn finished_runs_with_units(
+    pub async fn trained_runs_with_units(
         &self,
         experiment_id: i64,
     ) -> Result<Vec<Run>, StoreError> {
         self.must_exist(experiment_id).await?;
         let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
             "SELECT {COLUMNS}, result_with_units AS result FROM runs
-             WHERE experiment_id = ? AND state = 'finished' ORDER BY id"
+             WHERE experiment_id = ? AND result IS NOT NULL ORDER BY id"
         )))
         .bind(experiment_id)
         .fetch_all(&self.pool)
@@ -199,10 +199,35 @@ pub(super) async fn apply(
             return Ok(true);
         }
         Event::Log { .. } | Event::Progress(_) => return Ok(true),
+        Event::Trained(result) => {
+            // A run that only evaluates says its result again; it is kept as first measured, and told once.
+            let changed = sqlx::query(
+                "UPDATE runs SET result = ?, result_with_units = ? WHERE id = ? AND result IS NULL",
+            )
+            .bind(serde_json::to_string(&result.without_units())?)
+            .bind(serde_json::to_string(result)?)
+            .bind(run_id)
+            .execute(&mut **transaction)
+            .await?;
+            return Ok(changed.rows_affected() > 0);
+        }
+        Event::Measured(measurement) => {
+            let inserted = sqlx::query(
+                "INSERT INTO measurements (run_id, key, measured_at, measurement) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            )
+            .bind(run_id)
+            .bind(measurement.key())
+            .bind(at)
+            .bind(serde_json::to_string(measurement)?)
+            .execute(&mut **transaction)
+            .await?;
+            return Ok(inserted.rows_affected() > 0);
+        }
         Event::Finished(result) => {
             let changed = sqlx::query(
-                "UPDATE runs SET state = 'finished', reason = NULL, ended_at = ?, result = ?, result_with_units = ?
-                 WHERE id = ? AND state = 'running'",
+                "UPDATE runs SET state = 'finished', reason = NULL, ended_at = ?1,
+                     result = coalesce(result, ?2), result_with_units = coalesce(result_with_units, ?3)
+                 WHERE id = ?4 AND state = 'running'",
             )
             .bind(at)
             .bind(serde_json::to_string(&result.without_units())?)
@@ -251,6 +276,7 @@ fn read_run(row: &SqliteRow) -> Result<Run, StoreError> {
         epochs_done: row.try_get("epochs_done")?,
         latest_epoch: json(row.try_get("latest_epoch")?)?,
         progress: None,
+        later_evaluations: serde_json::from_str(row.try_get("later_evaluations")?)?,
         result: json(row.try_get("result")?)?,
     })
 }

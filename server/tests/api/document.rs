@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::common::Lab;
 
 /// Every route of the API; a new one is added here by whoever adds it.
-const ROUTES: [(&str, &str); 31] = [
+const ROUTES: [(&str, &str); 37] = [
     ("get", "/health"),
     ("get", "/devices"),
     ("get", "/options"),
@@ -26,6 +26,8 @@ const ROUTES: [(&str, &str); 31] = [
     ("get", "/experiments/{id}/runs"),
     ("get", "/experiments/{id}/metrics"),
     ("get", "/experiments/{id}/summary"),
+    ("post", "/experiments/{id}/evaluate"),
+    ("get", "/experiments/{id}/scatter"),
     ("get", "/experiments/{id}/export.csv"),
     ("get", "/experiments/{id}/export.json"),
     ("post", "/resume"),
@@ -35,6 +37,13 @@ const ROUTES: [(&str, &str); 31] = [
     ("get", "/runs/{id}/artifacts"),
     ("get", "/runs/{id}/artifacts/{name}"),
     ("get", "/runs/{id}/export.csv"),
+    ("get", "/runs/{id}/measurements"),
+    ("get", "/runs/{id}/corrupted-samples"),
+    (
+        "get",
+        "/datasets/{id}/corrupted/{conditions}/{corruption}/{severity}/{file}",
+    ),
+    ("post", "/runs/{id}/evaluate"),
     ("post", "/runs/{id}/cancel"),
     ("post", "/runs/{id}/resume"),
     ("get", "/events"),

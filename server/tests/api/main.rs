@@ -5,6 +5,7 @@ mod common;
 
 mod datasets;
 mod document;
+mod evaluations;
 mod events;
 mod experiments;
 mod exports;

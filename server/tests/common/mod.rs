@@ -10,7 +10,10 @@ use std::time::{Duration, Instant};
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use protocol::api::{ApiError, Experiment};
-use protocol::{Augmentation, Dataset, ExperimentSpec, Network, Run, RunState, TrainingSpec};
+use protocol::evaluation::CorruptionSpec;
+use protocol::{
+    Augmentation, Dataset, EvaluationSpec, ExperimentSpec, Network, Run, RunState, TrainingSpec,
+};
 use serde::de::DeserializeOwned;
 use server::api::{AppState, app};
 use server::catalogue::Catalogue;
@@ -214,10 +217,18 @@ pub fn small(alphas: &[f64], epochs: u32) -> ExperimentSpec {
             validation_images_per_class: 2,
             train_images_per_class: Some(10),
         },
+        evaluation: EvaluationSpec::default(),
     }
 }
 
 /// An experiment that would take hours: for tests that end it.
 pub fn endless(alphas: &[f64]) -> ExperimentSpec {
     small(alphas, 10_000)
+}
+
+/// Every corruption at every severity, on `images` test images.
+pub fn corruptions(images: u32) -> EvaluationSpec {
+    EvaluationSpec {
+        corruptions: Some(CorruptionSpec::everything(Some(images))),
+    }
 }

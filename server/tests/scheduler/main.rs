@@ -4,6 +4,7 @@
 mod common;
 
 mod command;
+mod evaluations;
 mod faults;
 mod processes;
 mod restart;

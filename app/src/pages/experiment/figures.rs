@@ -1,10 +1,11 @@
-//! The experiment's four figures.
+//! The experiment's figures.
 
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::query_signal_with_options;
 
 use super::Now;
+use super::corruptions::{CorruptionFigure, Selection};
 use crate::figure::training_curves::Quantity;
 use crate::figure::{
     Figure, accuracy_selectivity, alpha_selectivity, layer_profile, training_curves,
@@ -13,12 +14,13 @@ use crate::format;
 
 /// The figures, side by side where there is room.
 #[component]
-pub fn Figures(now: Now) -> impl IntoView {
+pub fn Figures(now: Now, selection: Memo<Selection>) -> impl IntoView {
     let Now {
         experiment,
         runs,
         metrics,
         summary,
+        ..
     } = now;
     let points = Memo::new(move |_| runs.with(|runs| accuracy_selectivity::points(runs)));
     let (chosen, choose) = query_signal_with_options::<String>(
@@ -88,6 +90,7 @@ pub fn Figures(now: Now) -> impl IntoView {
                 table=Signal::derive(move || summary.with(alpha_selectivity::table))
                 plot=move |theme| points.with(|points| summary.with(|summary| alpha_selectivity::plot(points, summary, theme)))
             />
+            <CorruptionFigure now selection />
             <Figure
                 id="figure-training"
                 question="How did training go?"

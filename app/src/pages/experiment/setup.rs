@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use protocol::api::Experiment;
 
-use crate::components::{AlphaChips, training_facts};
+use crate::components::{AlphaChips, evaluation_facts, training_facts};
 use crate::format;
 
 /// Configuration, notes and exports of an experiment.
@@ -37,12 +37,14 @@ pub fn Setup(
                 <div><dt>"Seeds"</dt><dd>{seeds}</dd></div>
                 <div><dt>"Created"</dt><dd>{format::timestamp(created_at)}</dd></div>
                 {training_facts(&spec.training)}
+                {evaluation_facts(&spec.evaluation)}
             </dl>
             <p class="exports">
                 "Download: "
                 <a href=export("csv?table=runs") download="" rel="external">"runs (CSV)"</a>", "
                 <a href=export("csv?table=epochs") download="" rel="external">"epochs (CSV)"</a>", "
                 <a href=export("csv?table=units") download="" rel="external">"units (CSV)"</a>", "
+                <a href=export("csv?table=corruptions") download="" rel="external">"corruptions (CSV)"</a>", "
                 <a href=export("json") download="" rel="external">"everything (JSON)"</a>
             </p>
         </section>

@@ -39,7 +39,7 @@ pub fn Cost(
             // An answer to what is no longer asked, or on a page that was left, is dropped.
             if newest.try_get_value() == Some(number) {
                 if let Err(error) = &answer {
-                    form.refuse(error);
+                    form.inputs.refuse(error);
                 }
                 estimate.set(Some(answer));
                 asking.set(false);

@@ -6,7 +6,7 @@ use protocol::Augmentation;
 use protocol::api::{DatasetInfo, DatasetStatus, DeviceInfo, FormOptions};
 
 use super::Form;
-use super::field::{Choice, Field, Input};
+use crate::components::{Choice, CorruptionFields, Field, Input};
 use crate::format;
 use crate::parse;
 
@@ -43,7 +43,7 @@ fn with_current(mut choices: Vec<Choice>, current: &str, missing: &str) -> Vec<C
     choices
 }
 
-/// Every field, in three groups.
+/// Every field, in groups.
 #[component]
 pub fn Fields(
     /// The form.
@@ -51,8 +51,10 @@ pub fn Fields(
     /// What can be chosen.
     options: FormOptions,
 ) -> impl IntoView {
+    let inputs = form.inputs;
     let current = |path: &str| {
-        form.draft
+        inputs
+            .draft
             .with_untracked(|draft| draft.get(path).to_owned())
     };
     let networks = options
@@ -81,7 +83,7 @@ pub fn Fields(
         })
         .collect();
     let network_hint = Signal::derive(move || {
-        let network = form
+        let network = inputs
             .draft
             .with(|draft| draft.get("network").parse::<protocol::Network>());
         network.map_or_else(
@@ -90,7 +92,7 @@ pub fn Fields(
         )
     });
     let seeds_hint = Signal::derive(move || {
-        let seeds = form.draft.with(|draft| parse::seeds(draft.get("seeds")));
+        let seeds = inputs.draft.with(|draft| parse::seeds(draft.get("seeds")));
         let count = seeds.map_or_else(
             |_| String::new(),
             |seeds| {
@@ -104,7 +106,7 @@ pub fn Fields(
     });
     let sets = StoredValue::new(options.datasets);
     let missing = move || {
-        let chosen = form.draft.with(|draft| draft.get("dataset").to_owned());
+        let chosen = inputs.draft.with(|draft| draft.get("dataset").to_owned());
         let absent = sets.with_value(|sets| {
             sets.iter()
                 .any(|set| set.id.to_string() == chosen && set.status != DatasetStatus::Installed)
@@ -123,30 +125,34 @@ pub fn Fields(
         <div class="groups">
             <fieldset>
                 <legend>"What"</legend>
-                <Field form path="name" label="Name" input=words.clone() />
-                <Field form path="notes" label="Notes" input=Input::Lines hint=text("Why it is run. Optional.") />
-                <Field form path="network" label="Network" input=Input::Select(networks) hint=network_hint />
-                <Field form path="dataset" label="Data set" input=Input::Select(datasets) />
+                <Field inputs path="name" label="Name" input=words.clone() />
+                <Field inputs path="notes" label="Notes" input=Input::Lines hint=text("Why it is run. Optional.") />
+                <Field inputs path="network" label="Network" input=Input::Select(networks) hint=network_hint />
+                <Field inputs path="dataset" label="Data set" input=Input::Select(datasets) />
                 {missing}
-                <Field form path="device" label="Device" input=Input::Select(devices) />
+                <Field inputs path="device" label="Device" input=Input::Select(devices) />
             </fieldset>
             <fieldset>
                 <legend>"Compared"</legend>
-                <Field form path="alphas" label="Alphas" input=words.clone() hint=text("Loss = cross-entropy − α × selectivity: above 0 promotes selectivity, below 0 suppresses it, 0 is the control.") />
-                <Field form path="seeds" label="Seeds" input=words.clone() hint=seeds_hint />
+                <Field inputs path="alphas" label="Alphas" input=words.clone() hint=text("Loss = cross-entropy − α × selectivity: above 0 promotes selectivity, below 0 suppresses it, 0 is the control.") />
+                <Field inputs path="seeds" label="Seeds" input=words.clone() hint=seeds_hint />
             </fieldset>
             <fieldset class="columns">
                 <legend>"Training"</legend>
-                <Field form path="training.epochs" label="Epochs" input=whole.clone() />
-                <Field form path="training.batch_size" label="Batch size" input=whole.clone() hint=text("Images a step.") />
-                <Field form path="training.learning_rate" label="Learning rate" input=decimal.clone() hint=text("SGD's, at the start.") />
-                <Field form path="training.momentum" label="Momentum" input=decimal.clone() />
-                <Field form path="training.learning_rate_milestones" label="Lower it after epochs" input=words.clone() hint=text("For example 100, 150. Empty: never.") />
-                <Field form path="training.learning_rate_factor" label="Multiply it by" input=decimal.clone() />
-                <Field form path="training.weight_decay" label="Weight decay" input=decimal />
-                <Field form path="training.augmentation" label="Augmentation" input=Input::Select(augmentations) />
-                <Field form path="training.train_images_per_class" label="Training images a class" input=whole.clone() hint=text("Empty: all that are left.") />
-                <Field form path="training.validation_images_per_class" label="Validation images a class" input=whole hint=text("Held out to choose the best epoch.") />
+                <Field inputs path="training.epochs" label="Epochs" input=whole.clone() />
+                <Field inputs path="training.batch_size" label="Batch size" input=whole.clone() hint=text("Images a step.") />
+                <Field inputs path="training.learning_rate" label="Learning rate" input=decimal.clone() hint=text("SGD's, at the start.") />
+                <Field inputs path="training.momentum" label="Momentum" input=decimal.clone() />
+                <Field inputs path="training.learning_rate_milestones" label="Lower it after epochs" input=words.clone() hint=text("For example 100, 150. Empty: never.") />
+                <Field inputs path="training.learning_rate_factor" label="Multiply it by" input=decimal.clone() />
+                <Field inputs path="training.weight_decay" label="Weight decay" input=decimal />
+                <Field inputs path="training.augmentation" label="Augmentation" input=Input::Select(augmentations) />
+                <Field inputs path="training.train_images_per_class" label="Training images a class" input=whole.clone() hint=text("Empty: all that are left.") />
+                <Field inputs path="training.validation_images_per_class" label="Validation images a class" input=whole hint=text("Held out to choose the best epoch.") />
+            </fieldset>
+            <fieldset class="wide">
+                <legend>"Tests after training"</legend>
+                <CorruptionFields inputs dataset=Signal::derive(move || inputs.get("dataset")) />
             </fieldset>
         </div>
     }

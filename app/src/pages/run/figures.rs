@@ -81,7 +81,7 @@ pub fn Figures(run: RwSignal<Run>, epochs: RwSignal<Vec<EpochMetrics>>) -> impl 
                 id="figure-run-units"
                 question="How selective are single units?"
                 subtitle=Signal::derive(move || format!("Selectivity of each unit, 0 to 1{}. Box: median and quartiles; whiskers: 1.5 interquartile ranges", units_n()))
-                waiting="The run is not finished: units are measured with the best epoch's weights on the test images."
+                waiting="The run is not trained: units are measured with the best epoch's weights on the test images."
                 table=Signal::derive(move || result.with(|result| classes.with(|classes| run_units::table(result.as_ref(), classes))))
                 plot=move |theme| result.with(|result| run_units::plot(result.as_ref(), theme))
             />

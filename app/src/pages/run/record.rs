@@ -5,7 +5,7 @@ use protocol::Run;
 use protocol::event::LogLevel;
 
 use super::Now;
-use crate::components::training_facts;
+use crate::components::{evaluation_facts, training_facts};
 use crate::format;
 
 /// Configuration, log, artifacts and exports.
@@ -48,6 +48,7 @@ pub fn Record(now: Now) -> impl IntoView {
                 <div><dt>"Data set"</dt><dd>{spec.dataset.label()}</dd></div>
                 <div><dt>"Device"</dt><dd><code>{spec.device.clone()}</code></dd></div>
                 {training_facts(&spec.training)}
+                {evaluation_facts(&spec.evaluation)}
                 <div><dt>"Queued"</dt><dd>{format::timestamp(queued_at)}</dd></div>
                 <div><dt>"Started"</dt><dd>{time(|run| run.started_at)}</dd></div>
                 <div><dt>"Ended"</dt><dd>{time(|run| run.ended_at)}</dd></div>
@@ -56,7 +57,8 @@ pub fn Record(now: Now) -> impl IntoView {
             <p class="exports">
                 "Download: "
                 <a href=export("epochs") download="" rel="external">"epochs (CSV)"</a>", "
-                <a href=export("units") download="" rel="external">"units (CSV)"</a>
+                <a href=export("units") download="" rel="external">"units (CSV)"</a>", "
+                <a href=export("corruptions") download="" rel="external">"corruptions (CSV)"</a>
             </p>
         </section>
         <section aria-labelledby="artifacts-title">

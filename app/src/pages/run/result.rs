@@ -1,4 +1,4 @@
-//! The result of a finished run, with n and interval.
+//! The result of a trained run, with n and interval.
 
 use leptos::prelude::*;
 use protocol::{Run, RunResult};
@@ -6,7 +6,7 @@ use protocol::{Run, RunResult};
 use crate::format;
 
 /// A share with n and Wilson's interval.
-fn share(share: f64, n: u32) -> String {
+pub fn share(share: f64, n: u32) -> String {
     let interval = format::wilson(share, n.into()).map_or_else(String::new, |[low, high]| {
         format!(
             ", 95 % {} to {}",

@@ -50,6 +50,15 @@ pub fn read_images(path: &Path, labels: Vec<u32>) -> Result<ImageSet, EngineErro
     Ok(ImageSet::new(planes, labels, height, width)?)
 }
 
+/// Shape of the array in an `.npy` file, from its header.
+///
+/// # Errors
+/// When the file is no `.npy` file.
+pub fn npy_shape(path: &Path) -> Result<Vec<usize>, EngineError> {
+    let file = open(path)?;
+    Ok(file.shape().iter().map(|&side| side as usize).collect())
+}
+
 /// Labels from an `.npy` file of whole numbers, `[labels]`, each 0 to `classes` - 1.
 ///
 /// # Errors

@@ -3,10 +3,13 @@
 //! Keys are those of the independent reference (`make_reference.py`), so that its values and ours
 //! can be laid side by side. A new analysis is one new file and one line in [`ANALYSES`].
 
+mod corruptions;
 mod input;
 mod regulariser;
 mod report;
 mod selectivity;
+
+use std::path::Path;
 
 use burn::tensor::Device;
 
@@ -14,7 +17,7 @@ use crate::EngineError;
 use crate::data::ImageSet;
 use crate::networks::Model;
 
-pub use input::{read_images, read_labels};
+pub use input::{npy_shape, read_images, read_labels};
 pub use report::{Array, Report};
 
 /// A network and the images it is measured on.
@@ -25,6 +28,8 @@ pub struct Subject<'a> {
     pub device: &'a Device,
     /// Images and labels.
     pub images: &'a ImageSet,
+    /// A folder of corrupted copies of the images in CIFAR10-C's layout.
+    pub corruptions: Option<&'a Path>,
 }
 
 /// One analysis.
@@ -37,7 +42,11 @@ pub struct Analysis {
 }
 
 /// Every analysis, in the order in which they run.
-pub const ANALYSES: [Analysis; 2] = [selectivity::ANALYSIS, regulariser::ANALYSIS];
+pub const ANALYSES: [Analysis; 3] = [
+    selectivity::ANALYSIS,
+    regulariser::ANALYSIS,
+    corruptions::ANALYSIS,
+];
 
 /// Runs the analyses called `names`, or all of them when there are none.
 ///

@@ -130,6 +130,14 @@ pub enum DataError {
         /// Height found, in pixels.
         found_height: u32,
     },
+    /// A published corrupted set is not of the clean images, or not as it was published.
+    #[error("{} {problem}; fetch it again, or use generated corruptions", path.display())]
+    WrongArray {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was found and expected.
+        problem: String,
+    },
     /// The images do not fit into memory.
     #[error("{images} images of {width}x{height} pixels need {} MiB of memory, more than there is; use smaller or fewer images", bytes >> 20)]
     TooLarge {

@@ -14,8 +14,12 @@ use std::io::Cursor;
 use std::path::Path;
 
 use image::{ImageFormat, RgbImage};
-use protocol::Dataset;
 use protocol::api::{DatasetInfo, DatasetStatus};
+use protocol::corruption::ParameterTable;
+use protocol::evaluation::{CorruptionConditions, CorruptionSource};
+use protocol::{Corruption, Dataset};
+
+use crate::corruptions::Corruptor;
 
 mod augment;
 mod builtin;
@@ -24,6 +28,7 @@ mod error;
 mod files;
 mod folder;
 mod images;
+mod published;
 mod source;
 mod split;
 mod tiny_imagenet;
@@ -31,6 +36,7 @@ mod tiny_imagenet;
 pub use augment::{augment, to_unit_interval};
 pub use error::DataError;
 pub use images::{CHANNELS, ImageSet, SplitName};
+pub use published::{CIFAR10_C, CleanImages, PublishedCorruptions, TINY_IMAGENET_C};
 pub use split::{Split, split};
 
 use source::{Source, Statistics};
@@ -132,6 +138,22 @@ pub fn describe(dataset: &Dataset, directory: &Path) -> DatasetInfo {
         path: source.path().map(|path| path.display().to_string()),
         facts,
         fetchable: source.is_fetchable(),
+        corrupted: published_folder(dataset).map(|folder| {
+            if directory.join(folder).is_dir() {
+                DatasetStatus::Installed
+            } else {
+                DatasetStatus::Missing
+            }
+        }),
+    }
+}
+
+/// Folder, in the data sets directory, of the published corrupted copy of a data set's test images.
+pub fn published_folder(dataset: &Dataset) -> Option<&'static str> {
+    match dataset {
+        Dataset::Cifar10 => Some(CIFAR10_C),
+        Dataset::TinyImagenet => Some(TINY_IMAGENET_C),
+        Dataset::Builtin | Dataset::Folder(_) => None,
     }
 }
 
@@ -145,7 +167,15 @@ pub fn list(directory: &Path) -> Vec<DatasetInfo> {
         .unwrap_or_default()
         .into_iter()
         .filter_map(|name| name.into_string().ok())
-        .filter(|name| ![cifar10::FOLDER, tiny_imagenet::FOLDER].contains(&name.as_str()))
+        .filter(|name| {
+            ![
+                cifar10::FOLDER,
+                tiny_imagenet::FOLDER,
+                CIFAR10_C,
+                TINY_IMAGENET_C,
+            ]
+            .contains(&name.as_str())
+        })
         .filter(|name| directory.join(name).join(folder::TRAIN).is_dir())
         .filter_map(|name| format!("folder:{name}").parse().ok());
     known
@@ -179,6 +209,22 @@ pub fn samples(
     Ok(chosen)
 }
 
+/// The test images of a data set, all of them checked.
+///
+/// # Errors
+/// A [`DataError`] for the first thing that is wrong.
+pub fn test_images(dataset: &Dataset, directory: &Path) -> Result<ImageSet, DataError> {
+    installed(dataset, directory)?.load(SplitName::Test)
+}
+
+/// The label of every test image, without decoding the images.
+///
+/// # Errors
+/// A [`DataError`] when the data set is missing, or its listing or labels are wrong.
+pub fn test_labels(dataset: &Dataset, directory: &Path) -> Result<Vec<u32>, DataError> {
+    installed(dataset, directory)?.labels(SplitName::Test)
+}
+
 /// One image of a split as PNG; `index` is as in [`load`]. Reads that image alone.
 ///
 /// # Errors
@@ -190,6 +236,52 @@ pub fn image_png(
     index: usize,
 ) -> Result<Vec<u8>, DataError> {
     let picture = installed(dataset, directory)?.picture(split, index)?;
+    png(&picture, index)
+}
+
+/// One corrupted test image as PNG; `index` is that of the clean test image. Reads that image alone.
+///
+/// # Errors
+/// As [`image_png`], and when a published set is asked for that is not there or does not fit.
+pub fn corrupted_image_png(
+    dataset: &Dataset,
+    directory: &Path,
+    conditions: CorruptionConditions,
+    corruption: Corruption,
+    severity: u8,
+    index: usize,
+) -> Result<Vec<u8>, DataError> {
+    let source = installed(dataset, directory)?;
+    let mut picture = source.picture(SplitName::Test, index)?;
+    let (height, width) = (picture.height, picture.width);
+    picture.pixels = match conditions.source {
+        CorruptionSource::Generated => Corruptor::new(
+            ParameterTable::for_size(height, width),
+            conditions.corruption_seed,
+        )
+        .corrupt(
+            corruption,
+            severity,
+            index as u64,
+            &picture.pixels,
+            height,
+            width,
+        ),
+        CorruptionSource::Published => {
+            let labels = source.labels(SplitName::Test)?;
+            let clean = CleanImages {
+                labels: &labels,
+                height,
+                width,
+            };
+            PublishedCorruptions::open(dataset, directory, clean, &[corruption], &[severity])?
+                .images(corruption, severity, &[index])?
+        }
+    };
+    png(&picture, index)
+}
+
+fn png(picture: &source::Picture, index: usize) -> Result<Vec<u8>, DataError> {
     let size = picture.height * picture.width;
     let image = RgbImage::from_fn(picture.width as u32, picture.height as u32, |x, y| {
         let at = y as usize * picture.width + x as usize;

@@ -88,7 +88,7 @@ impl TinyImagenet {
     }
 
     /// The identifiers of the classes, sorted: a label is an index into them.
-    fn wnids(&self) -> Result<Vec<String>, DataError> {
+    pub(super) fn wnids(&self) -> Result<Vec<String>, DataError> {
         let lines = Lines::read(self.folder.join("wnids.txt"))?;
         let mut wnids = BTreeSet::new();
         for line in lines.iter() {
@@ -166,7 +166,7 @@ impl TinyImagenet {
         Ok(all)
     }
 
-    fn test_files(&self) -> Result<Vec<LabelledFile>, DataError> {
+    pub(super) fn test_files(&self) -> Result<Vec<LabelledFile>, DataError> {
         let wnids = self.wnids()?;
         let labels: BTreeMap<&str, u32> = wnids.iter().map(String::as_str).zip(0..).collect();
         let folder = self.folder.join("val").join("images");

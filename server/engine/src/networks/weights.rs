@@ -1,6 +1,7 @@
 //! Weights in and out of files, in the naming of the usual PyTorch implementations, so that a
 //! network trained here opens there and the other way round.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use burn::module::{Module, ModuleVisitor, Param};
@@ -9,6 +10,7 @@ use burn::store::{
     PytorchStore, SafetensorsStore,
 };
 use burn::tensor::{Device, Tensor};
+use safetensors::SafeTensors;
 
 use super::{Body, Model, ModelConfig};
 use crate::EngineError;
@@ -106,6 +108,19 @@ fn check(result: &ApplyResult) -> Result<(), String> {
         )),
         None => Ok(()),
     }
+}
+
+/// What the header of a safetensors file says besides its tensors.
+///
+/// # Errors
+/// When the file cannot be read, or is no safetensors file.
+pub fn metadata(path: &Path) -> Result<HashMap<String, String>, EngineError> {
+    let bytes = std::fs::read(path).map_err(EngineError::file("cannot read", path))?;
+    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| EngineError::Weights {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    })?;
+    Ok(header.metadata().clone().unwrap_or_default())
 }
 
 /// Writes the weights of `model` (in inference mode) as safetensors, with `metadata` in its header.

@@ -1,8 +1,65 @@
-//! One field of the form: its label, its input, its hint, and what is wrong with it.
+//! The fields of forms: label, input, hint, and what is wrong with it.
 
 use leptos::prelude::*;
+use protocol::api::ApiError;
+use protocol::validate::FieldError;
 
-use super::Form;
+use crate::draft::Draft;
+
+/// What a form holds: what was typed, and what is wrong with it.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs {
+    /// What was typed.
+    pub draft: RwSignal<Draft>,
+    /// What the form itself finds wrong.
+    own: Signal<Vec<FieldError>>,
+    /// What the server refused; each until its field is edited.
+    refused: RwSignal<Vec<FieldError>>,
+}
+
+impl Inputs {
+    /// A form that holds `draft`, in which `own` finds what is wrong.
+    pub fn new(draft: RwSignal<Draft>, own: Signal<Vec<FieldError>>) -> Inputs {
+        Inputs {
+            draft,
+            own,
+            refused: RwSignal::new(Vec::new()),
+        }
+    }
+
+    /// What the field at `path` holds.
+    pub fn get(self, path: &str) -> String {
+        self.draft.with(|draft| draft.get(path).to_owned())
+    }
+
+    /// Keeps what was typed.
+    pub fn edit(self, path: &'static str, value: String) {
+        self.draft.update(|draft| draft.set(path, value));
+        if self
+            .refused
+            .with_untracked(|refused| refused.iter().any(|error| error.field == path))
+        {
+            self.refused
+                .update(|refused| refused.retain(|error| error.field != path));
+        }
+    }
+
+    /// Everything wrong with the field at `path`.
+    pub fn errors_at(self, path: &str) -> Vec<String> {
+        let mut reasons: Vec<String> = Vec::new();
+        for error in self.own.get().into_iter().chain(self.refused.get()) {
+            if error.field == path && !reasons.contains(&error.reason) {
+                reasons.push(error.reason);
+            }
+        }
+        reasons
+    }
+
+    /// Shows what the server refused at its fields.
+    pub fn refuse(self, error: &ApiError) {
+        self.refused.try_set(error.fields.clone());
+    }
+}
 
 /// A choice of a select.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +68,16 @@ pub struct Choice {
     pub value: String,
     /// What a person reads.
     pub label: String,
+}
+
+impl Choice {
+    /// A choice of `value` that a person reads as `label`.
+    pub fn new(value: impl Into<String>, label: impl Into<String>) -> Choice {
+        Choice {
+            value: value.into(),
+            label: label.into(),
+        }
+    }
 }
 
 /// How a field is edited.
@@ -33,7 +100,7 @@ pub fn input_id(path: &str) -> String {
 #[component]
 pub fn Field(
     /// The form it is of.
-    form: Form,
+    inputs: Inputs,
     /// Its path in the spec, for example `training.epochs`.
     path: &'static str,
     /// What a person calls it.
@@ -47,11 +114,11 @@ pub fn Field(
     let id = input_id(path);
     let hint_id = format!("{id}-hint");
     let error_id = format!("{id}-error");
-    let errors = Memo::new(move |_| form.errors_at(path));
+    let errors = Memo::new(move |_| inputs.errors_at(path));
     let wrong = move || !errors.with(Vec::is_empty);
     let described = format!("{hint_id} {error_id}");
-    let value = move || form.draft.with(|draft| draft.get(path).to_owned());
-    let edit = move |value: String| form.edit(path, value);
+    let value = move || inputs.get(path);
+    let edit = move |value: String| inputs.edit(path, value);
     let invalid = move || wrong().to_string();
     let element = match input {
         Input::Line(mode) => view! {
@@ -77,7 +144,7 @@ pub fn Field(
                 .into_iter()
                 .map(|choice| {
                     let own = choice.value.clone();
-                    let selected = move || form.draft.with(|draft| draft.get(path) == own);
+                    let selected = move || inputs.draft.with(|draft| draft.get(path) == own);
                     view! { <option value=choice.value selected=selected>{choice.label}</option> }
                 })
                 .collect_view();

@@ -1,0 +1,156 @@
+//! Asking for more tests of what is trained already.
+
+use leptos::prelude::*;
+use protocol::api::EvaluationQueued;
+use protocol::{Dataset, EvaluationSpec, Run};
+
+use super::field::Inputs;
+use super::{Command, CommandError, CorruptionFields, use_command};
+use crate::api::Method;
+use crate::draft::{CORRUPTION_SOURCE, Draft, OFF};
+use crate::format;
+
+/// What is evaluated again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// One run, by its number.
+    Run(i64),
+    /// Every trained run of an experiment, by its number.
+    Experiment(i64),
+}
+
+impl Target {
+    fn path(self) -> String {
+        match self {
+            Target::Run(id) => format!("/runs/{id}/evaluate"),
+            Target::Experiment(id) => format!("/experiments/{id}/evaluate"),
+        }
+    }
+
+    fn question(self) -> &'static str {
+        match self {
+            Target::Run(_) => "Evaluate this run again with …",
+            Target::Experiment(_) => "Evaluate all trained runs again with …",
+        }
+    }
+}
+
+/// What came of it, in a sentence.
+fn outcome(queued: EvaluationQueued) -> String {
+    let EvaluationQueued { queued, skipped } = queued;
+    let runs = |number: u32| format::plural(number.into(), "run", "runs");
+    match (queued, skipped) {
+        (0, 0) => "The experiment has no runs.".to_owned(),
+        (0, _) => "No run was queued: each is at work already, or not trained yet.".to_owned(),
+        (_, 0) => format!("{} queued. Results appear here as they come.", runs(queued)),
+        _ => format!(
+            "{} queued, {} skipped (at work already, or not trained). Results appear here as they come.",
+            runs(queued),
+            runs(skipped)
+        ),
+    }
+}
+
+/// A small form in a fold; what was measured before is kept.
+#[component]
+pub fn EvaluateAgain(
+    /// What is evaluated.
+    target: Target,
+    /// The data set that it was trained on.
+    dataset: Dataset,
+    /// What the form begins with.
+    start: EvaluationSpec,
+    /// Why it cannot be asked for now, if it cannot.
+    blocked: Signal<Option<&'static str>>,
+    /// Called once it is queued.
+    after: impl Fn() + Clone + Send + Sync + 'static,
+) -> impl IntoView {
+    let mut first = Draft::from(&start);
+    if first.get(CORRUPTION_SOURCE) == OFF {
+        first.set(CORRUPTION_SOURCE, "generated".to_owned());
+    }
+    let draft = RwSignal::new(first);
+    let spec = Memo::new(move |_| draft.with(Draft::evaluation));
+    let own = Signal::derive(move || spec.with(|spec| spec.clone().err().unwrap_or_default()));
+    let inputs = Inputs::new(draft, own);
+    let command = use_command();
+    Effect::new(move |_| {
+        if let Some(error) = command.error.get() {
+            inputs.refuse(&error);
+        }
+    });
+    let said = RwSignal::new(String::new());
+    let submit = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        if blocked.get_untracked().is_some() {
+            return;
+        }
+        said.set(String::new());
+        if let Ok(spec) = spec.get_untracked() {
+            send(command, target, &spec, said, after.clone());
+        }
+    };
+    let wrong = move || spec.with(Result::is_err);
+    view! {
+        <details class="evaluate-again" id="evaluate-again">
+            <summary>{target.question()}</summary>
+            <form novalidate=true on:submit=submit>
+                <CorruptionFields inputs dataset=Signal::stored(dataset.to_string()) can_be_off=false />
+                <CommandError command />
+                <p class="hint">{move || blocked.get()}</p>
+                <p role="status">{said}</p>
+                <div class="actions">
+                    <button type="submit" class="primary" id="evaluate" disabled=move || command.busy.get() || blocked.get().is_some() || wrong()>
+                        {move || if command.busy.get() { "Queueing …" } else { "Evaluate" }}
+                    </button>
+                </div>
+            </form>
+        </details>
+    }
+    .into_any()
+}
+
+fn send(
+    command: Command,
+    target: Target,
+    spec: &EvaluationSpec,
+    said: RwSignal<String>,
+    after: impl Fn() + 'static,
+) {
+    let body = match serde_json::to_string(spec) {
+        Ok(body) => Some(body),
+        Err(error) => {
+            return command
+                .error
+                .set(Some(crate::api::failure(error.to_string())));
+        }
+    };
+    let tell = move |text: String| {
+        said.try_set(text);
+        after();
+    };
+    match target {
+        Target::Run(_) => command.send::<Run>(Method::Post, target.path(), body, move |_| {
+            tell("Queued. Results appear here as they come.".to_owned());
+        }),
+        Target::Experiment(_) => {
+            command.send::<EvaluationQueued>(Method::Post, target.path(), body, move |queued| {
+                tell(outcome(queued));
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Broken by: runs that were skipped in silence, or a success reported where nothing was queued.
+    #[test]
+    fn skipped_runs_are_told() {
+        let said = |queued, skipped| outcome(EvaluationQueued { queued, skipped });
+        assert!(said(3, 1).starts_with("3 runs queued, 1 run skipped"));
+        assert!(said(1, 0).starts_with("1 run queued."));
+        assert!(said(0, 2).starts_with("No run was queued"));
+    }
+}

@@ -1,0 +1,254 @@
+//! What a run's measurements on corrupted images say: by conditions, by corruption, on the average.
+
+use protocol::Measurement;
+use protocol::corruption::{Corruption, CorruptionFamily};
+use protocol::evaluation::{CorruptionConditions, CorruptionMeasurement};
+use protocol::measure::Scale;
+
+use crate::components::Choice;
+
+/// The families, in the order in which rows and choices are grouped.
+pub const FAMILIES: [CorruptionFamily; 4] = [
+    CorruptionFamily::Noise,
+    CorruptionFamily::Blur,
+    CorruptionFamily::Weather,
+    CorruptionFamily::Digital,
+];
+
+/// The corruptions of a family, the benchmark's before the extra ones.
+pub fn of_family(family: CorruptionFamily) -> impl Iterator<Item = Corruption> {
+    Corruption::ALL
+        .into_iter()
+        .filter(move |corruption| corruption.family() == family)
+}
+
+/// Every set of conditions among `measurements`, the one with most measurements first; of equals the one on
+/// more images.
+pub fn conditions(measurements: &[Measurement]) -> Vec<CorruptionConditions> {
+    let mut counts: Vec<(CorruptionConditions, usize)> = Vec::new();
+    for Measurement::Corruption(measured) in measurements {
+        match counts
+            .iter_mut()
+            .find(|(known, _)| *known == measured.conditions)
+        {
+            Some((_, count)) => *count += 1,
+            None => counts.push((measured.conditions, 1)),
+        }
+    }
+    counts.sort_by_key(|&(conditions, count)| std::cmp::Reverse((count, conditions.images)));
+    counts
+        .into_iter()
+        .map(|(conditions, _)| conditions)
+        .collect()
+}
+
+/// What was measured under `conditions`, in the order of families, corruptions and severities.
+pub fn under(
+    measurements: &[Measurement],
+    conditions: CorruptionConditions,
+) -> Vec<CorruptionMeasurement> {
+    let mut found: Vec<CorruptionMeasurement> = measurements
+        .iter()
+        .map(|Measurement::Corruption(measured)| measured)
+        .filter(|measured| measured.conditions == conditions)
+        .cloned()
+        .collect();
+    let place = |corruption: Corruption| {
+        FAMILIES
+            .iter()
+            .position(|&family| family == corruption.family())
+    };
+    found.sort_by_key(|measured| {
+        (
+            place(measured.corruption),
+            measured.corruption,
+            measured.severity,
+        )
+    });
+    found
+}
+
+/// The corruptions among `measured`, each once, in its order.
+pub fn corruptions(measured: &[CorruptionMeasurement]) -> Vec<Corruption> {
+    let mut found: Vec<Corruption> = measured.iter().map(|one| one.corruption).collect();
+    found.dedup();
+    found
+}
+
+/// The severities among `measured`, each once, mildest first.
+pub fn severities(measured: &[CorruptionMeasurement]) -> Vec<u8> {
+    let mut found: Vec<u8> = measured.iter().map(|one| one.severity).collect();
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// Accuracy on `scale`; absent as a share of nothing.
+pub fn value(measured: &CorruptionMeasurement, scale: Scale) -> Option<f64> {
+    match scale {
+        Scale::Raw => Some(measured.accuracy),
+        Scale::ShareOfClean => measured.share_of_clean(),
+    }
+}
+
+/// The mean of `values`; absent when one is, or there are none.
+pub fn mean(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
+    let values: Vec<f64> = values.collect::<Option<_>>()?;
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+/// Mean accuracy at a severity over `corruptions`; absent unless all of them were measured at it, so that
+/// no mean is over fewer corruptions than its neighbours.
+pub fn mean_at(
+    measured: &[CorruptionMeasurement],
+    corruptions: &[Corruption],
+    severity: u8,
+    scale: Scale,
+) -> Option<f64> {
+    mean(
+        corruptions.iter().map(|&corruption| {
+            find(measured, corruption, severity).and_then(|one| value(one, scale))
+        }),
+    )
+}
+
+/// What was measured on `corruption` at `severity`.
+pub fn find(
+    measured: &[CorruptionMeasurement],
+    corruption: Corruption,
+    severity: u8,
+) -> Option<&CorruptionMeasurement> {
+    measured
+        .iter()
+        .find(|one| one.corruption == corruption && one.severity == severity)
+}
+
+/// What `scale` is called on an axis.
+pub fn axis_label(scale: Scale) -> &'static str {
+    match scale {
+        Scale::Raw => "Accuracy (%)",
+        Scale::ShareOfClean => "Share of clean accuracy (%)",
+    }
+}
+
+/// `95 sets: 19 corruptions × 5 severities`; only the number of sets where the grid has gaps.
+pub fn sets(measured: &[CorruptionMeasurement]) -> String {
+    let (rows, columns) = (corruptions(measured).len(), severities(measured).len());
+    let plural = |number: usize, one, many| crate::format::plural(number as u64, one, many);
+    let all = plural(measured.len(), "set", "sets");
+    if rows * columns == measured.len() {
+        format!(
+            "{all}: {} × {}",
+            plural(rows, "corruption", "corruptions"),
+            plural(columns, "severity", "severities")
+        )
+    } else {
+        format!("{all} of corruption and severity")
+    }
+}
+
+/// The two ways in which an accuracy under perturbation is shown, as choices.
+pub fn scale_choices() -> Vec<Choice> {
+    vec![
+        Choice::new(Scale::Raw.id(), "Raw accuracy"),
+        Choice::new(Scale::ShareOfClean.id(), "Share of clean accuracy"),
+    ]
+}
+
+/// The scale called `id`; raw where there is none.
+pub fn scale_from(id: &str) -> Scale {
+    if id == Scale::ShareOfClean.id() {
+        Scale::ShareOfClean
+    } else {
+        Scale::Raw
+    }
+}
+
+/// Conditions as choices, in words.
+pub fn conditions_choices(known: &[CorruptionConditions]) -> Vec<Choice> {
+    known
+        .iter()
+        .map(|conditions| Choice::new(conditions.to_string(), conditions.label()))
+        .collect()
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use protocol::evaluation::CorruptionSpec;
+
+    /// Measured on 200 of 1,000 generated images; clean accuracy 0.8.
+    pub(crate) fn measured(
+        corruption: Corruption,
+        severity: u8,
+        accuracy: f64,
+    ) -> CorruptionMeasurement {
+        CorruptionMeasurement {
+            conditions: CorruptionSpec::everything(Some(200)).conditions(1000),
+            corruption,
+            severity,
+            accuracy,
+            cross_entropy: 1.0,
+            clean_accuracy: 0.8,
+        }
+    }
+
+    /// Broken by: a new corruption of a family that no page lists.
+    #[test]
+    fn every_corruption_is_in_a_family_that_is_listed() {
+        let listed = FAMILIES.into_iter().flat_map(of_family).count();
+        assert_eq!(listed, Corruption::ALL.len());
+    }
+
+    /// Broken by: numbers of several conditions in one figure, or an extra corruption (last in the list of
+    /// all) that is torn from its family.
+    #[test]
+    fn measurements_are_told_apart_by_conditions_and_ordered_by_family() {
+        let mut other = measured(Corruption::Fog, 1, 0.1);
+        other.conditions.images = 1000;
+        let all: Vec<Measurement> = [
+            measured(Corruption::SpeckleNoise, 1, 0.4),
+            measured(Corruption::Fog, 2, 0.3),
+            other.clone(),
+            measured(Corruption::Fog, 1, 0.5),
+            measured(Corruption::DefocusBlur, 1, 0.5),
+        ]
+        .map(Measurement::Corruption)
+        .into();
+        let known = conditions(&all);
+        assert_eq!(known.len(), 2);
+        assert_eq!(known[1], other.conditions);
+        let found = under(&all, known[0]);
+        assert_eq!(
+            corruptions(&found),
+            [
+                Corruption::SpeckleNoise,
+                Corruption::DefocusBlur,
+                Corruption::Fog
+            ]
+        );
+        assert_eq!(severities(&found), [1, 2]);
+        assert_eq!(sets(&found), "4 sets of corruption and severity");
+        assert_eq!(
+            sets(&under(&all, known[1])),
+            "1 set: 1 corruption × 1 severity"
+        );
+    }
+
+    /// Broken by: a mean over the corruptions that happen to be there while others are still measured, or a
+    /// share of clean accuracy that is divided twice.
+    #[test]
+    fn a_mean_is_over_all_or_absent() {
+        let found = [
+            measured(Corruption::Snow, 1, 0.4),
+            measured(Corruption::Fog, 1, 0.6),
+            measured(Corruption::Fog, 2, 0.3),
+        ];
+        let both = [Corruption::Snow, Corruption::Fog];
+        let close = |a: Option<f64>, b: f64| (a.unwrap() - b).abs() < 1e-12;
+        assert!(close(mean_at(&found, &both, 1, Scale::Raw), 0.5));
+        assert!(close(mean_at(&found, &both, 1, Scale::ShareOfClean), 0.625));
+        assert_eq!(mean_at(&found, &both, 2, Scale::Raw), None);
+        assert_eq!(mean(std::iter::empty()), None);
+    }
+}

@@ -1,0 +1,173 @@
+//! A run's robustness to natural corruptions: which break it, how fast, and on which images.
+
+use leptos::prelude::*;
+use protocol::evaluation::{CorruptionConditions, CorruptionMeasurement};
+use protocol::measure::Scale;
+use protocol::{Measurement, Run, RunState};
+
+use crate::components::{Chooser, EvaluateAgain, Target};
+use crate::corruptions::{conditions, conditions_choices, scale_choices, scale_from, sets, under};
+use crate::figure::{Figure, run_corruptions, run_severity};
+
+mod aggregate;
+mod samples;
+
+/// What was measured, on which conditions and scale it is shown.
+#[derive(Debug, Clone, Copy)]
+struct Shown {
+    /// Every set of conditions, that of most measurements first.
+    known: Memo<Vec<CorruptionConditions>>,
+    /// The conditions that are shown; none while nothing was measured.
+    conditions: Memo<Option<CorruptionConditions>>,
+    /// What was measured under them.
+    measured: Memo<Vec<CorruptionMeasurement>>,
+    /// The scale.
+    scale: RwSignal<Scale>,
+}
+
+impl Shown {
+    /// Conditions and scale in words, with the number of sets.
+    fn words(self) -> String {
+        let conditions = self.conditions.get().map(|conditions| conditions.label());
+        let sets = self.measured.with(|measured| sets(measured));
+        conditions.map_or_else(String::new, |conditions| format!("{sets}; {conditions}"))
+    }
+}
+
+/// The section.
+#[component]
+pub fn Robustness(
+    /// The run.
+    run: RwSignal<Run>,
+    /// What was measured on it.
+    measurements: RwSignal<Vec<Measurement>>,
+    /// Called once another evaluation is queued.
+    after: impl Fn() + Clone + Send + Sync + 'static,
+) -> impl IntoView {
+    let known = Memo::new(move |_| measurements.with(|all| conditions(all)));
+    let chosen = RwSignal::new(None::<CorruptionConditions>);
+    let shown_conditions = Memo::new(move |_| {
+        known.with(|known| {
+            let chosen = chosen.get().filter(|chosen| known.contains(chosen));
+            chosen.or_else(|| known.first().copied())
+        })
+    });
+    let measured = Memo::new(move |_| {
+        let conditions = shown_conditions.get();
+        conditions.map_or_else(Vec::new, |conditions| {
+            measurements.with(|all| under(all, conditions))
+        })
+    });
+    let scale = RwSignal::new(Scale::Raw);
+    let shown = Shown {
+        known,
+        conditions: shown_conditions,
+        measured,
+        scale,
+    };
+    let any = Memo::new(move |_| known.with(|known| !known.is_empty()));
+    view! {
+        <section class="robustness" id="robustness" aria-labelledby="robustness-title">
+            <h2 id="robustness-title">"Robustness to natural corruptions"</h2>
+            <p class="empty" hidden=move || any.get()>{move || nothing(run)}</p>
+            <div class="robustness" hidden=move || !any.get()>
+                <Controls shown chosen />
+                <aggregate::Aggregate run shown />
+                <Maps shown />
+                <samples::Samples run=run.with_untracked(|run| run.id) shown />
+            </div>
+            <Again run after />
+        </section>
+    }
+    .into_any()
+}
+
+/// What to say, and to do, while nothing is measured.
+fn nothing(run: RwSignal<Run>) -> &'static str {
+    run.with(|run| {
+        let asked = run.spec.evaluation.corruptions.is_some() || !run.later_evaluations.is_empty();
+        match (run.state, run.result.is_some()) {
+            (RunState::Queued | RunState::Running, _) if asked => {
+                "No corruption is tested yet: they follow training, and appear here one by one."
+            }
+            (RunState::Queued | RunState::Running, _) => {
+                "No corruptions were asked for. Once the run is finished, evaluate it again, below."
+            }
+            (_, true) => "No corruptions were tested. Evaluate the run again, below.",
+            (_, false) => "No corruptions were tested: the run is not trained to its end.",
+        }
+    })
+}
+
+/// Scale, and conditions where there are several.
+#[component]
+fn Controls(shown: Shown, chosen: RwSignal<Option<CorruptionConditions>>) -> impl IntoView {
+    let several = move || shown.known.with(|known| known.len() > 1);
+    view! {
+        <div class="controls">
+            <Chooser
+                id="robustness-scale" label="Shown as" options=Signal::stored(scale_choices())
+                value=Signal::derive(move || shown.scale.get().id().to_owned())
+                choose=move |value| shown.scale.set(scale_from(&value))
+            />
+            <div hidden=move || !several()>
+                <Chooser
+                    id="robustness-conditions" label="Tested"
+                    options=Signal::derive(move || shown.known.with(|known| conditions_choices(known)))
+                    value=Signal::derive(move || shown.conditions.get().map_or_else(String::new, |conditions| conditions.to_string()))
+                    choose=move |value| chosen.set(value.parse().ok())
+                />
+            </div>
+            <span class="hint">{move || shown.words()}</span>
+        </div>
+    }
+    .into_any()
+}
+
+/// Heat map and curves.
+#[component]
+fn Maps(shown: Shown) -> impl IntoView {
+    let Shown {
+        measured, scale, ..
+    } = shown;
+    let waiting = "No corruptions were tested.";
+    view! {
+        <div class="figures">
+            <Figure
+                id="figure-run-corruptions"
+                question="Which corruptions break this network?"
+                subtitle=Signal::derive(move || format!("{}; {}. Hover for n and 95 % intervals", run_corruptions::cells(scale.get()), shown.words()))
+                waiting
+                table=Signal::derive(move || measured.with(|measured| run_corruptions::table(measured, scale.get())))
+                plot=move |theme| measured.with(|measured| run_corruptions::plot(measured, scale.get(), theme))
+            />
+            <Figure
+                id="figure-run-severity"
+                question="How does accuracy fall with severity?"
+                subtitle=Signal::derive(move || format!("A line a corruption, coloured and dashed by family; bold: their mean; severity 0: the same images, clean. {}. Intervals (Wilson, over images) are in the table", shown.words()))
+                waiting
+                table=Signal::derive(move || measured.with(|measured| run_severity::table(measured)))
+                plot=move |theme| measured.with(|measured| run_severity::plot(measured, scale.get(), theme))
+            />
+        </div>
+    }
+    .into_any()
+}
+
+/// More tests of this run.
+#[component]
+fn Again(run: RwSignal<Run>, after: impl Fn() + Clone + Send + Sync + 'static) -> impl IntoView {
+    let Run { id, spec, .. } = run.get_untracked();
+    let blocked = Signal::derive(move || {
+        run.with(|run| {
+            if run.state.is_active() {
+                Some("The run is at work. Wait until it has ended, or cancel it.")
+            } else if run.result.is_none() {
+                Some("The run is not trained to its end: there are no weights to test.")
+            } else {
+                None
+            }
+        })
+    });
+    view! { <EvaluateAgain target=Target::Run(id) dataset=spec.dataset start=spec.evaluation blocked after /> }
+}

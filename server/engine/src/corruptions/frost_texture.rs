@@ -1,0 +1,204 @@
+//! Textures of frost: procedural ones, or a user's photographs.
+//!
+//! The published generator lays photographs of ice crystals over images. They are not this project's to ship, so the
+//! default is a procedural texture of the same statistics; a user who has the photographs names their folder.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
+
+use protocol::corruption::ParameterTable;
+
+use super::{crystals, resize};
+
+/// Photographs taken from a folder.
+const PHOTOGRAPHS: usize = 5;
+
+/// Why photographs of frost could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CorruptionError {
+    /// The folder cannot be listed.
+    #[error("the folder of frost photographs {path} cannot be read: {source}", path = path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Nothing in the folder is a photograph.
+    #[error("no frost photograph in {path}: it has no .png, .jpg or .jpeg file", path = path.display())]
+    NoPhotograph {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A photograph cannot be decoded.
+    #[error("the frost photograph {path} cannot be read: {source}", path = path.display())]
+    Photograph {
+        /// The file.
+        path: PathBuf,
+        /// What the decoder said.
+        source: image::ImageError,
+    },
+    /// A photograph does not cover an image.
+    #[error(
+        "a frost photograph is {have_height}x{have_width} pixels when scaled by {scale}; images of {height}x{width} need a larger one"
+    )]
+    SmallPhotograph {
+        /// Its height, scaled.
+        have_height: usize,
+        /// Its width, scaled.
+        have_width: usize,
+        /// What it was scaled by.
+        scale: f64,
+        /// Height of the images.
+        height: usize,
+        /// Width of the images.
+        width: usize,
+    },
+}
+
+/// One texture, `[3, height, width]`, red plane first. It goes on beyond its edges by repeating itself.
+#[derive(Debug, Clone)]
+pub(super) struct Texture {
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+    pixels: Vec<u8>,
+}
+
+impl Texture {
+    /// A channel's row from column `left` on, without end.
+    pub fn row(&self, channel: usize, y: usize, left: usize) -> impl Iterator<Item = u8> + Clone {
+        let start = (channel * self.height + y % self.height) * self.width;
+        self.pixels[start..][..self.width]
+            .iter()
+            .copied()
+            .cycle()
+            .skip(left % self.width)
+    }
+}
+
+/// The textures that [`super::frost`] takes crops of.
+#[derive(Debug, Clone)]
+pub(super) enum FrostTextures {
+    /// Procedural ones, made when first used, of the size that the photographs have when scaled for this table.
+    Procedural(ParameterTable),
+    /// A user's.
+    Photographs {
+        /// Already scaled.
+        textures: Arc<[Texture]>,
+        /// What they were scaled by.
+        scale: f64,
+    },
+}
+
+impl FrostTextures {
+    /// The photographs of a folder, scaled for `table`.
+    pub fn photographs(folder: &Path, table: ParameterTable) -> Result<Self, CorruptionError> {
+        let (scale, side) = match table {
+            ParameterTable::Cifar10 => (0.2, 32),
+            ParameterTable::TinyImagenet => (0.3, 64),
+        };
+        let textures = photograph_paths(folder)?
+            .iter()
+            .map(|path| photograph(path, scale))
+            .collect::<Result<Arc<[Texture]>, _>>()?;
+        let textures = FrostTextures::Photographs { textures, scale };
+        textures.check(side, side)?;
+        Ok(textures)
+    }
+
+    /// All of them.
+    pub fn textures(&self) -> &[Texture] {
+        static CIFAR10: LazyLock<Vec<Texture>> = LazyLock::new(|| procedural(256));
+        static TINY_IMAGENET: LazyLock<Vec<Texture>> = LazyLock::new(|| procedural(384));
+        match self {
+            FrostTextures::Procedural(ParameterTable::Cifar10) => &CIFAR10,
+            FrostTextures::Procedural(ParameterTable::TinyImagenet) => &TINY_IMAGENET,
+            FrostTextures::Photographs { textures, .. } => textures,
+        }
+    }
+
+    /// Whether every photograph is larger than images of `height` x `width` pixels.
+    pub fn check(&self, height: usize, width: usize) -> Result<(), CorruptionError> {
+        let FrostTextures::Photographs { textures, scale } = self else {
+            return Ok(());
+        };
+        let small = |texture: &&Texture| texture.height <= height || texture.width <= width;
+        match textures.iter().find(small) {
+            None => Ok(()),
+            Some(texture) => Err(CorruptionError::SmallPhotograph {
+                have_height: texture.height,
+                have_width: texture.width,
+                scale: *scale,
+                height,
+                width,
+            }),
+        }
+    }
+}
+
+/// The first photographs of a folder by name.
+fn photograph_paths(folder: &Path) -> Result<Vec<PathBuf>, CorruptionError> {
+    let unreadable = |source| CorruptionError::Folder {
+        path: folder.to_owned(),
+        source,
+    };
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        let extension = path
+            .extension()
+            .and_then(|extension| extension.to_str())
+            .unwrap_or_default();
+        if ["png", "jpg", "jpeg"].contains(&extension.to_ascii_lowercase().as_str()) {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    paths.truncate(PHOTOGRAPHS);
+    if paths.is_empty() {
+        return Err(CorruptionError::NoPhotograph {
+            path: folder.to_owned(),
+        });
+    }
+    Ok(paths)
+}
+
+/// A photograph scaled by `scale`.
+fn photograph(path: &Path, scale: f64) -> Result<Texture, CorruptionError> {
+    let failed = |source| CorruptionError::Photograph {
+        path: path.to_owned(),
+        source,
+    };
+    let reader = image::ImageReader::open(path).and_then(|reader| reader.with_guessed_format());
+    let decoded = reader
+        .map_err(image::ImageError::IoError)
+        .and_then(|reader| reader.decode());
+    let colours = decoded.map_err(failed)?.into_rgb8();
+    let from = (colours.height() as usize, colours.width() as usize);
+    let mut pixels = Vec::new();
+    let mut size = from;
+    for channel in 0..3 {
+        let plane: Vec<u8> = colours.pixels().map(|pixel| pixel.0[channel]).collect();
+        let (scaled, to) = resize::scaled(&plane, from, scale);
+        pixels.extend(scaled);
+        size = to;
+    }
+    Ok(Texture {
+        height: size.0,
+        width: size.1,
+        pixels,
+    })
+}
+
+/// As many procedural textures as photographs, of `side` x `side` pixels.
+fn procedural(side: usize) -> Vec<Texture> {
+    (0..PHOTOGRAPHS)
+        .map(|number| Texture {
+            height: side,
+            width: side,
+            pixels: crystals::texture(number, side),
+        })
+        .collect()
+}

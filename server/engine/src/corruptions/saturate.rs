@@ -1,0 +1,37 @@
+//! Saturate: the saturation of hue, saturation and value becomes `saturation a + b`.
+//!
+//! Hendrycks & Dietterich (2019), `saturate` of the published generator; an extra corruption.
+
+use protocol::corruption::Corruption;
+use rand_chacha::ChaCha8Rng;
+
+use super::picture::Picture;
+use super::{CorruptionFunction, Setting, colour};
+
+/// Factor and summand of the saturation by severity, where its range is 1.
+const CIFAR10: [(f64, f64); 5] = [(0.3, 0.0), (0.1, 0.0), (1.5, 0.0), (2.0, 0.1), (2.5, 0.2)];
+/// As [`CIFAR10`], for Tiny ImageNet-C.
+const TINY_IMAGENET: [(f64, f64); 5] =
+    [(0.3, 0.0), (0.1, 0.0), (2.0, 0.0), (5.0, 0.1), (30.0, 0.2)];
+
+/// See the [module](self).
+pub(super) struct Saturate;
+
+impl CorruptionFunction for Saturate {
+    fn corruption(&self) -> Corruption {
+        Corruption::Saturate
+    }
+
+    fn apply(
+        &self,
+        picture: Picture<'_>,
+        setting: Setting<'_>,
+        _: &mut ChaCha8Rng,
+        out: &mut [u8],
+    ) {
+        let (factor, summand) = setting.choose(&CIFAR10, &TINY_IMAGENET);
+        colour::change(picture, out, |[hue, saturation, value]| {
+            [hue, (saturation * factor + summand).clamp(0.0, 1.0), value]
+        });
+    }
+}

@@ -1,0 +1,227 @@
+//! Average-case robustness: accuracy on natural corruptions (Hendrycks & Dietterich 2019; method, "Average-case
+//! perturbations"), each corruption and severity by itself.
+
+use std::path::{Path, PathBuf};
+
+use protocol::corruption::{Corruption, ParameterTable};
+use protocol::evaluation::{
+    CorruptionConditions, CorruptionMeasurement, CorruptionSource, CorruptionSpec,
+};
+use protocol::{Dataset, Measurement};
+
+use super::{Listener, Pixels, Predictions, PredictionsFile, Trained, predict, spread};
+use crate::EngineError;
+use crate::corruptions::Corruptor;
+use crate::data::{ImageSet, PublishedCorruptions};
+
+/// Folder, within the run's, of the predictions on corrupted images.
+const FOLDER: &str = "corruptions";
+
+/// The entry of a predictions file that holds the clean images' predictions.
+const CLEAN: &str = "clean";
+
+/// Where corrupted images come from.
+pub enum CorruptedImages<'a> {
+    /// Drawn from clean images.
+    Generated {
+        /// The clean images.
+        clean: &'a ImageSet,
+        /// What draws.
+        corruptor: Corruptor,
+    },
+    /// Read from a published set.
+    Published(PublishedCorruptions),
+}
+
+impl CorruptedImages<'_> {
+    /// Corrupted images `[images, 3, height, width]`, 0 to 255, of the clean ones at `indices`.
+    ///
+    /// # Errors
+    /// When a file of a published set cannot be read.
+    pub fn images(
+        &self,
+        corruption: Corruption,
+        severity: u8,
+        indices: &[usize],
+    ) -> Result<Vec<u8>, EngineError> {
+        match self {
+            CorruptedImages::Generated { clean, corruptor } => {
+                let images: Vec<&[u8]> = indices.iter().map(|&index| clean.image(index)).collect();
+                let numbers: Vec<u64> = indices.iter().map(|&index| index as u64).collect();
+                let (height, width) = (clean.height(), clean.width());
+                Ok(corruptor.corrupt_all(corruption, severity, &numbers, &images, height, width))
+            }
+            CorruptedImages::Published(set) => Ok(set.images(corruption, severity, indices)?),
+        }
+    }
+}
+
+/// The images that `spec` asks for, everything checked that can be before the first one is used.
+///
+/// # Errors
+/// When a published set is missing, damaged, or is not of these clean images.
+pub fn open_images<'a>(
+    spec: &CorruptionSpec,
+    dataset: &Dataset,
+    data_directory: &Path,
+    clean: &'a ImageSet,
+) -> Result<CorruptedImages<'a>, EngineError> {
+    Ok(match spec.source {
+        CorruptionSource::Generated => CorruptedImages::Generated {
+            clean,
+            corruptor: Corruptor::new(
+                ParameterTable::for_size(clean.height(), clean.width()),
+                spec.corruption_seed,
+            ),
+        },
+        CorruptionSource::Published => CorruptedImages::Published(PublishedCorruptions::open(
+            dataset,
+            data_directory,
+            clean.into(),
+            &spec.corruptions,
+            &spec.severities,
+        )?),
+    })
+}
+
+/// Tests a trained network as `spec` says; see [`super::perform`].
+pub(super) fn perform(
+    spec: &CorruptionSpec,
+    trained: &Trained,
+    listener: &mut dyn Listener,
+) -> Result<(), EngineError> {
+    let images = open_images(spec, trained.dataset, trained.data_directory, trained.test)?;
+    let conditions = spec.conditions(trained.test.len() as u32);
+    let folder = CorruptionPredictions::folder(trained.run_directory, conditions);
+    measure_corruptions(spec, &images, trained, Some(&folder), listener)
+}
+
+/// Measures every corruption and severity of `spec`; keeps predictions in `folder`, and takes from there
+/// what an earlier try has measured.
+///
+/// # Errors
+/// When a file cannot be read or written, or the listener stops it.
+pub fn measure_corruptions(
+    spec: &CorruptionSpec,
+    images: &CorruptedImages,
+    trained: &Trained,
+    folder: Option<&Path>,
+    listener: &mut dyn Listener,
+) -> Result<(), EngineError> {
+    let test = trained.test;
+    let conditions = spec.conditions(test.len() as u32);
+    let indices = spread(test.len(), conditions.images as usize);
+    let labels: Vec<u32> = indices.iter().map(|&index| test.labels()[index]).collect();
+    let load = |name: &str| match folder {
+        Some(folder) => PredictionsFile::load(&file(folder, name)),
+        None => Ok(PredictionsFile::default()),
+    };
+    let predict = |pixels: Pixels, listener: &mut dyn Listener| {
+        predict(
+            trained.model,
+            trained.device,
+            test,
+            &indices,
+            pixels,
+            &mut |images| listener.advanced(images, true),
+        )
+    };
+
+    let mut clean_file = load(CLEAN)?;
+    if clean_file.get(CLEAN).is_none() {
+        let clean_pixels = |indices: &[usize]| Ok(test.subset(indices).pixels().to_vec());
+        let (predictions, _) = predict(&clean_pixels, listener)?;
+        clean_file.insert(CLEAN, predictions, None);
+        if let Some(folder) = folder {
+            clean_file.save(&file(folder, CLEAN))?;
+        }
+    } else if !listener.advanced(indices.len(), false) {
+        return Err(EngineError::Cancelled);
+    }
+    let clean_accuracy = clean_file
+        .get(CLEAN)
+        .map_or(0.0, |(predictions, _)| predictions.accuracy(&labels));
+
+    for &corruption in &spec.corruptions {
+        let mut kept = load(corruption.id())?;
+        for &severity in &spec.severities {
+            let entry = entry(severity);
+            if let Some((_, Some(measurement))) = kept.get(&entry) {
+                let measurement = measurement.clone();
+                listener.measured(measurement);
+                if !listener.advanced(indices.len(), false) {
+                    return Err(EngineError::Cancelled);
+                }
+                continue;
+            }
+            let pixels = |indices: &[usize]| images.images(corruption, severity, indices);
+            let (predictions, cross_entropy) = predict(&pixels, listener)?;
+            let measurement = Measurement::Corruption(CorruptionMeasurement {
+                conditions,
+                corruption,
+                severity,
+                accuracy: predictions.accuracy(&labels),
+                cross_entropy,
+                clean_accuracy,
+            });
+            kept.insert(&entry, predictions, Some(measurement.clone()));
+            if let Some(folder) = folder {
+                kept.save(&file(folder, corruption.id()))?;
+            }
+            listener.measured(measurement);
+        }
+    }
+    Ok(())
+}
+
+fn entry(severity: u8) -> String {
+    format!("severity={severity}")
+}
+
+fn file(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}.safetensors"))
+}
+
+/// What a finished run said about each test image, clean and corrupted, under some conditions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CorruptionPredictions {
+    /// The images' indices in the test set.
+    pub indices: Vec<usize>,
+    /// On the clean images.
+    pub clean: Predictions,
+    /// On the corrupted ones.
+    pub corrupted: Predictions,
+}
+
+impl CorruptionPredictions {
+    /// The folder of a run's predictions under `conditions`.
+    pub fn folder(run_directory: &Path, conditions: CorruptionConditions) -> PathBuf {
+        run_directory.join(FOLDER).join(conditions.to_string())
+    }
+
+    /// Reads what was kept; `None` where that was not measured. `test_images` is the size of the test set.
+    ///
+    /// # Errors
+    /// When a file is damaged.
+    pub fn load(
+        run_directory: &Path,
+        conditions: CorruptionConditions,
+        corruption: Corruption,
+        severity: u8,
+        test_images: usize,
+    ) -> Result<Option<CorruptionPredictions>, EngineError> {
+        let folder = Self::folder(run_directory, conditions);
+        let clean = PredictionsFile::load(&file(&folder, CLEAN))?;
+        let corrupted = PredictionsFile::load(&file(&folder, corruption.id()))?;
+        let (Some((clean, _)), Some((corrupted, _))) =
+            (clean.get(CLEAN), corrupted.get(&entry(severity)))
+        else {
+            return Ok(None);
+        };
+        Ok(Some(CorruptionPredictions {
+            indices: spread(test_images, conditions.images as usize),
+            clean: clean.clone(),
+            corrupted: corrupted.clone(),
+        }))
+    }
+}

@@ -1,0 +1,132 @@
+//! Tests of a trained network besides its clean result. Each keeps what it finished in the run's folder,
+//! so that it goes on where it was cut off and never loses one measurement because a later one fails.
+//!
+//! A new kind of evaluation is one new file here, one field of [`EvaluationSpec`] and one line in [`perform`].
+
+mod corruptions;
+mod predictions;
+
+use std::path::Path;
+use std::sync::mpsc::sync_channel;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use protocol::evaluation::EvaluationSpec;
+use protocol::{Dataset, Measurement};
+use rayon::prelude::*;
+
+use crate::EngineError;
+use crate::data::{ImageSet, to_unit_interval};
+use crate::evaluate::batch_size;
+use crate::networks::Model;
+
+pub use corruptions::{CorruptedImages, CorruptionPredictions, measure_corruptions, open_images};
+pub use predictions::{Predictions, PredictionsFile, UNDECIDED};
+
+/// A trained network and what it is tested on.
+pub struct Trained<'a> {
+    /// The network, in inference mode.
+    pub model: &'a Model,
+    /// Its device, without autodiff.
+    pub device: &'a Device,
+    /// The data set that `test` is of.
+    pub dataset: &'a Dataset,
+    /// The folder with the data sets; published corrupted sets are looked for there.
+    pub data_directory: &'a Path,
+    /// The clean test images.
+    pub test: &'a ImageSet,
+    /// The run's folder.
+    pub run_directory: &'a Path,
+}
+
+/// Who listens while a network is tested.
+pub trait Listener {
+    /// Something was measured, now or by an earlier try that was cut off.
+    fn measured(&mut self, measurement: Measurement);
+
+    /// `images` more are done; `computed` is false where an earlier try had done them. `false` stops.
+    fn advanced(&mut self, images: usize, computed: bool) -> bool;
+}
+
+/// Makes every test that `spec` asks for and that is not there already.
+///
+/// # Errors
+/// When the spec and the data do not fit, a file cannot be read or written, or the listener stops it.
+/// What was measured before is kept.
+pub fn perform(
+    spec: &EvaluationSpec,
+    trained: &Trained,
+    listener: &mut dyn Listener,
+) -> Result<(), EngineError> {
+    if let Some(spec) = &spec.corruptions {
+        corruptions::perform(spec, trained, listener)?;
+    }
+    Ok(())
+}
+
+/// `count` of `all` indices, spread evenly: the same ones for every run, and of every class where the
+/// images lie in order of class.
+pub fn spread(all: usize, count: usize) -> Vec<usize> {
+    let count = count.min(all);
+    (0..count).map(|index| index * all / count).collect()
+}
+
+/// Gives the pixels of the images at some indices, `[images, 3, height, width]`, 0 to 255.
+pub(crate) type Pixels<'a> = &'a (dyn Fn(&[usize]) -> Result<Vec<u8>, EngineError> + Sync);
+
+/// Predictions and mean cross-entropy (nats) of `model` on images that `pixels(indices)` gives as
+/// `[images, 3, height, width]`, 0 to 255. The next batch is made while the network is at work on this one.
+pub(crate) fn predict(
+    model: &Model,
+    device: &Device,
+    set: &ImageSet,
+    indices: &[usize],
+    pixels: Pixels,
+    advanced: &mut dyn FnMut(usize) -> bool,
+) -> Result<(Predictions, f64), EngineError> {
+    let (height, width, length) = (set.height(), set.width(), set.image_len());
+    let mut predictions = Predictions::default();
+    let mut cross_entropy = 0.0;
+    std::thread::scope(|scope| {
+        let (sender, receiver) = sync_channel(1);
+        scope.spawn(move || {
+            for chunk in indices.chunks(batch_size(height, width)) {
+                let values = pixels(chunk).map(|pixels| {
+                    let mut values = vec![0.0_f32; pixels.len()];
+                    values
+                        .par_chunks_mut(length)
+                        .zip(pixels.par_chunks(length))
+                        .for_each(|(out, image)| to_unit_interval(image, out));
+                    values
+                });
+                if sender.send((chunk, values)).is_err() {
+                    return; // The other side stopped early.
+                }
+            }
+        });
+        for (chunk, values) in receiver {
+            let shape = [chunk.len(), 3, height, width];
+            let images = Tensor::<4>::from_data(TensorData::new(values?, shape), device);
+            let labels: Vec<u32> = chunk.iter().map(|&index| set.labels()[index]).collect();
+            cross_entropy += predictions.add(model.forward(images), &labels);
+            if !advanced(chunk.len()) {
+                return Err(EngineError::Cancelled);
+            }
+        }
+        Ok(())
+    })?;
+    Ok((predictions, cross_entropy / indices.len().max(1) as f64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Breaks when an index is repeated or out of range, or the last classes of a sorted set are left out.
+    #[test]
+    fn indices_are_spread_over_the_whole_set() {
+        assert_eq!(spread(10, 5), [0, 2, 4, 6, 8]);
+        assert_eq!(spread(7, 3), [0, 2, 4]);
+        assert_eq!(spread(4, 9), [0, 1, 2, 3]);
+        assert_eq!(spread(0, 9), [0_usize; 0]);
+    }
+}

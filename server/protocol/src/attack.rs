@@ -1,0 +1,528 @@
+//! Worst-case perturbations: which attacks a trained network is tested with, each with its budget.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::validate::{FieldError, MAXIMUM_SEED};
+
+/// What bounds a perturbation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Norm {
+    /// The largest change of any value.
+    Linf,
+    /// The root of the summed squares of all changes.
+    L2,
+}
+
+impl Norm {
+    /// The name in specs.
+    pub fn id(self) -> &'static str {
+        match self {
+            Norm::Linf => "linf",
+            Norm::L2 => "l2",
+        }
+    }
+
+    /// What a person calls it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Norm::Linf => "L∞",
+            Norm::L2 => "L2",
+        }
+    }
+
+    /// A radius of it as people write it: L-infinity in 255ths, `8/255`.
+    pub fn radius(self, epsilon: f64) -> String {
+        match self {
+            Norm::Linf => format!("{}/255", trimmed(epsilon * 255.0)),
+            Norm::L2 => trimmed(epsilon),
+        }
+    }
+}
+
+/// Six digits after the point at most, without noughts at the end.
+fn trimmed(value: f64) -> String {
+    let text = format!("{value:.6}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// The member attacks of AutoAttack's standard ensemble (Croce & Hein 2020), each of use by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// One step along the gradient's sign (Goodfellow et al. 2015).
+    Fgsm,
+    /// Projected gradient descent (Madry et al. 2018).
+    Pgd,
+    /// Auto-PGD on the cross-entropy (Croce & Hein 2020).
+    ApgdCe,
+    /// Auto-PGD on the targeted difference-of-logits ratio (Croce & Hein 2020).
+    ApgdT,
+    /// Fast adaptive boundary, targeted (Croce & Hein 2020).
+    FabT,
+    /// Random search without gradients (Andriushchenko et al. 2020).
+    Square,
+    /// The standard ensemble: apgd-ce, apgd-t, fab-t, square, each on what the ones before left right.
+    AutoAttack,
+}
+
+impl Method {
+    /// Every method, weakest first.
+    pub const ALL: [Method; 7] = [
+        Method::Fgsm,
+        Method::Pgd,
+        Method::ApgdCe,
+        Method::ApgdT,
+        Method::FabT,
+        Method::Square,
+        Method::AutoAttack,
+    ];
+
+    /// The name in specs.
+    pub fn id(self) -> &'static str {
+        match self {
+            Method::Fgsm => "fgsm",
+            Method::Pgd => "pgd",
+            Method::ApgdCe => "apgd-ce",
+            Method::ApgdT => "apgd-t",
+            Method::FabT => "fab-t",
+            Method::Square => "square",
+            Method::AutoAttack => "auto-attack",
+        }
+    }
+
+    /// What a person calls it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Method::Fgsm => "FGSM",
+            Method::Pgd => "PGD",
+            Method::ApgdCe => "APGD-CE",
+            Method::ApgdT => "APGD-T (DLR)",
+            Method::FabT => "FAB-T",
+            Method::Square => "Square",
+            Method::AutoAttack => "AutoAttack",
+        }
+    }
+}
+
+/// One attack at one budget: a point on a curve. Radii and steps are on the [0, 1] scale of images.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Attack {
+    /// How it searches.
+    pub method: Method,
+    /// What bounds the perturbation.
+    pub norm: Norm,
+    /// By how much, over 0: L-infinity at most 1.
+    pub epsilon: f64,
+    /// Step size, over 0; of PGD alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_size: Option<f64>,
+    /// Steps (of Square: queries), 1 or more; 1 for FGSM, the method's own number where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<u32>,
+    /// Starts from random places in the ball, the strongest counts; 0 starts once, from the clean image. Of PGD alone.
+    #[serde(default)]
+    pub random_starts: u32,
+}
+
+/// Steps of APGD where none are asked for: the standard version's.
+pub const APGD_STEPS: u32 = 100;
+
+/// Queries of Square where none are asked for: the standard version's.
+pub const SQUARE_QUERIES: u32 = 5000;
+
+impl Attack {
+    /// FGSM at `epsilon` 255ths.
+    pub fn fgsm(epsilon: f64) -> Attack {
+        Attack {
+            method: Method::Fgsm,
+            norm: Norm::Linf,
+            epsilon: epsilon / 255.0,
+            step_size: None,
+            steps: None,
+            random_starts: 0,
+        }
+    }
+
+    /// L-infinity PGD from the clean image; `epsilon` and `step_size` in 255ths.
+    pub fn pgd(epsilon: f64, step_size: f64, steps: u32) -> Attack {
+        Attack {
+            method: Method::Pgd,
+            step_size: Some(step_size / 255.0),
+            steps: Some(steps),
+            ..Attack::fgsm(epsilon)
+        }
+    }
+
+    /// AutoAttack's standard version at `epsilon` 255ths.
+    pub fn auto_attack(epsilon: f64) -> Attack {
+        Attack {
+            method: Method::AutoAttack,
+            ..Attack::fgsm(epsilon)
+        }
+    }
+
+    /// What a person calls it, with its budget.
+    pub fn label(self) -> String {
+        let mut label = format!(
+            "{} {} ε {}",
+            self.method.label(),
+            self.norm.label(),
+            self.norm.radius(self.epsilon)
+        );
+        if let Some(step_size) = self.step_size {
+            label += &format!(", step {}", self.norm.radius(step_size));
+        }
+        if let Some(steps) = self.steps {
+            let what = if self.method == Method::Square { "queries" } else { "steps" };
+            label += &format!(", {steps} {what}");
+        }
+        match self.random_starts {
+            0 => {}
+            1 => label += ", random start",
+            more => label += &format!(", {more} random starts"),
+        }
+        label
+    }
+
+    /// Everything wrong with it by itself.
+    fn problems(self) -> Vec<String> {
+        let mut problems = Vec::new();
+        let largest = if self.norm == Norm::Linf { 1.0 } else { 1e6 };
+        if !(self.epsilon > 0.0 && self.epsilon <= largest) {
+            problems.push(format!("epsilon {} is not over 0 and at most {largest}", self.epsilon));
+        }
+        match (self.method, self.step_size) {
+            (Method::Pgd, Some(size)) if size > 0.0 && size.is_finite() => {}
+            (Method::Pgd, _) => problems.push("PGD needs a step_size over 0".into()),
+            (_, Some(_)) => problems.push(format!("{} has no step_size", self.method.id())),
+            (_, None) => {}
+        }
+        match (self.method, self.steps) {
+            (Method::Pgd, None) => problems.push("PGD needs steps".into()),
+            (Method::Fgsm | Method::AutoAttack, Some(_)) => {
+                problems.push(format!("{} has no steps of choice", self.method.id()));
+            }
+            (_, Some(steps)) if !(1..=100_000).contains(&steps) => {
+                problems.push(format!("{steps} steps are not 1 to 100,000"));
+            }
+            _ => {}
+        }
+        if self.random_starts > 0 && self.method != Method::Pgd {
+            problems.push(format!("random_starts are for PGD alone, not {}", self.method.id()));
+        }
+        if self.random_starts > 100 {
+            problems.push("at most 100 random_starts".into());
+        }
+        if self.norm == Norm::L2 && self.method != Method::Pgd {
+            problems.push(format!("{} is here for linf alone", self.method.id()));
+        }
+        problems
+    }
+
+    /// Forward passes it costs an image, a backward pass counted as two, for time estimates: an upper bound,
+    /// since images that are broken early are left alone.
+    pub fn forward_passes(self) -> u64 {
+        let gradient = 3;
+        let steps = |default: u32| u64::from(self.steps.unwrap_or(default));
+        match self.method {
+            Method::Fgsm => gradient + 1,
+            Method::Pgd => u64::from(self.random_starts.max(1)) * (steps(1) * gradient + 1),
+            Method::ApgdCe => steps(APGD_STEPS) * gradient,
+            Method::ApgdT => 9 * steps(APGD_STEPS) * gradient,
+            Method::FabT => 9 * steps(APGD_STEPS) * 2 * gradient,
+            Method::Square => steps(SQUARE_QUERIES),
+            Method::AutoAttack => 100 * gradient + 900 * gradient + 1800 * gradient + 5000,
+        }
+    }
+}
+
+/// Written `method.norm.epsilon`, then the step size, the steps and the random starts that it has, radii as
+/// [`Norm::radius`] says them, for example `pgd:linf:8/255:step=0.5/255:steps=40`.
+impl fmt::Display for Attack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let norm = self.norm;
+        write!(f, "{}:{}:{}", self.method.id(), norm.id(), norm.radius(self.epsilon))?;
+        if let Some(step_size) = self.step_size {
+            write!(f, ":step={}", norm.radius(step_size))?;
+        }
+        if let Some(steps) = self.steps {
+            write!(f, ":steps={steps}")?;
+        }
+        if self.random_starts > 0 {
+            write!(f, ":random_starts={}", self.random_starts)?;
+        }
+        Ok(())
+    }
+}
+
+/// A text names no attack.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` names no attack; they are written method:norm:epsilon and what else it has, for example pgd:linf:8/255:step=0.5/255:steps=40")]
+pub struct UnknownAttack(pub String);
+
+impl FromStr for Attack {
+    type Err = UnknownAttack;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let radius = |norm: Norm, text: &str| -> Option<f64> {
+            match (norm, text.split_once('/')) {
+                (Norm::Linf, Some((number, "255"))) => Some(number.parse::<f64>().ok()? / 255.0),
+                (Norm::L2, None) => text.parse().ok(),
+                _ => None,
+            }
+        };
+        let parse = || {
+            let mut parts = text.split(':');
+            let method = parts.next()?;
+            let method = Method::ALL.into_iter().find(|known| known.id() == method)?;
+            let norm = parts.next()?;
+            let norm = [Norm::Linf, Norm::L2].into_iter().find(|known| known.id() == norm)?;
+            let mut attack = Attack {
+                method,
+                norm,
+                epsilon: radius(norm, parts.next()?)?,
+                step_size: None,
+                steps: None,
+                random_starts: 0,
+            };
+            for part in parts {
+                match part.split_once('=')? {
+                    ("step", value) => attack.step_size = Some(radius(norm, value)?),
+                    ("steps", value) => attack.steps = Some(value.parse().ok()?),
+                    ("random_starts", value) => attack.random_starts = value.parse().ok()?,
+                    _ => return None,
+                }
+            }
+            attack.problems().is_empty().then_some(attack)
+        };
+        parse().ok_or_else(|| UnknownAttack(text.to_owned()))
+    }
+}
+
+/// A test with attacks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct AttackSpec {
+    /// The attacks; one or more, no repeats.
+    pub attacks: Vec<Attack>,
+    /// Test images that are attacked, spread evenly over the test set; all when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<u32>,
+    /// Seed of random starts and random search.
+    #[serde(default)]
+    pub attack_seed: u64,
+    /// Whether to look for gradient masking (Athalye et al. 2018).
+    #[serde(default)]
+    pub check_masking: bool,
+}
+
+/// The source's L-infinity budgets of FGSM (method: choice), in 255ths.
+pub const SOURCE_FGSM: [f64; 6] = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0];
+
+/// The source's steps of PGD at epsilon 8/255, step 0.5/255 (method: choice).
+pub const SOURCE_PGD_STEPS: [u32; 6] = [1, 2, 5, 10, 20, 40];
+
+impl AttackSpec {
+    /// The source's attacks: FGSM over epsilon, PGD over steps.
+    pub fn source(images: Option<u32>) -> AttackSpec {
+        let fgsm = SOURCE_FGSM.into_iter().map(Attack::fgsm);
+        let pgd = SOURCE_PGD_STEPS.into_iter().map(|steps| Attack::pgd(8.0, 0.5, steps));
+        AttackSpec {
+            attacks: fgsm.chain(pgd).collect(),
+            images,
+            attack_seed: 0,
+            check_masking: true,
+        }
+    }
+
+    /// The conditions it is made under on a test set of `test_images`.
+    pub fn conditions(&self, test_images: u32) -> AttackConditions {
+        AttackConditions {
+            attack_seed: self.attack_seed,
+            images: self.images.unwrap_or(test_images).min(test_images),
+        }
+    }
+
+    /// Forward passes through the network, in images, for time estimates.
+    pub fn forward_images(&self, test_images: u32) -> u64 {
+        let images = u64::from(self.conditions(test_images).images);
+        // PGD and FGSM over many budgets share their passes; counted by the longest of each.
+        let shared = |method: Method| {
+            let of_method = self.attacks.iter().filter(|attack| attack.method == method);
+            of_method.map(|attack| attack.forward_passes()).max().unwrap_or(0)
+        };
+        let passes: u64 = Method::ALL.into_iter().map(shared).sum();
+        images * (1 + passes)
+    }
+
+    /// Everything wrong with it by itself, with fields named `evaluation.attacks.…`.
+    pub fn validate(&self) -> Vec<FieldError> {
+        let mut errors = Vec::new();
+        let mut refuse = |field: &str, reason: String| {
+            errors.push(FieldError::new(format!("evaluation.attacks.{field}"), reason));
+        };
+        if self.attacks.is_empty() {
+            refuse("attacks", "choose at least one attack".into());
+        }
+        if self.attacks.len() > 200 {
+            refuse("attacks", format!("{} attacks; at most 200", self.attacks.len()));
+        }
+        for (index, attack) in self.attacks.iter().enumerate().take(200) {
+            for problem in attack.problems() {
+                refuse("attacks", problem);
+            }
+            if self.attacks[..index].contains(attack) {
+                refuse("attacks", format!("{} is given twice", attack.label()));
+            }
+        }
+        if self.images == Some(0) {
+            refuse("images", "at least 1, or leave it empty for the whole test set".into());
+        }
+        if self.attack_seed > MAXIMUM_SEED {
+            refuse("attack_seed", format!("{} is over {MAXIMUM_SEED}", self.attack_seed));
+        }
+        errors
+    }
+}
+
+/// Under which conditions a network was attacked. Only numbers under the same conditions compare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AttackConditions {
+    /// Seed of random starts and random search.
+    pub attack_seed: u64,
+    /// Test images that were attacked.
+    pub images: u32,
+}
+
+impl AttackConditions {
+    /// What a person calls them.
+    pub fn label(&self) -> String {
+        format!("{} images, attack seed {}", self.images, self.attack_seed)
+    }
+}
+
+/// Written `seed.images`.
+impl fmt::Display for AttackConditions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.attack_seed, self.images)
+    }
+}
+
+impl FromStr for AttackConditions {
+    type Err = crate::evaluation::UnknownConditions;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parse = || {
+            let (seed, images) = text.split_once('.')?;
+            Some(AttackConditions {
+                attack_seed: seed.parse().ok()?,
+                images: images.parse().ok()?,
+            })
+        };
+        parse().ok_or_else(|| crate::evaluation::UnknownConditions(text.to_owned()))
+    }
+}
+
+/// What is left of a network's accuracy under one attack at one budget.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AttackMeasurement {
+    /// Under which conditions.
+    pub conditions: AttackConditions,
+    /// The attack and its budget.
+    pub attack: Attack,
+    /// Share of the images that are classified correctly after it.
+    pub accuracy: f64,
+    /// Share of the same images, clean, classified correctly.
+    pub clean_accuracy: f64,
+    /// Images classified correctly after each member of an ensemble, by the member's name; empty otherwise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<(Method, f64)>,
+}
+
+impl AttackMeasurement {
+    /// Accuracy as a share of the accuracy on the same images, clean; absent where that is 0.
+    pub fn share_of_clean(&self) -> Option<f64> {
+        (self.clean_accuracy > 0.0).then(|| self.accuracy / self.clean_accuracy)
+    }
+}
+
+/// One check for gradient masking (Athalye et al. 2018, section 3.1).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct MaskingCheck {
+    /// What should hold where gradients are not masked.
+    pub expectation: String,
+    /// The numbers it rests on.
+    pub evidence: String,
+    /// Whether it holds.
+    pub holds: bool,
+}
+
+/// Whether a network's adversarial accuracy is real, or its gradients hide the way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct MaskingReport {
+    /// Under which conditions.
+    pub conditions: AttackConditions,
+    /// The checks.
+    pub checks: Vec<MaskingCheck>,
+}
+
+impl MaskingReport {
+    /// Whether every check holds.
+    pub fn passes(&self) -> bool {
+        self.checks.iter().all(|check| check.holds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Breaks when two budgets get one name, so that one number would hide the other.
+    #[test]
+    fn every_budget_has_its_name() {
+        let spec = AttackSpec::source(None);
+        let names: std::collections::BTreeSet<_> =
+            spec.attacks.iter().map(Attack::to_string).collect();
+        assert_eq!(names.len(), 12);
+        assert!(names.contains("fgsm:linf:0.25/255"), "{names:?}");
+        assert!(names.contains("pgd:linf:8/255:step=0.5/255:steps=40"), "{names:?}");
+        for attack in &spec.attacks {
+            assert_eq!(attack.to_string().parse(), Ok(*attack));
+        }
+        for wrong in ["", "pgd", "pgd:linf:8", "fgsm:l2:1", "pgd:linf:8/255:steps=0", "fgsm:linf:8/255:eps=1"] {
+            assert!(wrong.parse::<Attack>().is_err(), "{wrong}");
+        }
+        assert_eq!(spec.validate(), []);
+    }
+
+    /// Breaks when a budget that means nothing reaches the engine.
+    #[test]
+    fn budgets_that_mean_nothing_are_refused() {
+        let refused = |spoil: fn(&mut Attack)| {
+            let mut spec = AttackSpec::source(None);
+            spoil(&mut spec.attacks[11]);
+            let fields: Vec<_> = spec.validate().into_iter().map(|error| error.field).collect();
+            assert_eq!(fields, ["evaluation.attacks.attacks"]);
+        };
+        refused(|attack| attack.epsilon = 0.0);
+        refused(|attack| attack.epsilon = f64::NAN);
+        refused(|attack| attack.epsilon = 8.0);
+        refused(|attack| attack.step_size = None);
+        refused(|attack| attack.steps = Some(0));
+        refused(|attack| attack.random_starts = 101);
+        refused(|attack| *attack = Attack::fgsm(1.0));
+    }
+}

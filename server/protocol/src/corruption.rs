@@ -1,0 +1,170 @@
+//! The natural corruptions of CIFAR10-C and Tiny ImageNet-C (Hendrycks & Dietterich 2019), by name.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// Severities of every corruption, mildest first.
+pub const SEVERITIES: [u8; 5] = [1, 2, 3, 4, 5];
+
+/// What a corruption imitates; the benchmark's four groups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum CorruptionFamily {
+    /// Noise of a sensor or of its electronics.
+    Noise,
+    /// Lost focus, motion, glass.
+    Blur,
+    /// What stands between camera and object outdoors.
+    Weather,
+    /// What processing does to an image.
+    Digital,
+}
+
+impl CorruptionFamily {
+    /// What a person calls it.
+    pub fn label(self) -> &'static str {
+        match self {
+            CorruptionFamily::Noise => "Noise",
+            CorruptionFamily::Blur => "Blur",
+            CorruptionFamily::Weather => "Weather",
+            CorruptionFamily::Digital => "Digital",
+        }
+    }
+}
+
+macro_rules! corruptions {
+    ($($variant:ident $id:literal $label:literal $family:ident $extra:literal $what:literal;)*) => {
+        /// A natural corruption, named as its published file.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+        #[serde(rename_all = "snake_case")]
+        pub enum Corruption {
+            $(#[doc = $what] $variant,)*
+        }
+
+        impl Corruption {
+            /// Every corruption: the benchmark's 15, then its 4 extra ones.
+            pub const ALL: [Corruption; [$($id),*].len()] = [$(Corruption::$variant),*];
+
+            /// The name in specs and of the published file, for example `gaussian_noise`.
+            pub fn id(self) -> &'static str {
+                match self { $(Corruption::$variant => $id,)* }
+            }
+
+            /// What a person calls it.
+            pub fn label(self) -> &'static str {
+                match self { $(Corruption::$variant => $label,)* }
+            }
+
+            /// What it does, in a few words.
+            pub fn description(self) -> &'static str {
+                match self { $(Corruption::$variant => $what,)* }
+            }
+
+            /// Its group.
+            pub fn family(self) -> CorruptionFamily {
+                match self { $(Corruption::$variant => CorruptionFamily::$family,)* }
+            }
+
+            /// Whether it is one of the four extra corruptions, which CIFAR10-C publishes and Tiny ImageNet-C does not.
+            pub fn is_extra(self) -> bool {
+                match self { $(Corruption::$variant => $extra,)* }
+            }
+        }
+    };
+}
+
+// A new corruption is a line here, and one file with one line in the engine's list.
+corruptions! {
+    GaussianNoise "gaussian_noise" "Gaussian noise" Noise false "Normal noise added to every value.";
+    ShotNoise "shot_noise" "Shot noise" Noise false "Poisson noise of few photons.";
+    ImpulseNoise "impulse_noise" "Impulse noise" Noise false "Single values set to black or white.";
+    DefocusBlur "defocus_blur" "Defocus blur" Blur false "A disk-shaped blur, as of a lens out of focus.";
+    GlassBlur "glass_blur" "Glass blur" Blur false "Pixels moved about, as behind frosted glass.";
+    MotionBlur "motion_blur" "Motion blur" Blur false "Blur along one direction.";
+    ZoomBlur "zoom_blur" "Zoom blur" Blur false "The mean of the image and its enlargements.";
+    Snow "snow" "Snow" Weather false "Falling snow over a whitened image.";
+    Frost "frost" "Frost" Weather false "Ice crystals over the image.";
+    Fog "fog" "Fog" Weather false "A plasma of fog over the image.";
+    Brightness "brightness" "Brightness" Weather false "HSV value raised.";
+    Contrast "contrast" "Contrast" Digital false "Values drawn towards the image's mean.";
+    ElasticTransform "elastic_transform" "Elastic transform" Digital false "Small regions stretched and moved.";
+    Pixelate "pixelate" "Pixelate" Digital false "Scaled down and up again.";
+    JpegCompression "jpeg_compression" "JPEG compression" Digital false "Artefacts of strong JPEG compression.";
+    SpeckleNoise "speckle_noise" "Speckle noise" Noise true "Normal noise in proportion to each value.";
+    GaussianBlur "gaussian_blur" "Gaussian blur" Blur true "A Gaussian blur.";
+    Spatter "spatter" "Spatter" Weather true "Drops of water, or of mud, on the lens.";
+    Saturate "saturate" "Saturate" Digital true "HSV saturation changed.";
+}
+
+impl fmt::Display for Corruption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.id())
+    }
+}
+
+/// No corruption has this name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` names no corruption; there are {names}", names = Corruption::ALL.map(Corruption::id).join(", "))]
+pub struct UnknownCorruption(pub String);
+
+impl FromStr for Corruption {
+    type Err = UnknownCorruption;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Corruption::ALL
+            .into_iter()
+            .find(|corruption| corruption.id() == text)
+            .ok_or_else(|| UnknownCorruption(text.to_owned()))
+    }
+}
+
+/// Which published table a corruption's parameters come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum ParameterTable {
+    /// CIFAR10-C, made for 32x32 images.
+    Cifar10,
+    /// Tiny ImageNet-C, made for 64x64 images.
+    TinyImagenet,
+}
+
+impl ParameterTable {
+    /// The table made for images nearer to this size: CIFAR10-C's up to a shorter side of 48 pixels.
+    pub fn for_size(height: usize, width: usize) -> ParameterTable {
+        if height.min(width) <= 48 {
+            ParameterTable::Cifar10
+        } else {
+            ParameterTable::TinyImagenet
+        }
+    }
+
+    /// The name in specs: `cifar10` or `tiny-imagenet`.
+    pub fn id(self) -> &'static str {
+        match self {
+            ParameterTable::Cifar10 => "cifar10",
+            ParameterTable::TinyImagenet => "tiny-imagenet",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Breaks when a name on the wire, the published file's name and the parser's disagree.
+    #[test]
+    fn names_agree() {
+        for corruption in Corruption::ALL {
+            let json = serde_json::to_string(&corruption).unwrap();
+            assert_eq!(json, format!("\"{corruption}\""));
+            assert_eq!(corruption.id().parse(), Ok(corruption));
+        }
+        assert_eq!(Corruption::ALL.iter().filter(|c| c.is_extra()).count(), 4);
+        assert!("fogg".parse::<Corruption>().is_err());
+    }
+}

@@ -1,0 +1,394 @@
+//! Evaluations: asked for, read, and set against each other.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use engine::evaluations::CorruptionPredictions;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use protocol::api::{
+    CorruptedSample, CorruptedSamplePage, DatasetStatus, EvaluationQueued, Prediction, SampleFilter,
+};
+use protocol::corruption::SEVERITIES;
+use protocol::evaluation::{CorruptionConditions, UnknownConditions};
+use protocol::measure::{Measure, Scale, Scatter, UnknownMeasure};
+use protocol::{Corruption, Dataset, EvaluationSpec, FieldError, Measurement, Run};
+
+use super::json::{Asked, Body, Id, Named};
+use super::{AppState, Refusal};
+use crate::catalogue::Catalogue;
+use crate::scatter;
+
+/// What was measured on a run besides its clean result.
+#[utoipa::path(get, path = "/runs/{id}/measurements", params(("id" = i64, Path)), responses((status = 200, body = Vec<Measurement>)))]
+pub(super) async fn measurements(
+    State(state): State<AppState>,
+    Id(id): Id,
+) -> Result<Json<Vec<Measurement>>, Refusal> {
+    Ok(Json(state.store.measurements(id).await?))
+}
+
+/// Tests a trained run on more, or under other conditions; what it has measured is kept.
+#[utoipa::path(
+    post,
+    path = "/runs/{id}/evaluate",
+    params(("id" = i64, Path)),
+    request_body = EvaluationSpec,
+    responses((status = 200, body = Run), (status = 409, body = protocol::api::ApiError), (status = 422, body = protocol::api::ApiError))
+)]
+pub(super) async fn evaluate_run(
+    State(state): State<AppState>,
+    Id(id): Id,
+    Body(spec): Body<EvaluationSpec>,
+) -> Result<Json<Run>, Refusal> {
+    let run = state.store.run(id).await?;
+    check(&state.catalogue, &run.spec.dataset, &spec).await?;
+    state.store.evaluate_again(id, &spec).await?;
+    state.scheduler.wake();
+    Ok(Json(state.store.run(id).await?))
+}
+
+/// Tests every trained run of an experiment that is not at work, as `/runs/{id}/evaluate` does.
+#[utoipa::path(
+    post,
+    path = "/experiments/{id}/evaluate",
+    params(("id" = i64, Path)),
+    request_body = EvaluationSpec,
+    responses((status = 200, body = EvaluationQueued), (status = 422, body = protocol::api::ApiError))
+)]
+pub(super) async fn evaluate_experiment(
+    State(state): State<AppState>,
+    Id(id): Id,
+    Body(spec): Body<EvaluationSpec>,
+) -> Result<Json<EvaluationQueued>, Refusal> {
+    let experiment = state.store.experiment(id).await?;
+    check(&state.catalogue, &experiment.spec.dataset, &spec).await?;
+    let (mut queued, mut skipped) = (0, 0);
+    for run in state.store.runs(id).await? {
+        match state.store.evaluate_again(run.id, &spec).await {
+            Ok(()) => queued += 1,
+            Err(crate::store::StoreError::NotEvaluable(_)) => skipped += 1,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    state.scheduler.wake();
+    Ok(Json(EvaluationQueued { queued, skipped }))
+}
+
+async fn check(
+    catalogue: &Catalogue,
+    dataset: &Dataset,
+    spec: &EvaluationSpec,
+) -> Result<(), Refusal> {
+    let mut errors = spec.validate();
+    if spec.is_empty() {
+        errors.push(FieldError::new(
+            "evaluation",
+            "ask for at least one evaluation",
+        ));
+    }
+    let info = catalogue.dataset(dataset.clone()).await?;
+    match (&info.status, &info.facts) {
+        (DatasetStatus::Installed, Some(facts)) => {
+            errors.extend(fits(spec, dataset, facts.test_images, catalogue));
+        }
+        _ => errors.push(FieldError::new(
+            "dataset",
+            format!("{} is not installed", info.label),
+        )),
+    }
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(Refusal::fields(errors))
+    }
+}
+
+/// What stands against an evaluation on this data set and machine.
+pub(super) fn fits(
+    spec: &EvaluationSpec,
+    dataset: &Dataset,
+    test_images: u32,
+    catalogue: &Catalogue,
+) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    if let Some(corruptions) = &spec.corruptions {
+        if let Some(images) = corruptions.images.filter(|&images| images > test_images) {
+            errors.push(FieldError::new(
+                "evaluation.corruptions.images",
+                format!("{images}, but the test set has {test_images}; leave it empty for all"),
+            ));
+        }
+        if let Some(reason) = catalogue.lacks_published(dataset, corruptions) {
+            errors.push(FieldError::new("evaluation.corruptions.source", reason));
+        }
+    }
+    errors
+}
+
+/// Which measures are set against each other.
+#[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ScatterQuery {
+    /// Horizontal: `selectivity`, `test_accuracy` or `corruption:<corruption or all>:<severity or all>`.
+    #[serde(default = "selectivity")]
+    x: String,
+    /// Vertical, likewise.
+    #[serde(default = "corruptions")]
+    y: String,
+    /// `raw` or `share_of_clean`, for accuracies under perturbation.
+    #[serde(default)]
+    scale: Scale,
+    /// Conditions, as in a measurement's key, for example `generated.0.1000`; those of most runs when absent.
+    #[serde(default)]
+    conditions: String,
+}
+
+fn selectivity() -> String {
+    Measure::Selectivity.to_string()
+}
+
+fn corruptions() -> String {
+    "corruption:all:all".into()
+}
+
+/// Two measures of an experiment's trained runs, with means and intervals over seeds by alpha.
+#[utoipa::path(get, path = "/experiments/{id}/scatter", params(("id" = i64, Path), ScatterQuery), responses((status = 200, body = Scatter)))]
+pub(super) async fn scatter_of(
+    State(state): State<AppState>,
+    Id(id): Id,
+    Asked(query): Asked<ScatterQuery>,
+) -> Result<Json<Scatter>, Refusal> {
+    let measure = |text: &str| -> Result<Measure, Refusal> {
+        text.parse().map_err(|error: UnknownMeasure| {
+            Refusal::new(StatusCode::BAD_REQUEST, error.to_string())
+        })
+    };
+    let (x, y) = (measure(&query.x)?, measure(&query.y)?);
+    let conditions = match query.conditions.as_str() {
+        "" => None,
+        text => Some(parse_conditions(text)?),
+    };
+    let runs = state.store.runs(id).await?;
+    let measurements = state.store.experiment_measurements(id).await?;
+    let scatter = tokio::task::spawn_blocking(move || {
+        scatter::scatter(&runs, &measurements, x, y, query.scale, conditions)
+    })
+    .await?;
+    Ok(Json(scatter))
+}
+
+fn parse_conditions(text: &str) -> Result<CorruptionConditions, Refusal> {
+    text.parse().map_err(|error: UnknownConditions| {
+        Refusal::new(StatusCode::BAD_REQUEST, error.to_string())
+    })
+}
+
+fn parse_corruption(text: &str) -> Result<Corruption, Refusal> {
+    text.parse()
+        .map_err(|error: protocol::corruption::UnknownCorruption| {
+            Refusal::new(StatusCode::BAD_REQUEST, error.to_string())
+        })
+}
+
+fn check_severity(severity: u8) -> Result<u8, Refusal> {
+    if SEVERITIES.contains(&severity) {
+        Ok(severity)
+    } else {
+        Err(Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "severity must be 1 to 5",
+        ))
+    }
+}
+
+/// Which samples are asked for.
+#[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct SamplesQuery {
+    /// Conditions, as in a measurement's key; those of the run's first measurement when absent.
+    #[serde(default)]
+    conditions: String,
+    /// The corruption.
+    #[serde(default = "gaussian_noise")]
+    corruption: String,
+    /// Its severity, 1 to 5.
+    #[serde(default = "three")]
+    severity: u8,
+    /// `broken`, `robust`, `mended` or `all`.
+    #[serde(default)]
+    filter: SampleFilter,
+    /// Page, from 1.
+    #[serde(default = "one")]
+    page: u32,
+    /// Samples a page, 1 to 100.
+    #[serde(default = "twelve")]
+    page_size: u32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn gaussian_noise() -> String {
+    Corruption::GaussianNoise.to_string()
+}
+
+fn three() -> u8 {
+    3
+}
+
+fn twelve() -> u32 {
+    12
+}
+
+/// What a run said about each test image, clean and corrupted.
+#[utoipa::path(get, path = "/runs/{id}/corrupted-samples", params(("id" = i64, Path), SamplesQuery), responses((status = 200, body = CorruptedSamplePage)))]
+pub(super) async fn samples(
+    State(state): State<AppState>,
+    Id(id): Id,
+    Asked(query): Asked<SamplesQuery>,
+) -> Result<Json<CorruptedSamplePage>, Refusal> {
+    let conditions = match query.conditions.as_str() {
+        "" => state
+            .store
+            .measurements(id)
+            .await?
+            .first()
+            .map(|Measurement::Corruption(measured)| measured.conditions)
+            .ok_or_else(|| Refusal::not_found(format!("run {id} was tested on no corruption")))?,
+        text => parse_conditions(text)?,
+    };
+    let corruption = parse_corruption(&query.corruption)?;
+    let severity = check_severity(query.severity)?;
+    if query.page == 0 || !(1..=100).contains(&query.page_size) {
+        return Err(Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "page must be 1 or more, and page_size 1 to 100",
+        ));
+    }
+    let run = state.store.run(id).await?;
+    let missing = || {
+        Refusal::not_found(format!(
+            "run {id} has no predictions for {corruption} {severity} ({conditions})"
+        ))
+    };
+    let started = run.started.ok_or_else(missing)?;
+    let (run_directory, datasets) = (
+        state.directory.run(id),
+        state.directory.datasets().to_owned(),
+    );
+    let dataset = run.spec.dataset.clone();
+    let test_images = started.test_images as usize;
+    let (predictions, labels) = tokio::task::spawn_blocking(move || {
+        let predictions = CorruptionPredictions::load(
+            &run_directory,
+            conditions,
+            corruption,
+            severity,
+            test_images,
+        )?;
+        let labels = engine::data::test_labels(&dataset, &datasets)?;
+        Ok::<_, engine::EngineError>((predictions, labels))
+    })
+    .await??;
+    let predictions = predictions.ok_or_else(missing)?;
+    if labels.len() != test_images {
+        return Err(Refusal::new(
+            StatusCode::CONFLICT,
+            format!(
+                "the test set has {} images now, and had {test_images} when the run began",
+                labels.len()
+            ),
+        ));
+    }
+
+    let class = |label: u32| started.classes.get(label as usize).cloned();
+    let chosen: Vec<usize> = (0..predictions.indices.len())
+        .filter(|&place| {
+            let label = labels[predictions.indices[place]];
+            let right = |predicted: &[u32]| predicted.get(place) == Some(&label);
+            query.filter.takes(
+                right(&predictions.clean.predicted),
+                right(&predictions.corrupted.predicted),
+            )
+        })
+        .collect();
+    let dataset_id =
+        utf8_percent_encode(&run.spec.dataset.to_string(), NON_ALPHANUMERIC).to_string();
+    let clean_folder = format!("/api/v1/datasets/{dataset_id}/images/test");
+    let corrupted_folder =
+        format!("/api/v1/datasets/{dataset_id}/corrupted/{conditions}/{corruption}/{severity}");
+    let first = (query.page - 1) as usize * query.page_size as usize;
+    let samples = chosen
+        .iter()
+        .skip(first)
+        .take(query.page_size as usize)
+        .map(|&place| {
+            let index = predictions.indices[place];
+            let prediction = |of: &engine::evaluations::Predictions, folder: &str| Prediction {
+                class: class(of.predicted[place]),
+                confidence: of.confidence[place],
+                right: of.predicted[place] == labels[index],
+                url: format!("{folder}/{index}.png"),
+            };
+            CorruptedSample {
+                index: index as u32,
+                class: class(labels[index]).unwrap_or_default(),
+                clean: prediction(&predictions.clean, &clean_folder),
+                corrupted: prediction(&predictions.corrupted, &corrupted_folder),
+            }
+        });
+    Ok(Json(CorruptedSamplePage {
+        samples: samples.collect(),
+        total: chosen.len() as u32,
+        images: predictions.indices.len() as u32,
+    }))
+}
+
+/// One corrupted test image as PNG.
+#[utoipa::path(
+    get,
+    path = "/datasets/{id}/corrupted/{conditions}/{corruption}/{severity}/{file}",
+    params(
+        ("id" = String, Path),
+        ("conditions" = String, Path, description = "for example `generated.0.1000`"),
+        ("corruption" = String, Path),
+        ("severity" = u8, Path),
+        ("file" = String, Path, description = "`<index>.png`")
+    ),
+    responses((status = 200, content_type = "image/png", body = Vec<u8>))
+)]
+pub(super) async fn corrupted_image(
+    State(state): State<AppState>,
+    Named((id, conditions, corruption, severity, file)): Named<(
+        String,
+        String,
+        String,
+        u8,
+        String,
+    )>,
+) -> Result<impl IntoResponse, Refusal> {
+    let dataset = super::datasets::parse(&id)?;
+    let conditions = parse_conditions(&conditions)?;
+    let corruption = parse_corruption(&corruption)?;
+    let severity = check_severity(severity)?;
+    let index = file
+        .strip_suffix(".png")
+        .and_then(|index| index.parse().ok())
+        .ok_or_else(|| Refusal::not_found("an image is called <index>.png"))?;
+    let directory = state.directory.datasets().to_owned();
+    let png = tokio::task::spawn_blocking(move || {
+        engine::data::corrupted_image_png(
+            &dataset, &directory, conditions, corruption, severity, index,
+        )
+    })
+    .await??;
+    Ok((
+        [
+            (header::CONTENT_TYPE, "image/png"),
+            (header::CACHE_CONTROL, "private, max-age=3600"),
+        ],
+        png,
+    ))
+}

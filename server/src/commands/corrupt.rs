@@ -1,0 +1,124 @@
+//! `selectivity-lab corrupt`: natural corruptions of NumPy images, as the benchmark publishes them.
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use engine::analyze::{read_images, read_labels};
+use engine::corrupt::{write_corrupted, write_labels};
+use engine::corruptions::Corruptor;
+use indicatif::ProgressBar;
+use protocol::Corruption;
+use protocol::corruption::{ParameterTable, SEVERITIES};
+
+/// Arguments of `corrupt`.
+#[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("what").required(true).args(["corruption", "all"]))]
+pub struct Arguments {
+    /// Clean images: `.npy`, uint8 [images, height, width, 3].
+    #[arg(long)]
+    images: PathBuf,
+    /// The corruption, for example `fog`; with `--severity`, or at all five one after the other.
+    #[arg(long)]
+    corruption: Option<Corruption>,
+    /// Every corruption at every severity, in the published layout: `--out` is a folder.
+    #[arg(long)]
+    all: bool,
+    /// Severity, 1 to 5.
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=5), conflicts_with = "all")]
+    severity: Option<u8>,
+    /// The same seed gives the same images.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Parameters of `cifar10` or `tiny-imagenet`; by the images' size when absent.
+    #[arg(long, value_parser = parse_table)]
+    table: Option<ParameterTable>,
+    /// A folder with photographs of frost, used instead of the drawn texture.
+    #[arg(long)]
+    frost: Option<PathBuf>,
+    /// Labels: `.npy`, copied beside the images with `--all`.
+    #[arg(long, requires = "all")]
+    labels: Option<PathBuf>,
+    /// The `.npy` file to write; with `--all` the folder.
+    #[arg(long)]
+    out: PathBuf,
+}
+
+fn parse_table(text: &str) -> Result<ParameterTable, String> {
+    [ParameterTable::Cifar10, ParameterTable::TinyImagenet]
+        .into_iter()
+        .find(|table| table.id() == text)
+        .ok_or_else(|| "write cifar10 or tiny-imagenet".into())
+}
+
+impl Arguments {
+    /// Reads the images, corrupts them, writes the files.
+    ///
+    /// # Errors
+    /// When a file is not as it should be, or cannot be written.
+    pub fn run(self) -> Result<(), Box<dyn Error>> {
+        // Labels play no part in it: one zero for each image.
+        let set = read_images(&self.images, vec![0; npy_length(&self.images)?])?;
+        let table = self
+            .table
+            .unwrap_or_else(|| ParameterTable::for_size(set.height(), set.width()));
+        let mut corruptor = Corruptor::new(table, self.seed);
+        if let Some(folder) = &self.frost {
+            corruptor = corruptor.with_frost_photographs(folder)?;
+            corruptor.check_frost(set.height(), set.width())?;
+        }
+        let severities = self
+            .severity
+            .map_or(SEVERITIES.to_vec(), |severity| vec![severity]);
+        if let Some(corruption) = self.corruption {
+            write_corrupted(&set, &corruptor, corruption, &severities, &self.out)?;
+            println!(
+                "{}: {} of {} images at severity {severities:?}, parameters of {}, seed {}",
+                self.out.display(),
+                corruption,
+                set.len(),
+                table.id(),
+                self.seed
+            );
+            return Ok(());
+        }
+        let labels = match &self.labels {
+            Some(path) => Some(read_labels(path, u32::MAX as usize)?),
+            None => None,
+        };
+        if let Some(labels) = &labels
+            && labels.len() % set.len().max(1) != 0
+        {
+            return Err(format!("{} labels for {} images", labels.len(), set.len()).into());
+        }
+        std::fs::create_dir_all(&self.out)
+            .map_err(|error| format!("cannot create {}: {error}", self.out.display()))?;
+        let bar = ProgressBar::new(Corruption::ALL.len() as u64);
+        for corruption in Corruption::ALL {
+            let path = self.out.join(format!("{corruption}.npy"));
+            write_corrupted(&set, &corruptor, corruption, &SEVERITIES, &path)?;
+            bar.inc(1);
+        }
+        bar.finish_and_clear();
+        if let Some(labels) = labels {
+            let path = self.out.join("labels.npy");
+            write_labels(&labels[..set.len()], SEVERITIES.len(), &path)?;
+        }
+        println!(
+            "{}: {} corruptions of {} images at 5 severities, parameters of {}, seed {}",
+            self.out.display(),
+            Corruption::ALL.len(),
+            set.len(),
+            table.id(),
+            self.seed
+        );
+        Ok(())
+    }
+}
+
+/// Images in an `.npy` file, from its header.
+fn npy_length(path: &std::path::Path) -> Result<usize, Box<dyn Error>> {
+    Ok(engine::analyze::npy_shape(path)?
+        .first()
+        .copied()
+        .unwrap_or(0))
+}

@@ -1,0 +1,300 @@
+//! Two measures of an experiment's runs against each other: one point a run, means over seeds by alpha.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use protocol::evaluation::{CorruptionConditions, CorruptionMeasurement};
+use protocol::measure::{Measure, Scale, Scatter, ScatterMean, ScatterPoint};
+use protocol::{Corruption, Measurement, Run, RunResult};
+
+use crate::statistics::{INTERVAL_METHOD, mean};
+
+/// Corruptions and severities that a mean is over.
+type Items = BTreeSet<(Corruption, u8)>;
+
+/// Sets `x` against `y`. Measurements count only under `conditions`, or, when absent, under those that most
+/// runs share; a mean over corruptions only where a run has all of those that most runs have, so that no
+/// point is a mean over something else than its neighbours.
+pub fn scatter(
+    runs: &[Run],
+    measurements: &[(i64, Measurement)],
+    x: Measure,
+    y: Measure,
+    scale: Scale,
+    conditions: Option<CorruptionConditions>,
+) -> Scatter {
+    let mut by_run: BTreeMap<i64, Vec<&CorruptionMeasurement>> = BTreeMap::new();
+    for (run, Measurement::Corruption(measured)) in measurements {
+        by_run.entry(*run).or_default().push(measured);
+    }
+    let known_conditions = known_conditions(&by_run);
+    let conditions = conditions.or_else(|| known_conditions.first().copied());
+    for measured in by_run.values_mut() {
+        measured.retain(|measured| Some(measured.conditions) == conditions);
+    }
+    let needs = [x, y].map(|measure| needed(measure, &by_run));
+
+    let mut points = Vec::new();
+    let mut incomplete_runs = 0;
+    for run in runs {
+        let Some(result) = &run.result else {
+            continue;
+        };
+        let measured = by_run.get(&run.id).map_or(&[][..], Vec::as_slice);
+        let value = |measure, needed| value(measure, result, measured, needed, scale);
+        match (value(x, &needs[0]), value(y, &needs[1])) {
+            (Some(x), Some(y)) => points.push(ScatterPoint {
+                run_id: run.id,
+                alpha: run.spec.alpha,
+                seed: run.spec.seed,
+                x,
+                y,
+            }),
+            _ => incomplete_runs += 1,
+        }
+    }
+    let label = |measure: Measure| match scale {
+        Scale::ShareOfClean if measure.is_robustness() => {
+            format!("{}, share of clean", measure.label())
+        }
+        _ => measure.label(),
+    };
+    Scatter {
+        x: label(x),
+        y: label(y),
+        conditions,
+        known_conditions,
+        alphas: means(&points),
+        points,
+        incomplete_runs,
+        averaged_over: needs.iter().map(BTreeSet::len).max().unwrap_or(0) as u32,
+        interval_method: INTERVAL_METHOD.into(),
+    }
+}
+
+/// Every set of conditions, those of most runs first; of equals, those of more images.
+fn known_conditions(
+    by_run: &BTreeMap<i64, Vec<&CorruptionMeasurement>>,
+) -> Vec<CorruptionConditions> {
+    let mut counts: BTreeMap<CorruptionConditions, usize> = BTreeMap::new();
+    for measured in by_run.values() {
+        let of_run: BTreeSet<_> = measured
+            .iter()
+            .map(|measured| measured.conditions)
+            .collect();
+        for conditions in of_run {
+            *counts.entry(conditions).or_default() += 1;
+        }
+    }
+    let mut known: Vec<_> = counts.into_iter().collect();
+    known.sort_by_key(|&(conditions, runs)| std::cmp::Reverse((runs, conditions.images)));
+    known
+        .into_iter()
+        .map(|(conditions, _)| conditions)
+        .collect()
+}
+
+/// The set of corruptions and severities that most runs were measured on, as far as `measure` covers them;
+/// of equally frequent sets the largest.
+fn needed(measure: Measure, by_run: &BTreeMap<i64, Vec<&CorruptionMeasurement>>) -> Items {
+    let mut counts: BTreeMap<Items, usize> = BTreeMap::new();
+    for measured in by_run.values() {
+        let items: Items = measured
+            .iter()
+            .filter(|measured| measure.covers(measured))
+            .map(|measured| (measured.corruption, measured.severity))
+            .collect();
+        if !items.is_empty() {
+            *counts.entry(items).or_default() += 1;
+        }
+    }
+    counts
+        .into_iter()
+        .max_by_key(|(items, runs)| (*runs, items.len()))
+        .map(|(items, _)| items)
+        .unwrap_or_default()
+}
+
+/// A run's value; `None` where it was not measured on all that is needed.
+fn value(
+    measure: Measure,
+    result: &RunResult,
+    measured: &[&CorruptionMeasurement],
+    needed: &Items,
+    scale: Scale,
+) -> Option<f64> {
+    match measure {
+        Measure::Selectivity => Some(result.selectivity),
+        Measure::TestAccuracy => Some(result.test_accuracy),
+        Measure::Corruption { .. } => {
+            let values: Option<Vec<f64>> = measured
+                .iter()
+                .filter(|measured| needed.contains(&(measured.corruption, measured.severity)))
+                .map(|measured| match scale {
+                    Scale::Raw => Some(measured.accuracy),
+                    Scale::ShareOfClean => measured.share_of_clean(),
+                })
+                .collect();
+            let values =
+                values.filter(|values| !values.is_empty() && values.len() == needed.len())?;
+            Some(values.iter().sum::<f64>() / values.len() as f64)
+        }
+    }
+}
+
+fn means(points: &[ScatterPoint]) -> Vec<ScatterMean> {
+    let mut alphas: Vec<f64> = points.iter().map(|point| point.alpha).collect();
+    alphas.sort_by(f64::total_cmp);
+    alphas.dedup();
+    alphas
+        .into_iter()
+        .filter_map(|alpha| {
+            let of = |value: fn(&ScatterPoint) -> f64| -> Vec<f64> {
+                points
+                    .iter()
+                    .filter(|point| point.alpha == alpha)
+                    .map(value)
+                    .collect()
+            };
+            Some(ScatterMean {
+                alpha,
+                x: mean(&of(|point| point.x))?,
+                y: mean(&of(|point| point.y))?,
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::RunState;
+    use protocol::evaluation::CorruptionSpec;
+    use protocol::preset::presets;
+
+    fn run(id: i64, alpha: f64, selectivity: f64) -> Run {
+        let mut spec = presets().remove(0).spec.runs().remove(0);
+        spec.alpha = alpha;
+        spec.seed = id as u64;
+        Run {
+            id,
+            experiment_id: 1,
+            spec,
+            state: RunState::Finished,
+            reason: None,
+            queued_at: 0,
+            started_at: None,
+            ended_at: None,
+            started: None,
+            epochs_done: 1,
+            latest_epoch: None,
+            progress: None,
+            later_evaluations: vec![],
+            result: Some(RunResult {
+                best_epoch: 1,
+                validation_accuracy: 0.5,
+                validation_images: 10,
+                test_accuracy: 0.8,
+                test_cross_entropy: 1.0,
+                test_images: 100,
+                selectivity,
+                layers: vec![],
+            }),
+        }
+    }
+
+    fn measured(
+        run: i64,
+        images: u32,
+        corruption: Corruption,
+        severity: u8,
+        accuracy: f64,
+    ) -> (i64, Measurement) {
+        let measured = CorruptionMeasurement {
+            conditions: CorruptionSpec::everything(Some(images)).conditions(1000),
+            corruption,
+            severity,
+            accuracy,
+            cross_entropy: 1.0,
+            clean_accuracy: 0.8,
+        };
+        (run, Measurement::Corruption(measured))
+    }
+
+    const ALL: Measure = Measure::Corruption {
+        corruption: None,
+        severity: None,
+    };
+
+    /// Breaks when a run that lacks a corruption is averaged over fewer, conditions are mixed, or a share is
+    /// taken of something else than the same images' clean accuracy.
+    #[test]
+    fn only_like_is_compared_with_like() {
+        let runs = [run(1, 0.0, 0.2), run(2, 0.0, 0.4), run(3, 1.0, 0.5)];
+        let measurements = [
+            measured(1, 100, Corruption::Fog, 1, 0.6),
+            measured(1, 100, Corruption::Fog, 2, 0.4),
+            measured(2, 100, Corruption::Fog, 1, 0.4),
+            measured(2, 100, Corruption::Fog, 2, 0.2),
+            measured(2, 200, Corruption::Fog, 2, 0.9),
+            measured(3, 100, Corruption::Fog, 1, 0.8),
+        ];
+        let shown = scatter(
+            &runs,
+            &measurements,
+            Measure::Selectivity,
+            ALL,
+            Scale::Raw,
+            None,
+        );
+        assert_eq!(shown.known_conditions.len(), 2);
+        assert_eq!(
+            shown.conditions.map(|conditions| conditions.images),
+            Some(100)
+        );
+        assert_eq!((shown.incomplete_runs, shown.averaged_over), (1, 2));
+        let values: Vec<_> = shown
+            .points
+            .iter()
+            .map(|point| (point.run_id, point.x))
+            .collect();
+        assert_eq!(values, [(1, 0.2), (2, 0.4)]);
+        assert!((shown.points[0].y - 0.5).abs() < 1e-12);
+        assert_eq!(shown.alphas.len(), 1);
+        assert!((shown.alphas[0].y.mean - 0.4).abs() < 1e-12);
+        assert_eq!(shown.alphas[0].y.n, 2);
+
+        let severity_1 = Measure::Corruption {
+            corruption: Some(Corruption::Fog),
+            severity: Some(1),
+        };
+        let shown = scatter(
+            &runs,
+            &measurements,
+            Measure::TestAccuracy,
+            severity_1,
+            Scale::ShareOfClean,
+            None,
+        );
+        assert_eq!((shown.points.len(), shown.incomplete_runs), (3, 0));
+        assert!((shown.points[2].y - 1.0).abs() < 1e-12);
+        assert!(shown.y.ends_with("share of clean"), "{}", shown.y);
+        assert!(!shown.x.contains("share"), "{}", shown.x);
+    }
+
+    /// Breaks when a figure without measurements is an error instead of an empty figure.
+    #[test]
+    fn nothing_measured_is_an_empty_figure() {
+        let shown = scatter(
+            &[run(1, 0.0, 0.2)],
+            &[],
+            Measure::Selectivity,
+            ALL,
+            Scale::Raw,
+            None,
+        );
+        assert_eq!(
+            (shown.points.len(), shown.incomplete_runs, shown.conditions),
+            (0, 1, None)
+        );
+    }
+}

@@ -1,0 +1,71 @@
+use protocol::preset::presets;
+use sqlx::Row;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+
+use super::{MIGRATIONS, Store};
+
+/// Breaks when a store of an earlier version loses what was measured, or gives a deleted run's number again.
+#[tokio::test]
+async fn a_store_of_the_first_version_keeps_everything() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lab.sqlite");
+    let options = SqliteConnectOptions::new()
+        .filename(&path)
+        .create_if_missing(true);
+    let pool = SqlitePoolOptions::new()
+        .max_connections(1)
+        .connect_with(options)
+        .await
+        .unwrap();
+    super::migrate(&pool, &MIGRATIONS[..1]).await.unwrap();
+    let spec = presets().remove(0).spec;
+    let experiment = serde_json::to_string(&spec).unwrap();
+    let run = serde_json::to_string(&spec.runs()[0]).unwrap();
+    sqlx::query("INSERT INTO experiments (name, notes, spec, created_at) VALUES ('old', '', ?, 1)")
+        .bind(experiment)
+        .execute(&pool)
+        .await
+        .unwrap();
+    for _ in 0..3 {
+        sqlx::query(
+            "INSERT INTO runs (experiment_id, alpha, seed, device, epochs, spec, state, queued_at)
+             VALUES (1, 0, 0, 'cpu', 8, ?, 'cancelled', 1)",
+        )
+        .bind(&run)
+        .execute(&pool)
+        .await
+        .unwrap();
+    }
+    for sql in [
+        "INSERT INTO epochs (run_id, epoch, metrics) VALUES (1, 1, '{\"epoch\":1,\"learning_rate\":0.1,\"train_loss\":1.0,\"train_cross_entropy\":1.0,\"train_selectivity\":0.1,\"train_accuracy\":0.5,\"validation_cross_entropy\":1.0,\"validation_accuracy\":0.5,\"layer_selectivity\":[0.1],\"selectivity\":0.1,\"images_per_second\":9.0,\"seconds\":1.0}')",
+        "INSERT INTO events (run_id, experiment_id, at, kind, payload) VALUES (1, 1, 1, 'cancelled', '{\"type\":\"cancelled\"}')",
+        "DELETE FROM runs WHERE id = 3",
+    ] {
+        sqlx::query(sql).execute(&pool).await.unwrap();
+    }
+    pool.close().await;
+
+    let store = Store::open(&path).await.unwrap();
+    assert_eq!(store.runs(1).await.unwrap().len(), 2);
+    assert_eq!(store.last_sequence().await.unwrap(), 1);
+    let epochs = sqlx::query("SELECT count(*) AS count FROM epochs")
+        .fetch_one(&store.pool)
+        .await
+        .unwrap();
+    assert_eq!(epochs.try_get::<i64, _>("count").unwrap(), 1);
+    let broken = sqlx::query("PRAGMA foreign_key_check")
+        .fetch_all(&store.pool)
+        .await
+        .unwrap();
+    assert!(broken.is_empty(), "rows point at nothing");
+    let next = store.create_experiment(&spec).await.unwrap();
+    assert_eq!(
+        store.runs(next).await.unwrap()[0].id,
+        4,
+        "a deleted run's number was given again"
+    );
+    // Foreign keys are on again.
+    store.requeue(&[]).await.unwrap();
+    let orphan = sqlx::query("INSERT INTO epochs (run_id, epoch, metrics) VALUES (99, 1, '{}')");
+    assert!(orphan.execute(&store.pool).await.is_err());
+}

@@ -1,0 +1,248 @@
+//! Evaluations by HTTP: with the launch, again later, their numbers, samples, images and refusals.
+
+use axum::http::{Method, StatusCode};
+use protocol::api::{CorruptedSamplePage, EvaluationQueued};
+use protocol::evaluation::{CorruptionMeasurement, CorruptionSource, CorruptionSpec};
+use protocol::measure::Scatter;
+use protocol::{Corruption, EvaluationSpec, Event, Measurement, Run, RunState};
+
+use crate::common::{Lab, corruptions, small};
+
+fn of_corruptions(measurements: Vec<Measurement>) -> Vec<CorruptionMeasurement> {
+    measurements
+        .into_iter()
+        .map(|Measurement::Corruption(measured)| measured)
+        .collect()
+}
+
+fn only(corruption: Corruption, severities: &[u8], images: u32) -> EvaluationSpec {
+    EvaluationSpec {
+        corruptions: Some(CorruptionSpec {
+            corruptions: vec![corruption],
+            severities: severities.to_vec(),
+            ..CorruptionSpec::everything(Some(images))
+        }),
+    }
+}
+
+/// Breaks when a corruption or severity is left out, a share is of another clean accuracy, samples are not
+/// those that the numbers count, or the figure shows other numbers than were measured.
+#[tokio::test]
+async fn a_run_is_tested_on_every_corruption_and_shows_its_samples() {
+    let lab = Lab::open().await;
+    let mut spec = small(&[0.0], 3);
+    spec.evaluation = corruptions(40);
+    let (experiment, runs) = lab.launch(&spec).await;
+    let id = runs[0];
+    let run = lab.wait_for_end(id).await;
+    assert_eq!(run.state, RunState::Finished, "{:?}", run.reason);
+    let measured = of_corruptions(lab.get(&format!("/runs/{id}/measurements")).await);
+    assert_eq!(measured.len(), 19 * 5);
+    let clean = measured[0].clean_accuracy;
+    for one in &measured {
+        assert_eq!(one.conditions.to_string(), "generated.0.40");
+        assert_eq!(one.clean_accuracy, clean);
+        assert!((0.0..=1.0).contains(&one.accuracy) && one.cross_entropy.is_finite());
+        assert_eq!((one.accuracy * 40.0).fract(), 0.0, "a share of 40 images");
+    }
+
+    // A sample's page counts what the accuracy counts.
+    let page = |filter: &str| {
+        format!(
+            "/runs/{id}/corrupted-samples?conditions=generated.0.40&corruption=contrast&severity=5&filter={filter}&page_size=100"
+        )
+    };
+    let all: CorruptedSamplePage = lab.get(&page("all")).await;
+    let contrast = measured
+        .iter()
+        .find(|one| one.corruption == Corruption::Contrast && one.severity == 5)
+        .unwrap();
+    assert_eq!((all.total, all.images, all.samples.len()), (40, 40, 40));
+    let right = all
+        .samples
+        .iter()
+        .filter(|sample| sample.corrupted.right)
+        .count();
+    assert_eq!(right as f64 / 40.0, contrast.accuracy);
+    let broken: CorruptedSamplePage = lab.get(&page("broken")).await;
+    assert!(
+        broken
+            .samples
+            .iter()
+            .all(|sample| sample.clean.right && !sample.corrupted.right)
+    );
+    let expected = all
+        .samples
+        .iter()
+        .filter(|sample| sample.clean.right && !sample.corrupted.right)
+        .count();
+    assert_eq!(broken.total as usize, expected);
+
+    // Both images are there, and differ.
+    let sample = &all.samples[7];
+    let mut images = Vec::new();
+    for url in [&sample.clean.url, &sample.corrupted.url] {
+        let answer = lab
+            .ask(Method::GET, url.strip_prefix("/api/v1").unwrap())
+            .await;
+        assert_eq!(answer.status, StatusCode::OK, "{url}: {}", answer.text());
+        let image = image::load_from_memory(&answer.body).unwrap().into_rgb8();
+        assert_eq!(image.dimensions(), (32, 32));
+        images.push(image);
+    }
+    assert_ne!(images[0], images[1]);
+
+    let figure: Scatter = lab
+        .get(&format!("/experiments/{}/scatter", experiment.id))
+        .await;
+    let mean = measured.iter().map(|one| one.accuracy).sum::<f64>() / 95.0;
+    assert_eq!((figure.points.len(), figure.averaged_over), (1, 95));
+    assert!((figure.points[0].y - mean).abs() < 1e-12);
+    assert_eq!(figure.points[0].x, run.result.unwrap().selectivity);
+
+    let table = lab
+        .ask(
+            Method::GET,
+            &format!(
+                "/experiments/{}/export.csv?table=corruptions",
+                experiment.id
+            ),
+        )
+        .await;
+    assert_eq!(table.text().lines().count(), 1 + 95);
+}
+
+/// Breaks when evaluating again repeats or loses what was measured, changes the result, or a second set of
+/// conditions is mixed with the first.
+#[tokio::test]
+async fn a_finished_run_is_evaluated_again_with_more() {
+    let lab = Lab::open().await;
+    let mut spec = small(&[0.0], 1);
+    spec.evaluation = only(Corruption::Fog, &[1, 3], 20);
+    let (experiment, runs) = lab.launch(&spec).await;
+    let id = runs[0];
+    let first = lab.wait_for_end(id).await;
+    assert_eq!(first.state, RunState::Finished, "{:?}", first.reason);
+    let measured: Vec<Measurement> = lab.get(&format!("/runs/{id}/measurements")).await;
+    assert_eq!(measured.len(), 2);
+    let sequence = lab.state.store.last_sequence().await.unwrap();
+
+    let more = serde_json::to_vec(&only(Corruption::Fog, &[3, 5], 20)).unwrap();
+    let answer = lab
+        .post_json(&format!("/experiments/{}/evaluate", experiment.id), more)
+        .await;
+    let queued: EvaluationQueued = answer.json();
+    assert_eq!((queued.queued, queued.skipped), (1, 0));
+    let other = serde_json::to_vec(&only(Corruption::Fog, &[5], 30)).unwrap();
+    let again = lab.wait_for_end(id).await;
+    assert_eq!(again.state, RunState::Finished, "{:?}", again.reason);
+    let answer = lab.post_json(&format!("/runs/{id}/evaluate"), other).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+    let again = lab.wait_for_end(id).await;
+    assert_eq!(again.state, RunState::Finished, "{:?}", again.reason);
+    assert_eq!(again.later_evaluations.len(), 2);
+    assert_eq!(again.result, first.result);
+
+    let after: Vec<Measurement> = lab.get(&format!("/runs/{id}/measurements")).await;
+    let keys: Vec<_> = after.iter().map(Measurement::key).collect();
+    assert_eq!(
+        keys,
+        [
+            "corruption/generated.0.20/fog/1",
+            "corruption/generated.0.20/fog/3",
+            "corruption/generated.0.20/fog/5",
+            "corruption/generated.0.30/fog/5",
+        ]
+    );
+    for one in measured {
+        assert!(after.contains(&one), "{} was measured anew", one.key());
+    }
+    // Told once each, and nothing of the training again.
+    let events = lab
+        .state
+        .store
+        .events_after(sequence, None, Some(id), 1000)
+        .await
+        .unwrap();
+    let told = events
+        .iter()
+        .filter(|live| matches!(live.event, Event::Measured(_)))
+        .count();
+    assert_eq!(told, 2);
+    assert!(
+        !events
+            .iter()
+            .any(|live| matches!(live.event, Event::Epoch(_) | Event::Trained(_)))
+    );
+}
+
+/// Breaks when something that cannot be evaluated is queued, or a wrong value is not named.
+#[tokio::test]
+async fn what_cannot_be_evaluated_is_refused() {
+    let lab = Lab::open().await;
+    let (_, runs) = lab.launch(&small(&[0.0], 1)).await;
+    let id = runs[0];
+    let run = lab.wait_for_end(id).await;
+    assert_eq!(run.state, RunState::Finished);
+    let path = format!("/runs/{id}/evaluate");
+    let refused = async |spec: EvaluationSpec, field: &str| {
+        let answer = lab
+            .post_json(&path, serde_json::to_vec(&spec).unwrap())
+            .await;
+        let error = answer.refusal(StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(
+            error.fields.iter().any(|wrong| wrong.field == field),
+            "{error:?}"
+        );
+    };
+    refused(EvaluationSpec::default(), "evaluation").await;
+    refused(
+        only(Corruption::Fog, &[6], 20),
+        "evaluation.corruptions.severities",
+    )
+    .await;
+    refused(
+        only(Corruption::Fog, &[1], 1_000_000),
+        "evaluation.corruptions.images",
+    )
+    .await;
+    let mut published = only(Corruption::Fog, &[1], 20);
+    published.corruptions.as_mut().unwrap().source = CorruptionSource::Published;
+    refused(published, "evaluation.corruptions.source").await;
+    let unchanged: Run = lab.get(&format!("/runs/{id}")).await;
+    assert_eq!(
+        (unchanged.state, unchanged.later_evaluations.len()),
+        (RunState::Finished, 0)
+    );
+
+    let spec = serde_json::to_vec(&only(Corruption::Fog, &[1], 20)).unwrap();
+    lab.post_json("/runs/999/evaluate", spec.clone())
+        .await
+        .refusal(StatusCode::NOT_FOUND);
+    let (_, endless) = lab.launch(&crate::common::endless(&[0.0])).await;
+    lab.wait_for_epoch(endless[0]).await;
+    let error = lab
+        .post_json(&format!("/runs/{}/evaluate", endless[0]), spec)
+        .await
+        .refusal(StatusCode::CONFLICT);
+    assert!(error.message.contains("trained"), "{}", error.message);
+    let _: Run = lab.post(&format!("/runs/{}/cancel", endless[0])).await;
+    for path in [
+        "/experiments/1/scatter?x=selectivty",
+        "/experiments/1/scatter?conditions=some",
+        "/runs/1/corrupted-samples?conditions=generated.0.20&corruption=fogg&severity=1",
+        "/runs/1/corrupted-samples?conditions=generated.0.20&corruption=fog&severity=6",
+    ] {
+        lab.ask(Method::GET, path)
+            .await
+            .refusal(StatusCode::BAD_REQUEST);
+    }
+    lab.ask(
+        Method::GET,
+        "/runs/1/corrupted-samples?conditions=generated.0.20&corruption=fog&severity=1",
+    )
+    .await
+    .refusal(StatusCode::NOT_FOUND);
+    let none: Scatter = lab.get("/experiments/1/scatter").await;
+    assert_eq!((none.points.len(), none.incomplete_runs), (0, 1));
+}
