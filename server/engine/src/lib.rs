@@ -5,6 +5,7 @@
 //! [`analyze`] measures imported weights.
 
 pub mod analyze;
+pub mod attacks;
 pub mod batch;
 pub mod calibrate;
 mod checkpoint;
