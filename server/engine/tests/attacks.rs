@@ -9,8 +9,8 @@ use std::sync::OnceLock;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 use engine::attacks::{
-    Attack, AttackOutcome, Ball, Fgsm, FgsmSweep, Norm, Pgd, PgdTrajectory, Start, Target, Work,
-    run, run_series,
+    Apgd, Attack, AttackOutcome, Ball, Fab, Fgsm, FgsmSweep, Norm, Objective, Pgd, PgdTrajectory,
+    Square, Start, Target, Work, masking, run, run_series,
 };
 use engine::data::ImageSet;
 use engine::networks::Model;
@@ -149,5 +149,67 @@ fn an_attack_leaves_the_network_as_it_was() {
         let pgd = Pgd::new(linf(1.0), 0.25 / 255.0, 2, Start::Random { restarts: 2 }).unwrap();
         attacked(&pgd, &target, &first(set, 20, 10));
         assert!(state(&model) == before, "bit by bit");
+    }
+}
+
+#[test]
+fn more() {
+    let Some((model, set)) = subject() else {
+        return;
+    };
+    let target = Target::new(model, &Device::flex());
+    let work = whole(set);
+    let l2 = Pgd::new(Ball::new(Norm::L2, 0.25).unwrap(), 0.05, 40, Start::Clean).unwrap();
+    attacked(&l2, &target, &work);
+    for scale in [0.5, 1.0] {
+        let ball = linf(scale);
+        let pgd = Pgd::new(
+            ball,
+            ball.epsilon() / 8.0,
+            40,
+            Start::Random { restarts: 1 },
+        )
+        .unwrap();
+        attacked(&pgd, &target, &work);
+        attacked(&Fab::new(ball, 20, 9, 1).unwrap(), &target, &work);
+        attacked(&Square::new(ball, 1000).unwrap(), &target, &work);
+    }
+    let plan = masking::Plan {
+        ball: linf(1.0),
+        steps: 10,
+        queries: 200,
+        restarts: 3,
+    };
+    for scale in [1.0, 1e3] {
+        let frozen = model.clone().freeze().train();
+        let target =
+            Target::from_function(10, &Device::flex(), |images| frozen.forward(images) * scale);
+        let start = std::time::Instant::now();
+        let report =
+            masking::check_masking(&target, &first(set, 100, 100), &plan, &mut |_| true).unwrap();
+        println!(
+            "{} {:#?} {:?} {:?}",
+            report.summary(),
+            report.checks,
+            target.passes(),
+            start.elapsed()
+        );
+    }
+}
+
+/// Breaks when an attack of AutoAttack finds less than others' code does with the same budget.
+#[test]
+fn apgd() {
+    let Some((model, set)) = subject() else {
+        return;
+    };
+    let target = Target::new(model, &Device::flex());
+    let work = whole(set);
+    for scale in [0.5, 1.0] {
+        let ball = linf(scale);
+        let ce = Apgd::new(ball, 50, Objective::CrossEntropy, 1).unwrap();
+        attacked(&ce, &target, &work);
+        let t = Apgd::new(ball, 50, Objective::TargetedDlr { targets: 9 }, 1).unwrap();
+        attacked(&t, &target, &work);
     }
 }

@@ -28,6 +28,16 @@ pub enum AttackError {
         /// What was asked for.
         norm: Norm,
     },
+    /// Attacks of one ensemble may not change the same.
+    #[error("{attack} has the ball {ball}; the attacks before it have {expected}")]
+    Balls {
+        /// The attack.
+        attack: &'static str,
+        /// Its ball.
+        ball: String,
+        /// The ball of those before it.
+        expected: String,
+    },
     /// The attack's loss needs more classes than the network has.
     #[error("{attack} needs at least {needed} classes; the network has {classes}")]
     TooFewClasses {

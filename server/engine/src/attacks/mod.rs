@@ -6,9 +6,11 @@
 //!   images, frozen in inference mode; [`Loss`] (`loss.rs`) is what is climbed.
 //! - [`Ball`] (`ball.rs`) is the set of allowed images around a clean one, [`Samples`] are clean images with
 //!   labels and the seed of everything random.
-//! - One [`Attack`] a file: [`Fgsm`], [`Pgd`].
+//! - One [`Attack`] a file: [`Fgsm`], [`Pgd`], [`Apgd`], [`Fab`], [`Square`].
 //! - [`run`] attacks a set of images batch by batch and checks every adversarial image; [`run_series`] does
-//!   so for several radii or step counts at once.
+//!   so for several radii or step counts at once; [`Ensemble`] puts attacks one after another on what is
+//!   still right, AutoAttack's standard one among them.
+//! - [`masking`] asks whether the number is real, after Athalye et al. 2018.
 //!
 //! Everything random is drawn from the seed and the image's index in its set, and an image's logits and
 //! gradients do not depend on the images around it, so that results depend neither on batches nor on
@@ -16,24 +18,33 @@
 //!
 //! A new attack is one file here that implements [`Attack`].
 
+mod apgd;
 mod ball;
+mod ensemble;
 mod error;
+mod fab;
 mod fgsm;
 mod loss;
+pub mod masking;
 mod pgd;
 mod run;
 mod samples;
+mod square;
 mod target;
 
 use burn::tensor::Tensor;
 
+pub use apgd::{Apgd, Objective};
 pub use ball::{Ball, Norm, TOLERANCE};
+pub use ensemble::{Budget, Ensemble, EnsembleOutcome, STANDARD};
 pub use error::AttackError;
+pub use fab::{Fab, Nearest};
 pub use fgsm::{Fgsm, FgsmSweep};
 pub use loss::Loss;
 pub use pgd::{Pgd, PgdTrajectory, Start};
 pub use run::{AttackOutcome, Point, Progress, Series, Work, run, run_series};
 pub use samples::Samples;
+pub use square::Square;
 pub use target::{Logits, Passes, Slope, Target};
 
 /// A way to find images in a ball that the network is wrong about.
@@ -60,6 +71,11 @@ pub trait Attack {
 /// [`Samples::random`]'s purpose.
 mod purpose {
     pub(super) const PGD: u32 = 1;
+    pub(super) const APGD_CE: u32 = 2;
+    pub(super) const APGD_DLR: u32 = 3;
+    pub(super) const APGD_T: u32 = 4;
+    pub(super) const FAB: u32 = 5;
+    pub(super) const SQUARE: u32 = 6;
 }
 
 /// A number on the [0, 1] scale as people write it: in 255ths.

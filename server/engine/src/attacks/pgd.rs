@@ -141,7 +141,6 @@ impl Attack for Pgd {
             return self.walk(target, samples, start, &mut |_, _| Ok(()));
         }
         let mut gallery = Gallery::new(samples.len());
-        let mut last = samples.images().clone();
         for restart in 0..restarts {
             let missing = gallery.missing();
             if missing.is_empty() {
@@ -152,15 +151,14 @@ impl Attack for Pgd {
             let images = self.walk(target, &left, start, &mut |_, _| Ok(()))?;
             let logits = target.logits(images.clone())?;
             for (row, &place) in missing.iter().enumerate() {
-                if logits.prediction(row) != Some(left.labels()[row]) {
+                if logits.prediction(row) == Some(left.labels()[row]) {
+                    gallery.offer(place, &images, row);
+                } else {
                     gallery.keep(place, &images, row);
                 }
             }
-            if restart == 0 {
-                last = images;
-            }
         }
-        Ok(gallery.or(&last))
+        Ok(gallery.or(samples.images()))
     }
 }
 

@@ -21,7 +21,7 @@ pub struct Work<'a> {
 }
 
 impl Work<'_> {
-    fn check(&self, target: &Target) -> Result<(), AttackError> {
+    pub(super) fn check(&self, target: &Target) -> Result<(), AttackError> {
         at_least_one("run", "the batch size", self.batch_size)?;
         let images = self.set.len();
         if let Some(&index) = self.indices.iter().find(|&&index| index >= images) {
@@ -31,12 +31,16 @@ impl Work<'_> {
         super::loss::check_labels("labels", &labels, labels.len(), target.classes())
     }
 
-    fn labels(&self, indices: &[usize]) -> Vec<u32> {
+    pub(super) fn labels(&self, indices: &[usize]) -> Vec<u32> {
         let all = self.set.labels();
         indices.iter().map(|&index| all[index]).collect()
     }
 
-    fn samples(&self, indices: &[usize], device: &Device) -> Result<Samples, AttackError> {
+    pub(super) fn samples(
+        &self,
+        indices: &[usize],
+        device: &Device,
+    ) -> Result<Samples, AttackError> {
         let images = clean_images(self.set, indices, device);
         Samples::new(images, self.labels(indices), indices.to_vec(), self.seed)
     }
@@ -148,7 +152,7 @@ impl AttackOutcome {
     }
 }
 
-fn right(predictions: &[Option<u32>], labels: &[u32]) -> Vec<bool> {
+pub(super) fn right(predictions: &[Option<u32>], labels: &[u32]) -> Vec<bool> {
     predictions
         .iter()
         .zip(labels)
@@ -175,7 +179,7 @@ pub(super) fn clean_predictions(
     Ok(predictions)
 }
 
-fn since(before: Passes, target: &Target) -> Passes {
+pub(super) fn since(before: Passes, target: &Target) -> Passes {
     let now = target.passes();
     Passes {
         forward: now.forward - before.forward,

@@ -1,6 +1,6 @@
 //! Clean images with labels on their way through an attack.
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Bool, Int, Tensor, TensorData};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -106,9 +106,24 @@ pub(super) fn select(images: &Tensor<4>, rows: &[usize]) -> Tensor<4> {
     images.clone().select(0, rows)
 }
 
-/// Images collected one by one as an attack finds them.
+/// Image by image `yes` where it is marked, else `no`.
+pub(super) fn choose(marks: &[bool], yes: &Tensor<4>, no: &Tensor<4>) -> Tensor<4> {
+    if marks.iter().all(|&mark| mark) {
+        return yes.clone();
+    }
+    if !marks.contains(&true) {
+        return no.clone();
+    }
+    let data = TensorData::new(marks.to_vec(), [marks.len(), 1, 1, 1]);
+    let mask = Tensor::<4, Bool>::from_data(data, &yes.device()).expand(yes.dims());
+    no.clone().mask_where(mask, yes.clone())
+}
+
+/// Images collected one by one as an attack finds them: for each place an adversarial one, or failing that
+/// the first that was offered.
 pub(super) struct Gallery {
     found: Vec<Option<Tensor<4>>>,
+    offered: Vec<Option<Tensor<4>>>,
 }
 
 impl Gallery {
@@ -116,30 +131,57 @@ impl Gallery {
     pub(super) fn new(images: usize) -> Self {
         Gallery {
             found: vec![None; images],
+            offered: vec![None; images],
         }
     }
 
-    /// Keeps image `row` of `images` as the one of `place`.
+    /// Keeps image `row` of `images`, an adversarial one, for `place`.
     pub(super) fn keep(&mut self, place: usize, images: &Tensor<4>, row: usize) {
         self.found[place] = Some(select(images, &[row]));
     }
 
-    /// The places without an image yet.
+    /// Offers image `row` of `images`, a failed attempt, for `place`.
+    pub(super) fn offer(&mut self, place: usize, images: &Tensor<4>, row: usize) {
+        self.offered[place].get_or_insert_with(|| select(images, &[row]));
+    }
+
+    /// The places without an adversarial image yet.
     pub(super) fn missing(&self) -> Vec<usize> {
         (0..self.found.len())
             .filter(|&place| self.found[place].is_none())
             .collect()
     }
 
-    /// All images, `[places, 3, height, width]`; those of `otherwise` where none was kept.
+    /// All images, `[places, 3, height, width]`; those of `otherwise` where there is none.
     pub(super) fn or(self, otherwise: &Tensor<4>) -> Tensor<4> {
         if self.found.is_empty() {
             return otherwise.clone();
         }
-        let images =
-            self.found.into_iter().enumerate().map(|(place, found)| {
-                found.unwrap_or_else(|| otherwise.clone().narrow(0, place, 1))
-            });
+        let images = self.found.into_iter().zip(self.offered).enumerate();
+        let images = images.map(|(place, (found, offered))| {
+            found
+                .or(offered)
+                .unwrap_or_else(|| otherwise.clone().narrow(0, place, 1))
+        });
         Tensor::cat(images.collect(), 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Breaks when an image takes another's values.
+    #[test]
+    fn images_are_chosen_one_by_one() {
+        let device = burn::tensor::Device::flex();
+        let yes = Tensor::<4>::ones([3, 3, 2, 2], &device);
+        let chosen = choose(&[true, false, true], &yes, &yes.zeros_like());
+        let sums: Vec<f32> = chosen
+            .sum_dims(&[1, 2, 3])
+            .into_data()
+            .try_into_vec()
+            .unwrap();
+        assert_eq!(sums, [12.0, 0.0, 12.0]);
     }
 }

@@ -5,8 +5,8 @@ use std::cell::{Cell, RefCell};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 
+use super::AttackError;
 use super::loss::{Loss, margin};
-use super::{AttackError, Samples};
 use crate::evaluate::host;
 use crate::networks::Model;
 
@@ -168,7 +168,7 @@ impl<'a> Target<'a> {
         if batch == 0 {
             return Ok(self.host_logits(Vec::new()));
         }
-        let logits = (self.forward)(at_least_two(images).autodiff());
+        let logits = (self.forward)(enough(images).autodiff());
         let logits = self.host_logits(host(logits.inner().narrow(0, 0, batch)));
         self.count(batch, 0)?;
         Ok(logits)
@@ -202,7 +202,7 @@ impl<'a> Target<'a> {
                 gradient: images,
             });
         }
-        let images = at_least_two(images).autodiff().require_grad();
+        let images = enough(images).autodiff().require_grad();
         let rows = images.dims()[0];
         let output = (self.forward)(images.clone());
         let logits = self.host_logits(host(output.clone().inner().narrow(0, 0, batch)));
@@ -238,28 +238,46 @@ impl<'a> Target<'a> {
         })
     }
 
-    /// Which of the samples the network is right about.
+    /// `loss` of images as in [`loss_and_gradient`](Self::loss_and_gradient), with zeros for a gradient.
     ///
     /// # Errors
-    /// When a label is no class, or whoever watches ends it.
-    pub fn right(&self, samples: &Samples) -> Result<Vec<bool>, AttackError> {
-        super::loss::check_labels("labels", samples.labels(), samples.len(), self.classes)?;
-        let logits = self.logits(samples.images().clone())?;
-        Ok((0..samples.len())
-            .map(|row| logits.prediction(row) == Some(samples.labels()[row]))
-            .collect())
+    /// As [`loss_and_gradient`](Self::loss_and_gradient).
+    pub fn loss(
+        &self,
+        images: Tensor<4>,
+        labels: &[u32],
+        loss: Loss,
+    ) -> Result<Slope, AttackError> {
+        loss.check(labels, images.dims()[0], self.classes)?;
+        let gradient = images.zeros_like();
+        let logits = self.logits(images)?;
+        let mut unused = vec![0.0; self.classes];
+        let losses = labels
+            .iter()
+            .enumerate()
+            .map(|(row, &label)| loss.of(row, logits.row(row), label, &mut unused))
+            .collect();
+        Ok(Slope {
+            losses,
+            logits,
+            gradient,
+        })
     }
 }
 
-/// The images, a lone one twice: the product of a single row of features with the last layer's weights
-/// takes another way through the processor, which adds in another order. So an image's logits are the same
-/// bit by bit in whatever batch it comes.
-fn at_least_two(images: Tensor<4>) -> Tensor<4> {
-    if images.dims()[0] == 1 {
-        images.repeat_dim(0, 2)
-    } else {
-        images
+/// Fewest images that go through a network at once.
+const FEWEST: usize = 8;
+
+/// The images, the first again and again where they are fewer than [`FEWEST`]: products of up to 4 rows with
+/// the last layer's weights take another way through the processor, which rounds otherwise. So an image's
+/// logits and gradient are the same bit by bit in whatever batch it comes.
+fn enough(images: Tensor<4>) -> Tensor<4> {
+    let batch = images.dims()[0];
+    if batch >= FEWEST {
+        return images;
     }
+    let more = images.clone().narrow(0, 0, 1).repeat_dim(0, FEWEST - batch);
+    Tensor::cat(vec![images, more], 0)
 }
 
 #[cfg(test)]
@@ -293,7 +311,7 @@ mod tests {
         let whole = target
             .loss_and_gradient(images(70), &labels, Loss::CrossEntropy)
             .unwrap();
-        for size in [1, 2, 3, 7, 16, 33] {
+        for size in [1, 2, 3, 4, 5, 7, 8, 9, 16, 33] {
             for start in [0, 5, 37] {
                 let part = images(70).narrow(0, start, size);
                 let slope = target
