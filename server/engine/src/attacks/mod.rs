@@ -12,9 +12,9 @@
 //!   still right, AutoAttack's standard one among them.
 //! - [`masking`] asks whether the number is real, after Athalye et al. 2018.
 //!
-//! Everything random is drawn from the seed and the image's index in its set, and an image's logits and
-//! gradients do not depend on the images around it, so that results depend neither on batches nor on
-//! threads.
+//! Everything random is drawn from the seed and the image's index in its set, and on the CPU an image's
+//! logits and gradients do not depend on the images around it, so that results depend neither on batches nor
+//! on threads. (A GPU may choose other kernels, which round otherwise, for other batches.)
 //!
 //! A new attack is one file here that implements [`Attack`].
 
