@@ -134,7 +134,7 @@ fn fgsm_and_pgd_agree_with_the_independent_reference() {
 
 /// Every kind of attack with hardly any budget.
 fn small_attacks(ball: Ball) -> Vec<Box<dyn Attack>> {
-    let step = ball.epsilon() / 2.0;
+    let step = (ball.epsilon() / 2.0).max(1e-9);
     let restarts = Start::Random { restarts: 2 };
     let towards = Objective::TargetedDlr { targets: 2 };
     let mut attacks: Vec<Box<dyn Attack>> = vec![
@@ -240,8 +240,8 @@ fn attacked_by_all(ensemble: &Ensemble, target: &Target, work: &Work) -> Ensembl
 
 /// Breaks when an attack finds less than others' code: by a wrong loss, step, schedule, projection or start.
 ///
-/// To be short, Square, APGD-T and the ensemble have far *less* than the others' budget here, and must be no
-/// weaker all the same; `published_budgets_find_what_others_find` spends all of it.
+/// To be short, APGD-T and the ensemble have far *less* than the others' budget here, and must be no weaker
+/// all the same, and Square alone is tried at one radius; `published_budgets_find_what_others_find` spends all of it.
 #[test]
 fn others_code_finds_hardly_more() {
     let (Some(shared), Some((model, set))) = (common::shared(), subject()) else {
@@ -263,8 +263,10 @@ fn others_code_finds_hardly_more() {
             "pgd-40-random-start",
             attacked(&pgd, &target, &work).accuracy(),
         );
-        let square = Square::new(ball, 300).unwrap();
-        compare("square", attacked(&square, &target, &work).accuracy());
+        if scale == 1.0 {
+            let square = Square::new(ball, 1000).unwrap();
+            compare("square", attacked(&square, &target, &work).accuracy());
+        }
 
         let towards = Objective::TargetedDlr { targets: 9 };
         let small = Ensemble::new(vec![
