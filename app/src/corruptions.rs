@@ -26,7 +26,7 @@ pub fn of_family(family: CorruptionFamily) -> impl Iterator<Item = Corruption> {
 /// more images.
 pub fn conditions(measurements: &[Measurement]) -> Vec<CorruptionConditions> {
     let mut counts: Vec<(CorruptionConditions, usize)> = Vec::new();
-    for Measurement::Corruption(measured) in measurements {
+    for measured in measurements.iter().filter_map(Measurement::corruption) {
         match counts
             .iter_mut()
             .find(|(known, _)| *known == measured.conditions)
@@ -49,7 +49,7 @@ pub fn under(
 ) -> Vec<CorruptionMeasurement> {
     let mut found: Vec<CorruptionMeasurement> = measurements
         .iter()
-        .map(|Measurement::Corruption(measured)| measured)
+        .filter_map(Measurement::corruption)
         .filter(|measured| measured.conditions == conditions)
         .cloned()
         .collect();

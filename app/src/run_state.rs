@@ -21,7 +21,7 @@ pub fn share_done(run: &Run) -> f64 {
             epoch = step(progress);
         }
         // Its steps are what is left to do: what was evaluated earlier is done.
-        Some(progress) if progress.phase == Phase::Corruptions => {
+        Some(progress) if matches!(progress.phase, Phase::Corruptions | Phase::Attacks) => {
             let left = f64::from(progress.steps.saturating_sub(progress.step));
             evaluated = (total - left).max(0.0);
         }
@@ -68,6 +68,11 @@ pub fn activity(run: &Run) -> String {
             Phase::Test => "measuring on the test images".to_owned(),
             Phase::Corruptions => format!(
                 "Corruptions: {} of {} images",
+                format::count(progress.step.into()),
+                format::count(progress.steps.into())
+            ),
+            Phase::Attacks => format!(
+                "Attacks: {} of at most {} images through the network",
                 format::count(progress.step.into()),
                 format::count(progress.steps.into())
             ),

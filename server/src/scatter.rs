@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use protocol::attack::{Attack, AttackConditions, AttackMeasurement};
 use protocol::evaluation::{CorruptionConditions, CorruptionMeasurement};
 use protocol::measure::{Measure, Scale, Scatter, ScatterMean, ScatterPoint};
 use protocol::{Corruption, Measurement, Run, RunResult};
@@ -21,12 +22,47 @@ pub fn scatter(
     y: Measure,
     scale: Scale,
     conditions: Option<CorruptionConditions>,
+    attack_conditions: Option<AttackConditions>,
 ) -> Scatter {
     let mut by_run: BTreeMap<i64, Vec<&CorruptionMeasurement>> = BTreeMap::new();
-    for (run, Measurement::Corruption(measured)) in measurements {
-        by_run.entry(*run).or_default().push(measured);
+    for (run, measurement) in measurements {
+        if let Some(measured) = measurement.corruption() {
+            by_run.entry(*run).or_default().push(measured);
+        }
     }
-    let known_conditions = known_conditions(&by_run);
+    let attacked: Vec<(i64, &AttackMeasurement)> = measurements
+        .iter()
+        .filter_map(|(run, measurement)| Some((*run, measurement.attack()?)))
+        .collect();
+    let known_attack_conditions = most_common(
+        attacked
+            .iter()
+            .map(|(run, measured)| (*run, measured.conditions))
+            .collect(),
+    );
+    let attack_conditions = attack_conditions.or_else(|| known_attack_conditions.first().copied());
+    let attacked: Vec<_> = attacked
+        .into_iter()
+        .filter(|(_, measured)| Some(measured.conditions) == attack_conditions)
+        .collect();
+    let mut known_attacks: Vec<Attack> = Vec::new();
+    for (_, measured) in &attacked {
+        if !known_attacks.contains(&measured.attack) {
+            known_attacks.push(measured.attack);
+        }
+    }
+    known_attacks.sort_by(|a, b| {
+        (a.method, a.norm)
+            .cmp(&(b.method, b.norm))
+            .then(a.epsilon.total_cmp(&b.epsilon))
+            .then(a.steps.cmp(&b.steps))
+    });
+    let known_conditions = most_common(
+        by_run
+            .iter()
+            .flat_map(|(run, measured)| measured.iter().map(|one| (*run, one.conditions)))
+            .collect(),
+    );
     let conditions = conditions.or_else(|| known_conditions.first().copied());
     for measured in by_run.values_mut() {
         measured.retain(|measured| Some(measured.conditions) == conditions);
@@ -40,7 +76,16 @@ pub fn scatter(
             continue;
         };
         let measured = by_run.get(&run.id).map_or(&[][..], Vec::as_slice);
-        let value = |measure, needed| value(measure, result, measured, needed, scale);
+        let value = |measure, needed| match measure {
+            Measure::Attack(attack) => attacked
+                .iter()
+                .find(|(of, measured)| *of == run.id && measured.attack == attack)
+                .and_then(|(_, measured)| match scale {
+                    Scale::Raw => Some(measured.accuracy),
+                    Scale::ShareOfClean => measured.share_of_clean(),
+                }),
+            _ => value(measure, result, measured, needed, scale),
+        };
         match (value(x, &needs[0]), value(y, &needs[1])) {
             (Some(x), Some(y)) => points.push(ScatterPoint {
                 run_id: run.id,
@@ -63,6 +108,9 @@ pub fn scatter(
         y: label(y),
         conditions,
         known_conditions,
+        attack_conditions,
+        known_attack_conditions,
+        known_attacks,
         alphas: means(&points),
         points,
         incomplete_runs,
@@ -71,22 +119,14 @@ pub fn scatter(
     }
 }
 
-/// Every set of conditions, those of most runs first; of equals, those of more images.
-fn known_conditions(
-    by_run: &BTreeMap<i64, Vec<&CorruptionMeasurement>>,
-) -> Vec<CorruptionConditions> {
-    let mut counts: BTreeMap<CorruptionConditions, usize> = BTreeMap::new();
-    for measured in by_run.values() {
-        let of_run: BTreeSet<_> = measured
-            .iter()
-            .map(|measured| measured.conditions)
-            .collect();
-        for conditions in of_run {
-            *counts.entry(conditions).or_default() += 1;
-        }
+/// Every set of conditions, those of most runs first; of equals, the greatest.
+fn most_common<T: Copy + Ord>(of_runs: BTreeSet<(i64, T)>) -> Vec<T> {
+    let mut counts: BTreeMap<T, usize> = BTreeMap::new();
+    for (_, conditions) in of_runs {
+        *counts.entry(conditions).or_default() += 1;
     }
     let mut known: Vec<_> = counts.into_iter().collect();
-    known.sort_by_key(|&(conditions, runs)| std::cmp::Reverse((runs, conditions.images)));
+    known.sort_by_key(|&(conditions, runs)| std::cmp::Reverse((runs, conditions)));
     known
         .into_iter()
         .map(|(conditions, _)| conditions)
@@ -125,6 +165,7 @@ fn value(
     match measure {
         Measure::Selectivity => Some(result.selectivity),
         Measure::TestAccuracy => Some(result.test_accuracy),
+        Measure::Attack(_) => None,
         Measure::Corruption { .. } => {
             let values: Option<Vec<f64>> = measured
                 .iter()
@@ -245,6 +286,7 @@ mod tests {
             ALL,
             Scale::Raw,
             None,
+            None,
         );
         assert_eq!(shown.known_conditions.len(), 2);
         assert_eq!(
@@ -274,6 +316,7 @@ mod tests {
             severity_1,
             Scale::ShareOfClean,
             None,
+            None,
         );
         assert_eq!((shown.points.len(), shown.incomplete_runs), (3, 0));
         assert!((shown.points[2].y - 1.0).abs() < 1e-12);
@@ -290,6 +333,7 @@ mod tests {
             Measure::Selectivity,
             ALL,
             Scale::Raw,
+            None,
             None,
         );
         assert_eq!(

@@ -202,6 +202,9 @@ mod tests {
         };
         let conditions = CorruptionSpec::everything(Some(200)).conditions(1000);
         Answer {
+            attack_conditions: None,
+            known_attack_conditions: vec![],
+            known_attacks: vec![],
             x: "Network selectivity".into(),
             y: "Corruption accuracy".into(),
             conditions: Some(conditions),

@@ -1,6 +1,6 @@
 //! Which corruptions break a network? Accuracy by corruption and severity, as a heat map.
 
-use plotly::common::{ColorScale, HoverInfo};
+use plotly::common::{ColorScale, Font, HoverInfo};
 use plotly::layout::AxisType;
 use plotly::{Plot, Trace};
 use protocol::corruption::{Corruption, CorruptionFamily};
@@ -66,6 +66,7 @@ struct CellMap {
     text: Vec<Vec<String>>,
     hovertext: Vec<Vec<String>>,
     texttemplate: &'static str,
+    textfont: Font,
     hoverinfo: HoverInfo,
     hoverongaps: bool,
     zmin: f64,
@@ -195,6 +196,8 @@ pub fn plot(measured: &[CorruptionMeasurement], scale: Scale, theme: Theme) -> P
         hovertext: rows.iter().map(|row| row.hover.clone()).collect(),
         z: rows.into_iter().map(|row| row.cells).collect(),
         texttemplate: "%{text}",
+        // Left to itself plotly makes it fit by its length, marks of colour and all.
+        textfont: Font::new().size(12),
         hoverinfo: HoverInfo::Text,
         hoverongaps: false,
         zmin: 0.0,
@@ -266,6 +269,7 @@ mod tests {
                 r##"<span style="color:#ffffff">40.0</span>"##
             ])
         );
+        assert_eq!(map["textfont"], serde_json::json!({"size": 12}));
         assert_eq!(map["x"], serde_json::json!(["1", "2"]));
     }
 

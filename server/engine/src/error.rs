@@ -94,6 +94,9 @@ pub enum EngineError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// An attack could not be made, or left its bounds.
+    #[error(transparent)]
+    Attack(#[from] crate::attacks::AttackError),
     /// A loss was not a finite number.
     #[error("diverged at epoch {epoch}, step {step}: {what}")]
     Diverged {

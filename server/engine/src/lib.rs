@@ -5,6 +5,7 @@
 //! [`evaluations`] test what was trained on [`corruptions`], [`analyze`] measures imported weights.
 
 pub mod analyze;
+pub mod attacks;
 pub mod batch;
 pub mod calibrate;
 mod checkpoint;

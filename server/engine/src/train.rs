@@ -471,6 +471,10 @@ struct EvaluationProgress<'a> {
 }
 
 impl Listener for EvaluationProgress<'_> {
+    fn begins(&mut self, phase: Phase) {
+        self.clock.phase = phase;
+    }
+
     fn measured(&mut self, measurement: Measurement) {
         (self.emit)(Event::Measured(measurement));
     }
@@ -578,7 +582,7 @@ impl Clock {
                 left(self.validation_images) * inference + later * epoch_seconds + test_seconds
             }
             Phase::Test => left(self.test_images) * inference + evaluation_seconds,
-            Phase::Corruptions => left(self.evaluation_images) * inference,
+            Phase::Corruptions | Phase::Attacks => left(self.evaluation_images) * inference,
             Phase::Loading => return None,
         })
     }

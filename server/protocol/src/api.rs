@@ -368,6 +368,54 @@ pub struct CorruptedSamplePage {
     pub images: u32,
 }
 
+/// At which radius of FGSM an image's class is first wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Fall {
+    /// It is wrong as it is.
+    WrongWhenClean,
+    /// At this radius, the smallest measured, on the [0, 1] scale.
+    At {
+        /// The radius.
+        epsilon: f64,
+    },
+    /// At none that was measured.
+    Never,
+}
+
+/// One test image of a run, clean and attacked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AdversarialSample {
+    /// Index within the test set.
+    pub index: u32,
+    /// Name of its class.
+    pub class: String,
+    /// The clean image.
+    pub clean: Prediction,
+    /// The adversarial image.
+    pub adversarial: Prediction,
+    /// The change, magnified, as PNG; relative to the server's root.
+    pub perturbation_url: String,
+    /// Where it falls.
+    pub falls_at: Fall,
+}
+
+/// A page of attacked samples.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AdversarialSamplePage {
+    /// The samples of this page.
+    pub samples: Vec<AdversarialSample>,
+    /// Samples that the filter lets through in all.
+    pub total: u32,
+    /// Samples whose images were kept: the first of those attacked.
+    pub kept: u32,
+    /// Test images that were attacked.
+    pub images: u32,
+}
+
 /// The epochs of one run, for curves that overlay many.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -181,7 +181,11 @@ impl Attack {
             label += &format!(", step {}", self.norm.radius(step_size));
         }
         if let Some(steps) = self.steps {
-            let what = if self.method == Method::Square { "queries" } else { "steps" };
+            let what = if self.method == Method::Square {
+                "queries"
+            } else {
+                "steps"
+            };
             label += &format!(", {steps} {what}");
         }
         match self.random_starts {
@@ -197,7 +201,10 @@ impl Attack {
         let mut problems = Vec::new();
         let largest = if self.norm == Norm::Linf { 1.0 } else { 1e6 };
         if !(self.epsilon > 0.0 && self.epsilon <= largest) {
-            problems.push(format!("epsilon {} is not over 0 and at most {largest}", self.epsilon));
+            problems.push(format!(
+                "epsilon {} is not over 0 and at most {largest}",
+                self.epsilon
+            ));
         }
         match (self.method, self.step_size) {
             (Method::Pgd, Some(size)) if size > 0.0 && size.is_finite() => {}
@@ -216,7 +223,10 @@ impl Attack {
             _ => {}
         }
         if self.random_starts > 0 && self.method != Method::Pgd {
-            problems.push(format!("random_starts are for PGD alone, not {}", self.method.id()));
+            problems.push(format!(
+                "random_starts are for PGD alone, not {}",
+                self.method.id()
+            ));
         }
         if self.random_starts > 100 {
             problems.push("at most 100 random_starts".into());
@@ -249,7 +259,13 @@ impl Attack {
 impl fmt::Display for Attack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let norm = self.norm;
-        write!(f, "{}:{}:{}", self.method.id(), norm.id(), norm.radius(self.epsilon))?;
+        write!(
+            f,
+            "{}:{}:{}",
+            self.method.id(),
+            norm.id(),
+            norm.radius(self.epsilon)
+        )?;
         if let Some(step_size) = self.step_size {
             write!(f, ":step={}", norm.radius(step_size))?;
         }
@@ -265,7 +281,9 @@ impl fmt::Display for Attack {
 
 /// A text names no attack.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` names no attack; they are written method:norm:epsilon and what else it has, for example pgd:linf:8/255:step=0.5/255:steps=40")]
+#[error(
+    "`{0}` names no attack; they are written method:norm:epsilon and what else it has, for example pgd:linf:8/255:step=0.5/255:steps=40"
+)]
 pub struct UnknownAttack(pub String);
 
 impl FromStr for Attack {
@@ -284,7 +302,9 @@ impl FromStr for Attack {
             let method = parts.next()?;
             let method = Method::ALL.into_iter().find(|known| known.id() == method)?;
             let norm = parts.next()?;
-            let norm = [Norm::Linf, Norm::L2].into_iter().find(|known| known.id() == norm)?;
+            let norm = [Norm::Linf, Norm::L2]
+                .into_iter()
+                .find(|known| known.id() == norm)?;
             let mut attack = Attack {
                 method,
                 norm,
@@ -335,7 +355,9 @@ impl AttackSpec {
     /// The source's attacks: FGSM over epsilon, PGD over steps.
     pub fn source(images: Option<u32>) -> AttackSpec {
         let fgsm = SOURCE_FGSM.into_iter().map(Attack::fgsm);
-        let pgd = SOURCE_PGD_STEPS.into_iter().map(|steps| Attack::pgd(8.0, 0.5, steps));
+        let pgd = SOURCE_PGD_STEPS
+            .into_iter()
+            .map(|steps| Attack::pgd(8.0, 0.5, steps));
         AttackSpec {
             attacks: fgsm.chain(pgd).collect(),
             images,
@@ -358,7 +380,10 @@ impl AttackSpec {
         // PGD and FGSM over many budgets share their passes; counted by the longest of each.
         let shared = |method: Method| {
             let of_method = self.attacks.iter().filter(|attack| attack.method == method);
-            of_method.map(|attack| attack.forward_passes()).max().unwrap_or(0)
+            of_method
+                .map(|attack| attack.forward_passes())
+                .max()
+                .unwrap_or(0)
         };
         let passes: u64 = Method::ALL.into_iter().map(shared).sum();
         images * (1 + passes)
@@ -368,13 +393,19 @@ impl AttackSpec {
     pub fn validate(&self) -> Vec<FieldError> {
         let mut errors = Vec::new();
         let mut refuse = |field: &str, reason: String| {
-            errors.push(FieldError::new(format!("evaluation.attacks.{field}"), reason));
+            errors.push(FieldError::new(
+                format!("evaluation.attacks.{field}"),
+                reason,
+            ));
         };
         if self.attacks.is_empty() {
             refuse("attacks", "choose at least one attack".into());
         }
         if self.attacks.len() > 200 {
-            refuse("attacks", format!("{} attacks; at most 200", self.attacks.len()));
+            refuse(
+                "attacks",
+                format!("{} attacks; at most 200", self.attacks.len()),
+            );
         }
         for (index, attack) in self.attacks.iter().enumerate().take(200) {
             for problem in attack.problems() {
@@ -385,10 +416,16 @@ impl AttackSpec {
             }
         }
         if self.images == Some(0) {
-            refuse("images", "at least 1, or leave it empty for the whole test set".into());
+            refuse(
+                "images",
+                "at least 1, or leave it empty for the whole test set".into(),
+            );
         }
         if self.attack_seed > MAXIMUM_SEED {
-            refuse("attack_seed", format!("{} is over {MAXIMUM_SEED}", self.attack_seed));
+            refuse(
+                "attack_seed",
+                format!("{} is over {MAXIMUM_SEED}", self.attack_seed),
+            );
         }
         errors
     }
@@ -498,11 +535,21 @@ mod tests {
             spec.attacks.iter().map(Attack::to_string).collect();
         assert_eq!(names.len(), 12);
         assert!(names.contains("fgsm:linf:0.25/255"), "{names:?}");
-        assert!(names.contains("pgd:linf:8/255:step=0.5/255:steps=40"), "{names:?}");
+        assert!(
+            names.contains("pgd:linf:8/255:step=0.5/255:steps=40"),
+            "{names:?}"
+        );
         for attack in &spec.attacks {
             assert_eq!(attack.to_string().parse(), Ok(*attack));
         }
-        for wrong in ["", "pgd", "pgd:linf:8", "fgsm:l2:1", "pgd:linf:8/255:steps=0", "fgsm:linf:8/255:eps=1"] {
+        for wrong in [
+            "",
+            "pgd",
+            "pgd:linf:8",
+            "fgsm:l2:1",
+            "pgd:linf:8/255:steps=0",
+            "fgsm:linf:8/255:eps=1",
+        ] {
             assert!(wrong.parse::<Attack>().is_err(), "{wrong}");
         }
         assert_eq!(spec.validate(), []);
@@ -514,7 +561,11 @@ mod tests {
         let refused = |spoil: fn(&mut Attack)| {
             let mut spec = AttackSpec::source(None);
             spoil(&mut spec.attacks[11]);
-            let fields: Vec<_> = spec.validate().into_iter().map(|error| error.field).collect();
+            let fields: Vec<_> = spec
+                .validate()
+                .into_iter()
+                .map(|error| error.field)
+                .collect();
             assert_eq!(fields, ["evaluation.attacks.attacks"]);
         };
         refused(|attack| attack.epsilon = 0.0);

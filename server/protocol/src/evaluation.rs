@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::attack::{AttackMeasurement, AttackSpec, MaskingReport};
 use crate::corruption::{Corruption, SEVERITIES};
 use crate::validate::{FieldError, MAXIMUM_SEED};
 
@@ -16,6 +17,9 @@ pub struct EvaluationSpec {
     /// Average-case robustness: natural corruptions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub corruptions: Option<CorruptionSpec>,
+    /// Worst-case robustness: adversarial attacks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attacks: Option<AttackSpec>,
 }
 
 /// Where corrupted images come from.
@@ -163,21 +167,23 @@ impl FromStr for CorruptionConditions {
 impl EvaluationSpec {
     /// Whether it asks for nothing.
     pub fn is_empty(&self) -> bool {
-        self.corruptions.is_none()
+        self.corruptions.is_none() && self.attacks.is_none()
     }
 
     /// Forward passes through the network, in images, for time estimates.
     pub fn forward_images(&self, test_images: u32) -> u64 {
-        self.corruptions
-            .as_ref()
-            .map_or(0, |spec| spec.forward_images(test_images))
+        let corruptions = self.corruptions.as_ref();
+        let attacks = self.attacks.as_ref();
+        corruptions.map_or(0, |spec| spec.forward_images(test_images))
+            + attacks.map_or(0, |spec| spec.forward_images(test_images))
     }
 
     /// Everything wrong with it by itself, with fields named `evaluation.…`.
     pub fn validate(&self) -> Vec<FieldError> {
-        self.corruptions
-            .as_ref()
-            .map_or_else(Vec::new, CorruptionSpec::validate)
+        let mut errors = Vec::new();
+        errors.extend(self.corruptions.iter().flat_map(CorruptionSpec::validate));
+        errors.extend(self.attacks.iter().flat_map(AttackSpec::validate));
+        errors
     }
 }
 
@@ -247,9 +253,29 @@ fn repeated<T: PartialEq>(values: &[T]) -> Option<&T> {
 pub enum Measurement {
     /// On one corruption at one severity.
     Corruption(CorruptionMeasurement),
+    /// Under one attack at one budget.
+    Attack(AttackMeasurement),
+    /// Whether attacks can be trusted.
+    Masking(MaskingReport),
 }
 
 impl Measurement {
+    /// The corruption's numbers, if it is of one.
+    pub fn corruption(&self) -> Option<&CorruptionMeasurement> {
+        match self {
+            Measurement::Corruption(measured) => Some(measured),
+            _ => None,
+        }
+    }
+
+    /// The attack's numbers, if it is of one.
+    pub fn attack(&self) -> Option<&AttackMeasurement> {
+        match self {
+            Measurement::Attack(measured) => Some(measured),
+            _ => None,
+        }
+    }
+
     /// What distinguishes it among the measurements of its run: measured again, it replaces nothing.
     pub fn key(&self) -> String {
         match self {
@@ -257,6 +283,10 @@ impl Measurement {
                 "corruption/{}/{}/{}",
                 measured.conditions, measured.corruption, measured.severity
             ),
+            Measurement::Attack(measured) => {
+                format!("attack/{}/{}", measured.conditions, measured.attack)
+            }
+            Measurement::Masking(report) => format!("masking/{}", report.conditions),
         }
     }
 }

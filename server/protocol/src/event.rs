@@ -120,6 +120,8 @@ pub enum Phase {
     Test,
     /// Testing the best weights on corrupted images; steps are images.
     Corruptions,
+    /// Attacking the best weights; steps are images through the network, a backward pass counted as two.
+    Attacks,
 }
 
 /// How much a log line matters.

@@ -9,6 +9,7 @@
 //! selectivity and dimensionality* (arXiv 2010.07693).
 
 pub mod api;
+pub mod attack;
 pub mod corruption;
 pub mod dataset;
 pub mod evaluation;

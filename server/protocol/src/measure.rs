@@ -6,13 +6,15 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::api::Mean;
+use crate::attack::{Attack, AttackConditions};
 use crate::corruption::{Corruption, SEVERITIES};
 use crate::evaluation::{CorruptionConditions, CorruptionMeasurement};
 
 /// One number of a trained run.
 ///
-/// Written `selectivity`, `test_accuracy` or `corruption:<corruption or all>:<severity or all>`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// Written `selectivity`, `test_accuracy`, `corruption:<corruption or all>:<severity or all>` or
+/// `attack:<attack>`, the attack as [`Attack`] is written.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Measure {
     /// Network selectivity on the clean test set.
     Selectivity,
@@ -25,6 +27,8 @@ pub enum Measure {
         /// One severity; the mean over all of them when absent.
         severity: Option<u8>,
     },
+    /// Accuracy under an attack.
+    Attack(Attack),
 }
 
 impl Measure {
@@ -33,6 +37,7 @@ impl Measure {
         match self {
             Measure::Selectivity => "Network selectivity".into(),
             Measure::TestAccuracy => "Clean test accuracy".into(),
+            Measure::Attack(attack) => format!("Adversarial accuracy, {}", attack.label()),
             Measure::Corruption {
                 corruption,
                 severity,
@@ -56,7 +61,7 @@ impl Measure {
 
     /// Whether it is an accuracy under perturbation, which can be shown as a share of clean accuracy.
     pub fn is_robustness(self) -> bool {
-        matches!(self, Measure::Corruption { .. })
+        matches!(self, Measure::Corruption { .. } | Measure::Attack(_))
     }
 
     /// Whether a measurement belongs to it.
@@ -87,6 +92,7 @@ impl fmt::Display for Measure {
                 let corruption = corruption.map_or("all", Corruption::id);
                 write!(f, "corruption:{corruption}:{severity}")
             }
+            Measure::Attack(attack) => write!(f, "attack:{attack}"),
         }
     }
 }
@@ -94,7 +100,7 @@ impl fmt::Display for Measure {
 /// A text names no measure.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` names no measure; write selectivity, test_accuracy, or corruption:<corruption or all>:<severity or all>"
+    "`{0}` names no measure; write selectivity, test_accuracy, corruption:<corruption or all>:<severity or all>, or attack:<attack>, for example attack:fgsm:linf:2/255"
 )]
 pub struct UnknownMeasure(pub String);
 
@@ -103,6 +109,9 @@ impl FromStr for Measure {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let unknown = || UnknownMeasure(text.to_owned());
+        if let Some(attack) = text.strip_prefix("attack:") {
+            return attack.parse().map(Measure::Attack).map_err(|_| unknown());
+        }
         let mut parts = text.split(':');
         let measure = match parts.next() {
             Some("selectivity") => Measure::Selectivity,
@@ -171,6 +180,15 @@ pub struct Scatter {
     pub conditions: Option<CorruptionConditions>,
     /// Every set of conditions that some run was measured under, most runs first.
     pub known_conditions: Vec<CorruptionConditions>,
+    /// The conditions of attacks that were asked for, or those under which most runs were attacked.
+    #[serde(default)]
+    pub attack_conditions: Option<AttackConditions>,
+    /// Every set of conditions that some run was attacked under, most runs first.
+    #[serde(default)]
+    pub known_attack_conditions: Vec<AttackConditions>,
+    /// Every attack that some run was tested with under the conditions.
+    #[serde(default)]
+    pub known_attacks: Vec<Attack>,
     /// One point a run.
     pub points: Vec<ScatterPoint>,
     /// Means over the seeds of each alpha, in order of alpha.
@@ -225,6 +243,7 @@ mod tests {
         for measure in [
             Measure::Selectivity,
             Measure::TestAccuracy,
+            Measure::Attack(Attack::pgd(8.0, 0.5, 40)),
             corruption(None, None),
             corruption(Some(Corruption::JpegCompression), Some(3)),
         ] {

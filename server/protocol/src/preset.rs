@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::attack::AttackSpec;
 use crate::evaluation::CorruptionSpec;
 use crate::spec::{Augmentation, ExperimentSpec, TrainingSpec};
 use crate::{Dataset, EvaluationSpec, Network};
@@ -35,10 +36,14 @@ pub fn presets() -> Vec<Preset> {
     ]
 }
 
-/// Every corruption at every severity.
-fn corruptions(images: Option<u32>) -> EvaluationSpec {
+/// Every corruption at every severity on so many images, and the source's attacks on half as many.
+fn robustness(images: Option<u32>) -> EvaluationSpec {
     EvaluationSpec {
         corruptions: Some(CorruptionSpec::everything(images)),
+        attacks: Some(AttackSpec {
+            check_masking: images.is_none(),
+            ..AttackSpec::source(images.map(|images| images / 2))
+        }),
     }
 }
 
@@ -68,7 +73,7 @@ fn quick_look() -> Preset {
                 validation_images_per_class: 50,
                 train_images_per_class: Some(250),
             },
-            evaluation: corruptions(Some(200)),
+            evaluation: robustness(Some(200)),
         },
     }
 }
@@ -98,7 +103,7 @@ fn cifar10() -> Preset {
                 validation_images_per_class: 500,
                 train_images_per_class: None,
             },
-            evaluation: corruptions(None),
+            evaluation: robustness(None),
         },
     }
 }
@@ -124,7 +129,7 @@ fn tiny_imagenet(network: Network, batch_size: u32, seeds: u64) -> ExperimentSpe
             validation_images_per_class: 50,
             train_images_per_class: None,
         },
-        evaluation: corruptions(None),
+        evaluation: robustness(None),
     }
 }
 

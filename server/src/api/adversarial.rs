@@ -70,10 +70,14 @@ pub(super) async fn samples(
         })
         .collect();
     let missing = |what: &str| Refusal::not_found(format!("run {id} {what}"));
-    let first = measured.first().ok_or_else(|| missing("was not attacked"))?;
+    let first = measured
+        .first()
+        .ok_or_else(|| missing("was not attacked"))?;
     let conditions: AttackConditions = match query.conditions.as_str() {
         "" => first.conditions,
-        text => text.parse().map_err(|error: UnknownConditions| bad(error))?,
+        text => text
+            .parse()
+            .map_err(|error: UnknownConditions| bad(error))?,
     };
     let attack: Attack = match query.attack.as_str() {
         "" => first.attack,
@@ -87,18 +91,23 @@ pub(super) async fn samples(
         .collect();
     sweep.sort_by(|a, b| a.epsilon.total_cmp(&b.epsilon));
     let started = run.started.ok_or_else(|| missing("was not attacked"))?;
-    let (run_directory, datasets) = (state.directory.run(id), state.directory.datasets().to_owned());
+    let (run_directory, datasets) = (
+        state.directory.run(id),
+        state.directory.datasets().to_owned(),
+    );
     let dataset = run.spec.dataset.clone();
     let test_images = started.test_images as usize;
     let mut attacks = vec![attack];
     attacks.extend(&sweep);
     let (predictions, labels) = tokio::task::spawn_blocking(move || {
-        let predictions = AttackPredictions::load(&run_directory, conditions, &attacks, test_images)?;
+        let predictions =
+            AttackPredictions::load(&run_directory, conditions, &attacks, test_images)?;
         let labels = engine::data::test_labels(&dataset, &datasets)?;
         Ok::<_, engine::EngineError>((predictions, labels))
     })
     .await??;
-    let predictions = predictions.ok_or_else(|| missing("has no predictions under these conditions"))?;
+    let predictions =
+        predictions.ok_or_else(|| missing("has no predictions under these conditions"))?;
     let mut found = predictions.adversarial.into_iter();
     let adversarial = found
         .next()
@@ -112,7 +121,10 @@ pub(super) async fn samples(
     if labels.len() != test_images {
         return Err(Refusal::new(
             StatusCode::CONFLICT,
-            format!("the test set has {} images now, and had {test_images} when the run began", labels.len()),
+            format!(
+                "the test set has {} images now, and had {test_images} when the run began",
+                labels.len()
+            ),
         ));
     }
 
@@ -122,39 +134,50 @@ pub(super) async fn samples(
     };
     let shown = predictions.indices.len().min(KEPT_IMAGES);
     let chosen: Vec<usize> = (0..shown)
-        .filter(|&place| query.filter.takes(right(&predictions.clean, place), right(&adversarial, place)))
+        .filter(|&place| {
+            query
+                .filter
+                .takes(right(&predictions.clean, place), right(&adversarial, place))
+        })
         .collect();
-    let dataset_id = utf8_percent_encode(&run.spec.dataset.to_string(), NON_ALPHANUMERIC).to_string();
+    let dataset_id =
+        utf8_percent_encode(&run.spec.dataset.to_string(), NON_ALPHANUMERIC).to_string();
     let encoded = utf8_percent_encode(&attack.to_string(), NON_ALPHANUMERIC).to_string();
     let image = |place: usize, show: &str| {
-        format!("/api/v1/runs/{id}/adversarial.png?conditions={conditions}&attack={encoded}&place={place}&show={show}")
+        format!(
+            "/api/v1/runs/{id}/adversarial.png?conditions={conditions}&attack={encoded}&place={place}&show={show}"
+        )
     };
     let first = (query.page - 1) as usize * query.page_size as usize;
-    let samples = chosen.iter().skip(first).take(query.page_size as usize).map(|&place| {
-        let index = predictions.indices[place];
-        let prediction = |of: &Predictions, url: String| Prediction {
-            class: class(of.predicted[place]),
-            confidence: of.confidence[place],
-            right: right(of, place),
-            url,
-        };
-        AdversarialSample {
-            index: index as u32,
-            class: class(labels[index]).unwrap_or_default(),
-            clean: prediction(
-                &predictions.clean,
-                format!("/api/v1/datasets/{dataset_id}/images/test/{index}.png"),
-            ),
-            adversarial: prediction(&adversarial, image(place, "adversarial")),
-            perturbation_url: image(place, "perturbation"),
-            falls_at: if !right(&predictions.clean, place) {
-                Fall::WrongWhenClean
-            } else {
-                let fallen = falls.iter().find(|(_, found)| !right(found, place));
-                fallen.map_or(Fall::Never, |&(epsilon, _)| Fall::At { epsilon })
-            },
-        }
-    });
+    let samples = chosen
+        .iter()
+        .skip(first)
+        .take(query.page_size as usize)
+        .map(|&place| {
+            let index = predictions.indices[place];
+            let prediction = |of: &Predictions, url: String| Prediction {
+                class: class(of.predicted[place]),
+                confidence: of.confidence[place],
+                right: right(of, place),
+                url,
+            };
+            AdversarialSample {
+                index: index as u32,
+                class: class(labels[index]).unwrap_or_default(),
+                clean: prediction(
+                    &predictions.clean,
+                    format!("/api/v1/datasets/{dataset_id}/images/test/{index}.png"),
+                ),
+                adversarial: prediction(&adversarial, image(place, "adversarial")),
+                perturbation_url: image(place, "perturbation"),
+                falls_at: if !right(&predictions.clean, place) {
+                    Fall::WrongWhenClean
+                } else {
+                    let fallen = falls.iter().find(|(_, found)| !right(found, place));
+                    fallen.map_or(Fall::Never, |&(epsilon, _)| Fall::At { epsilon })
+                },
+            }
+        });
     Ok(Json(AdversarialSamplePage {
         samples: samples.collect(),
         total: chosen.len() as u32,
@@ -188,13 +211,21 @@ pub(super) async fn image(
     Id(id): Id,
     Asked(query): Asked<ImageQuery>,
 ) -> Result<impl IntoResponse, Refusal> {
-    let conditions: AttackConditions =
-        query.conditions.parse().map_err(|error: UnknownConditions| bad(error))?;
-    let attack: Attack = query.attack.parse().map_err(|error: UnknownAttack| bad(error))?;
+    let conditions: AttackConditions = query
+        .conditions
+        .parse()
+        .map_err(|error: UnknownConditions| bad(error))?;
+    let attack: Attack = query
+        .attack
+        .parse()
+        .map_err(|error: UnknownAttack| bad(error))?;
     let run = state.store.run(id).await?;
     let missing = || Refusal::not_found(format!("run {id} kept no such image"));
     let test_images = run.started.ok_or_else(missing)?.test_images as usize;
-    let (run_directory, datasets) = (state.directory.run(id), state.directory.datasets().to_owned());
+    let (run_directory, datasets) = (
+        state.directory.run(id),
+        state.directory.datasets().to_owned(),
+    );
     let png = tokio::task::spawn_blocking(move || {
         let kept = AttackPredictions::image(&run_directory, conditions, attack, query.place)?;
         let Some(adversarial) = kept else {

@@ -123,6 +123,14 @@ pub(super) fn fits(
             errors.push(FieldError::new("evaluation.corruptions.source", reason));
         }
     }
+    if let Some(images) = spec.attacks.as_ref().and_then(|attacks| attacks.images)
+        && images > test_images
+    {
+        errors.push(FieldError::new(
+            "evaluation.attacks.images",
+            format!("{images}, but the test set has {test_images}; leave it empty for all"),
+        ));
+    }
     errors
 }
 
@@ -142,6 +150,9 @@ pub(super) struct ScatterQuery {
     /// Conditions, as in a measurement's key, for example `generated.0.1000`; those of most runs when absent.
     #[serde(default)]
     conditions: String,
+    /// Conditions of attacks, `<seed>.<images>`; those of most runs when absent.
+    #[serde(default)]
+    attack_conditions: String,
 }
 
 fn selectivity() -> String {
@@ -169,10 +180,24 @@ pub(super) async fn scatter_of(
         "" => None,
         text => Some(parse_conditions(text)?),
     };
+    let attack_conditions = match query.attack_conditions.as_str() {
+        "" => None,
+        text => Some(text.parse().map_err(|error: UnknownConditions| {
+            Refusal::new(StatusCode::BAD_REQUEST, error.to_string())
+        })?),
+    };
     let runs = state.store.runs(id).await?;
     let measurements = state.store.experiment_measurements(id).await?;
     let scatter = tokio::task::spawn_blocking(move || {
-        scatter::scatter(&runs, &measurements, x, y, query.scale, conditions)
+        scatter::scatter(
+            &runs,
+            &measurements,
+            x,
+            y,
+            query.scale,
+            conditions,
+            attack_conditions,
+        )
     })
     .await?;
     Ok(Json(scatter))
@@ -254,8 +279,9 @@ pub(super) async fn samples(
             .store
             .measurements(id)
             .await?
-            .first()
-            .map(|Measurement::Corruption(measured)| measured.conditions)
+            .iter()
+            .find_map(Measurement::corruption)
+            .map(|measured| measured.conditions)
             .ok_or_else(|| Refusal::not_found(format!("run {id} was tested on no corruption")))?,
         text => parse_conditions(text)?,
     };

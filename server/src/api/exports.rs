@@ -15,8 +15,8 @@ use super::{AppState, Refusal};
 #[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct TableQuery {
-    /// `runs` (one row a run), `epochs` (one row a run and epoch), `units` (one row a run, layer and unit) or
-    /// `corruptions` (one row a run, corruption and severity).
+    /// `runs` (one row a run), `epochs` (one row a run and epoch), `units` (one row a run, layer and unit),
+    /// `corruptions` (one row a run, corruption and severity) or `attacks` (one row a run and attack).
     #[serde(default)]
     table: String,
 }
@@ -50,7 +50,14 @@ pub(super) async fn experiment_csv(
             &state.store.runs(id).await?,
             &state.store.experiment_measurements(id).await?,
         ),
-        other => return Err(unknown_table(other, "runs, epochs, units, corruptions")),
+        "attacks" => attacks_table(
+            &state.store.runs(id).await?,
+            &state.store.experiment_measurements(id).await?,
+        ),
+        other => {
+            let known = "runs, epochs, units, corruptions, attacks";
+            return Err(unknown_table(other, known));
+        }
     };
     csv(
         &format!("experiment-{id}-{}.csv", name_of(&query.table, "runs")),
@@ -79,7 +86,12 @@ pub(super) async fn run_csv(
             let measured: Vec<_> = measured.into_iter().map(|one| (id, one)).collect();
             corruptions_table(&[run], &measured)
         }
-        other => return Err(unknown_table(other, "epochs, units, corruptions")),
+        "attacks" => {
+            let measured = state.store.measurements(id).await?;
+            let measured: Vec<_> = measured.into_iter().map(|one| (id, one)).collect();
+            attacks_table(&[run], &measured)
+        }
+        other => return Err(unknown_table(other, "epochs, units, corruptions, attacks")),
     };
     csv(
         &format!("run-{id}-{}.csv", name_of(&query.table, "epochs")),
@@ -278,7 +290,10 @@ fn corruptions_table(runs: &[Run], measurements: &[(i64, Measurement)]) -> Table
         "share_of_clean",
     ];
     let mut rows = Vec::new();
-    for (run_id, Measurement::Corruption(measured)) in measurements {
+    for (run_id, measurement) in measurements {
+        let Some(measured) = measurement.corruption() else {
+            continue; // Of another table.
+        };
         let Some(run) = runs.iter().find(|run| run.id == *run_id) else {
             continue; // Queued a moment ago, between the two readings.
         };
@@ -296,6 +311,57 @@ fn corruptions_table(runs: &[Run], measurements: &[(i64, Measurement)]) -> Table
             measured.severity.to_string(),
             measured.accuracy.to_string(),
             measured.cross_entropy.to_string(),
+            measured.clean_accuracy.to_string(),
+            optional(measured.share_of_clean()),
+        ]);
+    }
+    (header, rows)
+}
+
+fn attacks_table(runs: &[Run], measurements: &[(i64, Measurement)]) -> Table {
+    let header = vec![
+        "run",
+        "alpha",
+        "seed",
+        "selectivity",
+        "attack_seed",
+        "images",
+        "method",
+        "norm",
+        "epsilon",
+        "step_size",
+        "steps",
+        "random_starts",
+        "accuracy",
+        "clean_accuracy",
+        "share_of_clean",
+    ];
+    let optional = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
+    let mut rows = Vec::new();
+    for (run_id, measurement) in measurements {
+        let Some(measured) = measurement.attack() else {
+            continue; // Of another table.
+        };
+        let Some(run) = runs.iter().find(|run| run.id == *run_id) else {
+            continue; // Queued a moment ago, between the two readings.
+        };
+        let attack = measured.attack;
+        rows.push(vec![
+            run_id.to_string(),
+            run.spec.alpha.to_string(),
+            run.spec.seed.to_string(),
+            optional(run.result.as_ref().map(|result| result.selectivity)),
+            measured.conditions.attack_seed.to_string(),
+            measured.conditions.images.to_string(),
+            attack.method.id().to_owned(),
+            attack.norm.id().to_owned(),
+            attack.epsilon.to_string(),
+            optional(attack.step_size),
+            attack
+                .steps
+                .map_or(String::new(), |steps| steps.to_string()),
+            attack.random_starts.to_string(),
+            measured.accuracy.to_string(),
             measured.clean_accuracy.to_string(),
             optional(measured.share_of_clean()),
         ]);

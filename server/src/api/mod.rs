@@ -1,5 +1,6 @@
 //! The API under `/api/v1`; one resource a file. [`app`] is the whole of it, as a router that a test can call.
 
+mod adversarial;
 mod datasets;
 mod devices;
 mod document;
@@ -103,6 +104,8 @@ pub fn app(state: AppState) -> Router {
                 .routes(routes!(evaluations::scatter_of))
                 .routes(routes!(evaluations::samples))
                 .routes(routes!(evaluations::corrupted_image))
+                .routes(routes!(adversarial::samples))
+                .routes(routes!(adversarial::image))
                 .routes(routes!(events::events)),
         )
         .split_for_parts();

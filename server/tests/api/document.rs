@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::common::Lab;
 
 /// Every route of the API; a new one is added here by whoever adds it.
-const ROUTES: [(&str, &str); 37] = [
+const ROUTES: [(&str, &str); 39] = [
     ("get", "/health"),
     ("get", "/devices"),
     ("get", "/options"),
@@ -38,6 +38,8 @@ const ROUTES: [(&str, &str); 37] = [
     ("get", "/runs/{id}/artifacts/{name}"),
     ("get", "/runs/{id}/export.csv"),
     ("get", "/runs/{id}/measurements"),
+    ("get", "/runs/{id}/adversarial-samples"),
+    ("get", "/runs/{id}/adversarial.png"),
     ("get", "/runs/{id}/corrupted-samples"),
     (
         "get",

@@ -10,8 +10,8 @@ use crate::common::{Lab, corruptions, small};
 
 fn of_corruptions(measurements: Vec<Measurement>) -> Vec<CorruptionMeasurement> {
     measurements
-        .into_iter()
-        .map(|Measurement::Corruption(measured)| measured)
+        .iter()
+        .filter_map(|measurement| measurement.corruption().cloned())
         .collect()
 }
 
@@ -22,6 +22,7 @@ fn only(corruption: Corruption, severities: &[u8], images: u32) -> EvaluationSpe
             severities: severities.to_vec(),
             ..CorruptionSpec::everything(Some(images))
         }),
+        attacks: None,
     }
 }
 

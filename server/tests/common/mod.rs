@@ -230,5 +230,6 @@ pub fn endless(alphas: &[f64]) -> ExperimentSpec {
 pub fn corruptions(images: u32) -> EvaluationSpec {
     EvaluationSpec {
         corruptions: Some(CorruptionSpec::everything(Some(images))),
+        attacks: None,
     }
 }

@@ -51,7 +51,7 @@ fn run(subject: &Subject, report: &mut Report) -> Result<(), EngineError> {
     let images = CorruptedImages::Published(set);
     measure_corruptions(&spec, &images, &trained, None, &mut found)?;
     let mut sum = 0.0;
-    for Measurement::Corruption(measured) in &found.0 {
+    for measured in found.0.iter().filter_map(Measurement::corruption) {
         let key = format!("{}.severity={}", measured.corruption, measured.severity);
         report.scalar(format!("{key}.cross_entropy"), measured.cross_entropy);
         report.scalar(key, measured.accuracy);

@@ -281,6 +281,54 @@ pub fn corrupted_image_png(
     png(&picture, index)
 }
 
+/// One image of a split as numbers, `[3, height, width]` in [0, 1].
+///
+/// # Errors
+/// As [`image_png`].
+pub fn unit_image(
+    dataset: &Dataset,
+    directory: &Path,
+    split: SplitName,
+    index: usize,
+) -> Result<Vec<f32>, DataError> {
+    let picture = installed(dataset, directory)?.picture(split, index)?;
+    let mut values = vec![0.0; picture.pixels.len()];
+    to_unit_interval(&picture.pixels, &mut values);
+    Ok(values)
+}
+
+/// `values` `[3, height, width]`, of the size of the data set's images, as PNG: clipped to [0, 1] and rounded.
+///
+/// # Errors
+/// When the data set is missing, or there are not as many values.
+pub fn unit_image_png(
+    dataset: &Dataset,
+    directory: &Path,
+    values: &[f32],
+) -> Result<Vec<u8>, DataError> {
+    let (height, width) = installed(dataset, directory)?.size()?;
+    if values.len() != CHANNELS * height * width {
+        return Err(DataError::Inconsistent {
+            pixels: values.len(),
+            labels: 1,
+            height,
+            width,
+        });
+    }
+    let pixels = values
+        .iter()
+        .map(|value| (value.clamp(0.0, 1.0) * 255.0).round() as u8)
+        .collect();
+    png(
+        &source::Picture {
+            pixels,
+            height,
+            width,
+        },
+        0,
+    )
+}
+
 fn png(picture: &source::Picture, index: usize) -> Result<Vec<u8>, DataError> {
     let size = picture.height * picture.width;
     let image = RgbImage::from_fn(picture.width as u32, picture.height as u32, |x, y| {

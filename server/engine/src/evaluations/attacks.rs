@@ -18,7 +18,7 @@ use super::{Listener, Predictions, PredictionsFile, Trained, spread};
 use crate::EngineError;
 use crate::attacks::{
     self, Apgd, AttackError, AttackOutcome, Ball, Ensemble, Fab, FgsmSweep, Objective, Passes, Pgd,
-    PgdTrajectory, Progress, Square, Start, Target, Verdict, Work, masking,
+    PgdTrajectory, Progress, Square, Start, Target, Work, masking,
 };
 use crate::batch::clean_images;
 use crate::evaluate::{batch_size, host};
@@ -34,6 +34,9 @@ pub const KEPT_IMAGES: usize = 48;
 
 /// Targets of the targeted attacks, as in AutoAttack's standard version.
 const TARGETS: usize = 9;
+
+/// Accuracies after each member of an ensemble.
+type Members = Vec<(Method, f64)>;
 
 /// Attacks that are measured together.
 struct Group(Vec<Attack>);
@@ -152,8 +155,10 @@ impl Measure<'_> {
         let mut predictions = Predictions::default();
         for chunk in self.work.indices.chunks(self.work.batch_size) {
             let images = clean_images(self.work.set, chunk, self.trained.device);
-            let labels: Vec<u32> =
-                chunk.iter().map(|&index| self.work.set.labels()[index]).collect();
+            let labels: Vec<u32> = chunk
+                .iter()
+                .map(|&index| self.work.set.labels()[index])
+                .collect();
             predictions.add(self.trained.model.forward(images), &labels);
             if !self.listener.advanced(chunk.len(), true) {
                 return Err(EngineError::Cancelled);
@@ -204,7 +209,11 @@ impl Measure<'_> {
                 attack,
                 accuracy,
                 clean_accuracy: self.clean_predictions().accuracy(&labels),
-                members: if index == 0 { members.clone() } else { Vec::new() },
+                members: if index == 0 {
+                    members.clone()
+                } else {
+                    Vec::new()
+                },
             });
             if let Some(folder) = self.folder {
                 let shape = [
@@ -231,7 +240,7 @@ impl Measure<'_> {
         &mut self,
         group: &Group,
         found: &mut [Found],
-    ) -> Result<(Vec<f64>, Vec<(Method, f64)>), EngineError> {
+    ) -> Result<(Vec<f64>, Members), EngineError> {
         let (trained, work) = (self.trained, self.work);
         let (listener, cancelled) = (&mut *self.listener, std::cell::Cell::new(false));
         let mut said = Passes::default();
@@ -251,7 +260,9 @@ impl Measure<'_> {
         let ball = Ball::new(norm(first.norm), first.epsilon)?;
         let steps = |default: u32| first.steps.unwrap_or(default) as usize;
         let mut one = |attack: &dyn attacks::Attack| -> Result<Vec<AttackOutcome>, AttackError> {
-            Ok(vec![attacks::run(attack, &target, &work, &mut |now| see(0, now))?])
+            Ok(vec![attacks::run(attack, &target, &work, &mut |now| {
+                see(0, now)
+            })?])
         };
         let mut members = Vec::new();
         let outcomes = match first.method {
@@ -261,8 +272,11 @@ impl Measure<'_> {
                 attacks::run_series(&sweep, &target, &work, &mut see)
             }
             Method::Pgd if first.random_starts == 0 => {
-                let stops: Vec<usize> =
-                    group.0.iter().map(|attack| attack.steps.unwrap_or(1) as usize).collect();
+                let stops: Vec<usize> = group
+                    .0
+                    .iter()
+                    .map(|attack| attack.steps.unwrap_or(1) as usize)
+                    .collect();
                 let pgd = Pgd::new(ball, first.step_size.unwrap_or_default(), 1, Start::Clean)?;
                 let trajectory = PgdTrajectory::new(pgd, &stops)?;
                 // The trajectory's points ascend; the group's attacks come as asked for.
@@ -271,9 +285,10 @@ impl Measure<'_> {
                     .iter()
                     .map(|stop| stops.iter().position(|asked| asked == stop).unwrap_or(0))
                     .collect();
-                let outcomes = attacks::run_series(&trajectory, &target, &work, &mut |point, now| {
-                    see(place[point], now)
-                });
+                let outcomes =
+                    attacks::run_series(&trajectory, &target, &work, &mut |point, now| {
+                        see(place[point], now)
+                    });
                 outcomes.map(|outcomes| {
                     let mut ordered: Vec<_> = place.into_iter().zip(outcomes).collect();
                     ordered.sort_by_key(|(place, _)| *place);
@@ -286,9 +301,12 @@ impl Measure<'_> {
                 let step_size = first.step_size.unwrap_or_default();
                 one(&Pgd::new(ball, step_size, steps(1), start)?)
             }
-            Method::ApgdCe => {
-                one(&Apgd::new(ball, steps(APGD_STEPS), Objective::CrossEntropy, 1)?)
-            }
+            Method::ApgdCe => one(&Apgd::new(
+                ball,
+                steps(APGD_STEPS),
+                Objective::CrossEntropy,
+                1,
+            )?),
             Method::ApgdT => {
                 let objective = Objective::TargetedDlr { targets: TARGETS };
                 one(&Apgd::new(ball, steps(APGD_STEPS), objective, 1)?)
@@ -297,21 +315,25 @@ impl Measure<'_> {
             Method::Square => one(&Square::new(ball, steps(SQUARE_QUERIES))?),
             Method::AutoAttack => {
                 let ensemble = Ensemble::standard(ball, attacks::STANDARD)?;
-                ensemble.run(&target, &work, &mut |now| see(0, now)).map(|outcome| {
-                    let methods =
-                        [Method::ApgdCe, Method::ApgdT, Method::FabT, Method::Square];
-                    members = methods
-                        .into_iter()
-                        .zip(outcome.members.iter().map(AttackOutcome::accuracy))
-                        .collect();
-                    vec![outcome.overall]
-                })
+                ensemble
+                    .run(&target, &work, &mut |now| see(0, now))
+                    .map(|outcome| {
+                        let methods = [Method::ApgdCe, Method::ApgdT, Method::FabT, Method::Square];
+                        members = methods
+                            .into_iter()
+                            .zip(outcome.members.iter().map(AttackOutcome::accuracy))
+                            .collect();
+                        vec![outcome.overall]
+                    })
             }
         };
         if cancelled.get() {
             return Err(EngineError::Cancelled);
         }
-        Ok((outcomes?.iter().map(AttackOutcome::accuracy).collect(), members))
+        Ok((
+            outcomes?.iter().map(AttackOutcome::accuracy).collect(),
+            members,
+        ))
     }
 
     /// Looks for masked gradients, unless that was done.
@@ -335,12 +357,16 @@ impl Measure<'_> {
         });
         // More images would only make the checks dearer: they look for gross failures.
         let places = spread(self.work.indices.len(), MASKING_IMAGES);
-        let indices: Vec<usize> = places.iter().map(|&place| self.work.indices[place]).collect();
+        let indices: Vec<usize> = places
+            .iter()
+            .map(|&place| self.work.indices[place])
+            .collect();
         let work = Work {
             indices: &indices,
             ..self.work
         };
         let found = masking::check_masking(&target, &work, &masking_plan()?, &mut |_| true);
+        drop(target);
         if cancelled.get() {
             return Err(EngineError::Cancelled);
         }
@@ -348,7 +374,6 @@ impl Measure<'_> {
             conditions: self.conditions,
             checks: found?.checks.into_iter().map(masking_check).collect(),
         };
-        drop(target);
         if let Some(path) = &path {
             let failed = |error: std::io::Error| EngineError::file("cannot write", path)(error);
             let json = serde_json::to_vec(&report).map_err(|error| failed(error.into()))?;
@@ -381,7 +406,7 @@ fn masking_check(check: masking::Check) -> MaskingCheck {
     MaskingCheck {
         expectation: check.claim.to_owned(),
         evidence: evidence.join("; "),
-        holds: check.verdict == Verdict::Sound,
+        holds: check.verdict == masking::Verdict::Sound,
     }
 }
 
@@ -450,7 +475,8 @@ impl AttackPredictions {
         attacks: &[Attack],
         test_images: usize,
     ) -> Result<Option<AttackPredictions>, EngineError> {
-        let file = PredictionsFile::load(&predictions_file(&Self::folder(run_directory, conditions)))?;
+        let file =
+            PredictionsFile::load(&predictions_file(&Self::folder(run_directory, conditions)))?;
         let Some((clean, _)) = file.get(CLEAN) else {
             return Ok(None);
         };
@@ -459,13 +485,19 @@ impl AttackPredictions {
             clean: clean.clone(),
             adversarial: attacks
                 .iter()
-                .map(|attack| file.get(&attack.to_string()).map(|(found, _)| found.clone()))
+                .map(|attack| {
+                    file.get(&attack.to_string())
+                        .map(|(found, _)| found.clone())
+                })
                 .collect(),
         }))
     }
 
     fn images_file(folder: &Path, attack: Attack) -> PathBuf {
-        folder.join(format!("{}.safetensors", attack.to_string().replace('/', "of")))
+        folder.join(format!(
+            "{}.safetensors",
+            attack.to_string().replace('/', "of")
+        ))
     }
 
     fn save_images(
@@ -479,7 +511,10 @@ impl AttackPredictions {
             EngineError::file("cannot write", &path)(std::io::Error::other(error))
         };
         std::fs::create_dir_all(folder).map_err(EngineError::file("cannot create", folder))?;
-        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let bytes: Vec<u8> = values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
         let view = safetensors::tensor::TensorView::new(
             safetensors::tensor::Dtype::F32,
             shape.to_vec(),
@@ -514,13 +549,17 @@ impl AttackPredictions {
         let file = safetensors::SafeTensors::deserialize(&bytes).map_err(damaged)?;
         let view = file.tensor("adversarial").map_err(damaged)?;
         let length: usize = view.shape().iter().skip(1).product::<usize>() * 4;
-        Ok(view.data().chunks_exact(length.max(1)).nth(place).map(|image| {
-            image
-                .as_chunks::<4>()
-                .0
-                .iter()
-                .map(|&value| f32::from_le_bytes(value))
-                .collect()
-        }))
+        Ok(view
+            .data()
+            .chunks_exact(length.max(1))
+            .nth(place)
+            .map(|image| {
+                image
+                    .as_chunks::<4>()
+                    .0
+                    .iter()
+                    .map(|&value| f32::from_le_bytes(value))
+                    .collect()
+            }))
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! A new kind of evaluation is one new file here, one field of [`EvaluationSpec`] and one line in [`perform`].
 
+mod attacks;
 mod corruptions;
 mod predictions;
 
@@ -11,6 +12,7 @@ use std::sync::mpsc::sync_channel;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use protocol::evaluation::EvaluationSpec;
+use protocol::event::Phase;
 use protocol::{Dataset, Measurement};
 use rayon::prelude::*;
 
@@ -19,6 +21,7 @@ use crate::data::{ImageSet, to_unit_interval};
 use crate::evaluate::batch_size;
 use crate::networks::Model;
 
+pub use attacks::{AttackPredictions, KEPT_IMAGES, measure_attacks};
 pub use corruptions::{CorruptedImages, CorruptionPredictions, measure_corruptions, open_images};
 pub use predictions::{Predictions, PredictionsFile, UNDECIDED};
 
@@ -40,6 +43,9 @@ pub struct Trained<'a> {
 
 /// Who listens while a network is tested.
 pub trait Listener {
+    /// Another kind of test begins.
+    fn begins(&mut self, _phase: Phase) {}
+
     /// Something was measured, now or by an earlier try that was cut off.
     fn measured(&mut self, measurement: Measurement);
 
@@ -58,7 +64,12 @@ pub fn perform(
     listener: &mut dyn Listener,
 ) -> Result<(), EngineError> {
     if let Some(spec) = &spec.corruptions {
+        listener.begins(Phase::Corruptions);
         corruptions::perform(spec, trained, listener)?;
+    }
+    if let Some(spec) = &spec.attacks {
+        listener.begins(Phase::Attacks);
+        attacks::perform(spec, trained, listener)?;
     }
     Ok(())
 }

@@ -1,11 +1,21 @@
-//! What the tests against the shared folder have in common: where it is, and its CIFAR-10-C slice.
+//! The reference network and images, for the tests that compare with others' numbers.
 #![allow(dead_code, reason = "each test program uses its own part")]
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-/// The shared folder beside the repository, or `SELECTIVITY_LAB_SHARED`; says `skipped` when it is not there.
+use burn::module::Module;
+use engine::analyze::{read_images, read_labels};
+use engine::data::ImageSet;
+use engine::devices;
+use engine::networks::{Model, ModelConfig, weights};
+use protocol::Network;
+use safetensors::SafeTensors;
+use serde_json::Value;
+
+/// The shared folder beside the repository, or `SELECTIVITY_LAB_SHARED`. Says `skipped` where it is not there.
 pub fn shared() -> Option<PathBuf> {
     let folder = std::env::var_os("SELECTIVITY_LAB_SHARED").map_or_else(
         || PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap()).join("../../../shared"),
@@ -38,4 +48,44 @@ pub fn unpack_corruptions(shared: &Path, destination: &Path) {
             entry.unpack(destination.join(name)).unwrap();
         }
     }
+}
+
+/// The trained ResNet20, in inference mode on the CPU, and its 200 images.
+pub fn subject(shared: &Path) -> (Model, ImageSet) {
+    let folder = tempfile::tempdir().unwrap();
+    unpack_corruptions(shared, folder.path());
+    let config = ModelConfig {
+        network: Network::ResNet20,
+        classes: 10,
+        mean: [0.4914, 0.4822, 0.4465],
+        std: [0.2470, 0.2435, 0.2616],
+    };
+    let device = devices::open(devices::CPU).unwrap();
+    let weights_file = shared.join("reference/resnet20-cifar10.safetensors");
+    let model = weights::load(&config, &weights_file, &device).unwrap();
+    let labels = read_labels(&folder.path().join("labels.npy"), 10).unwrap();
+    let images = read_images(&folder.path().join("clean.npy"), labels).unwrap();
+    (model.valid(), images)
+}
+
+/// A JSON file of the reference.
+pub fn json(shared: &Path, name: &str) -> Value {
+    let file = File::open(shared.join("reference").join(name)).unwrap();
+    serde_json::from_reader(BufReader::new(file)).unwrap()
+}
+
+/// The reference's arrays: shapes and values by name.
+pub fn arrays(shared: &Path) -> BTreeMap<String, (Vec<usize>, Vec<f32>)> {
+    let bytes = std::fs::read(shared.join("reference/expected.safetensors")).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    file.iter()
+        .map(|(name, view)| {
+            let values = view
+                .data()
+                .chunks_exact(4)
+                .map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap()))
+                .collect();
+            (name.to_owned(), (view.shape().to_vec(), values))
+        })
+        .collect()
 }

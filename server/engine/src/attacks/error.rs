@@ -1,0 +1,108 @@
+//! What can go wrong in an attack.
+
+use super::Norm;
+
+/// Why an attack could not be set up, or its result cannot be trusted.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum AttackError {
+    /// The radius of a ball is no radius.
+    #[error("epsilon is {0}; it must be finite and not negative, on the [0, 1] scale")]
+    Epsilon(f64),
+    /// A budget or a parameter makes no sense.
+    #[error("{attack}: {what} is {value}; it must be {expected}")]
+    Parameter {
+        /// The attack.
+        attack: &'static str,
+        /// The parameter.
+        what: &'static str,
+        /// What was asked for.
+        value: f64,
+        /// What is possible.
+        expected: &'static str,
+    },
+    /// The attack knows nothing of this norm.
+    #[error("{attack} is not defined in {norm}")]
+    Norm {
+        /// The attack.
+        attack: &'static str,
+        /// What was asked for.
+        norm: Norm,
+    },
+    /// Attacks of one ensemble may not change the same.
+    #[error("{attack} has the ball {ball}; the attacks before it have {expected}")]
+    Balls {
+        /// The attack.
+        attack: &'static str,
+        /// Its ball.
+        ball: String,
+        /// The ball of those before it.
+        expected: String,
+    },
+    /// The attack's loss needs more classes than the network has.
+    #[error("{attack} needs at least {needed} classes; the network has {classes}")]
+    TooFewClasses {
+        /// The attack or loss.
+        attack: &'static str,
+        /// Fewest classes.
+        needed: usize,
+        /// Classes of the network.
+        classes: usize,
+    },
+    /// A label is no class of the network.
+    #[error("label {label} of sample {row} is no class; the network knows 0 to {}", classes.saturating_sub(1))]
+    Label {
+        /// Which sample of the batch.
+        row: usize,
+        /// Its label.
+        label: u32,
+        /// Classes of the network.
+        classes: usize,
+    },
+    /// Things that belong together are not equally many.
+    #[error("there are {found} {what} for {expected} images")]
+    Count {
+        /// What there is a wrong number of.
+        what: &'static str,
+        /// How many there are.
+        found: usize,
+        /// How many images there are.
+        expected: usize,
+    },
+    /// An index points at no image of the set.
+    #[error("image {index} is not in the set of {images}")]
+    Index {
+        /// What was asked for.
+        index: usize,
+        /// Images of the set.
+        images: usize,
+    },
+    /// An adversarial image is not where it has to be: a mistake in an attack.
+    #[error(
+        "{attack}: the adversarial image of {index} is {distance:e} from the clean one in {norm}, allowed are {epsilon:e}"
+    )]
+    OutsideBall {
+        /// The attack.
+        attack: String,
+        /// The image in its set.
+        index: usize,
+        /// How far it is.
+        distance: f64,
+        /// How far it may be.
+        epsilon: f64,
+        /// How distance is measured.
+        norm: Norm,
+    },
+    /// An adversarial image is no image: a mistake in an attack.
+    #[error("{attack}: the adversarial image of {index} has the value {value}, outside [0, 1]")]
+    OutsideImages {
+        /// The attack.
+        attack: String,
+        /// The image in its set.
+        index: usize,
+        /// The value, perhaps not a number.
+        value: f32,
+    },
+    /// Whoever watches ended it.
+    #[error("cancelled")]
+    Cancelled,
+}

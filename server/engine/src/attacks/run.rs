@@ -1,0 +1,330 @@
+//! Attacks on a set of images: batch by batch, every adversarial image checked.
+
+use burn::tensor::{Device, Tensor};
+
+use super::ball::rows;
+use super::{Attack, AttackError, Ball, Norm, Passes, Samples, Target, at_least_one};
+use crate::batch::clean_images;
+use crate::data::ImageSet;
+
+/// What is attacked, and how it is cut up.
+#[derive(Debug, Clone, Copy)]
+pub struct Work<'a> {
+    /// The images.
+    pub set: &'a ImageSet,
+    /// Which of them.
+    pub indices: &'a [usize],
+    /// Images at once, 1 or more. Results do not depend on it.
+    pub batch_size: usize,
+    /// The seed of everything random.
+    pub seed: u64,
+}
+
+impl Work<'_> {
+    pub(super) fn check(&self, target: &Target) -> Result<(), AttackError> {
+        at_least_one("run", "the batch size", self.batch_size)?;
+        let images = self.set.len();
+        if let Some(&index) = self.indices.iter().find(|&&index| index >= images) {
+            return Err(AttackError::Index { index, images });
+        }
+        let labels = self.labels(self.indices);
+        super::loss::check_labels("labels", &labels, labels.len(), target.classes())
+    }
+
+    pub(super) fn labels(&self, indices: &[usize]) -> Vec<u32> {
+        let all = self.set.labels();
+        indices.iter().map(|&index| all[index]).collect()
+    }
+
+    pub(super) fn samples(
+        &self,
+        indices: &[usize],
+        device: &Device,
+    ) -> Result<Samples, AttackError> {
+        let images = clean_images(self.set, indices, device);
+        Samples::new(images, self.labels(indices), indices.to_vec(), self.seed)
+    }
+}
+
+/// What an attack has done so far, told after every batch.
+pub struct Progress<'a> {
+    /// The attack.
+    pub attack: &'static str,
+    /// Images that are through, those that were wrong from the start included.
+    pub done: usize,
+    /// Images there are.
+    pub total: usize,
+    /// Images that are through and still right.
+    pub robust: usize,
+    /// The last batch's places in [`Work::indices`].
+    pub places: &'a [usize],
+    /// Its adversarial images, `[places, 3, height, width]`.
+    pub adversarial: &'a Tensor<4>,
+}
+
+/// What an attack did to a set of images. Vectors have one entry an image, in the order of
+/// [`Work::indices`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct AttackOutcome {
+    /// The attack's name.
+    pub attack: &'static str,
+    /// Its budget and choices in words.
+    pub description: String,
+    /// What it might change.
+    pub ball: Ball,
+    /// The images in their set.
+    pub indices: Vec<usize>,
+    /// Their labels.
+    pub labels: Vec<u32>,
+    /// The classes of the clean images; none where a logit was not a number.
+    pub clean_predictions: Vec<Option<u32>>,
+    /// The classes of the adversarial images; none where a logit was not a number.
+    pub predictions: Vec<Option<u32>>,
+    /// Whether the network is right about the adversarial image. An image that was wrong from the start
+    /// is not robust where it was not attacked.
+    pub robust: Vec<bool>,
+    /// The largest change of a value, on the [0, 1] scale; 0 where an image was not attacked.
+    pub linf: Vec<f64>,
+    /// The Euclidean length of the change, on the [0, 1] scale; 0 where an image was not attacked.
+    pub l2: Vec<f64>,
+    /// What it asked of the network. Points of a series share their passes, and all say the same.
+    pub passes: Passes,
+}
+
+impl AttackOutcome {
+    fn new(point: Point, work: &Work, clean_predictions: &[Option<u32>]) -> Self {
+        let labels = work.labels(work.indices);
+        AttackOutcome {
+            attack: point.attack,
+            description: point.description,
+            ball: point.ball,
+            indices: work.indices.to_vec(),
+            clean_predictions: clean_predictions.to_vec(),
+            predictions: clean_predictions.to_vec(),
+            robust: right(clean_predictions, &labels),
+            linf: vec![0.0; labels.len()],
+            l2: vec![0.0; labels.len()],
+            labels,
+            passes: Passes::default(),
+        }
+    }
+
+    /// The share of images that the network is still right about; 0 of no images.
+    pub fn accuracy(&self) -> f64 {
+        share(&self.robust)
+    }
+
+    /// The share of clean images that the network is right about; 0 of no images.
+    pub fn clean_accuracy(&self) -> f64 {
+        share(&right(&self.clean_predictions, &self.labels))
+    }
+
+    /// Checks a batch's adversarial images and takes them in. Gives how many are still right.
+    fn add(
+        &mut self,
+        target: &Target,
+        samples: &Samples,
+        places: &[usize],
+        adversarial: &Tensor<4>,
+    ) -> Result<usize, AttackError> {
+        let expected = samples.images().dims();
+        if adversarial.dims() != expected {
+            return Err(AttackError::Count {
+                what: "adversarial images, or values of them,",
+                found: adversarial.dims()[0],
+                expected: expected[0],
+            });
+        }
+        let (clean, images) = (rows(samples.images().clone()), rows(adversarial.clone()));
+        let logits = target.logits(adversarial.clone())?;
+        let mut robust = 0;
+        for (row, &place) in places.iter().enumerate() {
+            let (clean, image) = (&clean[row], &images[row]);
+            let index = samples.indices()[row];
+            self.ball.check(self.attack, index, clean, image)?;
+            self.linf[place] = Norm::Linf.distance(clean, image);
+            self.l2[place] = Norm::L2.distance(clean, image);
+            self.predictions[place] = logits.prediction(row);
+            self.robust[place] = logits.prediction(row) == Some(samples.labels()[row]);
+            robust += usize::from(self.robust[place]);
+        }
+        Ok(robust)
+    }
+}
+
+pub(super) fn right(predictions: &[Option<u32>], labels: &[u32]) -> Vec<bool> {
+    predictions
+        .iter()
+        .zip(labels)
+        .map(|(prediction, label)| *prediction == Some(*label))
+        .collect()
+}
+
+fn share(flags: &[bool]) -> f64 {
+    let count = flags.iter().filter(|&&flag| flag).count();
+    count as f64 / flags.len().max(1) as f64
+}
+
+/// The classes of the clean images.
+pub(super) fn clean_predictions(
+    target: &Target,
+    work: &Work,
+) -> Result<Vec<Option<u32>>, AttackError> {
+    work.check(target)?;
+    let mut predictions = Vec::new();
+    for indices in work.indices.chunks(work.batch_size) {
+        let images = clean_images(work.set, indices, target.device());
+        predictions.extend(target.logits(images)?.predictions());
+    }
+    Ok(predictions)
+}
+
+pub(super) fn since(before: Passes, target: &Target) -> Passes {
+    let now = target.passes();
+    Passes {
+        forward: now.forward - before.forward,
+        backward: now.backward - before.backward,
+    }
+}
+
+/// Attacks the images that the network is right about; the others count as broken as they are.
+///
+/// `progress` is called after every batch; `false` ends it. (To be asked more often, watch the target.)
+///
+/// # Errors
+/// When an index or label does not fit, an adversarial image is outside its ball or outside [0, 1], the
+/// attack cannot be made, or `progress` or whoever watches the target ends it.
+pub fn run(
+    attack: &dyn Attack,
+    target: &Target,
+    work: &Work,
+    progress: &mut dyn FnMut(&Progress) -> bool,
+) -> Result<AttackOutcome, AttackError> {
+    let before = target.passes();
+    let predictions = clean_predictions(target, work)?;
+    let still_right = right(&predictions, &work.labels(work.indices));
+    let mut outcome = run_on(attack, target, work, &predictions, &still_right, progress)?;
+    outcome.passes = since(before, target);
+    Ok(outcome)
+}
+
+/// Attacks the images that are marked; the others stay as the clean ones and count as broken.
+pub(super) fn run_on(
+    attack: &dyn Attack,
+    target: &Target,
+    work: &Work,
+    clean_predictions: &[Option<u32>],
+    marked: &[bool],
+    progress: &mut dyn FnMut(&Progress) -> bool,
+) -> Result<AttackOutcome, AttackError> {
+    let before = target.passes();
+    let point = Point {
+        attack: attack.name(),
+        description: attack.description(),
+        ball: attack.ball(),
+    };
+    let mut outcome = AttackOutcome::new(point, work, clean_predictions);
+    outcome.robust = marked.to_vec();
+    let total = work.indices.len();
+    let marked: Vec<usize> = (0..total).filter(|&place| marked[place]).collect();
+    let (mut done, mut robust) = (total - marked.len(), 0);
+    for places in marked.chunks(work.batch_size) {
+        let indices: Vec<usize> = places.iter().map(|&place| work.indices[place]).collect();
+        let samples = work.samples(&indices, target.device())?;
+        let adversarial = attack.perturb(target, &samples)?;
+        robust += outcome.add(target, &samples, places, &adversarial)?;
+        done += places.len();
+        let goes_on = progress(&Progress {
+            attack: attack.name(),
+            done,
+            total,
+            robust,
+            places,
+            adversarial: &adversarial,
+        });
+        if !goes_on {
+            return Err(AttackError::Cancelled);
+        }
+    }
+    outcome.passes = since(before, target);
+    Ok(outcome)
+}
+
+/// One of the things that a series measures.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Point {
+    /// The attack's name.
+    pub attack: &'static str,
+    /// Its budget and choices in words.
+    pub description: String,
+    /// What it may change.
+    pub ball: Ball,
+}
+
+/// An attack at several radii or budgets that share their work.
+pub trait Series {
+    /// What is measured, in order.
+    fn points(&self) -> Vec<Point>;
+
+    /// Calls `visit(which point, adversarial images)` once for each point.
+    ///
+    /// # Errors
+    /// As [`Attack::perturb`], or whatever `visit` said.
+    fn perturb(
+        &self,
+        target: &Target,
+        samples: &Samples,
+        visit: &mut dyn FnMut(usize, Tensor<4>) -> Result<(), AttackError>,
+    ) -> Result<(), AttackError>;
+}
+
+/// Attacks *all* images, those that the network is wrong about too, and measures every point of the series:
+/// accuracies are those of the iterates themselves, not of the worst so far. `progress` is called for every
+/// point of every batch; `done` and `robust` are that point's.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_series(
+    series: &dyn Series,
+    target: &Target,
+    work: &Work,
+    progress: &mut dyn FnMut(usize, &Progress) -> bool,
+) -> Result<Vec<AttackOutcome>, AttackError> {
+    let before = target.passes();
+    let predictions = clean_predictions(target, work)?;
+    let mut outcomes: Vec<AttackOutcome> = series
+        .points()
+        .into_iter()
+        .map(|point| AttackOutcome::new(point, work, &predictions))
+        .collect();
+    let mut robust = vec![0; outcomes.len()];
+    let places: Vec<usize> = (0..work.indices.len()).collect();
+    let mut done = 0;
+    for places in places.chunks(work.batch_size) {
+        let indices: Vec<usize> = places.iter().map(|&place| work.indices[place]).collect();
+        let samples = work.samples(&indices, target.device())?;
+        done += places.len();
+        series.perturb(target, &samples, &mut |point, adversarial| {
+            let outcome = &mut outcomes[point];
+            robust[point] += outcome.add(target, &samples, places, &adversarial)?;
+            let now = Progress {
+                attack: outcome.attack,
+                done,
+                total: work.indices.len(),
+                robust: robust[point],
+                places,
+                adversarial: &adversarial,
+            };
+            if progress(point, &now) {
+                Ok(())
+            } else {
+                Err(AttackError::Cancelled)
+            }
+        })?;
+    }
+    let passes = since(before, target);
+    for outcome in &mut outcomes {
+        outcome.passes = passes;
+    }
+    Ok(outcomes)
+}

@@ -1,0 +1,526 @@
+//! Attacks against others' numbers, on one trained ResNet20 and 200 CIFAR-10 test images (`reference/` and
+//! `data/` of the shared folder beside the repository, or of `SELECTIVITY_LAB_SHARED`). Where the folder is
+//! not there each test says `skipped`.
+
+mod common;
+
+use std::sync::OnceLock;
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Device, Tensor};
+use engine::attacks::masking::{self, Verdict, check_masking};
+use engine::attacks::{
+    Apgd, Attack, AttackError, AttackOutcome, Ball, Budget, Ensemble, EnsembleOutcome, Fab, Fgsm,
+    FgsmSweep, Norm, Objective, Pgd, PgdTrajectory, STANDARD, Samples, Square, Start, Target, Work,
+    run, run_series,
+};
+use engine::data::ImageSet;
+use engine::networks::Model;
+
+fn subject() -> Option<&'static (Model, ImageSet)> {
+    static SUBJECT: OnceLock<Option<(Model, ImageSet)>> = OnceLock::new();
+    SUBJECT
+        .get_or_init(|| common::shared().map(|shared| common::subject(&shared)))
+        .as_ref()
+}
+
+/// The first `images` of the set, `batch_size` at once.
+fn first(set: &ImageSet, images: usize, batch_size: usize) -> Work<'_> {
+    static INDICES: OnceLock<Vec<usize>> = OnceLock::new();
+    Work {
+        set,
+        indices: &INDICES.get_or_init(|| (0..1000).collect())[..images],
+        batch_size,
+        seed: 0,
+    }
+}
+
+fn whole(set: &ImageSet) -> Work<'_> {
+    first(set, set.len(), 200)
+}
+
+fn attacked(attack: &dyn Attack, target: &Target, work: &Work) -> AttackOutcome {
+    let start = std::time::Instant::now();
+    let outcome = run(attack, target, work, &mut |_| true).unwrap();
+    println!(
+        "{} ({}): {:.3}; {:?}, {:.1} s",
+        outcome.attack,
+        outcome.description,
+        outcome.accuracy(),
+        outcome.passes,
+        start.elapsed().as_secs_f64()
+    );
+    outcome
+}
+
+fn linf(in_255ths: f64) -> Ball {
+    Ball::new(Norm::Linf, in_255ths / 255.0).unwrap()
+}
+
+/// Every parameter and every running statistic of a network.
+fn state(model: &Model) -> Vec<Vec<f32>> {
+    #[derive(Default)]
+    struct Collect(Vec<Vec<f32>>);
+    impl ModuleVisitor for Collect {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let data = param.val().into_data();
+            self.0.push(data.convert::<f32>().try_into_vec().unwrap());
+        }
+    }
+    let mut collect = Collect::default();
+    model.visit(&mut collect);
+    collect.0
+}
+
+/// Breaks when FGSM or PGD differ from the method's: sign, order of step and projection, start, loss, or
+/// batch statistics in the batch norms.
+#[test]
+fn fgsm_and_pgd_agree_with_the_independent_reference() {
+    let (Some(shared), Some((model, set))) = (common::shared(), subject()) else {
+        return;
+    };
+    let expected = common::json(&shared, "expected.json");
+    let target = Target::new(model, &Device::flex());
+    let work = whole(set);
+    let within_one = |name: &str, ours: f64| {
+        let theirs = expected[name].as_f64().unwrap();
+        println!("{name}: {ours:.3}, reference {theirs:.3}");
+        assert!((ours - theirs).abs() < 1.5 / 200.0, "{name}");
+    };
+
+    let scales = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0];
+    let sweep = FgsmSweep::new(Norm::Linf, &scales.map(|scale| scale / 255.0)).unwrap();
+    let mut images = Vec::new();
+    let outcomes = run_series(&sweep, &target, &work, &mut |point, progress| {
+        if point == 3 {
+            let first = progress.adversarial.clone().narrow(0, 0, 16);
+            images = first.into_data().try_into_vec::<f32>().unwrap();
+        }
+        true
+    })
+    .unwrap();
+    for (scale, outcome) in scales.iter().zip(&outcomes) {
+        within_one(&format!("fgsm.eps={scale}/255"), outcome.accuracy());
+    }
+    within_one("clean.accuracy", outcomes[0].clean_accuracy());
+    let single = attacked(&Fgsm { ball: linf(1.0) }, &target, &work);
+    assert!((single.accuracy() - outcomes[2].accuracy()).abs() < 1.5 / 200.0);
+
+    let (_, theirs) = &common::arrays(&shared)["fgsm.eps=2/255.images"];
+    assert_eq!(images.len(), theirs.len());
+    let equal = images
+        .iter()
+        .zip(theirs)
+        .filter(|(a, b)| (*a - *b).abs() < 1e-6)
+        .count();
+    let share = equal as f64 / theirs.len() as f64;
+    println!("fgsm.eps=2/255.images: {share:.5} of the values are equal");
+    assert!(share >= 0.995);
+
+    let pgd = Pgd::new(linf(8.0), 0.5 / 255.0, 40, Start::Clean).unwrap();
+    let trajectory = PgdTrajectory::new(pgd, &[1, 2, 5, 10, 20, 40]).unwrap();
+    let start = std::time::Instant::now();
+    let outcomes = run_series(&trajectory, &target, &work, &mut |_, _| true).unwrap();
+    let seconds = start.elapsed().as_secs_f64();
+    println!(
+        "pgd: {:.0} gradient steps x images a second",
+        outcomes[0].passes.backward as f64 / seconds
+    );
+    for (steps, outcome) in trajectory.stops().iter().zip(&outcomes) {
+        let name = format!("pgd.eps=8/255.step=0.5/255.steps={steps}");
+        within_one(&name, outcome.accuracy());
+    }
+}
+
+/// Every kind of attack with hardly any budget.
+fn small_attacks(ball: Ball) -> Vec<Box<dyn Attack>> {
+    let step = (ball.epsilon() / 2.0).max(1e-9);
+    let restarts = Start::Random { restarts: 2 };
+    let towards = Objective::TargetedDlr { targets: 2 };
+    let mut attacks: Vec<Box<dyn Attack>> = vec![
+        Box::new(Fgsm { ball }),
+        Box::new(Pgd::new(ball, step, 2, restarts).unwrap()),
+        Box::new(Apgd::new(ball, 4, Objective::CrossEntropy, 1).unwrap()),
+        Box::new(Apgd::new(ball, 3, Objective::Dlr, 2).unwrap()),
+        Box::new(Apgd::new(ball, 3, towards, 1).unwrap()),
+        Box::new(Fab::new(ball, 3, 2, 2).unwrap()),
+    ];
+    if ball.norm() == Norm::Linf {
+        attacks.push(Box::new(Square::new(ball, 10).unwrap()));
+    }
+    attacks
+}
+
+/// Breaks when an attack writes to the network (batch norm's running statistics above all, which a network
+/// on a device with autodiff updates unless it is frozen), or leaves its ball or [0, 1], in either norm.
+#[test]
+fn attacks_stay_inside_and_leave_the_network_as_it_was() {
+    let Some((model, set)) = subject() else {
+        return;
+    };
+    for model in [model.clone(), model.valid().train().unfreeze()] {
+        let before = state(&model);
+        // 19 convolutions, batch norms of 4 vectors each, a linear layer of 2.
+        assert_eq!(
+            before.len(),
+            19 * 5 + 2,
+            "running statistics are among them"
+        );
+        let target = Target::new(&model, &Device::flex());
+        for ball in [linf(1.0), Ball::new(Norm::L2, 0.1).unwrap(), linf(0.0)] {
+            for attack in small_attacks(ball) {
+                let outcome = attacked(&*attack, &target, &first(set, 12, 8));
+                let sizes = match ball.norm() {
+                    Norm::Linf => &outcome.linf,
+                    Norm::L2 => &outcome.l2,
+                };
+                assert!(sizes.iter().all(|&size| ball.holds(size)));
+                assert!(outcome.accuracy() <= outcome.clean_accuracy());
+                if ball.epsilon() == 0.0 {
+                    assert_eq!(outcome.accuracy(), outcome.clean_accuracy());
+                } else {
+                    assert!(sizes.iter().any(|&size| size > ball.epsilon() / 2.0));
+                }
+            }
+        }
+        assert!(state(&model) == before, "bit by bit");
+    }
+}
+
+/// Breaks when a result depends on how images are cut into batches, or on how many threads compute it.
+#[test]
+fn results_depend_neither_on_batches_nor_on_threads() {
+    let Some((model, set)) = subject() else {
+        return;
+    };
+    let results = |batch_size: usize, threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        pool.build().unwrap().install(|| {
+            let target = Target::new(model, &Device::flex());
+            small_attacks(linf(1.0))
+                .iter()
+                .map(|attack| attacked(&**attack, &target, &first(set, 200, batch_size)))
+                .collect::<Vec<AttackOutcome>>()
+        })
+    };
+    let known = results(200, 2);
+    assert!(known == results(50, 2), "batches of 50");
+    assert!(known == results(50, 1), "one thread");
+}
+
+/// The number that others' code found, as the number of images of 200.
+fn theirs(shared: &std::path::Path, keys: &[&str]) -> f64 {
+    let attacks = common::json(shared, "attacks.json");
+    let found = keys.iter().fold(&attacks, |value, key| &value[key]);
+    found.as_f64().unwrap()
+}
+
+/// Fails when more than 3 of 200 images more are right than after others' attack.
+fn at_most_3_weaker(shared: &std::path::Path, keys: &[&str], ours: f64) {
+    let theirs = theirs(shared, keys);
+    println!("    {}: {ours:.3}, others {theirs:.3}", keys.join(", "));
+    assert!(ours <= theirs + 3.5 / 200.0, "{keys:?}: {ours} {theirs}");
+}
+
+fn attacked_by_all(ensemble: &Ensemble, target: &Target, work: &Work) -> EnsembleOutcome {
+    let start = std::time::Instant::now();
+    let outcome = ensemble.run(target, work, &mut |_| true).unwrap();
+    for member in &outcome.members {
+        println!(
+            "after {} ({}): {:.3}; {:?}",
+            member.attack,
+            member.description,
+            member.accuracy(),
+            member.passes
+        );
+    }
+    println!("    {:.1} s", start.elapsed().as_secs_f64());
+    outcome
+}
+
+/// Breaks when an attack finds less than others' code: by a wrong loss, step, schedule, projection or start.
+///
+/// To be short, APGD-T and the ensemble have far *less* than the others' budget here, and must be no weaker
+/// all the same, and Square alone is tried at one radius; `published_budgets_find_what_others_find` spends all of it.
+#[test]
+fn others_code_finds_hardly_more() {
+    let (Some(shared), Some((model, set))) = (common::shared(), subject()) else {
+        return;
+    };
+    let target = Target::new(model, &Device::flex());
+    let work = whole(set);
+    let l2 = Ball::new(Norm::L2, 0.25).unwrap();
+    let pgd = Pgd::new(l2, 0.05, 40, Start::Clean).unwrap();
+    let ours = attacked(&pgd, &target, &work).accuracy();
+    at_most_3_weaker(&shared, &["pgd-l2 eps=0.25 step=0.05 steps=40"], ours);
+
+    for (scale, name) in [(0.5, "linf eps=0.5/255"), (1.0, "linf eps=1/255")] {
+        let ball = linf(scale);
+        let compare = |attack: &str, ours: f64| at_most_3_weaker(&shared, &[name, attack], ours);
+        let one = Start::Random { restarts: 1 };
+        let pgd = Pgd::new(ball, ball.epsilon() / 8.0, 40, one).unwrap();
+        compare(
+            "pgd-40-random-start",
+            attacked(&pgd, &target, &work).accuracy(),
+        );
+        if scale == 1.0 {
+            let square = Square::new(ball, 1000).unwrap();
+            compare("square", attacked(&square, &target, &work).accuracy());
+        }
+
+        let towards = Objective::TargetedDlr { targets: 9 };
+        let small = Ensemble::new(vec![
+            Box::new(Apgd::new(ball, 50, Objective::CrossEntropy, 1).unwrap()),
+            Box::new(Apgd::new(ball, 10, towards, 1).unwrap()),
+            Box::new(Fab::new(ball, 4, 9, 1).unwrap()),
+            Box::new(Square::new(ball, 50).unwrap()),
+        ])
+        .unwrap();
+        let outcome = attacked_by_all(&small, &target, &work);
+        let left: Vec<f64> = outcome
+            .members
+            .iter()
+            .map(AttackOutcome::accuracy)
+            .collect();
+        assert!(left.is_sorted_by(|a, b| a >= b), "{left:?}");
+        compare("apgd-ce", left[0]);
+        compare("apgd-dlr-targeted", left[1]);
+        compare("autoattack-standard", left[3]);
+        assert_eq!(outcome.overall.accuracy(), left[3]);
+        let broken = outcome
+            .overall
+            .robust
+            .iter()
+            .filter(|&&robust| !robust)
+            .count();
+        let wrong = outcome
+            .overall
+            .predictions
+            .iter()
+            .zip(&outcome.overall.labels)
+            .filter(|(prediction, label)| **prediction != Some(**label))
+            .count();
+        assert_eq!(broken, wrong, "each broken image has a wrong prediction");
+    }
+}
+
+/// The same with the published budgets, FAB alone too. Takes half an hour on two cores:
+/// `cargo test --test attacks -- --ignored --nocapture`.
+#[test]
+#[ignore = "takes half an hour; the budgets of AutoAttack's standard version"]
+fn published_budgets_find_what_others_find() {
+    let (Some(shared), Some((model, set))) = (common::shared(), subject()) else {
+        return;
+    };
+    let target = Target::new(model, &Device::flex());
+    let work = whole(set);
+    for (scale, name) in [(1.0, "linf eps=1/255"), (0.5, "linf eps=0.5/255")] {
+        let ball = linf(scale);
+        let compare = |attack: &str, ours: f64| at_most_3_weaker(&shared, &[name, attack], ours);
+        let standard = Ensemble::standard(ball, STANDARD).unwrap();
+        let outcome = attacked_by_all(&standard, &target, &work);
+        compare("autoattack-standard", outcome.overall.accuracy());
+        let towards = Objective::TargetedDlr { targets: 9 };
+        let targeted = Apgd::new(ball, 50, towards, 1).unwrap();
+        compare(
+            "apgd-dlr-targeted",
+            attacked(&targeted, &target, &work).accuracy(),
+        );
+        let square = Square::new(ball, 1000).unwrap();
+        compare("square", attacked(&square, &target, &work).accuracy());
+        let fab = Fab::new(ball, 100, 9, 1).unwrap();
+        compare(
+            "autoattack-standard",
+            attacked(&fab, &target, &work).accuracy(),
+        );
+    }
+}
+
+/// Breaks when the distances at which FAB finds images to fall are not those of its images, or disagree with
+/// attacks in a ball: an image that falls at a distance is not robust beyond it.
+#[test]
+fn the_nearest_images_are_as_near_as_said() {
+    let Some((model, set)) = subject() else {
+        return;
+    };
+    let target = Target::new(model, &Device::flex());
+    let indices: Vec<usize> = (0..30).collect();
+    let clean = engine::batch::clean_images(set, &indices, &Device::flex());
+    let labels = set.labels()[..30].to_vec();
+    let samples = Samples::new(clean.clone(), labels.clone(), indices, 0).unwrap();
+    let values = |images: Tensor<4>| images.into_data().try_into_vec::<f32>().unwrap();
+    for norm in [Norm::Linf, Norm::L2] {
+        let fab = Fab::new(Ball::new(norm, 0.0).unwrap(), 10, 3, 1).unwrap();
+        let nearest = fab.nearest(&target, &samples).unwrap();
+        let right = target.logits(clean.clone()).unwrap();
+        let fallen = target.logits(nearest.images.clone()).unwrap();
+        let (from, to) = (values(clean.clone()), values(nearest.images));
+        for (row, distance) in nearest.distances.iter().enumerate() {
+            let distance = distance.expect("found with a few steps");
+            assert_ne!(fallen.prediction(row), Some(labels[row]));
+            let part = row * set.image_len()..(row + 1) * set.image_len();
+            assert_eq!(norm.distance(&from[part.clone()], &to[part]), distance);
+            assert_eq!(distance == 0.0, right.prediction(row) != Some(labels[row]));
+        }
+        let mut sorted: Vec<f64> = nearest.distances.iter().flatten().copied().collect();
+        sorted.sort_by(f64::total_cmp);
+        println!("{norm}: the median image falls at {:.5}", sorted[15]);
+    }
+}
+
+/// Breaks when the checks for gradient masking find what is not there, or miss a network whose gradients are
+/// gone (its logits are no differentiable function any more) or vanish (its softmax is saturated).
+#[test]
+fn masked_gradients_are_found_and_only_those() {
+    let Some((model, set)) = subject() else {
+        return;
+    };
+    let device = Device::flex();
+    let work = first(set, 60, 60);
+    let plan = masking::Plan {
+        ball: linf(1.0),
+        steps: 8,
+        queries: 100,
+        restarts: 2,
+    };
+    let report = |target: &Target| {
+        let report = check_masking(target, &work, &plan, &mut |_| true).unwrap();
+        println!("{}", report.summary());
+        for check in &report.checks {
+            println!("    {}: {:?}", check.name, check.verdict);
+            for evidence in &check.evidence {
+                println!("        {}: {:.3}", evidence.what, evidence.share);
+            }
+        }
+        report
+    };
+    let honest = report(&Target::new(model, &device));
+    assert_eq!(honest.verdict(), Verdict::Sound);
+    assert_eq!(honest.summary(), "no sign of masking");
+    assert_eq!(honest.checks.len(), 7);
+
+    let frozen = model.valid().freeze().train();
+    let gone = Target::from_function(10, &device, |images| frozen.forward(images).detach());
+    let saturated = Target::from_function(10, &device, |images| frozen.forward(images) * 1e3);
+    for (target, least) in [
+        (gone, &["gradients", "unbounded", "black-box"][..]),
+        (saturated, &["gradients", "unbounded"]),
+    ] {
+        let masked = report(&target);
+        assert_eq!(masked.verdict(), Verdict::Suspicious);
+        for name in least {
+            assert!(
+                masked.suspicious().any(|check| check.name == *name),
+                "{name}"
+            );
+        }
+    }
+}
+
+/// An attack that does not keep to its ball, or to images.
+struct Wild {
+    change: f64,
+}
+
+impl Attack for Wild {
+    fn name(&self) -> &'static str {
+        "wild"
+    }
+
+    fn description(&self) -> String {
+        String::new()
+    }
+
+    fn ball(&self) -> Ball {
+        linf(1.0)
+    }
+
+    fn perturb(&self, _: &Target, samples: &Samples) -> Result<Tensor<4>, AttackError> {
+        Ok(samples.images().clone().mul_scalar(1.0 - self.change))
+    }
+}
+
+/// Breaks when bad input or a wrong attack gives a number or a panic instead of an error.
+#[test]
+fn what_cannot_be_measured_is_refused() {
+    let device = Device::flex();
+    let pixels = (0..6 * 192).map(|i| (i * 7919 % 256) as u8).collect();
+    let set = ImageSet::new(pixels, vec![0, 1, 2, 0, 1, 2], 8, 8).unwrap();
+    // The sums of three stretches of pixels.
+    let sums = |classes: usize| {
+        Target::from_function(classes, &device, move |images| {
+            let batch = images.dims()[0];
+            let parts = images.reshape([batch, 64, 3]).sum_dim(1);
+            parts.reshape([batch, 3]).narrow(1, 0, classes)
+        })
+    };
+    let work = first(&set, 6, 4);
+    let refused = |attack: &dyn Attack, target: &Target, work: &Work| {
+        run(attack, target, work, &mut |_| true).unwrap_err()
+    };
+    let fgsm = Fgsm { ball: linf(1.0) };
+    let none = Work {
+        batch_size: 0,
+        ..work
+    };
+    let error = refused(&fgsm, &sums(3), &none);
+    assert!(matches!(error, AttackError::Parameter { .. }), "{error}");
+    let beyond = Work {
+        indices: &[1, 6],
+        ..work
+    };
+    let error = refused(&fgsm, &sums(3), &beyond);
+    assert_eq!(
+        error,
+        AttackError::Index {
+            index: 6,
+            images: 6
+        }
+    );
+    let error = refused(&fgsm, &sums(2), &work);
+    assert!(
+        matches!(error, AttackError::Label { label: 2, .. }),
+        "{error}"
+    );
+
+    let right = run(&fgsm, &sums(3), &work, &mut |_| true).unwrap();
+    assert!(right.clean_accuracy() > 0.0, "there is something to attack");
+    let towards = Objective::TargetedDlr { targets: 9 };
+    let targeted = Apgd::new(linf(1.0), 2, towards, 1).unwrap();
+    let error = refused(&targeted, &sums(3), &work);
+    assert!(
+        matches!(error, AttackError::TooFewClasses { needed: 4, .. }),
+        "{error}"
+    );
+    let error = refused(&Wild { change: 0.1 }, &sums(3), &work);
+    assert!(matches!(error, AttackError::OutsideBall { .. }), "{error}");
+    for change in [-1.0, f64::NAN] {
+        let error = refused(&Wild { change }, &sums(3), &work);
+        assert!(
+            matches!(error, AttackError::OutsideImages { .. }),
+            "{error}"
+        );
+    }
+
+    let cancelled = run(&fgsm, &sums(3), &work, &mut |_| false);
+    assert_eq!(cancelled, Err(AttackError::Cancelled));
+    let pgd = Pgd::new(linf(1.0), 0.001, 1000, Start::Clean).unwrap();
+    let watched = sums(3).watched(|passes| passes.backward < 20);
+    assert_eq!(
+        run(&pgd, &watched, &work, &mut |_| true),
+        Err(AttackError::Cancelled)
+    );
+    for (step, steps) in [(0.0, 1), (f64::NAN, 1), (0.1, 0)] {
+        assert!(Pgd::new(linf(1.0), step, steps, Start::Clean).is_err());
+    }
+    assert!(PgdTrajectory::new(pgd, &[]).is_err());
+    assert!(PgdTrajectory::new(pgd, &[3, 0]).is_err());
+    assert!(FgsmSweep::new(Norm::Linf, &[0.1, -0.1]).is_err());
+    let nothing = Budget {
+        queries: 0,
+        ..STANDARD
+    };
+    assert!(Ensemble::standard(linf(1.0), nothing).is_err());
+    let empty = run(&fgsm, &sums(3), &first(&set, 0, 4), &mut |_| true).unwrap();
+    assert_eq!(empty.accuracy(), 0.0);
+}
