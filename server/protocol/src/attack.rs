@@ -334,7 +334,7 @@ impl FromStr for Attack {
 pub struct AttackSpec {
     /// The attacks; one or more, no repeats.
     pub attacks: Vec<Attack>,
-    /// Test images that are attacked, spread evenly over the test set; all when absent.
+    /// Test images that are attacked, of every class its share; all when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub images: Option<u32>,
     /// Seed of random starts and random search.

@@ -54,7 +54,7 @@ pub struct CorruptionSpec {
     pub corruptions: Vec<Corruption>,
     /// Severities, 1 to 5; one or more, no repeats.
     pub severities: Vec<u8>,
-    /// Test images that are corrupted, spread evenly over the test set; all when absent.
+    /// Test images that are corrupted, of every class its share; all when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub images: Option<u32>,
     /// Seed of generated corruptions: the same for every run of an experiment, so that all meet the same images.

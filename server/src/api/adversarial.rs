@@ -100,9 +100,8 @@ pub(super) async fn samples(
     let mut attacks = vec![attack];
     attacks.extend(&sweep);
     let (predictions, labels) = tokio::task::spawn_blocking(move || {
-        let predictions =
-            AttackPredictions::load(&run_directory, conditions, &attacks, test_images)?;
         let labels = engine::data::test_labels(&dataset, &datasets)?;
+        let predictions = AttackPredictions::load(&run_directory, conditions, &attacks, &labels)?;
         Ok::<_, engine::EngineError>((predictions, labels))
     })
     .await??;
@@ -221,7 +220,6 @@ pub(super) async fn image(
         .map_err(|error: UnknownAttack| bad(error))?;
     let run = state.store.run(id).await?;
     let missing = || Refusal::not_found(format!("run {id} kept no such image"));
-    let test_images = run.started.ok_or_else(missing)?.test_images as usize;
     let (run_directory, datasets) = (
         state.directory.run(id),
         state.directory.datasets().to_owned(),
@@ -232,7 +230,8 @@ pub(super) async fn image(
             return Ok(None);
         };
         let images = conditions.images as usize;
-        let index = engine::evaluations::spread(test_images, images)
+        let labels = engine::data::test_labels(&run.spec.dataset, &datasets)?;
+        let index = engine::evaluations::spread(&labels, images)
             .get(query.place)
             .copied()
             .unwrap_or_default();

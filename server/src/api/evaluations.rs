@@ -307,14 +307,9 @@ pub(super) async fn samples(
     let dataset = run.spec.dataset.clone();
     let test_images = started.test_images as usize;
     let (predictions, labels) = tokio::task::spawn_blocking(move || {
-        let predictions = CorruptionPredictions::load(
-            &run_directory,
-            conditions,
-            corruption,
-            severity,
-            test_images,
-        )?;
         let labels = engine::data::test_labels(&dataset, &datasets)?;
+        let predictions =
+            CorruptionPredictions::load(&run_directory, conditions, corruption, severity, &labels)?;
         Ok::<_, engine::EngineError>((predictions, labels))
     })
     .await??;

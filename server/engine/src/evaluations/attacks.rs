@@ -65,7 +65,7 @@ pub fn measure_attacks(
 ) -> Result<(), EngineError> {
     let test = trained.test;
     let conditions = spec.conditions(test.len() as u32);
-    let indices = spread(test.len(), conditions.images as usize);
+    let indices = spread(test.labels(), conditions.images as usize);
     let work = Work {
         set: test,
         indices: &indices,
@@ -356,7 +356,12 @@ impl Measure<'_> {
             goes_on
         });
         // More images would only make the checks dearer: they look for gross failures.
-        let places = spread(self.work.indices.len(), MASKING_IMAGES);
+        let labels = self
+            .work
+            .indices
+            .iter()
+            .map(|&index| self.work.set.labels()[index]);
+        let places = spread(&labels.collect::<Vec<_>>(), MASKING_IMAGES);
         let indices: Vec<usize> = places
             .iter()
             .map(|&place| self.work.indices[place])
@@ -465,7 +470,7 @@ impl AttackPredictions {
         run_directory.join(FOLDER).join(conditions.to_string())
     }
 
-    /// Reads what was kept of `attacks`; `None` where nothing was. `test_images` is the size of the test set.
+    /// Reads what was kept of `attacks`; `None` where nothing was. `test_labels` are the labels of the whole test set.
     ///
     /// # Errors
     /// When a file is damaged.
@@ -473,7 +478,7 @@ impl AttackPredictions {
         run_directory: &Path,
         conditions: AttackConditions,
         attacks: &[Attack],
-        test_images: usize,
+        test_labels: &[u32],
     ) -> Result<Option<AttackPredictions>, EngineError> {
         let file =
             PredictionsFile::load(&predictions_file(&Self::folder(run_directory, conditions)))?;
@@ -481,7 +486,7 @@ impl AttackPredictions {
             return Ok(None);
         };
         Ok(Some(AttackPredictions {
-            indices: spread(test_images, conditions.images as usize),
+            indices: spread(test_labels, conditions.images as usize),
             clean: clean.clone(),
             adversarial: attacks
                 .iter()

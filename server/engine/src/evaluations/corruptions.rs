@@ -110,7 +110,7 @@ pub fn measure_corruptions(
 ) -> Result<(), EngineError> {
     let test = trained.test;
     let conditions = spec.conditions(test.len() as u32);
-    let indices = spread(test.len(), conditions.images as usize);
+    let indices = spread(test.labels(), conditions.images as usize);
     let labels: Vec<u32> = indices.iter().map(|&index| test.labels()[index]).collect();
     let load = |name: &str| match folder {
         Some(folder) => PredictionsFile::load(&file(folder, name)),
@@ -199,7 +199,7 @@ impl CorruptionPredictions {
         run_directory.join(FOLDER).join(conditions.to_string())
     }
 
-    /// Reads what was kept; `None` where that was not measured. `test_images` is the size of the test set.
+    /// Reads what was kept; `None` where that was not measured. `test_labels` are the labels of the whole test set.
     ///
     /// # Errors
     /// When a file is damaged.
@@ -208,7 +208,7 @@ impl CorruptionPredictions {
         conditions: CorruptionConditions,
         corruption: Corruption,
         severity: u8,
-        test_images: usize,
+        test_labels: &[u32],
     ) -> Result<Option<CorruptionPredictions>, EngineError> {
         let folder = Self::folder(run_directory, conditions);
         let clean = PredictionsFile::load(&file(&folder, CLEAN))?;
@@ -219,7 +219,7 @@ impl CorruptionPredictions {
             return Ok(None);
         };
         Ok(Some(CorruptionPredictions {
-            indices: spread(test_images, conditions.images as usize),
+            indices: spread(test_labels, conditions.images as usize),
             clean: clean.clone(),
             corrupted: corrupted.clone(),
         }))

@@ -74,11 +74,17 @@ pub fn perform(
     Ok(())
 }
 
-/// `count` of `all` indices, spread evenly: the same ones for every run, and of every class where the
-/// images lie in order of class.
-pub fn spread(all: usize, count: usize) -> Vec<usize> {
-    let count = count.min(all);
-    (0..count).map(|index| index * all / count).collect()
+/// Indices of `count` images of a set with these labels, ascending: of every class in proportion to its size,
+/// within 1, and evenly spread over the class. The same ones for every run, so that all meet the same images.
+pub fn spread(labels: &[u32], count: usize) -> Vec<usize> {
+    let mut by_class: Vec<usize> = (0..labels.len()).collect();
+    by_class.sort_by_key(|&index| labels[index]);
+    let count = count.min(labels.len());
+    let mut chosen: Vec<usize> = (0..count)
+        .map(|place| by_class[place * labels.len() / count])
+        .collect();
+    chosen.sort_unstable();
+    chosen
 }
 
 /// Gives the pixels of the images at some indices, `[images, 3, height, width]`, 0 to 255.
@@ -132,12 +138,30 @@ pub(crate) fn predict(
 mod tests {
     use super::*;
 
-    /// Breaks when an index is repeated or out of range, or the last classes of a sorted set are left out.
+    /// Breaks when an index is repeated, or a class has more than its share: with labels in turn, every fifth
+    /// image would be of two classes alone.
     #[test]
-    fn indices_are_spread_over_the_whole_set() {
-        assert_eq!(spread(10, 5), [0, 2, 4, 6, 8]);
-        assert_eq!(spread(7, 3), [0, 2, 4]);
-        assert_eq!(spread(4, 9), [0, 1, 2, 3]);
-        assert_eq!(spread(0, 9), [0_usize; 0]);
+    fn every_class_has_its_share() {
+        let in_turn: Vec<u32> = (0..1000).map(|index| index % 10).collect();
+        let sorted: Vec<u32> = (0..1000).map(|index| index / 100).collect();
+        for labels in [in_turn, sorted] {
+            for count in [10, 200, 333, 1000, 5000] {
+                let chosen = spread(&labels, count);
+                assert!(chosen.is_sorted_by(|a, b| a < b));
+                assert_eq!(chosen.len(), count.min(1000));
+                for class in 0..10 {
+                    let of_class = chosen
+                        .iter()
+                        .filter(|&&index| labels[index] == class)
+                        .count();
+                    let share = chosen.len() as f64 / 10.0;
+                    assert!(
+                        (of_class as f64 - share).abs() <= 1.0,
+                        "{of_class} of {count}"
+                    );
+                }
+            }
+        }
+        assert_eq!(spread(&[], 9), [0_usize; 0]);
     }
 }
