@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use protocol::attack::{Attack, AttackSpec};
 use protocol::corruption::{Corruption, SEVERITIES};
 use protocol::evaluation::{CorruptionSource, CorruptionSpec};
 use protocol::validate::FieldError;
@@ -10,10 +11,14 @@ use protocol::{Augmentation, EvaluationSpec, ExperimentSpec};
 use crate::parse;
 
 /// What every field holds, by the field's path in the spec, for example `training.epochs`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Draft(BTreeMap<&'static str, String>);
+#[derive(Debug, Clone, PartialEq)]
+pub struct Draft {
+    typed: BTreeMap<&'static str, String>,
+    /// Attacks that are none of the form's choices: what [`KEPT`] stands for. Empty where there are none.
+    kept: Vec<Attack>,
+}
 
-/// What [`CORRUPTION_SOURCE`] holds where nothing is corrupted.
+/// What [`CORRUPTION_SOURCE`] holds where nothing is corrupted, and [`ATTACKS`] where nothing is attacked.
 pub const OFF: &str = "off";
 /// Path of the field that says where corrupted images come from: [`OFF`], or a source's name.
 pub const CORRUPTION_SOURCE: &str = "evaluation.corruptions.source";
@@ -25,6 +30,28 @@ pub const CORRUPTION_SEVERITIES: &str = "evaluation.corruptions.severities";
 pub const CORRUPTION_IMAGES: &str = "evaluation.corruptions.images";
 /// Path of the seed of generated corruptions.
 pub const CORRUPTION_SEED: &str = "evaluation.corruptions.corruption_seed";
+
+/// Path of the field that says which attacks are made: [`OFF`], [`SOURCE`], [`AUTO`] or [`KEPT`].
+pub const ATTACKS: &str = "evaluation.attacks.attacks";
+/// What [`ATTACKS`] holds for the source's attacks: FGSM over epsilon, PGD over steps.
+pub const SOURCE: &str = "source";
+/// What [`ATTACKS`] holds for the source's attacks and AutoAttack at two radii.
+pub const AUTO: &str = "auto-attack";
+/// What [`ATTACKS`] holds for the attacks that the form began with, where they are none of its choices.
+pub const KEPT: &str = "kept";
+/// Path of the number of attacked images.
+pub const ATTACK_IMAGES: &str = "evaluation.attacks.images";
+/// Path of the seed of attacks.
+pub const ATTACK_SEED: &str = "evaluation.attacks.attack_seed";
+/// Path of whether to look for gradient masking: `true` or `false`.
+pub const CHECK_MASKING: &str = "evaluation.attacks.check_masking";
+
+/// The source's attacks, and AutoAttack at the radii 8/255, where nothing stands, and 1/255, where something may.
+fn with_auto_attack() -> Vec<Attack> {
+    let mut attacks = AttackSpec::source(None).attacks;
+    attacks.extend([8.0, 1.0].map(Attack::auto_attack));
+    attacks
+}
 
 /// Numbers as a list that [`parse::numbers`] reads back.
 fn list<T: ToString>(values: &[T]) -> String {
@@ -40,7 +67,7 @@ impl From<&ExperimentSpec> for Draft {
         let training = &spec.training;
         let images = training.train_images_per_class;
         let mut draft = Draft::from(&spec.evaluation);
-        draft.0.extend([
+        draft.typed.extend([
             ("name", spec.name.clone()),
             ("notes", spec.notes.clone()),
             ("network", spec.network.id().to_owned()),
@@ -92,7 +119,26 @@ impl From<&EvaluationSpec> for Draft {
             .corruptions
             .clone()
             .unwrap_or_else(|| CorruptionSpec::everything(None));
-        Draft(BTreeMap::from([
+        let off = AttackSpec::source(None);
+        let attacked = spec.attacks.as_ref().unwrap_or(&off);
+        let choice = match &spec.attacks {
+            None => OFF,
+            Some(spec) if spec.attacks == AttackSpec::source(None).attacks => SOURCE,
+            Some(spec) if spec.attacks == with_auto_attack() => AUTO,
+            Some(_) => KEPT,
+        };
+        let kept = match choice {
+            KEPT => attacked.attacks.clone(),
+            _ => Vec::new(),
+        };
+        let typed = BTreeMap::from([
+            (ATTACKS, choice.to_owned()),
+            (
+                ATTACK_IMAGES,
+                attacked.images.map_or(String::new(), |n| n.to_string()),
+            ),
+            (ATTACK_SEED, attacked.attack_seed.to_string()),
+            (CHECK_MASKING, attacked.check_masking.to_string()),
             (CORRUPTION_SOURCE, source.unwrap_or(OFF).to_owned()),
             (CORRUPTIONS, list(&corruptions)),
             (CORRUPTION_SEVERITIES, list(&severities)),
@@ -101,19 +147,20 @@ impl From<&EvaluationSpec> for Draft {
                 images.map_or(String::new(), |n| n.to_string()),
             ),
             (CORRUPTION_SEED, corruption_seed.to_string()),
-        ]))
+        ]);
+        Draft { typed, kept }
     }
 }
 
 impl Draft {
     /// What the field at `path` holds.
     pub fn get(&self, path: &str) -> &str {
-        self.0.get(path).map_or("", String::as_str)
+        self.typed.get(path).map_or("", String::as_str)
     }
 
     /// Keeps what was typed.
     pub fn set(&mut self, path: &'static str, value: String) {
-        self.0.insert(path, value);
+        self.typed.insert(path, value);
     }
 
     /// The spec that is asked for, or everything wrong with it, field by field.
@@ -195,6 +242,11 @@ impl Draft {
         reader.judge(spec, EvaluationSpec::validate)
     }
 
+    /// The attacks that [`KEPT`] stands for; empty where the form's own choices say all.
+    pub fn kept_attacks(&self) -> &[Attack] {
+        &self.kept
+    }
+
     /// The list at `path`, entry by entry.
     pub fn entries(&self, path: &str) -> impl Iterator<Item = &str> {
         self.get(path)
@@ -239,10 +291,14 @@ impl Reader<'_> {
     }
 
     fn evaluation(&mut self, into: &mut EvaluationSpec) {
+        into.corruptions = self.corruptions();
+        into.attacks = self.attacks();
+    }
+
+    fn corruptions(&mut self) -> Option<CorruptionSpec> {
         let source = self.draft.get(CORRUPTION_SOURCE).trim();
         if source == OFF {
-            into.corruptions = None;
-            return;
+            return None;
         }
         let mut spec = CorruptionSpec::everything(None);
         self.read(CORRUPTION_SOURCE, &mut spec.source, corruption_source);
@@ -259,7 +315,34 @@ impl Reader<'_> {
                     .map_err(|_| format!("`{text}` is not a whole number of 0 or more"))
             });
         }
-        into.corruptions = Some(spec);
+        Some(spec)
+    }
+
+    fn attacks(&mut self) -> Option<AttackSpec> {
+        if self.draft.get(ATTACKS).trim() == OFF {
+            return None;
+        }
+        let mut spec = AttackSpec::source(None);
+        let kept = &self.draft.kept;
+        self.read(ATTACKS, &mut spec.attacks, |text| match text {
+            SOURCE => Ok(AttackSpec::source(None).attacks),
+            AUTO => Ok(with_auto_attack()),
+            KEPT => Ok(kept.clone()),
+            _ => Err(format!("no choice of attacks is called `{text}`")),
+        });
+        self.read(ATTACK_IMAGES, &mut spec.images, |text| match text {
+            "" => Ok(None),
+            _ => whole(text).map(Some),
+        });
+        self.read(ATTACK_SEED, &mut spec.attack_seed, |text| {
+            text.parse()
+                .map_err(|_| format!("`{text}` is not a whole number of 0 or more"))
+        });
+        self.read(CHECK_MASKING, &mut spec.check_masking, |text| {
+            text.parse()
+                .map_err(|_| format!("`{text}` is neither true nor false"))
+        });
+        Some(spec)
     }
 
     /// `spec`, or what could not be read of it and what `validate` says of the rest.
@@ -408,7 +491,7 @@ mod tests {
         draft.set(CORRUPTION_SOURCE, OFF.into());
         draft.set(CORRUPTION_IMAGES, "x".into());
         let off = draft.spec(&base).unwrap();
-        assert_eq!(off.evaluation, EvaluationSpec::default());
+        assert_eq!(off.evaluation.corruptions, None);
         // A copy of an experiment without corruptions: switched on, it asks for all of them.
         let mut draft = Draft::from(&off);
         draft.set(CORRUPTION_SOURCE, "published".into());
@@ -423,6 +506,56 @@ mod tests {
             (CORRUPTION_SEED, "-1"),
         ] {
             let mut draft = Draft::from(&base.evaluation);
+            draft.set(path, value.into());
+            let fields: Vec<_> = draft
+                .evaluation()
+                .unwrap_err()
+                .into_iter()
+                .map(|error| error.field)
+                .collect();
+            assert_eq!(fields, [path]);
+        }
+    }
+
+    /// Broken by: attacks that stay on after they were switched off, a copied experiment whose own attacks are
+    /// replaced by one of the form's choices, or a wrong field blamed under another name than the server would.
+    #[test]
+    fn attacks_are_chosen_and_others_are_carried_unchanged() {
+        let base = presets().remove(0).spec;
+        let asked = |draft: &Draft| draft.evaluation().unwrap().attacks;
+        let mut draft = Draft::from(&base.evaluation);
+        assert_eq!(draft.get(ATTACKS), SOURCE);
+        assert_eq!(asked(&draft), base.evaluation.attacks);
+        draft.set(ATTACKS, AUTO.into());
+        let both = draft.evaluation().unwrap();
+        assert_eq!(both.attacks.as_ref().unwrap().attacks.len(), 14);
+        assert_eq!(Draft::from(&both).get(ATTACKS), AUTO);
+        draft.set(ATTACKS, OFF.into());
+        draft.set(ATTACK_IMAGES, "x".into());
+        assert_eq!(asked(&draft), None);
+
+        // Radii that have no short decimal.
+        let mut copied = base.evaluation.clone();
+        copied.attacks = Some(AttackSpec {
+            attacks: vec![Attack::pgd(1.0 / 3.0, 0.1, 7)],
+            images: Some(11),
+            attack_seed: 9,
+            check_masking: true,
+        });
+        let mut draft = Draft::from(&copied);
+        assert_eq!(draft.get(ATTACKS), KEPT);
+        assert_eq!(asked(&draft), copied.attacks);
+        draft.set(ATTACKS, OFF.into());
+        assert_eq!(asked(&draft), None);
+        draft.set(ATTACKS, KEPT.into());
+        assert_eq!(asked(&draft), copied.attacks);
+        for (path, value) in [
+            (ATTACKS, "all"),
+            (ATTACK_IMAGES, "0"),
+            (ATTACK_SEED, "-1"),
+            (CHECK_MASKING, "perhaps"),
+        ] {
+            let mut draft = Draft::from(&copied);
             draft.set(path, value.into());
             let fields: Vec<_> = draft
                 .evaluation()

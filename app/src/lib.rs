@@ -7,6 +7,7 @@
 
 pub mod alpha_scale;
 pub mod api;
+pub mod attacks;
 pub mod components;
 pub mod corruptions;
 pub mod draft;

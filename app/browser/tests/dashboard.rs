@@ -122,7 +122,7 @@ async fn the_quick_look_is_launched_watched_and_read() {
 }
 
 /// Breaks when the heat map shows other numbers than were measured, samples do not load, or the experiment's
-/// corruption figure lacks a run.
+/// corruption figure or its trade-off lacks a run.
 async fn corruptions_are_read(browser: &Browser) {
     let figure = "#figure-run-corruptions";
     browser.wait(&format!("{figure} .main-svg"), SHORT).await;
@@ -132,7 +132,12 @@ async fn corruptions_are_read(browser: &Browser) {
         ))
         .await;
     let measured = fetch(browser, "/api/v1/runs/1/measurements").await;
-    let measured = measured.as_array().unwrap();
+    let measured: Vec<&Value> = measured
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|one| one["kind"] == "corruption")
+        .collect();
     assert_eq!(measured.len(), 19 * 5);
     let rows = cells.as_array().unwrap();
     assert_eq!(rows.len(), 19 + 1, "a row a corruption, and the mean");
@@ -182,7 +187,39 @@ async fn corruptions_are_read(browser: &Browser) {
             "{shown} is not in the figure's table"
         );
     }
+    // The trade-off, from the form to the figure: a point for each run.
+    let figure = "#figure-trade-off";
+    browser.wait(&format!("{figure} .main-svg"), SHORT).await;
+    let table = browser
+        .script(&format!(
+            "return document.querySelector('{figure} table').textContent"
+        ))
+        .await;
+    let trade_off = fetch(
+        browser,
+        "/api/v1/experiments/1/scatter?x=corruption:all:all&y=attack:fgsm:linf:1%2F255",
+    )
+    .await;
+    assert_eq!(trade_off["points"].as_array().unwrap().len(), 15);
+    for point in trade_off["points"].as_array().unwrap() {
+        for axis in ["x", "y"] {
+            let shown = format!("{:.4}", point[axis].as_f64().unwrap());
+            assert!(
+                table.as_str().unwrap().contains(&shown),
+                "{shown} is not in the trade-off's table"
+            );
+        }
+    }
+    browser.screenshot("trade-off").await;
+
+    // On the run: curves, and single images with what was done to them.
     browser.open(url.as_str()).await;
+    for figure in ["#figure-run-fgsm", "#figure-run-pgd"] {
+        browser.wait(&format!("{figure} .main-svg"), SHORT).await;
+    }
+    browser
+        .wait("#adversarial-samples [data-sample]", SHORT)
+        .await;
 }
 
 /// Breaks when a page overflows a phone, or is empty without scripts.

@@ -33,9 +33,6 @@ pub fn CorruptionFields(
     inputs: Inputs,
     /// The data set's name in specs.
     dataset: Signal<String>,
-    /// Whether the form may ask for none.
-    #[prop(default = true)]
-    can_be_off: bool,
 ) -> impl IntoView {
     let source = Memo::new(move |_| inputs.get(CORRUPTION_SOURCE));
     let off = move || source.with(|source| source == OFF);
@@ -65,7 +62,7 @@ pub fn CorruptionFields(
     let seeded = move || source.with(|source| source == "generated");
     view! {
         <Group inputs path=CORRUPTION_SOURCE label="Natural corruptions" role="radiogroup">
-            {can_be_off.then(|| option(OFF, words("Off"), never))}
+            {option(OFF, words("Off"), never)}
             {option("generated", words("Generated from the test images"), never)}
             {option("published", published_label, no_published)}
         </Group>
@@ -199,7 +196,7 @@ fn Picks(inputs: Inputs) -> impl IntoView {
 
 /// Several boxes or buttons under one name, with what is wrong with them.
 #[component]
-fn Group(
+pub(super) fn Group(
     inputs: Inputs,
     path: &'static str,
     label: &'static str,

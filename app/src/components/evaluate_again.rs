@@ -5,9 +5,9 @@ use protocol::api::EvaluationQueued;
 use protocol::{Dataset, EvaluationSpec, Run};
 
 use super::field::Inputs;
-use super::{Command, CommandError, CorruptionFields, use_command};
+use super::{AttackFields, Command, CommandError, CorruptionFields, use_command};
 use crate::api::Method;
-use crate::draft::{CORRUPTION_SOURCE, Draft, OFF};
+use crate::draft::{ATTACKS, CORRUPTION_SOURCE, Draft, OFF};
 use crate::format;
 
 /// What is evaluated again.
@@ -66,7 +66,7 @@ pub fn EvaluateAgain(
     after: impl Fn() + Clone + Send + Sync + 'static,
 ) -> impl IntoView {
     let mut first = Draft::from(&start);
-    if first.get(CORRUPTION_SOURCE) == OFF {
+    if first.get(CORRUPTION_SOURCE) == OFF && first.get(ATTACKS) == OFF {
         first.set(CORRUPTION_SOURCE, "generated".to_owned());
     }
     let draft = RwSignal::new(first);
@@ -86,18 +86,26 @@ pub fn EvaluateAgain(
             return;
         }
         said.set(String::new());
-        if let Ok(spec) = spec.get_untracked() {
+        if let Ok(spec) = spec.get_untracked()
+            && !spec.is_empty()
+        {
             send(command, target, &spec, said, after.clone());
         }
     };
-    let wrong = move || spec.with(Result::is_err);
+    let nothing = move || matches!(spec.get(), Ok(spec) if spec.is_empty());
+    let wrong = move || nothing() || spec.with(Result::is_err);
+    let why = move || {
+        let nothing = nothing().then_some("Choose corruptions, attacks, or both.");
+        blocked.get().or(nothing)
+    };
     view! {
         <details class="evaluate-again" id="evaluate-again">
             <summary>{target.question()}</summary>
             <form novalidate=true on:submit=submit>
-                <CorruptionFields inputs dataset=Signal::stored(dataset.to_string()) can_be_off=false />
+                <CorruptionFields inputs dataset=Signal::stored(dataset.to_string()) />
+                <AttackFields inputs kept="As after training" />
                 <CommandError command />
-                <p class="hint">{move || blocked.get()}</p>
+                <p class="hint">{why}</p>
                 <p role="status">{said}</p>
                 <div class="actions">
                     <button type="submit" class="primary" id="evaluate" disabled=move || command.busy.get() || blocked.get().is_some() || wrong()>

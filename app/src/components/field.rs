@@ -91,9 +91,12 @@ pub enum Input {
     Select(Vec<Choice>),
 }
 
-/// The id of the field's input: `field-` and the last part of its path.
+/// The id of the field's input: `field-` and the last part of its path, or more where two fields have that.
 pub fn input_id(path: &str) -> String {
-    format!("field-{}", path.rsplit('.').next().unwrap_or(path))
+    match path {
+        crate::draft::ATTACK_IMAGES => "field-attack_images".to_owned(),
+        _ => format!("field-{}", path.rsplit('.').next().unwrap_or(path)),
+    }
 }
 
 /// One field.

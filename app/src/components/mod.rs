@@ -1,6 +1,7 @@
 //! Small parts that pages share.
 
 pub mod alpha_chip;
+pub mod attack_fields;
 pub mod chooser;
 pub mod command;
 pub mod confirm;
@@ -13,6 +14,7 @@ pub mod state_badge;
 pub mod training_facts;
 
 pub use alpha_chip::{AlphaChip, AlphaChips};
+pub use attack_fields::AttackFields;
 pub use chooser::Chooser;
 pub use command::{Command, CommandError, use_command};
 pub use confirm::Confirm;

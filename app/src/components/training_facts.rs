@@ -1,6 +1,7 @@
 //! How a network is trained and tested, for pages that show a configuration.
 
 use leptos::prelude::*;
+use protocol::attack::{Attack, AttackSpec, Method};
 use protocol::corruption::Corruption;
 use protocol::evaluation::{CorruptionSource, CorruptionSpec};
 use protocol::{EvaluationSpec, TrainingSpec};
@@ -46,7 +47,14 @@ pub fn evaluation_facts(evaluation: &EvaluationSpec) -> impl IntoView + use<> {
         .corruptions
         .as_ref()
         .map_or("not tested".to_owned(), corruptions);
-    view! { <div><dt>"Natural corruptions"</dt><dd>{corruptions}</dd></div> }
+    let attacks = evaluation
+        .attacks
+        .as_ref()
+        .map_or("none".to_owned(), attacks);
+    view! {
+        <div><dt>"Natural corruptions"</dt><dd>{corruptions}</dd></div>
+        <div><dt>"Adversarial attacks"</dt><dd>{attacks}</dd></div>
+    }
 }
 
 fn corruptions(spec: &CorruptionSpec) -> String {
@@ -68,4 +76,68 @@ fn corruptions(spec: &CorruptionSpec) -> String {
         "{which}; severities {}; {source}; {images}",
         severities.join(", ")
     )
+}
+
+fn attacks(spec: &AttackSpec) -> String {
+    let images = spec.images.map_or("all test images".to_owned(), |images| {
+        format::plural(images.into(), "test image", "test images")
+    });
+    let masking = if spec.check_masking {
+        "gradient masking looked for"
+    } else {
+        "gradient masking not looked for"
+    };
+    format!(
+        "{}; {images}; attack seed {}; {masking}",
+        attacks_words(&spec.attacks),
+        spec.attack_seed
+    )
+}
+
+/// Attacks by method: how many of each, or its radius where that tells it from the others.
+pub fn attacks_words(attacks: &[Attack]) -> String {
+    let of_method = |method: Method| {
+        let of_it: Vec<&Attack> = attacks
+            .iter()
+            .filter(|attack| attack.method == method)
+            .collect();
+        match of_it[..] {
+            [] => None,
+            [one] if method != Method::AutoAttack => Some(one.label()),
+            _ if method == Method::AutoAttack => {
+                let radii: Vec<String> = of_it
+                    .iter()
+                    .map(|attack| attack.norm.radius(attack.epsilon))
+                    .collect();
+                Some(format!("AutoAttack at ε {}", radii.join(" and ")))
+            }
+            _ => Some(format!("{} × {}", of_it.len(), method.label())),
+        }
+    };
+    let words: Vec<String> = Method::ALL.into_iter().filter_map(of_method).collect();
+    words.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Broken by: a method that is asked for and not named, or a budget of AutoAttack that is not told.
+    #[test]
+    fn every_method_that_is_asked_for_is_named() {
+        let mut spec = AttackSpec::source(Some(500));
+        assert_eq!(
+            attacks(&spec),
+            "6 × FGSM, 6 × PGD; 500 test images; attack seed 0; gradient masking looked for"
+        );
+        spec.attacks = vec![
+            Attack::fgsm(1.0),
+            Attack::auto_attack(8.0),
+            Attack::auto_attack(1.0),
+        ];
+        assert_eq!(
+            attacks_words(&spec.attacks),
+            "FGSM L∞ ε 1/255, AutoAttack at ε 8/255 and 1/255"
+        );
+    }
 }

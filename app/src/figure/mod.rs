@@ -5,11 +5,12 @@
 
 pub mod accuracy_selectivity;
 pub mod alpha_selectivity;
-pub mod corruption_selectivity;
 #[cfg(feature = "hydrate")]
 mod draw;
 pub mod layer_profile;
 pub mod look;
+pub mod measures;
+pub mod run_attacks;
 pub mod run_corruptions;
 pub mod run_curves;
 pub mod run_layers;

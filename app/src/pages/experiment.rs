@@ -13,10 +13,10 @@ use crate::api::{self, Method};
 use crate::components::{CommandError, Confirm, Load, ProgressBar, StateBadge, use_command};
 use crate::run_state::{apply, share_of_all_done};
 use crate::{format, live};
-use corruptions::Selection;
+use measures::Selection;
 
-mod corruptions;
 mod figures;
+mod measures;
 mod runs;
 mod setup;
 
@@ -27,11 +27,11 @@ struct Data {
     runs: Vec<Run>,
     metrics: Vec<RunMetrics>,
     summary: ExperimentSummary,
-    /// Corruption accuracies, as the address selects them.
-    scatter: Scatter,
+    /// Measures against each other, as the address selects them: one a [`measures::View`].
+    scatters: [Scatter; 3],
 }
 
-async fn read(id: String, selection: Selection) -> Result<Data, ApiError> {
+async fn read(id: String, selections: [Selection; 3]) -> Result<Data, ApiError> {
     if id.parse::<i64>().is_err() {
         return Err(api::failure(format!(
             "`{id}` is not the number of an experiment"
@@ -41,13 +41,13 @@ async fn read(id: String, selection: Selection) -> Result<Data, ApiError> {
     let runs = api::get(&format!("/experiments/{id}/runs"));
     let metrics = api::get(&format!("/experiments/{id}/metrics"));
     let summary = api::get(&format!("/experiments/{id}/summary"));
-    let scatter = selection.read(&id);
+    let [trade_off, corruptions, attacks] = selections.map(|selection| selection.read(id.clone()));
     Ok(Data {
         experiment: experiment.await?,
         runs: runs.await?,
         metrics: metrics.await?,
         summary: summary.await?,
-        scatter: scatter.await?,
+        scatters: [trade_off.await?, corruptions.await?, attacks.await?],
     })
 }
 
@@ -58,7 +58,8 @@ struct Now {
     runs: RwSignal<Vec<Run>>,
     metrics: RwSignal<Vec<RunMetrics>>,
     summary: RwSignal<ExperimentSummary>,
-    scatter: RwSignal<Scatter>,
+    /// One a [`measures::View`].
+    scatters: [RwSignal<Scatter>; 3],
 }
 
 impl Now {
@@ -68,13 +69,13 @@ impl Now {
             runs: RwSignal::new(data.runs),
             metrics: RwSignal::new(data.metrics),
             summary: RwSignal::new(data.summary),
-            scatter: RwSignal::new(data.scatter),
+            scatters: data.scatters.map(RwSignal::new),
         }
     }
 
-    /// Takes over what was read anew; figures whose data did not change are not drawn again. Corruption
-    /// accuracies only where they are `still_selected`.
-    fn replace(self, data: Data, still_selected: bool) {
+    /// Takes over what was read anew; figures whose data did not change are not drawn again.
+    /// Measures only where they are `still_selected`.
+    fn replace(self, data: Data, still_selected: [bool; 3]) {
         fn renew<T: PartialEq + Send + Sync + 'static>(signal: RwSignal<T>, value: T) {
             // The page may have been left while it was read.
             if signal.try_with_untracked(|old| *old != value) == Some(true) {
@@ -85,8 +86,11 @@ impl Now {
         renew(self.runs, data.runs);
         renew(self.metrics, data.metrics);
         renew(self.summary, data.summary);
-        if still_selected {
-            renew(self.scatter, data.scatter);
+        let answers = self.scatters.into_iter().zip(data.scatters);
+        for ((signal, answer), still_selected) in answers.zip(still_selected) {
+            if still_selected {
+                renew(signal, answer);
+            }
         }
     }
 
@@ -114,11 +118,11 @@ impl Now {
 pub fn ExperimentPage() -> impl IntoView {
     let params = use_params_map();
     let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
-    let selection = corruptions::use_selection();
+    let selections = measures::use_selections();
     // Another selection is asked for by the figure alone, not by the whole page.
     let data = Resource::new(
         move || id.get(),
-        move |id| read(id, selection.get_untracked()),
+        move |id| read(id, selections.map(|one| one.get_untracked())),
     );
     view! { <Load resource=data render=|data| view! { <Report data /> } /> }.into_any()
 }
@@ -127,13 +131,22 @@ pub fn ExperimentPage() -> impl IntoView {
 fn Report(data: Data) -> impl IntoView {
     let id = data.experiment.id;
     let now = Now::new(data);
-    let selection = corruptions::use_selection();
+    let selections = measures::use_selections();
     let reread = live::at_most_every(1_000.0, move || {
         leptos::task::spawn_local(async move {
-            let selected = selection.try_get_untracked().unwrap_or_default();
+            let current = || selections.map(|one| one.try_get_untracked());
+            // The page may have been left.
+            let [Some(trade_off), Some(corruptions), Some(attacks)] = current() else {
+                return;
+            };
+            let selected = [trade_off, corruptions, attacks];
             // Without an answer the page keeps what it shows; the stream says it is down.
             if let Ok(data) = read(id.to_string(), selected).await {
-                now.replace(data, selection.try_get_untracked() == Some(selected));
+                let now_selected = current();
+                now.replace(
+                    data,
+                    [0, 1, 2].map(|view| now_selected[view] == Some(selected[view])),
+                );
             }
         });
     });
@@ -165,8 +178,8 @@ fn Report(data: Data) -> impl IntoView {
             <Actions now after=after_command />
         </div>
         <Status now open />
-        <figures::Figures now selection />
-        <corruptions::Again now after=after_evaluation />
+        <figures::Figures now selections />
+        <measures::Again now after=after_evaluation />
         <runs::Runs runs=now.runs />
         <setup::Setup experiment=now.experiment />
     }

@@ -13,6 +13,7 @@ use crate::components::{AlphaChip, CommandError, Load, ProgressBar, StateBadge, 
 use crate::run_state::{activity, apply, share_done};
 use crate::{format, live};
 
+mod attacks;
 mod figures;
 mod record;
 mod result;
@@ -164,7 +165,9 @@ fn Report(data: Data) -> impl IntoView {
         <Status now open />
         <result::ResultFacts run=now.run />
         <figures::Figures run=now.run epochs=now.epochs />
-        <robustness::Robustness run=now.run measurements=now.measurements after=after_evaluation />
+        <robustness::Robustness run=now.run measurements=now.measurements />
+        <attacks::Attacks run=now.run measurements=now.measurements />
+        <robustness::Again run=now.run after=after_evaluation />
         <record::Record now />
     }
 }

@@ -5,7 +5,7 @@ use leptos_router::NavigateOptions;
 use leptos_router::hooks::query_signal_with_options;
 
 use super::Now;
-use super::corruptions::{CorruptionFigure, Selection};
+use super::measures::{MeasuresFigure, Selection, View};
 use crate::figure::training_curves::Quantity;
 use crate::figure::{
     Figure, accuracy_selectivity, alpha_selectivity, layer_profile, training_curves,
@@ -14,7 +14,7 @@ use crate::format;
 
 /// The figures, side by side where there is room.
 #[component]
-pub fn Figures(now: Now, selection: Memo<Selection>) -> impl IntoView {
+pub fn Figures(now: Now, selections: [Memo<Selection>; 3]) -> impl IntoView {
     let Now {
         experiment,
         runs,
@@ -22,6 +22,10 @@ pub fn Figures(now: Now, selection: Memo<Selection>) -> impl IntoView {
         summary,
         ..
     } = now;
+    let measures = move |index: usize| {
+        let (view, selection, scatter) = (View::ALL[index], selections[index], now.scatters[index]);
+        view! { <MeasuresFigure now view selection scatter /> }
+    };
     let points = Memo::new(move |_| runs.with(|runs| accuracy_selectivity::points(runs)));
     let (chosen, choose) = query_signal_with_options::<String>(
         "quantity",
@@ -74,6 +78,7 @@ pub fn Figures(now: Now, selection: Memo<Selection>) -> impl IntoView {
     };
     view! {
         <div class="figures">
+            {measures(0)}
             <Figure
                 id="figure-accuracy-selectivity"
                 question="Does selectivity cost accuracy?"
@@ -90,7 +95,8 @@ pub fn Figures(now: Now, selection: Memo<Selection>) -> impl IntoView {
                 table=Signal::derive(move || summary.with(alpha_selectivity::table))
                 plot=move |theme| points.with(|points| summary.with(|summary| alpha_selectivity::plot(points, summary, theme)))
             />
-            <CorruptionFigure now selection />
+            {measures(1)}
+            {measures(2)}
             <Figure
                 id="figure-training"
                 question="How did training go?"

@@ -6,7 +6,7 @@ use protocol::Augmentation;
 use protocol::api::{DatasetInfo, DatasetStatus, DeviceInfo, FormOptions};
 
 use super::Form;
-use crate::components::{Choice, CorruptionFields, Field, Input};
+use crate::components::{AttackFields, Choice, CorruptionFields, Field, Input};
 use crate::format;
 use crate::parse;
 
@@ -153,6 +153,7 @@ pub fn Fields(
             <fieldset class="wide">
                 <legend>"Tests after training"</legend>
                 <CorruptionFields inputs dataset=Signal::derive(move || inputs.get("dataset")) />
+                <AttackFields inputs />
             </fieldset>
         </div>
     }

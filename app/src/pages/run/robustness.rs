@@ -12,6 +12,8 @@ use crate::figure::{Figure, run_corruptions, run_severity};
 mod aggregate;
 mod samples;
 
+pub(super) use samples::{PAGE_SIZE, Pages, half, pages};
+
 /// What was measured, on which conditions and scale it is shown.
 #[derive(Debug, Clone, Copy)]
 struct Shown {
@@ -41,8 +43,6 @@ pub fn Robustness(
     run: RwSignal<Run>,
     /// What was measured on it.
     measurements: RwSignal<Vec<Measurement>>,
-    /// Called once another evaluation is queued.
-    after: impl Fn() + Clone + Send + Sync + 'static,
 ) -> impl IntoView {
     let known = Memo::new(move |_| measurements.with(|all| conditions(all)));
     let chosen = RwSignal::new(None::<CorruptionConditions>);
@@ -76,7 +76,6 @@ pub fn Robustness(
                 <Maps shown />
                 <samples::Samples run=run.with_untracked(|run| run.id) shown />
             </div>
-            <Again run after />
         </section>
     }
     .into_any()
@@ -156,7 +155,12 @@ fn Maps(shown: Shown) -> impl IntoView {
 
 /// More tests of this run.
 #[component]
-fn Again(run: RwSignal<Run>, after: impl Fn() + Clone + Send + Sync + 'static) -> impl IntoView {
+pub fn Again(
+    /// The run.
+    run: RwSignal<Run>,
+    /// Called once another evaluation is queued.
+    after: impl Fn() + Clone + Send + Sync + 'static,
+) -> impl IntoView {
     let Run { id, spec, .. } = run.get_untracked();
     let blocked = Signal::derive(move || {
         run.with(|run| {

@@ -12,7 +12,7 @@ use crate::corruptions::{corruptions, find, severities};
 use crate::format;
 
 /// Samples a page shows.
-const PAGE_SIZE: u32 = 12;
+pub(in crate::pages::run) const PAGE_SIZE: u32 = 12;
 
 /// What is asked for: nothing while nothing was measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +44,7 @@ async fn read(asked: Option<Asked>) -> Option<Result<CorruptedSamplePage, ApiErr
 }
 
 /// Pages that `total` samples fill; one where there are none.
-fn pages(total: u32) -> u32 {
+pub(in crate::pages::run) fn pages(total: u32) -> u32 {
     total.div_ceil(PAGE_SIZE).max(1)
 }
 
@@ -153,7 +153,7 @@ fn total_words(found: &CorruptedSamplePage) -> String {
 
 /// The way to other pages. It stays while pages come and go, and so does the focus on its buttons.
 #[component]
-fn Pages(page: RwSignal<u32>, last: Signal<u32>) -> impl IntoView {
+pub(in crate::pages::run) fn Pages(page: RwSignal<u32>, last: Signal<u32>) -> impl IntoView {
     let turn = move |by: i64| {
         move |_| {
             let last = last.get_untracked();
@@ -209,7 +209,7 @@ fn card(sample: CorruptedSample) -> impl IntoView {
 }
 
 /// One image and what the network says of it; right or wrong by mark and word, not by colour alone.
-fn half(
+pub(in crate::pages::run) fn half(
     kind: &'static str,
     class: &str,
     index: u32,

@@ -1,8 +1,9 @@
-//! Does selectivity cost average-case robustness? A point a run, and the mean of every alpha with intervals.
+//! Two measures against each other: does selectivity, or average-case robustness, cost the other? A point a
+//! run, and the mean of every alpha with intervals both ways.
 
 use plotly::common::{ErrorData, ErrorType, HoverInfo, Line, Marker, MarkerSymbol, Mode};
 use plotly::{Plot, Scatter};
-use protocol::measure::{Scatter as Answer, ScatterMean};
+use protocol::measure::{Measure, Scatter as Answer, ScatterMean};
 
 use super::look::{self, alpha_marker, axis, error_arms};
 use super::table::{Cell, Table};
@@ -10,12 +11,52 @@ use crate::alpha_scale::colour;
 use crate::format;
 use crate::theme::Theme;
 
+/// What the label of a share of clean accuracy ends with.
+const SHARE: &str = ", share of clean";
+
+/// Whether values called `label` are per cent on their axis; selectivity is from 0 to 1.
+fn is_share(label: &str) -> bool {
+    label != Measure::Selectivity.label()
+}
+
+/// A measure's column in the table.
+fn column(label: &str) -> String {
+    let unit = if is_share(label) { "share" } else { "0 to 1" };
+    format!("{label} ({unit})")
+}
+
+/// A measure's axis: its title, on more lines where `upright`, since the words are longer than the axis, and
+/// what its values are multiplied by.
+fn scaled(label: &str, upright: bool) -> (String, f64) {
+    if !is_share(label) {
+        return (format!("{label}, clean test set (0 to 1)"), 1.0);
+    }
+    let mut title = label.replacen(SHARE, "<br>share of clean", 1);
+    if upright {
+        title = title
+            .replacen(", ", "<br>", 1)
+            .replacen(", step ", "<br>step ", 1);
+    }
+    (format!("{title} (%)"), 100.0)
+}
+
+/// A value in words, without the measure's budget.
+fn words(label: &str, value: f64) -> String {
+    let name = label.split(", ").next().unwrap_or(label);
+    if !is_share(label) {
+        return format!("{name} {value:.3}");
+    }
+    let of = if label.ends_with(SHARE) {
+        " of clean"
+    } else {
+        ""
+    };
+    format!("{name} {}{of}", format::percent(value))
+}
+
 /// The runs as a table, then the means of every alpha with their intervals.
 pub fn table(answer: &Answer) -> Table {
-    let (x, y) = (
-        format!("{} (0 to 1)", answer.x),
-        format!("{} (share)", answer.y),
-    );
+    let (x, y) = (column(&answer.x), column(&answer.y));
     let mut table = Table::new(&[
         "run",
         "alpha",
@@ -65,8 +106,9 @@ pub fn subtitle(answer: &Answer) -> String {
         "A point a run, a diamond the mean of an alpha; n = {}",
         format::plural(answer.points.len() as u64, "run", "runs")
     );
-    if let Some(conditions) = &answer.conditions {
-        text += &format!("; {}", conditions.label());
+    // A mean over no corruptions: none is shown.
+    if let Some(conditions) = answer.conditions.filter(|_| answer.averaged_over > 0) {
+        text += &format!("; corruptions {}", conditions.label());
     }
     if answer.averaged_over > 1 {
         text += &format!(
@@ -74,7 +116,14 @@ pub fn subtitle(answer: &Answer) -> String {
             answer.averaged_over
         );
     }
-    text += ". Bars: 95 % intervals, where an alpha has 2 seeds or more.";
+    if let Some(conditions) = &answer.attack_conditions
+        && is_attack(&answer.y)
+    {
+        text += &format!("; attacks on {}", conditions.label());
+    }
+    // The whole sentence is below the figures.
+    let method = answer.interval_method.split(':').next().unwrap_or_default();
+    text += &format!(". Bars: {method}, where an alpha has 2 seeds or more.");
     match answer.incomplete_runs {
         0 => {}
         1 => text += " 1 trained run lacks a measurement that the others have, and is not shown.",
@@ -88,17 +137,16 @@ pub fn subtitle(answer: &Answer) -> String {
     text
 }
 
+/// Whether values called `label` are accuracies under an attack.
+fn is_attack(label: &str) -> bool {
+    label.starts_with("Adversarial")
+}
+
 /// What plotly draws.
 pub fn plot(answer: &Answer, theme: Theme) -> Plot {
-    let mut plot = look::plot(
-        theme,
-        axis(theme, &format!("{}, clean test set (0 to 1)", answer.x)),
-        // On two lines: the words are longer than the axis.
-        axis(
-            theme,
-            &format!("{} (%)", answer.y.replacen(", ", "<br>", 1)),
-        ),
-    );
+    let ((x_title, x_factor), (y_title, y_factor)) =
+        (scaled(&answer.x, false), scaled(&answer.y, true));
+    let mut plot = look::plot(theme, axis(theme, &x_title), axis(theme, &y_title));
     for entry in &answer.alphas {
         let alpha = entry.alpha;
         let runs: Vec<_> = answer
@@ -106,37 +154,38 @@ pub fn plot(answer: &Answer, theme: Theme) -> Plot {
             .iter()
             .filter(|point| point.alpha == alpha)
             .collect();
-        let words = runs
+        let hover = runs
             .iter()
             .map(|point| {
                 format!(
-                    "run {}, α {}, seed {}<br>selectivity {:.3}<br>{}",
+                    "run {}, α {}, seed {}<br>{}<br>{}",
                     point.run_id,
                     format::alpha(alpha),
                     point.seed,
-                    point.x,
-                    format::percent(point.y)
+                    words(&answer.x, point.x),
+                    words(&answer.y, point.y)
                 )
             })
             .collect();
         let dots = Scatter::new(
-            runs.iter().map(|point| point.x).collect(),
-            runs.iter().map(|point| point.y * 100.0).collect(),
+            runs.iter().map(|point| point.x * x_factor).collect(),
+            runs.iter().map(|point| point.y * y_factor).collect(),
         )
         .mode(Mode::Markers)
         .name(format!("α {}", format::alpha(alpha)))
         .legend_group(alpha.to_string())
-        .hover_text_array(words)
+        .hover_text_array(hover)
         .hover_info(HoverInfo::Text)
         .marker(alpha_marker(alpha, theme).opacity(0.75));
         plot.add_trace(dots);
-        plot.add_trace(mean(entry, theme));
+        plot.add_trace(mean(answer, entry, theme));
     }
     plot
 }
 
-fn mean(entry: &ScatterMean, theme: Theme) -> Box<Scatter<f64, f64>> {
+fn mean(answer: &Answer, entry: &ScatterMean, theme: Theme) -> Box<Scatter<f64, f64>> {
     let hue = colour(entry.alpha, theme);
+    let (x_factor, y_factor) = (scaled(&answer.x, false).1, scaled(&answer.y, true).1);
     let (left, right) = error_arms(&entry.x);
     let (down, up) = error_arms(&entry.y);
     let bars = |minus: f64, plus: f64| {
@@ -148,26 +197,31 @@ fn mean(entry: &ScatterMean, theme: Theme) -> Box<Scatter<f64, f64>> {
             .thickness(1.5)
             .width(4)
     };
-    let interval = entry.y.interval.map_or_else(String::new, |[low, high]| {
-        format!(
-            "<br>95 %: {} to {}",
-            format::percent(low),
-            format::percent(high)
-        )
-    });
-    let words = format!(
-        "mean, α {}, n = {}<br>selectivity {:.3}<br>{}{interval}",
+    let line = |label: &str, mean: &protocol::api::Mean| {
+        let value = words(label, mean.mean);
+        match mean.interval {
+            Some([low, high]) if is_share(label) => format!(
+                "{value}, 95 %: {} to {}",
+                format::percent(low),
+                format::percent(high)
+            ),
+            Some([low, high]) => format!("{value}, 95 %: {low:.3} to {high:.3}"),
+            None => value,
+        }
+    };
+    let hover = format!(
+        "mean, α {}, n = {}<br>{}<br>{}",
         format::alpha(entry.alpha),
         entry.y.n,
-        entry.x.mean,
-        format::percent(entry.y.mean)
+        line(&answer.x, &entry.x),
+        line(&answer.y, &entry.y)
     );
-    Scatter::new(vec![entry.x.mean], vec![entry.y.mean * 100.0])
+    Scatter::new(vec![entry.x.mean * x_factor], vec![entry.y.mean * y_factor])
         .mode(Mode::Markers)
         .name(format!("mean, α {}", format::alpha(entry.alpha)))
         .legend_group(entry.alpha.to_string())
         .show_legend(false)
-        .hover_text(words)
+        .hover_text(hover)
         .hover_info(HoverInfo::Text)
         .marker(
             Marker::new()
@@ -176,14 +230,15 @@ fn mean(entry: &ScatterMean, theme: Theme) -> Box<Scatter<f64, f64>> {
                 .color(hue.clone())
                 .line(Line::new().width(2.0).color(hue.clone())),
         )
-        .error_x(bars(left, right))
-        .error_y(bars(down * 100.0, up * 100.0))
+        .error_x(bars(left * x_factor, right * x_factor))
+        .error_y(bars(down * y_factor, up * y_factor))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use protocol::api::Mean;
+    use protocol::attack::{Attack, AttackSpec};
     use protocol::evaluation::CorruptionSpec;
     use protocol::measure::ScatterPoint;
 
@@ -217,8 +272,24 @@ mod tests {
             }],
             incomplete_runs: 1,
             averaged_over: 95,
-            interval_method: String::new(),
+            interval_method: "95 % percentile interval of the mean: 10,000 resamples".into(),
         }
+    }
+
+    /// Broken by: a title that runs off a short axis, or selectivity called per cent.
+    #[test]
+    fn titles_fit_their_axes() {
+        let attack = Measure::Attack(Attack::pgd(8.0, 0.5, 40)).label() + SHARE;
+        assert_eq!(
+            scaled(&attack, true),
+            (
+                "Adversarial accuracy<br>PGD L∞ ε 8/255<br>step 0.5/255, 40 steps<br>share of clean (%)"
+                    .to_owned(),
+                100.0
+            )
+        );
+        let selectivity = Measure::Selectivity.label();
+        assert_eq!(scaled(&selectivity, false).1, 1.0);
     }
 
     /// Broken by: a caption that hides what was left out, how much a mean is over, or the conditions.
@@ -230,9 +301,19 @@ mod tests {
             "generated with seed 0, 200 images",
             "mean of 95 sets",
             "1 trained run lacks",
+            "Bars: 95 % percentile interval of the mean,",
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }
+        let mut attacked = answer();
+        attacked.averaged_over = 0;
+        attacked.y = Measure::Attack(Attack::fgsm(1.0)).label();
+        attacked.attack_conditions = Some(AttackSpec::source(Some(100)).conditions(1000));
+        let text = subtitle(&attacked);
+        assert!(
+            text.contains("attacks on 100 images") && !text.contains("generated"),
+            "{text}"
+        );
     }
 
     /// Broken by: horizontal and vertical intervals that are swapped, or vertical ones left as shares beside
@@ -243,6 +324,14 @@ mod tests {
         let json: serde_json::Value = serde_json::from_str(&plot.to_json()).unwrap();
         let arm = |which: &str| json["data"][1][which]["array"][0].as_f64().unwrap();
         assert!((arm("error_x") - 0.1).abs() < 1e-9 && (arm("error_y") - 10.0).abs() < 1e-9);
+        // Two accuracies: both in per cent.
+        let mut both = answer();
+        both.x = "Corruption accuracy, mean of severities, share of clean".into();
+        let json: serde_json::Value =
+            serde_json::from_str(&super::plot(&both, Theme::Light).to_json()).unwrap();
+        let arm = json["data"][1]["error_x"]["array"][0].as_f64().unwrap();
+        assert!((arm - 10.0).abs() < 1e-9);
+        assert_eq!(words(&both.x, 0.5), "Corruption accuracy 50.0 % of clean");
         let table = table(&answer());
         assert_eq!(table.rows.len(), 3);
         assert!(

@@ -1,0 +1,164 @@
+//! Which attacks a network is tested with: the fields of every form that asks for it.
+
+use leptos::prelude::*;
+use protocol::attack::{Attack, AttackSpec, Method};
+
+use super::corruption_fields::Group;
+use super::field::{Field, Input, Inputs};
+use super::training_facts::attacks_words;
+use crate::draft::{
+    ATTACK_IMAGES, ATTACK_SEED, ATTACKS, AUTO, CHECK_MASKING, Draft, KEPT, OFF, SOURCE,
+};
+use crate::format;
+
+/// What a person calls a choice of [`ATTACKS`]; none of an unknown one. What the form began with is called `kept`.
+fn label(choice: &str, kept: &'static str) -> Option<&'static str> {
+    match choice {
+        OFF => Some("Off"),
+        SOURCE => Some("The source's: FGSM over epsilon, PGD over steps"),
+        AUTO => Some("The source's, and AutoAttack at ε 8/255 and 1/255"),
+        KEPT => Some(kept),
+        _ => None,
+    }
+}
+
+/// The choices of a form: its own, and what it began with where that is another one.
+fn choices(draft: &Draft) -> Vec<&'static str> {
+    let kept = (!draft.kept_attacks().is_empty()).then_some(KEPT);
+    [OFF, SOURCE, AUTO].into_iter().chain(kept).collect()
+}
+
+/// Off, the source's, with AutoAttack, or as copied; on how many images.
+#[component]
+pub fn AttackFields(
+    /// The form that they are of.
+    inputs: Inputs,
+    /// What to call the attacks that the form began with, where they are none of its choices.
+    #[prop(default = "As in the copied experiment")]
+    kept: &'static str,
+) -> impl IntoView {
+    let chosen = Memo::new(move |_| inputs.get(ATTACKS));
+    let off = move || chosen.with(|chosen| chosen == OFF);
+    let option = move |value: &'static str| {
+        let checked = move || chosen.with(|chosen| chosen == value);
+        view! {
+            <label>
+                <input
+                    type="radio" name=ATTACKS value=value
+                    checked=checked prop:checked=checked
+                    on:change=move |_| inputs.edit(ATTACKS, value.to_owned())
+                />
+                {label(value, kept)}
+            </label>
+        }
+    };
+    // What is kept does not change while the form is open.
+    let options = inputs
+        .draft
+        .with_untracked(choices)
+        .into_iter()
+        .map(option)
+        .collect_view();
+    let words = |text: &str| Signal::stored(text.to_owned());
+    let masking = move || {
+        inputs
+            .draft
+            .with(|draft| draft.get(CHECK_MASKING) == "true")
+    };
+    view! {
+        <Group inputs path=ATTACKS label="Adversarial attacks" role="radiogroup">{options}</Group>
+        <div class="corruption-fields" hidden=off>
+            <p class="hint">{move || work(inputs)}</p>
+            <Field
+                inputs path=ATTACK_IMAGES label="Test images to attack" input=Input::Line("numeric")
+                hint=words("Spread evenly over the test set. Empty: all.")
+            />
+            <details>
+                <summary>"More"</summary>
+                <Field
+                    inputs path=ATTACK_SEED label="Attack seed" input=Input::Line("numeric")
+                    hint=words("Of random starts and random search.")
+                />
+                <Group inputs path=CHECK_MASKING label="Gradient masking" role="group">
+                    <label>
+                        <input
+                            type="checkbox" name=CHECK_MASKING
+                            checked=masking prop:checked=masking
+                            on:change=move |event| inputs.edit(CHECK_MASKING, event_target_checked(&event).to_string())
+                        />
+                        "Look for gradient masking (Athalye et al. 2018)"
+                    </label>
+                </Group>
+            </details>
+        </div>
+    }
+    .into_any()
+}
+
+/// What each run is attacked with, and what that costs.
+fn work(inputs: Inputs) -> Option<String> {
+    let spec = inputs.draft.with(Draft::evaluation).ok()?.attacks?;
+    Some(cost(&spec))
+}
+
+fn cost(spec: &AttackSpec) -> String {
+    // Budgets of FGSM share their passes, and those of PGD; of one image, less its clean pass.
+    let (shared, own): (Vec<Attack>, Vec<Attack>) = spec
+        .attacks
+        .iter()
+        .partition(|attack| matches!(attack.method, Method::Fgsm | Method::Pgd));
+    let shared = AttackSpec {
+        attacks: shared,
+        images: None,
+        ..spec.clone()
+    };
+    let passes =
+        shared.forward_images(1) - 1 + own.into_iter().map(Attack::forward_passes).sum::<u64>();
+    format!(
+        "Each run is attacked with {}: up to about {} through the network an image.",
+        attacks_words(&spec.attacks),
+        format::plural(passes, "pass", "passes")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::EvaluationSpec;
+
+    /// Broken by: a choice without a name, or copied attacks that cannot be chosen back.
+    #[test]
+    fn copied_attacks_are_a_choice_of_their_own() {
+        let mut spec = EvaluationSpec {
+            attacks: Some(AttackSpec::source(Some(100))),
+            ..EvaluationSpec::default()
+        };
+        assert_eq!(choices(&Draft::from(&spec)), [OFF, SOURCE, AUTO]);
+        if let Some(attacks) = &mut spec.attacks {
+            attacks.attacks = vec![Attack::fgsm(3.0)];
+        }
+        let with_kept = choices(&Draft::from(&spec));
+        assert_eq!(with_kept, [OFF, SOURCE, AUTO, KEPT]);
+        assert!(
+            with_kept
+                .into_iter()
+                .all(|choice| label(choice, "").is_some())
+        );
+    }
+
+    /// Broken by: AutoAttack chosen without a word on what it costs.
+    #[test]
+    fn what_attacks_cost_is_told() {
+        let mut spec = AttackSpec::source(Some(100));
+        assert_eq!(
+            cost(&spec),
+            "Each run is attacked with 6 × FGSM, 6 × PGD: up to about 125 passes through the network an image."
+        );
+        spec.attacks.push(Attack::auto_attack(8.0));
+        assert!(
+            cost(&spec).contains("AutoAttack at ε 8/255"),
+            "{}",
+            cost(&spec)
+        );
+    }
+}

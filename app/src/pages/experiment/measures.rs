@@ -1,0 +1,440 @@
+//! What class selectivity does to robustness, average-case and worst-case, what one costs of the other, and
+//! tests of more.
+
+use leptos::prelude::*;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::{query_signal_with_options, use_query_map};
+use protocol::Corruption;
+use protocol::api::ApiError;
+use protocol::attack::{Attack, AttackConditions};
+use protocol::corruption::SEVERITIES;
+use protocol::evaluation::CorruptionConditions;
+use protocol::measure::{Measure, Scale, Scatter};
+
+use super::Now;
+use crate::api;
+use crate::attacks::{
+    attack_choices, closest, conditions_choices as attack_conditions_choices, default_attack,
+};
+use crate::components::{Choice, Chooser, ErrorBox, EvaluateAgain, Target};
+use crate::corruptions::{FAMILIES, conditions_choices, of_family, scale_choices, scale_from};
+use crate::figure::{Figure, measures};
+
+/// What a select holds where the mean over all is shown, or no conditions were chosen.
+const ALL: &str = "all";
+
+/// Which measures are set against each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum View {
+    /// Average-case against worst-case robustness.
+    TradeOff,
+    /// Selectivity against average-case robustness.
+    Corruptions,
+    /// Selectivity against worst-case robustness.
+    Attacks,
+}
+
+/// The names of what can be chosen: in the page's address, and of the elements.
+struct Keys {
+    corruption: &'static str,
+    severity: &'static str,
+    attack: &'static str,
+    scale: &'static str,
+    conditions: &'static str,
+    attack_conditions: &'static str,
+}
+
+impl View {
+    /// Every view, in the order of [`Now`]'s answers.
+    pub const ALL: [View; 3] = [View::TradeOff, View::Corruptions, View::Attacks];
+
+    fn keys(self) -> Keys {
+        match self {
+            View::TradeOff => Keys {
+                corruption: "trade-corruption",
+                severity: "trade-severity",
+                attack: "trade-attack",
+                scale: "trade-scale",
+                conditions: "trade-conditions",
+                attack_conditions: "trade-attack-conditions",
+            },
+            View::Corruptions => Keys {
+                corruption: "corruption",
+                severity: "severity",
+                attack: "",
+                scale: "scale",
+                conditions: "conditions",
+                attack_conditions: "",
+            },
+            View::Attacks => Keys {
+                corruption: "",
+                severity: "",
+                attack: "attack",
+                scale: "attack-scale",
+                conditions: "",
+                attack_conditions: "attack-conditions",
+            },
+        }
+    }
+
+    fn has_corruption(self) -> bool {
+        self != View::Attacks
+    }
+
+    fn has_attack(self) -> bool {
+        self != View::Corruptions
+    }
+
+    fn id(self) -> &'static str {
+        match self {
+            View::TradeOff => "figure-trade-off",
+            View::Corruptions => "figure-corruption-selectivity",
+            View::Attacks => "figure-attack-selectivity",
+        }
+    }
+
+    fn question(self) -> &'static str {
+        match self {
+            View::TradeOff => "Does average-case robustness cost worst-case robustness?",
+            View::Corruptions => "Does selectivity cost average-case robustness?",
+            View::Attacks => "Does selectivity buy worst-case robustness?",
+        }
+    }
+
+    fn waiting(self) -> &'static str {
+        match self {
+            View::TradeOff => {
+                "No trained run was tested on both. Corruptions and attacks are tested after training where the experiment asks for them, or with “Evaluate all trained runs again” below."
+            }
+            View::Corruptions => {
+                "No trained run was tested on this. Corruptions are tested after training where the experiment asks for it, or with “Evaluate all trained runs again” below."
+            }
+            View::Attacks => {
+                "No trained run was tested with this. Attacks follow training where the experiment asks for them, or “Evaluate all trained runs again” below."
+            }
+        }
+    }
+}
+
+/// The attack that an answer is about; none while no run was attacked.
+fn shown_attack(scatter: &Scatter) -> Option<Attack> {
+    let about = |attack: Attack| {
+        let label = Measure::Attack(attack).label();
+        let rest = scatter.y.strip_prefix(&label);
+        rest.is_some_and(|rest| rest.is_empty() || rest == ", share of clean")
+    };
+    scatter
+        .known_attacks
+        .iter()
+        .copied()
+        .find(|&attack| about(attack))
+}
+
+/// What a view shows; it lives in the address, so that it can be shared.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Selection {
+    view: View,
+    corruption: Option<Corruption>,
+    severity: Option<u8>,
+    attack: Option<Attack>,
+    scale: Scale,
+    conditions: Option<CorruptionConditions>,
+    attack_conditions: Option<AttackConditions>,
+}
+
+impl Selection {
+    /// The selection of an address; what it does not name, or names wrongly, is left open.
+    fn from_query(view: View, get: impl Fn(&str) -> Option<String>) -> Selection {
+        let keys = view.keys();
+        let get = |key: &str| (!key.is_empty()).then(|| get(key)).flatten();
+        Selection {
+            view,
+            corruption: get(keys.corruption).and_then(|id| id.parse().ok()),
+            severity: get(keys.severity)
+                .and_then(|text| text.parse().ok())
+                .filter(|severity| SEVERITIES.contains(severity)),
+            attack: get(keys.attack).and_then(|text| text.parse().ok()),
+            scale: scale_from(&get(keys.scale).unwrap_or_default()),
+            conditions: get(keys.conditions).and_then(|text| text.parse().ok()),
+            attack_conditions: get(keys.attack_conditions).and_then(|text| text.parse().ok()),
+        }
+    }
+
+    /// Where the API answers it, with `attack`.
+    fn path(self, experiment: &str, attack: Attack) -> String {
+        let corruption = Measure::Corruption {
+            corruption: self.corruption,
+            severity: self.severity,
+        };
+        let (x, y) = match self.view {
+            View::TradeOff => (corruption, Measure::Attack(attack)),
+            View::Corruptions => (Measure::Selectivity, corruption),
+            View::Attacks => (Measure::Selectivity, Measure::Attack(attack)),
+        };
+        let [x, y] = [x, y].map(|measure| api::segment(&measure.to_string()));
+        let mut path = format!(
+            "/experiments/{experiment}/scatter?x={x}&y={y}&scale={}",
+            self.scale.id()
+        );
+        if let Some(conditions) = self.conditions {
+            path += &format!("&conditions={conditions}");
+        }
+        if let Some(conditions) = self.attack_conditions {
+            path += &format!("&attack_conditions={conditions}");
+        }
+        path
+    }
+
+    /// Asks for the runs' numbers; twice where the runs were attacked otherwise than was asked for first.
+    pub async fn read(self, experiment: String) -> Result<Scatter, ApiError> {
+        let attack = self.attack.unwrap_or_else(default_attack);
+        let first: Scatter = api::get(&self.path(&experiment, attack)).await?;
+        match closest(Some(attack), &first.known_attacks) {
+            Some(other) if self.view.has_attack() && other != attack => {
+                api::get(&self.path(&experiment, other)).await
+            }
+            _ => Ok(first),
+        }
+    }
+}
+
+/// What the page's address selects for each view.
+pub fn use_selections() -> [Memo<Selection>; 3] {
+    let query = use_query_map();
+    View::ALL.map(|view| {
+        Memo::new(move |_| query.with(|query| Selection::from_query(view, |key| query.get(key))))
+    })
+}
+
+/// Asks anew when another selection is made. Why there is no answer, if there is none.
+fn follow(
+    now: Now,
+    selection: Memo<Selection>,
+    scatter: RwSignal<Scatter>,
+) -> RwSignal<Option<ApiError>> {
+    let error = RwSignal::new(None);
+    let id = now.experiment.with_untracked(|experiment| experiment.id);
+    Effect::new(move |last: Option<Selection>| {
+        let wanted = selection.get();
+        if last.is_some_and(|last| last != wanted) {
+            leptos::task::spawn_local(async move {
+                let answer = wanted.read(id.to_string()).await;
+                // An answer to what is no longer selected, or on a page that was left, is dropped.
+                if selection.try_get_untracked() != Some(wanted) {
+                    return;
+                }
+                match answer {
+                    Ok(found) => {
+                        error.set(None);
+                        scatter.set(found);
+                    }
+                    Err(refusal) => error.set(Some(refusal)),
+                }
+            });
+        }
+        wanted
+    });
+    error
+}
+
+/// A view's figure, with what it can be changed by.
+#[component]
+pub fn MeasuresFigure(
+    /// What the page shows.
+    now: Now,
+    /// The view.
+    view: View,
+    /// What the address selects for it.
+    selection: Memo<Selection>,
+    /// What was answered.
+    scatter: RwSignal<Scatter>,
+) -> impl IntoView {
+    let error = follow(now, selection, scatter);
+    view! {
+        <Figure
+            id=view.id()
+            question=view.question()
+            subtitle=Signal::derive(move || scatter.with(measures::subtitle))
+            waiting=view.waiting()
+            table=Signal::derive(move || scatter.with(measures::table))
+            plot=move |theme| scatter.with(|scatter| measures::plot(scatter, theme))
+        >
+            <div class="controls">
+                {view.has_corruption().then(|| view! { <CorruptionControls view selection scatter /> })}
+                {view.has_attack().then(|| view! { <AttackControls view scatter /> })}
+                <Chooser
+                    id=view.keys().scale label="Shown as" options=Signal::stored(scale_choices())
+                    value=Signal::derive(move || selection.get().scale.id().to_owned())
+                    choose=setter(view.keys().scale)
+                />
+            </div>
+            {move || error.get().map(|error| view! { <ErrorBox error /> })}
+        </Figure>
+    }
+    .into_any()
+}
+
+/// Puts a choice into the address; what is shown without being named is not named there.
+fn setter(key: &'static str) -> impl Fn(String) + Send + Sync + 'static {
+    let options = NavigateOptions {
+        replace: true,
+        scroll: false,
+        ..Default::default()
+    };
+    let (_, set) = query_signal_with_options::<String>(key, options);
+    move |value: String| set.set((value != ALL && value != Scale::Raw.id()).then_some(value))
+}
+
+/// Which corruption accuracy is shown.
+#[component]
+fn CorruptionControls(
+    view: View,
+    selection: Memo<Selection>,
+    scatter: RwSignal<Scatter>,
+) -> impl IntoView {
+    let keys = view.keys();
+    let mut corruptions = vec![Choice::new(ALL, "Mean over all")];
+    corruptions.extend(FAMILIES.into_iter().flat_map(|family| {
+        of_family(family)
+            .map(move |one| Choice::new(one.id(), format!("{}: {}", family.label(), one.label())))
+    }));
+    let mut severities = vec![Choice::new(ALL, "Mean over all")];
+    severities.extend(SEVERITIES.map(|one| Choice::new(one.to_string(), one.to_string())));
+    let known = Memo::new(move |_| scatter.with(|scatter| scatter.known_conditions.clone()));
+    let several = move || known.with(|known| known.len() > 1);
+    let shown = Signal::derive(move || {
+        let conditions = scatter.with(|scatter| scatter.conditions);
+        conditions.map_or_else(String::new, |conditions| conditions.to_string())
+    });
+    view! {
+        <Chooser
+            id=keys.corruption label="Corruption" options=Signal::stored(corruptions)
+            value=Signal::derive(move || selection.get().corruption.map_or(ALL, Corruption::id).to_owned())
+            choose=setter(keys.corruption)
+        />
+        <Chooser
+            id=keys.severity label="Severity" options=Signal::stored(severities)
+            value=Signal::derive(move || selection.get().severity.map_or(ALL.to_owned(), |severity| severity.to_string()))
+            choose=setter(keys.severity)
+        />
+        <div hidden=move || !several()>
+            <Chooser
+                id=keys.conditions label="Tested" options=Signal::derive(move || known.with(|known| conditions_choices(known)))
+                value=shown choose=setter(keys.conditions)
+            />
+        </div>
+    }
+    .into_any()
+}
+
+/// Which adversarial accuracy is shown.
+#[component]
+fn AttackControls(view: View, scatter: RwSignal<Scatter>) -> impl IntoView {
+    let keys = view.keys();
+    let attacks = Memo::new(move |_| scatter.with(|scatter| scatter.known_attacks.clone()));
+    let none = move || attacks.with(Vec::is_empty);
+    let known = Memo::new(move |_| scatter.with(|scatter| scatter.known_attack_conditions.clone()));
+    let several = move || known.with(|known| known.len() > 1);
+    let shown = move |write: fn(&Scatter) -> Option<String>| {
+        Signal::derive(move || scatter.with(write).unwrap_or_default())
+    };
+    view! {
+        <div hidden=none>
+            <Chooser
+                id=keys.attack label="Attack" options=Signal::derive(move || attacks.with(|attacks| attack_choices(attacks)))
+                value=shown(|scatter| shown_attack(scatter).map(|attack| attack.to_string()))
+                choose=setter(keys.attack)
+            />
+        </div>
+        <div hidden=move || !several()>
+            <Chooser
+                id=keys.attack_conditions label="Attacked" options=Signal::derive(move || known.with(|known| attack_conditions_choices(known)))
+                value=shown(|scatter| scatter.attack_conditions.map(|one| one.to_string()))
+                choose=setter(keys.attack_conditions)
+            />
+        </div>
+    }
+    .into_any()
+}
+
+/// Tests of more, on every trained run.
+#[component]
+pub fn Again(now: Now, after: impl Fn() + Clone + Send + Sync + 'static) -> impl IntoView {
+    let (id, spec) = now
+        .experiment
+        .with_untracked(|experiment| (experiment.id, experiment.spec.clone()));
+    let untrained = Memo::new(move |_| {
+        now.runs
+            .with(|runs| runs.iter().all(|run| run.result.is_none()))
+    });
+    let blocked = Signal::derive(move || {
+        untrained
+            .get()
+            .then_some("No run is trained yet: there are no weights to test.")
+    });
+    view! { <EvaluateAgain target=Target::Experiment(id) dataset=spec.dataset start=spec.evaluation blocked after /> }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn selection(view: View, pairs: &'static [(&str, &str)]) -> Selection {
+        Selection::from_query(view, |key| {
+            let pair = pairs.iter().find(|(name, _)| *name == key)?;
+            Some(pair.1.to_owned())
+        })
+    }
+
+    /// Broken by: an address that asks for something else than what it names, or a typo in it that takes the
+    /// whole page down.
+    #[test]
+    fn an_address_selects_what_it_names() {
+        let found = selection(
+            View::Corruptions,
+            &[
+                ("corruption", "fog"),
+                ("severity", "3"),
+                ("scale", "share_of_clean"),
+                ("conditions", "generated.0.200"),
+            ],
+        );
+        assert_eq!(
+            found.path("7", default_attack()),
+            "/experiments/7/scatter?x=selectivity&y=corruption%3Afog%3A3&scale=share_of_clean&conditions=generated.0.200"
+        );
+        let wrong = [
+            ("corruption", "fogg"),
+            ("severity", "6"),
+            ("scale", "log"),
+            ("conditions", "x"),
+            ("attack", "fgsm"),
+            ("attack-conditions", "0"),
+        ];
+        for view in View::ALL {
+            let wrong = Selection::from_query(view, |key| {
+                let pair = wrong.iter().find(|(name, _)| *name == key)?;
+                Some(pair.1.to_owned())
+            });
+            assert_eq!(wrong, selection(view, &[]));
+        }
+    }
+
+    /// Broken by: axes that are swapped, one figure's address that changes another figure, or an attack whose
+    /// slashes and equals signs are sent as they are.
+    #[test]
+    fn the_trade_off_sets_average_case_against_worst_case() {
+        let pairs: &[(&str, &str)] = &[
+            ("trade-corruption", "fog"),
+            ("corruption", "snow"),
+            ("trade-attack", "pgd:linf:8/255:step=0.5/255:steps=40"),
+            ("trade-attack-conditions", "0.100"),
+        ];
+        let found = selection(View::TradeOff, pairs);
+        assert_eq!(
+            found.path("7", found.attack.unwrap()),
+            "/experiments/7/scatter?x=corruption%3Afog%3Aall&y=attack%3Apgd%3Alinf%3A8%2F255%3Astep%3D0.5%2F255%3Asteps%3D40&scale=raw&attack_conditions=0.100"
+        );
+        assert_eq!(selection(View::Attacks, pairs).attack, None);
+    }
+}

@@ -1,0 +1,330 @@
+//! A run's robustness to attacks: how fast it falls, whether the numbers can be trusted, and on which images.
+
+use leptos::prelude::*;
+use protocol::attack::{AttackConditions, AttackMeasurement, MaskingReport};
+use protocol::{Measurement, Run, RunState};
+
+use super::result::share;
+use crate::attacks::{Attacked, conditions, conditions_choices};
+use crate::components::Chooser;
+use crate::figure::Figure;
+use crate::figure::run_attacks::{self, Budget};
+use crate::format;
+
+mod samples;
+
+/// What was measured, under which conditions it is shown.
+#[derive(Debug, Clone, Copy)]
+struct Shown {
+    /// Every set of conditions, that of most attacks first.
+    known: Memo<Vec<AttackConditions>>,
+    /// The conditions that are shown; none while nothing was attacked.
+    conditions: Memo<Option<AttackConditions>>,
+    /// What was measured under them.
+    attacked: Memo<Attacked>,
+}
+
+/// The section.
+#[component]
+pub fn Attacks(
+    /// The run.
+    run: RwSignal<Run>,
+    /// What was measured on it.
+    measurements: RwSignal<Vec<Measurement>>,
+) -> impl IntoView {
+    let known = Memo::new(move |_| measurements.with(|all| conditions(all)));
+    let chosen = RwSignal::new(None::<AttackConditions>);
+    let shown_conditions = Memo::new(move |_| {
+        known.with(|known| {
+            let chosen = chosen.get().filter(|chosen| known.contains(chosen));
+            chosen.or_else(|| known.first().copied())
+        })
+    });
+    let attacked = Memo::new(move |_| {
+        let conditions = shown_conditions.get();
+        conditions.map_or_else(Attacked::default, |conditions| {
+            measurements.with(|all| Attacked::under(all, conditions))
+        })
+    });
+    let shown = Shown {
+        known,
+        conditions: shown_conditions,
+        attacked,
+    };
+    let any = Memo::new(move |_| known.with(|known| !known.is_empty()));
+    view! {
+        <section class="robustness" id="attacks" aria-labelledby="attacks-title">
+            <h2 id="attacks-title">"Robustness to attacks"</h2>
+            <p class="empty" hidden=move || any.get()>{move || nothing(run)}</p>
+            <div class="robustness" hidden=move || !any.get()>
+                <Controls shown chosen />
+                <Curves shown />
+                <Others shown />
+                <Masking shown />
+                <samples::Samples run=run.with_untracked(|run| run.id) shown />
+            </div>
+        </section>
+    }
+    .into_any()
+}
+
+/// What to say, and to do, while nothing is measured.
+fn nothing(run: RwSignal<Run>) -> &'static str {
+    run.with(|run| {
+        let asked = run.spec.evaluation.attacks.is_some() || !run.later_evaluations.is_empty();
+        match (run.state, run.result.is_some()) {
+            (RunState::Queued | RunState::Running, _) if asked => {
+                "No attack is made yet: they follow training, and appear here one by one."
+            }
+            (RunState::Queued | RunState::Running, _) => {
+                "No attacks were asked for. Once the run is finished, evaluate it again, below."
+            }
+            (_, true) => "No attacks were made. Evaluate the run again with attacks, below.",
+            (_, false) => "No attacks were made: the run is not trained to its end.",
+        }
+    })
+}
+
+/// Clean accuracy of the same images, and conditions where there are several.
+#[component]
+fn Controls(shown: Shown, chosen: RwSignal<Option<AttackConditions>>) -> impl IntoView {
+    let several = move || shown.known.with(|known| known.len() > 1);
+    let clean = move || {
+        shown.attacked.with(|attacked| {
+            attacked.all().next().map_or("–".to_owned(), |one| {
+                share(one.clean_accuracy, one.conditions.images)
+            })
+        })
+    };
+    let words = move || {
+        let conditions = shown.conditions.get()?;
+        let attacks = shown.attacked.with(|attacked| attacked.all().count());
+        Some(format!(
+            "{}; {}",
+            format::plural(attacks as u64, "attack", "attacks"),
+            conditions.label()
+        ))
+    };
+    view! {
+        <div class="controls">
+            <div hidden=move || !several()>
+                <Chooser
+                    id="attacks-conditions" label="Attacked"
+                    options=Signal::derive(move || shown.known.with(|known| conditions_choices(known)))
+                    value=Signal::derive(move || shown.conditions.get().map_or_else(String::new, |conditions| conditions.to_string()))
+                    choose=move |value| chosen.set(value.parse().ok())
+                />
+            </div>
+            <span class="hint">{words}</span>
+        </div>
+        <dl class="facts">
+            <div><dt>"Clean accuracy, the same images"</dt><dd>{clean}</dd></div>
+        </dl>
+    }
+    .into_any()
+}
+
+/// Accuracy over epsilon and over steps.
+#[component]
+fn Curves(shown: Shown) -> impl IntoView {
+    let attacked = shown.attacked;
+    view! {
+        <div class="figures">
+            <Figure
+                id="figure-run-fgsm"
+                question="How does accuracy fall with epsilon?"
+                subtitle=Signal::derive(move || attacked.with(|attacked| run_attacks::subtitle(&attacked.fgsm, Budget::Epsilon)))
+                waiting="FGSM was not made under these conditions. Evaluate the run again with the source's attacks, below."
+                table=Signal::derive(move || attacked.with(|attacked| run_attacks::table(&attacked.fgsm, Budget::Epsilon)))
+                plot=move |theme| attacked.with(|attacked| run_attacks::plot(&attacked.fgsm, Budget::Epsilon, theme))
+            />
+            <Figure
+                id="figure-run-pgd"
+                question="How does accuracy fall with the attack's steps?"
+                subtitle=Signal::derive(move || attacked.with(|attacked| run_attacks::subtitle(&attacked.pgd, Budget::Steps)))
+                waiting="PGD was not made under these conditions. Evaluate the run again with the source's attacks, below."
+                table=Signal::derive(move || attacked.with(|attacked| run_attacks::table(&attacked.pgd, Budget::Steps)))
+                plot=move |theme| attacked.with(|attacked| run_attacks::plot(&attacked.pgd, Budget::Steps, theme))
+            />
+        </div>
+    }
+    .into_any()
+}
+
+/// The attacks that are on no curve, an ensemble with its members.
+#[component]
+fn Others(shown: Shown) -> impl IntoView {
+    let attacked = shown.attacked;
+    let rows = move || {
+        let others = attacked.with(|attacked| attacked.others.clone());
+        others.iter().flat_map(rows_of).map(row).collect_view()
+    };
+    view! {
+        <div id="other-attacks" hidden=move || attacked.with(|attacked| attacked.others.is_empty())>
+            <h3>"Other attacks"</h3>
+            <div class="scroll">
+                <table class="data">
+                    <caption class="sr-only">"Accuracy under other attacks"</caption>
+                    <thead><tr><th scope="col">"Attack"</th><th scope="col">"Accuracy, 95 % interval (Wilson), n"</th><th scope="col">"Share of clean"</th></tr></thead>
+                    <tbody>{rows}</tbody>
+                </table>
+            </div>
+        </div>
+    }
+    .into_any()
+}
+
+/// A row of the table: which attack, what it leaves with n and interval, and as a share of clean accuracy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Row {
+    name: String,
+    /// The name of one of an ensemble.
+    member: bool,
+    accuracy: String,
+    of_clean: String,
+}
+
+/// An attack's row, and one for each member of an ensemble.
+fn rows_of(measured: &AttackMeasurement) -> Vec<Row> {
+    let clean = measured.clean_accuracy;
+    let row = |name: String, member: bool, accuracy: f64| Row {
+        name,
+        member,
+        accuracy: share(accuracy, measured.conditions.images),
+        of_clean: if clean > 0.0 {
+            format::percent(accuracy / clean)
+        } else {
+            "–".to_owned()
+        },
+    };
+    let members = measured
+        .members
+        .iter()
+        .map(|&(method, accuracy)| row(format!("after {}", method.label()), true, accuracy));
+    [row(measured.attack.label(), false, measured.accuracy)]
+        .into_iter()
+        .chain(members)
+        .collect()
+}
+
+fn row(row: Row) -> impl IntoView + use<> {
+    view! {
+        <tr class:member=row.member>
+            <th scope="row">{row.name}</th><td>{row.accuracy}</td><td>{row.of_clean}</td>
+        </tr>
+    }
+}
+
+/// Whether the numbers can be trusted.
+#[component]
+fn Masking(shown: Shown) -> impl IntoView {
+    let report = Memo::new(move |_| shown.attacked.with(|attacked| attacked.masking.clone()));
+    let content = move || {
+        match report.get() {
+        None => view! {
+            <p class="hint">"It was not looked for. Evaluate the run again, below, with “Look for gradient masking” under “More”."</p>
+        }
+        .into_any(),
+        Some(report) => checks(report).into_any(),
+    }
+    };
+    view! {
+        <section id="masking" aria-labelledby="masking-title">
+            <h3 id="masking-title">"Are the gradients masked?"</h3>
+            {content}
+        </section>
+    }
+    .into_any()
+}
+
+/// What the checks say together.
+fn verdict(report: &MaskingReport) -> &'static str {
+    if report.checks.is_empty() {
+        "Nothing could be checked"
+    } else if report.passes() {
+        "No sign of masked gradients"
+    } else {
+        "Gradients may be masked"
+    }
+}
+
+fn checks(report: MaskingReport) -> impl IntoView + use<> {
+    // No checks are no evidence.
+    let trusted = report.passes() && !report.checks.is_empty();
+    let passes = trusted.to_string();
+    let says = verdict(&report);
+    let mark = if trusted { "✓ " } else { "✗ " };
+    let held = report.checks.iter().filter(|check| check.holds).count();
+    let count = format!(
+        "{held} of {} hold; {}. Checks after Athalye et al. (2018): where one fails, the attacks may have missed what breaks the network, and its adversarial accuracy is too high.",
+        format::plural(report.checks.len() as u64, "check", "checks"),
+        report.conditions.label()
+    );
+    let rows = report
+        .checks
+        .into_iter()
+        .map(|check| {
+            let holds = check.holds.to_string();
+            let (mark, word) = if check.holds {
+                ("✓ ", "holds")
+            } else {
+                ("✗ ", "fails")
+            };
+            view! {
+                <li data-holds=holds>
+                    <span class="verdict" data-right=holds.clone()><span aria-hidden="true">{mark}</span>{word}</span>
+                    " "{check.expectation}
+                    <p class="hint">{check.evidence}</p>
+                </li>
+            }
+        })
+        .collect_view();
+    view! {
+        <p id="masking-verdict" data-passes=passes>
+            <strong class="verdict" data-right=passes.clone()><span aria-hidden="true">{mark}</span>{says}</strong>
+        </p>
+        <p class="hint">{count}</p>
+        <ul class="checks">{rows}</ul>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attacks::tests::measured;
+    use protocol::attack::{Attack, MaskingCheck, Method};
+
+    /// Broken by: a verdict that trusts numbers of which one check says otherwise, or where none was made.
+    #[test]
+    fn one_failed_check_is_a_warning() {
+        let report = |holds: &[bool]| MaskingReport {
+            conditions: measured(Attack::fgsm(1.0), 0.5).conditions,
+            checks: holds
+                .iter()
+                .map(|&holds| MaskingCheck {
+                    expectation: String::new(),
+                    evidence: String::new(),
+                    holds,
+                })
+                .collect(),
+        };
+        assert_eq!(
+            verdict(&report(&[true, true])),
+            "No sign of masked gradients"
+        );
+        assert_eq!(verdict(&report(&[true, false])), "Gradients may be masked");
+        assert_eq!(verdict(&report(&[])), "Nothing could be checked");
+    }
+
+    /// Broken by: an ensemble whose members are not listed, or a number without n or interval.
+    #[test]
+    fn an_ensemble_is_listed_with_its_members() {
+        let mut one = measured(Attack::auto_attack(1.0), 0.2);
+        one.members = vec![(Method::ApgdCe, 0.4), (Method::ApgdT, 0.2)];
+        let rows = rows_of(&one);
+        assert_eq!(rows.len(), 3);
+        assert_eq!(rows[1].name, "after APGD-CE");
+        assert!(rows[1].member && rows[1].accuracy.contains("(n = 200)"));
+        assert_eq!(rows[1].of_clean, "50.0 %");
+    }
+}
