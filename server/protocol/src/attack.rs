@@ -345,6 +345,10 @@ pub struct AttackSpec {
     pub check_masking: bool,
 }
 
+/// Forward passes of the checks for gradient masking, in images: 100 images, 20 steps several times over and 500
+/// queries.
+const MASKING_PASSES: u64 = 100 * 1200;
+
 /// The source's L-infinity budgets of FGSM (method: choice), in 255ths.
 pub const SOURCE_FGSM: [f64; 6] = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0];
 
@@ -377,16 +381,35 @@ impl AttackSpec {
     /// Forward passes through the network, in images, for time estimates.
     pub fn forward_images(&self, test_images: u32) -> u64 {
         let images = u64::from(self.conditions(test_images).images);
-        // PGD and FGSM over many budgets share their passes; counted by the longest of each.
-        let shared = |method: Method| {
-            let of_method = self.attacks.iter().filter(|attack| attack.method == method);
-            of_method
-                .map(|attack| attack.forward_passes())
-                .max()
-                .unwrap_or(0)
+        // FGSM at many radii shares its gradient, PGD from the clean image its trajectory.
+        let mut passes = 0;
+        let mut shared: Vec<(Attack, u64)> = Vec::new();
+        for attack in &self.attacks {
+            let own = attack.forward_passes();
+            let shares =
+                matches!(attack.method, Method::Fgsm | Method::Pgd) && attack.random_starts == 0;
+            let like = Attack {
+                epsilon: if attack.method == Method::Fgsm {
+                    1.0
+                } else {
+                    attack.epsilon
+                },
+                steps: None,
+                ..*attack
+            };
+            match shared.iter_mut().find(|(known, _)| *known == like) {
+                Some((_, most)) if shares => *most = own.max(*most),
+                None if shares => shared.push((like, own)),
+                _ => passes += own,
+            }
+        }
+        passes += shared.iter().map(|(_, most)| most).sum::<u64>();
+        let masking = if self.check_masking {
+            MASKING_PASSES
+        } else {
+            0
         };
-        let passes: u64 = Method::ALL.into_iter().map(shared).sum();
-        images * (1 + passes)
+        images * (1 + passes) + masking
     }
 
     /// Everything wrong with it by itself, with fields named `evaluation.attacks.…`.
@@ -553,6 +576,28 @@ mod tests {
             assert!(wrong.parse::<Attack>().is_err(), "{wrong}");
         }
         assert_eq!(spec.validate(), []);
+    }
+
+    /// Breaks when attacks that share their work are counted one by one, or others only once.
+    #[test]
+    fn shared_work_is_counted_once() {
+        let count = |attacks: Vec<Attack>| {
+            let spec = AttackSpec {
+                attacks,
+                images: Some(10),
+                attack_seed: 0,
+                check_masking: false,
+            };
+            spec.forward_images(100)
+        };
+        let forty = count(vec![Attack::pgd(8.0, 0.5, 40)]);
+        let sweep = vec![Attack::pgd(8.0, 0.5, 40), Attack::pgd(8.0, 0.5, 10)];
+        assert_eq!(count(sweep), forty);
+        let balls = vec![Attack::pgd(8.0, 0.5, 40), Attack::pgd(4.0, 0.5, 40)];
+        assert!(count(balls) > forty);
+        let one = count(vec![Attack::auto_attack(8.0)]);
+        let two = count(vec![Attack::auto_attack(8.0), Attack::auto_attack(1.0)]);
+        assert_eq!(two, 2 * one - 10);
     }
 
     /// Breaks when a budget that means nothing reaches the engine.
