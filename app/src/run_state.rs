@@ -203,6 +203,7 @@ mod tests {
         let mut corruptions = protocol::evaluation::CorruptionSpec::everything(Some(200));
         corruptions.corruptions.truncate(18);
         run.spec.evaluation.corruptions = Some(corruptions);
+        run.spec.evaluation.attacks = None;
         run.epochs_done = 6;
         let half = 18_000.0 / 36_200.0;
         assert!((share_done(&run) - half).abs() < 1e-12);

@@ -1,7 +1,7 @@
 //! Which attacks a network is tested with: the fields of every form that asks for it.
 
 use leptos::prelude::*;
-use protocol::attack::{Attack, AttackSpec, Method};
+use protocol::attack::AttackSpec;
 
 use super::corruption_fields::Group;
 use super::field::{Field, Input, Inputs};
@@ -71,7 +71,7 @@ pub fn AttackFields(
             <p class="hint">{move || work(inputs)}</p>
             <Field
                 inputs path=ATTACK_IMAGES label="Test images to attack" input=Input::Line("numeric")
-                hint=words("Spread evenly over the test set. Empty: all.")
+                hint=words("Of every class its share. Empty: all.")
             />
             <details>
                 <summary>"More"</summary>
@@ -102,18 +102,13 @@ fn work(inputs: Inputs) -> Option<String> {
 }
 
 fn cost(spec: &AttackSpec) -> String {
-    // Budgets of FGSM share their passes, and those of PGD; of one image, less its clean pass.
-    let (shared, own): (Vec<Attack>, Vec<Attack>) = spec
-        .attacks
-        .iter()
-        .partition(|attack| matches!(attack.method, Method::Fgsm | Method::Pgd));
-    let shared = AttackSpec {
-        attacks: shared,
+    // Of one image, less its clean pass; the checks for masking look at images of their own.
+    let attacks_alone = AttackSpec {
         images: None,
+        check_masking: false,
         ..spec.clone()
     };
-    let passes =
-        shared.forward_images(1) - 1 + own.into_iter().map(Attack::forward_passes).sum::<u64>();
+    let passes = attacks_alone.forward_images(1) - 1;
     format!(
         "Each run is attacked with {}: up to about {} through the network an image.",
         attacks_words(&spec.attacks),
@@ -125,6 +120,7 @@ fn cost(spec: &AttackSpec) -> String {
 mod tests {
     use super::*;
     use protocol::EvaluationSpec;
+    use protocol::attack::Attack;
 
     /// Broken by: a choice without a name, or copied attacks that cannot be chosen back.
     #[test]

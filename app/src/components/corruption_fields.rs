@@ -73,7 +73,7 @@ pub fn CorruptionFields(
             </Group>
             <Field
                 inputs path=CORRUPTION_IMAGES label="Test images" input=Input::Line("numeric")
-                hint=words("Spread evenly over the test set. Empty: all.")
+                hint=words("Of every class its share. Empty: all.")
             />
             <details hidden=move || !seeded()>
                 <summary>"More"</summary>

@@ -45,6 +45,7 @@ pub fn Setup(
                 <a href=export("csv?table=epochs") download="" rel="external">"epochs (CSV)"</a>", "
                 <a href=export("csv?table=units") download="" rel="external">"units (CSV)"</a>", "
                 <a href=export("csv?table=corruptions") download="" rel="external">"corruptions (CSV)"</a>", "
+                <a href=export("csv?table=attacks") download="" rel="external">"attacks (CSV)"</a>", "
                 <a href=export("json") download="" rel="external">"everything (JSON)"</a>
             </p>
         </section>

@@ -58,7 +58,8 @@ pub fn Record(now: Now) -> impl IntoView {
                 "Download: "
                 <a href=export("epochs") download="" rel="external">"epochs (CSV)"</a>", "
                 <a href=export("units") download="" rel="external">"units (CSV)"</a>", "
-                <a href=export("corruptions") download="" rel="external">"corruptions (CSV)"</a>
+                <a href=export("corruptions") download="" rel="external">"corruptions (CSV)"</a>", "
+                <a href=export("attacks") download="" rel="external">"attacks (CSV)"</a>
             </p>
         </section>
         <section aria-labelledby="artifacts-title">
