@@ -82,8 +82,8 @@ impl Apgd {
         })
     }
 
-    /// Climbs from a random start. The gallery gets, at `places`, the images that the network is wrong about,
-    /// and is offered the points of the largest loss of the others.
+    /// Climbs from a random start. Images that the network gets wrong on the way go to the gallery, to
+    /// `places`; what is given is each image's best point, in the order of `samples`.
     fn climb(
         &self,
         target: &Target,
