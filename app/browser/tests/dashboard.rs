@@ -125,7 +125,7 @@ async fn the_quick_look_is_launched_watched_and_read() {
 /// corruption figure or its trade-off lacks a run.
 async fn corruptions_are_read(browser: &Browser) {
     let figure = "#figure-run-corruptions";
-    browser.wait(&format!("{figure} .main-svg"), SHORT).await;
+    drawn(browser, figure).await;
     let cells = browser
         .script(&format!(
             "return [...document.querySelectorAll('{figure} table tbody tr')].map(row => [...row.cells].map(cell => cell.textContent.trim()))"
@@ -152,6 +152,7 @@ async fn corruptions_are_read(browser: &Browser) {
         );
     }
     let sample = "#corrupted-samples [data-sample] img";
+    scroll_to(browser, "#corrupted-samples").await;
     browser.wait(sample, SHORT).await;
     let mut loaded = Value::Null;
     for _ in 0..50 {
@@ -172,7 +173,7 @@ async fn corruptions_are_read(browser: &Browser) {
         .open(url.join("/experiments/1").unwrap().as_str())
         .await;
     let figure = "#figure-corruption-selectivity";
-    browser.wait(&format!("{figure} .main-svg"), SHORT).await;
+    drawn(browser, figure).await;
     let table = browser
         .script(&format!(
             "return document.querySelector('{figure} table').textContent"
@@ -189,7 +190,7 @@ async fn corruptions_are_read(browser: &Browser) {
     }
     // The trade-off, from the form to the figure: a point for each run.
     let figure = "#figure-trade-off";
-    browser.wait(&format!("{figure} .main-svg"), SHORT).await;
+    drawn(browser, figure).await;
     let table = browser
         .script(&format!(
             "return document.querySelector('{figure} table').textContent"
@@ -215,10 +216,26 @@ async fn corruptions_are_read(browser: &Browser) {
     // On the run: curves, and single images with what was done to them.
     browser.open(url.as_str()).await;
     for figure in ["#figure-run-fgsm", "#figure-run-pgd"] {
-        browser.wait(&format!("{figure} .main-svg"), SHORT).await;
+        drawn(browser, figure).await;
     }
+    scroll_to(browser, "#adversarial-samples").await;
     browser
         .wait("#adversarial-samples [data-sample]", SHORT)
+        .await;
+}
+
+/// A figure is drawn once it is scrolled to.
+async fn drawn(browser: &Browser, figure: &str) {
+    scroll_to(browser, figure).await;
+    browser.wait(&format!("{figure} .main-svg"), SHORT).await;
+}
+
+async fn scroll_to(browser: &Browser, selector: &str) {
+    browser.wait(selector, SHORT).await;
+    browser
+        .script(&format!(
+            "document.querySelector('{selector}').scrollIntoView(); return true"
+        ))
         .await;
 }
 
