@@ -51,7 +51,7 @@ fn quick_look() -> Preset {
     Preset {
         id: "quick-look".into(),
         title: "Quick look".into(),
-        description: "ResNet8 on the built-in shapes, five alphas, three seeds. About three minutes on two recent CPU cores; shows what alpha does, not what it proves.".into(),
+        description: "ResNet8 on the built-in shapes, five alphas, three seeds. About five minutes on two recent CPU cores; shows what alpha does, not what it proves.".into(),
         spec: ExperimentSpec {
             name: "Quick look".into(),
             notes: String::new(),
