@@ -92,7 +92,7 @@ impl PublishedCorruptions {
             path,
             advice: advice.to_owned(),
         };
-        let fetch = "download it on the data sets page or with `selectivity-lab data fetch`, link its folder there, or use generated corruptions";
+        let fetch = "download it with `selectivity-lab data fetch`, link its folder there, or use generated corruptions";
         match dataset {
             Dataset::Cifar10 => {
                 let folder = directory.join(CIFAR10_C);
