@@ -5,18 +5,21 @@ use std::time::{Duration, Instant};
 
 use burn::module::Module;
 use burn::optim::GradientsParams;
-use burn::tensor::{Distribution, Tensor};
+use burn::tensor::{Device, Distribution, Tensor};
 use protocol::corruption::ParameterTable;
 use protocol::evaluation::CorruptionSpec;
+use protocol::gradient::InputUnitGradientSpec;
 use protocol::{Dataset, Measurement, Network, TrainingSpec};
 use serde::{Deserialize, Serialize};
 
+use crate::attacks::{Attack, Ball, Norm, Pgd, Samples, Start, Target};
 use crate::corruptions::Corruptor;
 use crate::data::ImageSet;
 use crate::epoch::{optimiser, regularised_loss};
 use crate::evaluate::{host, logits_and_responses};
 use crate::evaluations::{CorruptedImages, Listener, Trained, measure_corruptions};
-use crate::networks::ModelConfig;
+use crate::gradients::InputUnitGradients;
+use crate::networks::{Model, ModelConfig};
 use crate::{EngineError, devices};
 
 /// What is to be measured.
@@ -118,13 +121,7 @@ pub fn measure_evaluation(
     set: &ImageSet,
 ) -> Result<EvaluationSpeed, EngineError> {
     let device = devices::open(device)?;
-    let config = ModelConfig {
-        network,
-        classes: 10,
-        mean: [0.5; 3],
-        std: [0.25; 3],
-    };
-    let model = config.init(0, &device).valid();
+    let model = untrained(network, 10, &device);
     let spec = CorruptionSpec::everything(Some(128));
     let images = CorruptedImages::Generated {
         clean: set,
@@ -156,6 +153,86 @@ pub fn measure_evaluation(
         forward_images_per_second: 128.0 * f64::from(steps) / forward_seconds,
         evaluation_images_per_second: count.0 as f64 / evaluation_seconds,
     })
+}
+
+/// Images x gradient steps a second of an L-infinity PGD attack at `spec`'s batch size.
+///
+/// # Errors
+/// When the device is not there.
+pub fn measure_attack(spec: &CalibrationSpec) -> Result<f64, EngineError> {
+    let device = devices::open(&spec.device)?;
+    let model = untrained(spec.network, spec.classes, &device);
+    let target = Target::new(&model, &device);
+    let shape = [spec.batch_size, 3, spec.height, spec.width];
+    let images = Tensor::<4>::random(shape, Distribution::Default, &device);
+    let labels: Vec<u32> = (0..spec.batch_size)
+        .map(|index| (index % spec.classes) as u32)
+        .collect();
+    let samples = Samples::new(images, labels, (0..spec.batch_size).collect(), 0)?;
+    let ball = Ball::new(Norm::Linf, 8.0 / 255.0)?;
+    let attack = Pgd::new(ball, 0.5 / 255.0, 1, Start::Clean)?;
+    // Once outside the clock, for its errors; they are the same every time.
+    attack.perturb(&target, &samples)?;
+    let (steps, seconds) = time(Duration::from_secs_f64(spec.seconds), || {
+        if let Ok(adversarial) = attack.perturb(&target, &samples) {
+            host(adversarial.narrow(0, 0, 1));
+        }
+    });
+    Ok(spec.batch_size as f64 * f64::from(steps) / seconds)
+}
+
+/// What input-unit gradients of a whole network cost.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GradientSpeed {
+    /// Images measured on.
+    pub images: usize,
+    /// Units of all layers.
+    pub units: usize,
+    /// Seconds for every unit and image.
+    pub seconds: f64,
+    /// Forward passes through the whole network, in images, that time estimates count for it.
+    pub forward_images: u64,
+}
+
+/// Measures the input-unit gradients of every unit on the first `images` images of `set`, with a network as it
+/// is initialised.
+///
+/// # Errors
+/// When the device is not there.
+pub fn measure_gradients(
+    network: Network,
+    device: &str,
+    set: &ImageSet,
+    images: usize,
+) -> Result<GradientSpeed, EngineError> {
+    let device = devices::open(device)?;
+    let model = untrained(network, 10, &device);
+    let gradients = InputUnitGradients::new(&model, &device);
+    let indices: Vec<usize> = (0..images.min(set.len())).collect();
+    let layers = model.layers();
+    let began = Instant::now();
+    for layer in 0..layers.len() {
+        gradients.layer(layer, set, &indices, &mut |_| true);
+    }
+    let spec = InputUnitGradientSpec {
+        images: indices.len() as u32,
+    };
+    Ok(GradientSpeed {
+        images: indices.len(),
+        units: layers.iter().map(|layer| layer.units as usize).sum(),
+        seconds: began.elapsed().as_secs_f64(),
+        forward_images: spec.forward_images(network, set.len() as u32),
+    })
+}
+
+fn untrained(network: Network, classes: usize, device: &Device) -> Model {
+    let config = ModelConfig {
+        network,
+        classes,
+        mean: [0.5; 3],
+        std: [0.25; 3],
+    };
+    config.init(0, device).valid()
 }
 
 struct Count(usize);

@@ -97,6 +97,12 @@ pub enum EngineError {
     /// An attack could not be made, or left its bounds.
     #[error(transparent)]
     Attack(#[from] crate::attacks::AttackError),
+    /// A network computed NaN or infinity where a number is measured.
+    #[error("{what} are not finite numbers: the network's weights are broken; train it again")]
+    NotFinite {
+        /// What was not finite, in the plural.
+        what: String,
+    },
     /// A loss was not a finite number.
     #[error("diverged at epoch {epoch}, step {step}: {what}")]
     Diverged {

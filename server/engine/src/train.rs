@@ -19,6 +19,7 @@ use crate::epoch::{self, StepDone, Totals};
 use crate::evaluate::{Evaluation, batch_size, evaluate};
 use crate::evaluations::{self, Listener, Trained};
 use crate::networks::{Model, ModelConfig, weights};
+use crate::unit_selectivity::UnitSelectivity;
 use crate::{EngineError, devices, self_check};
 
 /// Name of the file with the weights of the best epoch, in the run's directory.
@@ -132,7 +133,9 @@ impl<'a> Run<'a> {
             test_images,
             evaluations
                 .iter()
-                .map(|evaluation| evaluation.forward_images(test_images as u32) as usize)
+                .map(|evaluation| {
+                    evaluation.forward_images(spec.network, test_images as u32) as usize
+                })
                 .sum(),
             spec.training.epochs,
         );
@@ -230,6 +233,7 @@ impl<'a> Run<'a> {
         let mut optimiser = epoch::optimiser(&self.spec.training);
         let mut progress = Progress::new(self.spec.clone());
         let mut best = Vec::new();
+        let mut unit_selectivity = UnitSelectivity::default();
 
         let checkpoint = Checkpoint::load(&self.context.run_directory, self.spec)?;
         self.say_started(
@@ -243,6 +247,7 @@ impl<'a> Run<'a> {
             optimiser = load_optimiser(optimiser, &checkpoint.optimiser)?;
             best = checkpoint.best;
             progress = checkpoint.progress;
+            unit_selectivity = UnitSelectivity::load(&self.context.run_directory)?;
             for metrics in &progress.epochs {
                 (self.emit)(Event::Epoch(metrics.clone()));
             }
@@ -269,6 +274,9 @@ impl<'a> Run<'a> {
             }
             metrics.seconds = began.elapsed().as_secs_f64();
             progress.epochs.push(metrics.clone());
+            // Before the checkpoint: an epoch that is known has its units' selectivity too.
+            unit_selectivity.add(epoch, &validation.layers);
+            unit_selectivity.save(&self.context.run_directory)?;
             Checkpoint {
                 progress: progress.clone(),
                 model: bytes,
@@ -582,7 +590,10 @@ impl Clock {
                 left(self.validation_images) * inference + later * epoch_seconds + test_seconds
             }
             Phase::Test => left(self.test_images) * inference + evaluation_seconds,
-            Phase::Corruptions | Phase::Attacks => left(self.evaluation_images) * inference,
+            Phase::Corruptions
+            | Phase::Attacks
+            | Phase::Dimensionality
+            | Phase::InputUnitGradients => left(self.evaluation_images) * inference,
             Phase::Loading => return None,
         })
     }

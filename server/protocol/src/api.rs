@@ -167,6 +167,12 @@ pub struct Experiment {
     pub id: i64,
     /// What was asked.
     pub spec: ExperimentSpec,
+    /// What people sort it under: 1 to 50 characters each, at most 20.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// Why it is run and what came of it: the spec's notes until they are edited; at most 10,000 characters.
+    #[serde(default)]
+    pub notes: String,
     /// When it was created, in milliseconds since 1970-01-01 UTC.
     pub created_at: i64,
     /// Its runs by state; states that no run is in are left out.

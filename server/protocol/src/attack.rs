@@ -197,7 +197,7 @@ impl Attack {
     }
 
     /// Everything wrong with it by itself.
-    fn problems(self) -> Vec<String> {
+    pub(crate) fn problems(self) -> Vec<String> {
         let mut problems = Vec::new();
         let largest = if self.norm == Norm::Linf { 1.0 } else { 1e6 };
         if !(self.epsilon > 0.0 && self.epsilon <= largest) {

@@ -5,8 +5,11 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Network;
 use crate::attack::{AttackMeasurement, AttackSpec, MaskingReport};
 use crate::corruption::{Corruption, SEVERITIES};
+use crate::dimensionality::{DimensionalityMeasurement, DimensionalitySpec};
+use crate::gradient::{InputUnitGradientMeasurement, InputUnitGradientSpec};
 use crate::validate::{FieldError, MAXIMUM_SEED};
 
 /// The tests that follow training, or are asked for later. Absent ones are not made.
@@ -20,6 +23,12 @@ pub struct EvaluationSpec {
     /// Worst-case robustness: adversarial attacks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attacks: Option<AttackSpec>,
+    /// Dimensionality of activations and of their change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dimensionality: Option<DimensionalitySpec>,
+    /// Input-unit gradients.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_unit_gradients: Option<InputUnitGradientSpec>,
 }
 
 /// Where corrupted images come from.
@@ -167,15 +176,19 @@ impl FromStr for CorruptionConditions {
 impl EvaluationSpec {
     /// Whether it asks for nothing.
     pub fn is_empty(&self) -> bool {
-        self.corruptions.is_none() && self.attacks.is_none()
+        *self == EvaluationSpec::default()
     }
 
-    /// Forward passes through the network, in images, for time estimates.
-    pub fn forward_images(&self, test_images: u32) -> u64 {
+    /// Forward passes through `network`, in images, for time estimates.
+    pub fn forward_images(&self, network: Network, test_images: u32) -> u64 {
         let corruptions = self.corruptions.as_ref();
         let attacks = self.attacks.as_ref();
+        let dimensionality = self.dimensionality.as_ref();
+        let gradients = self.input_unit_gradients.as_ref();
         corruptions.map_or(0, |spec| spec.forward_images(test_images))
             + attacks.map_or(0, |spec| spec.forward_images(test_images))
+            + dimensionality.map_or(0, |spec| spec.forward_images(test_images))
+            + gradients.map_or(0, |spec| spec.forward_images(network, test_images))
     }
 
     /// Everything wrong with it by itself, with fields named `evaluation.…`.
@@ -183,6 +196,10 @@ impl EvaluationSpec {
         let mut errors = Vec::new();
         errors.extend(self.corruptions.iter().flat_map(CorruptionSpec::validate));
         errors.extend(self.attacks.iter().flat_map(AttackSpec::validate));
+        let dimensionality = self.dimensionality.iter();
+        errors.extend(dimensionality.flat_map(DimensionalitySpec::validate));
+        let gradients = self.input_unit_gradients.iter();
+        errors.extend(gradients.flat_map(InputUnitGradientSpec::validate));
         errors
     }
 }
@@ -239,7 +256,7 @@ impl CorruptionSpec {
 }
 
 /// The first value that an earlier one equals; looks at no more than can be right.
-fn repeated<T: PartialEq>(values: &[T]) -> Option<&T> {
+pub(crate) fn repeated<T: PartialEq>(values: &[T]) -> Option<&T> {
     let values = &values[..values.len().min(64)];
     (1..values.len())
         .find(|&index| values[..index].contains(&values[index]))
@@ -257,6 +274,10 @@ pub enum Measurement {
     Attack(AttackMeasurement),
     /// Whether attacks can be trusted.
     Masking(MaskingReport),
+    /// Dimensionality of every layer, clean or of the difference a perturbation makes.
+    Dimensionality(DimensionalityMeasurement),
+    /// Input-unit gradients of every layer.
+    InputUnitGradients(InputUnitGradientMeasurement),
 }
 
 impl Measurement {
@@ -276,6 +297,22 @@ impl Measurement {
         }
     }
 
+    /// The dimensionality, if it is of that.
+    pub fn dimensionality(&self) -> Option<&DimensionalityMeasurement> {
+        match self {
+            Measurement::Dimensionality(measured) => Some(measured),
+            _ => None,
+        }
+    }
+
+    /// The gradients' numbers, if it is of them.
+    pub fn input_unit_gradients(&self) -> Option<&InputUnitGradientMeasurement> {
+        match self {
+            Measurement::InputUnitGradients(measured) => Some(measured),
+            _ => None,
+        }
+    }
+
     /// What distinguishes it among the measurements of its run: measured again, it replaces nothing.
     pub fn key(&self) -> String {
         match self {
@@ -287,6 +324,15 @@ impl Measurement {
                 format!("attack/{}/{}", measured.conditions, measured.attack)
             }
             Measurement::Masking(report) => format!("masking/{}", report.conditions),
+            Measurement::Dimensionality(measured) => format!(
+                "dimensionality/{}/{}/{}",
+                measured.matrix.id(),
+                measured.conditions,
+                measured.perturbation
+            ),
+            Measurement::InputUnitGradients(measured) => {
+                format!("input_unit_gradients/{}", measured.images)
+            }
         }
     }
 }

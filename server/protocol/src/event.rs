@@ -122,6 +122,10 @@ pub enum Phase {
     Corruptions,
     /// Attacking the best weights; steps are images through the network, a backward pass counted as two.
     Attacks,
+    /// Measuring the dimensionality of the best weights' activations; steps are images through the network.
+    Dimensionality,
+    /// Measuring the best weights' input-unit gradients; steps are images through the whole network.
+    InputUnitGradients,
 }
 
 /// How much a log line matters.

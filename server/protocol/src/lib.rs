@@ -8,18 +8,26 @@
 //! Leavitt & Morcos, *Linking average- and worst-case perturbation robustness via class
 //! selectivity and dimensionality* (arXiv 2010.07693).
 
+pub mod annotation;
 pub mod api;
 pub mod attack;
+pub mod claim_figure;
+pub mod comparison;
 pub mod corruption;
 pub mod dataset;
+pub mod dimensionality;
 pub mod evaluation;
 pub mod event;
+pub mod finding;
+pub mod gradient;
+pub mod layer_measure;
 pub mod measure;
 pub mod network;
 pub mod preset;
 pub mod result;
 pub mod run;
 pub mod spec;
+pub mod unit;
 pub mod validate;
 
 pub use corruption::Corruption;

@@ -9,11 +9,13 @@ use crate::api::Mean;
 use crate::attack::{Attack, AttackConditions};
 use crate::corruption::{Corruption, SEVERITIES};
 use crate::evaluation::{CorruptionConditions, CorruptionMeasurement};
+use crate::layer_measure::{LayerMeasure, LayerRange};
 
 /// One number of a trained run.
 ///
-/// Written `selectivity`, `test_accuracy`, `corruption:<corruption or all>:<severity or all>` or
-/// `attack:<attack>`, the attack as [`Attack`] is written.
+/// Written `selectivity`, `test_accuracy`, `corruption:<corruption or all>:<severity or all>`,
+/// `attack:<attack>`, the attack as [`Attack`] is written, or `layers:<all or early>:<measure>`, the measure as
+/// [`LayerMeasure`] is written.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Measure {
     /// Network selectivity on the clean test set.
@@ -29,6 +31,13 @@ pub enum Measure {
     },
     /// Accuracy under an attack.
     Attack(Attack),
+    /// The mean of a number that each layer has.
+    Layers {
+        /// Of which layers.
+        range: LayerRange,
+        /// The number.
+        measure: LayerMeasure,
+    },
 }
 
 impl Measure {
@@ -37,6 +46,9 @@ impl Measure {
         match self {
             Measure::Selectivity => "Network selectivity".into(),
             Measure::TestAccuracy => "Clean test accuracy".into(),
+            Measure::Layers { range, measure } => {
+                format!("{}, {}", measure.label(), range.label())
+            }
             Measure::Attack(attack) => format!("Adversarial accuracy, {}", attack.label()),
             Measure::Corruption {
                 corruption,
@@ -93,6 +105,7 @@ impl fmt::Display for Measure {
                 write!(f, "corruption:{corruption}:{severity}")
             }
             Measure::Attack(attack) => write!(f, "attack:{attack}"),
+            Measure::Layers { range, measure } => write!(f, "layers:{}:{measure}", range.id()),
         }
     }
 }
@@ -100,7 +113,7 @@ impl fmt::Display for Measure {
 /// A text names no measure.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` names no measure; write selectivity, test_accuracy, corruption:<corruption or all>:<severity or all>, or attack:<attack>, for example attack:fgsm:linf:2/255"
+    "`{0}` names no measure; write selectivity, test_accuracy, corruption:<corruption or all>:<severity or all>, attack:<attack>, or layers:<all or early>:<measure of layers>, for example attack:fgsm:linf:2/255 or layers:early:dimensionality:responses:95:clean"
 )]
 pub struct UnknownMeasure(pub String);
 
@@ -111,6 +124,16 @@ impl FromStr for Measure {
         let unknown = || UnknownMeasure(text.to_owned());
         if let Some(attack) = text.strip_prefix("attack:") {
             return attack.parse().map(Measure::Attack).map_err(|_| unknown());
+        }
+        if let Some(rest) = text.strip_prefix("layers:") {
+            let (range, measure) = rest.split_once(':').ok_or_else(unknown)?;
+            return Ok(Measure::Layers {
+                range: [LayerRange::All, LayerRange::Early]
+                    .into_iter()
+                    .find(|known| known.id() == range)
+                    .ok_or_else(unknown)?,
+                measure: measure.parse().map_err(|_| unknown())?,
+            });
         }
         let mut parts = text.split(':');
         let measure = match parts.next() {
@@ -197,6 +220,12 @@ pub struct Scatter {
     pub incomplete_runs: u32,
     /// Corruptions and severities that a mean is over; 1 where one of each is chosen, 0 without conditions.
     pub averaged_over: u32,
+    /// Images that each run's horizontal value is over; absent while there is none.
+    #[serde(default)]
+    pub x_images: Option<u32>,
+    /// Images that each run's vertical value is over.
+    #[serde(default)]
+    pub y_images: Option<u32>,
     /// How the intervals are made, in a sentence.
     pub interval_method: String,
 }
@@ -244,6 +273,10 @@ mod tests {
             Measure::Selectivity,
             Measure::TestAccuracy,
             Measure::Attack(Attack::pgd(8.0, 0.5, 40)),
+            Measure::Layers {
+                range: LayerRange::Early,
+                measure: LayerMeasure::CvAcrossUnits,
+            },
             corruption(None, None),
             corruption(Some(Corruption::JpegCompression), Some(3)),
         ] {

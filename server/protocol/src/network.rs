@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::result::LayerShape;
+
 /// A network architecture. The class count and image size come from the data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -72,6 +74,50 @@ impl Network {
             }
             _ => "CIFAR family of He et al.: 16, 32, 64 channels, option A shortcuts",
         }
+    }
+
+    /// Names and widths of the ReLU layers in forward order: `stem`, then `stage<s>.block<b>.relu<r>`, all
+    /// counted from 1.
+    pub fn layers(self) -> Vec<LayerShape> {
+        let cifar = |blocks: usize| -> Vec<(usize, Vec<u32>)> {
+            [16, 32, 64]
+                .map(|units| (blocks, vec![units, units]))
+                .to_vec()
+        };
+        let (stem, stages) = match self {
+            Network::ResNet8 => (16, cifar(1)),
+            Network::ResNet20 => (16, cifar(3)),
+            Network::ResNet32 => (16, cifar(5)),
+            Network::ResNet44 => (16, cifar(7)),
+            Network::ResNet56 => (16, cifar(9)),
+            Network::ResNet18 => (
+                64,
+                [64, 128, 256, 512]
+                    .map(|units| (2, vec![units, units]))
+                    .to_vec(),
+            ),
+            Network::ResNet50 => (
+                64,
+                [(3, 64), (4, 128), (6, 256), (3, 512)]
+                    .map(|(blocks, units)| (blocks, vec![units, units, 4 * units]))
+                    .to_vec(),
+            ),
+        };
+        let mut layers = vec![LayerShape {
+            name: "stem".into(),
+            units: stem,
+        }];
+        for (stage, (blocks, relus)) in (1..).zip(stages) {
+            for block in 1..=blocks {
+                for (relu, &units) in (1..).zip(&relus) {
+                    layers.push(LayerShape {
+                        name: format!("stage{stage}.block{block}.relu{relu}"),
+                        units,
+                    });
+                }
+            }
+        }
+        layers
     }
 
     /// The smallest image side that every stage can still halve.

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::attack::AttackSpec;
+use crate::dimensionality::DimensionalitySpec;
 use crate::evaluation::CorruptionSpec;
+use crate::gradient::InputUnitGradientSpec;
 use crate::spec::{Augmentation, ExperimentSpec, TrainingSpec};
 use crate::{Dataset, EvaluationSpec, Network};
 
@@ -36,9 +38,14 @@ pub fn presets() -> Vec<Preset> {
     ]
 }
 
-/// Every corruption at every severity on so many images, and the source's attacks on half as many.
+/// Every corruption at every severity on so many images, the source's attacks on half as many, and the geometry
+/// behind them.
 fn robustness(images: Option<u32>) -> EvaluationSpec {
     EvaluationSpec {
+        dimensionality: Some(DimensionalitySpec::source(images)),
+        input_unit_gradients: Some(InputUnitGradientSpec {
+            images: images.map_or(200, |images| images / 4),
+        }),
         corruptions: Some(CorruptionSpec::everything(images)),
         attacks: Some(AttackSpec {
             check_masking: images.is_none(),

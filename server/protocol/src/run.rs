@@ -103,6 +103,12 @@ pub struct Run {
     /// Evaluations that were asked for after the experiment was launched, besides its own.
     #[serde(default)]
     pub later_evaluations: Vec<EvaluationSpec>,
+    /// What people call it by, besides its number: 1 to 50 characters each, at most 20.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// What people wrote on it, at most 10,000 characters.
+    #[serde(default)]
+    pub notes: String,
     /// The result of a trained run: of every finished one, and of one whose evaluations are still at work
     /// or could not go on. In lists of runs its per-unit vectors are empty.
     pub result: Option<RunResult>,

@@ -4,7 +4,9 @@
 //! can be laid side by side. A new analysis is one new file and one line in [`ANALYSES`].
 
 mod corruptions;
+mod dimensionality;
 mod input;
+mod input_unit_gradients;
 mod regulariser;
 mod report;
 mod selectivity;
@@ -42,10 +44,12 @@ pub struct Analysis {
 }
 
 /// Every analysis, in the order in which they run.
-pub const ANALYSES: [Analysis; 3] = [
+pub const ANALYSES: [Analysis; 5] = [
     selectivity::ANALYSIS,
     regulariser::ANALYSIS,
     corruptions::ANALYSIS,
+    dimensionality::ANALYSIS,
+    input_unit_gradients::ANALYSIS,
 ];
 
 /// Runs the analyses called `names`, or all of them when there are none.

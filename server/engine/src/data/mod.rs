@@ -307,6 +307,14 @@ pub fn unit_image_png(
     values: &[f32],
 ) -> Result<Vec<u8>, DataError> {
     let (height, width) = installed(dataset, directory)?.size()?;
+    values_png(values, height, width)
+}
+
+/// Values `[3, height, width]` in [0, 1] as PNG.
+///
+/// # Errors
+/// When there are not as many values.
+pub fn values_png(values: &[f32], height: usize, width: usize) -> Result<Vec<u8>, DataError> {
     if values.len() != CHANNELS * height * width {
         return Err(DataError::Inconsistent {
             pixels: values.len(),
@@ -319,14 +327,12 @@ pub fn unit_image_png(
         .iter()
         .map(|value| (value.clamp(0.0, 1.0) * 255.0).round() as u8)
         .collect();
-    png(
-        &source::Picture {
-            pixels,
-            height,
-            width,
-        },
-        0,
-    )
+    let picture = source::Picture {
+        pixels,
+        height,
+        width,
+    };
+    png(&picture, 0)
 }
 
 fn png(picture: &source::Picture, index: usize) -> Result<Vec<u8>, DataError> {

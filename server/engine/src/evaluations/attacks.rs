@@ -442,7 +442,7 @@ impl Found {
     }
 }
 
-fn norm(norm: Norm) -> attacks::Norm {
+pub(super) fn norm(norm: Norm) -> attacks::Norm {
     match norm {
         Norm::Linf => attacks::Norm::Linf,
         Norm::L2 => attacks::Norm::L2,

@@ -5,6 +5,8 @@
 
 mod attacks;
 mod corruptions;
+mod dimensionality;
+mod input_unit_gradients;
 mod predictions;
 
 use std::path::Path;
@@ -23,6 +25,8 @@ use crate::networks::Model;
 
 pub use attacks::{AttackPredictions, KEPT_IMAGES, measure_attacks};
 pub use corruptions::{CorruptedImages, CorruptionPredictions, measure_corruptions, open_images};
+pub use dimensionality::{EXTREMES, Tuning, UnitResponses, measure_dimensionality};
+pub use input_unit_gradients::{UnitGradients, measure_layers};
 pub use predictions::{Predictions, PredictionsFile, UNDECIDED};
 
 /// A trained network and what it is tested on.
@@ -70,6 +74,14 @@ pub fn perform(
     if let Some(spec) = &spec.attacks {
         listener.begins(Phase::Attacks);
         attacks::perform(spec, trained, listener)?;
+    }
+    if let Some(spec) = &spec.dimensionality {
+        listener.begins(Phase::Dimensionality);
+        dimensionality::perform(spec, trained, listener)?;
+    }
+    if let Some(spec) = &spec.input_unit_gradients {
+        listener.begins(Phase::InputUnitGradients);
+        input_unit_gradients::perform(spec, trained, listener)?;
     }
     Ok(())
 }

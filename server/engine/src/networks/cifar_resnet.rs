@@ -1,6 +1,8 @@
 //! The CIFAR ResNets of He et al., *Deep residual learning for image recognition* (2015), section 4.2:
 //! a 3x3 stem, three stages of 16, 32 and 64 channels, shortcuts without parameters (option A).
 
+use std::ops::ControlFlow;
+
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, Linear};
@@ -67,14 +69,18 @@ impl CifarResNet {
         [&self.layer1, &self.layer2, &self.layer3]
     }
 
-    pub(super) fn forward(&self, images: Tensor<4>, observe: &mut Observer) -> Tensor<2> {
+    pub(super) fn forward(
+        &self,
+        images: Tensor<4>,
+        observe: &mut Observer,
+    ) -> ControlFlow<(), Tensor<2>> {
         let mut hidden = layer(images, &self.conv1, &self.bn1, None, true);
-        observe(hidden.clone());
+        observe(hidden.clone())?;
         for block in self.stages().into_iter().flatten() {
-            hidden = block.forward(hidden.maps, observe);
+            hidden = block.forward(hidden.maps, observe)?;
         }
         // The last layer's responses are what global average pooling gives.
-        self.linear.forward(hidden.responses)
+        ControlFlow::Continue(self.linear.forward(hidden.responses))
     }
 
     pub(super) fn layers(&self) -> Vec<LayerShape> {
@@ -118,15 +124,15 @@ impl BasicBlock {
         }
     }
 
-    fn forward(&self, input: Tensor<4>, observe: &mut Observer) -> Activations {
+    fn forward(&self, input: Tensor<4>, observe: &mut Observer) -> ControlFlow<(), Activations> {
         let shortcut = match self.stride {
             1 => input.clone(),
             step => subsample(input.clone(), step, self.conv2.weight.dims()[0]),
         };
         let hidden = layer(input, &self.conv1, &self.bn1, None, true);
-        observe(hidden.clone());
+        observe(hidden.clone())?;
         let output = layer(hidden.maps, &self.conv2, &self.bn2, Some(shortcut), true);
-        observe(output.clone());
-        output
+        observe(output.clone())?;
+        ControlFlow::Continue(output)
     }
 }

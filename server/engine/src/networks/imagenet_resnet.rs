@@ -1,6 +1,8 @@
 //! ResNet18 and ResNet50 (He et al. 2015, table 1; stride on the 3x3 convolution as in torchvision)
 //! in the source's Tiny ImageNet variant: no max-pool after the stem, since images are 64x64.
 
+use std::ops::ControlFlow;
+
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, Linear};
@@ -64,14 +66,18 @@ impl ImageNetResNet {
         [&self.layer1, &self.layer2, &self.layer3, &self.layer4]
     }
 
-    pub(super) fn forward(&self, images: Tensor<4>, observe: &mut Observer) -> Tensor<2> {
+    pub(super) fn forward(
+        &self,
+        images: Tensor<4>,
+        observe: &mut Observer,
+    ) -> ControlFlow<(), Tensor<2>> {
         let mut hidden = layer(images, &self.conv1, &self.bn1, None, true);
-        observe(hidden.clone());
+        observe(hidden.clone())?;
         for block in self.stages().into_iter().flatten() {
-            hidden = block.forward(hidden.maps, observe);
+            hidden = block.forward(hidden.maps, observe)?;
         }
         // The last layer's responses are what global average pooling gives.
-        self.fc.forward(hidden.responses)
+        ControlFlow::Continue(self.fc.forward(hidden.responses))
     }
 
     pub(super) fn layers(&self) -> Vec<LayerShape> {
@@ -148,23 +154,23 @@ impl Block {
             .collect()
     }
 
-    fn forward(&self, input: Tensor<4>, observe: &mut Observer) -> Activations {
+    fn forward(&self, input: Tensor<4>, observe: &mut Observer) -> ControlFlow<(), Activations> {
         let shortcut = match &self.downsample {
             Some(Projection { conv, bn }) => layer(input.clone(), conv, bn, None, false).maps,
             None => input.clone(),
         };
         let hidden = layer(input, &self.conv1, &self.bn1, None, true);
-        observe(hidden.clone());
+        observe(hidden.clone())?;
         let output = match (&self.conv3, &self.bn3) {
             (Some(conv3), Some(bn3)) => {
                 let inner = layer(hidden.maps, &self.conv2, &self.bn2, None, true);
-                observe(inner.clone());
+                observe(inner.clone())?;
                 layer(inner.maps, conv3, bn3, Some(shortcut), true)
             }
             _ => layer(hidden.maps, &self.conv2, &self.bn2, Some(shortcut), true),
         };
-        observe(output.clone());
-        output
+        observe(output.clone())?;
+        ControlFlow::Continue(output)
     }
 }
 

@@ -7,6 +7,8 @@ mod imagenet_resnet;
 mod layers;
 pub mod weights;
 
+use std::ops::ControlFlow;
+
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use protocol::Network;
@@ -17,8 +19,8 @@ pub use imagenet_resnet::ImageNetResNet;
 
 use crate::operators::Activations;
 
-/// Receives the activations of each ReLU layer in forward order.
-pub type Observer<'a> = dyn FnMut(Activations) + 'a;
+/// Receives the activations of each ReLU layer in forward order, and says whether to go on.
+type Observer<'a> = dyn FnMut(Activations) -> ControlFlow<()> + 'a;
 
 /// What has to be known to build a network.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -82,7 +84,37 @@ impl Model {
 
     /// Like [`forward`](Self::forward), and hands every ReLU's activations to `observe`, in the
     /// order of [`layers`](Self::layers). The logits are never among them.
-    pub fn forward_observed(&self, images: Tensor<4>, observe: &mut Observer) -> Tensor<2> {
+    pub fn forward_observed(
+        &self,
+        images: Tensor<4>,
+        observe: &mut dyn FnMut(Activations),
+    ) -> Tensor<2> {
+        let flow = self.walk(images, &mut |activations| {
+            observe(activations);
+            ControlFlow::Continue(())
+        });
+        match flow {
+            ControlFlow::Continue(logits) => logits,
+            ControlFlow::Break(()) => unreachable!("the observer always goes on"),
+        }
+    }
+
+    /// Responses `[batch, units]` of the units of layer `layer`, from 0, to images `[batch, 3, height, width]` in
+    /// [0, 1]; nothing beyond that layer is computed. `None` where there is no such layer.
+    pub fn responses_at(&self, images: Tensor<4>, layer: usize) -> Option<Tensor<2>> {
+        let (mut next, mut found) = (0, None);
+        let _ = self.walk(images, &mut |activations| {
+            if next == layer {
+                found = Some(activations.responses);
+                return ControlFlow::Break(());
+            }
+            next += 1;
+            ControlFlow::Continue(())
+        });
+        found
+    }
+
+    fn walk(&self, images: Tensor<4>, observe: &mut Observer) -> ControlFlow<(), Tensor<2>> {
         let device = images.device();
         let channel = |values: [f32; 3]| {
             Tensor::<4>::from_data(TensorData::new(values.to_vec(), [1, 3, 1, 1]), &device)
@@ -161,6 +193,7 @@ mod tests {
             let model = config(network, 7).init(0, &device);
             let layers = model.layers();
             assert_eq!(layers.len(), count, "{network}");
+            assert_eq!(layers, network.layers(), "as the form counts them");
             assert_eq!(layers[0].name, "stem");
             let images = Tensor::random([2, 3, side, side + 4], Distribution::Default, &device);
             let mut widths = Vec::new();

@@ -1,0 +1,103 @@
+//! Selectivity of every unit after each epoch, on the clean validation images, in a file of the run's folder.
+
+use std::path::Path;
+
+use protocol::LayerSelectivity;
+
+use crate::EngineError;
+use crate::arrays::Arrays;
+
+/// Name of the file, in the run's directory: `selectivity` `[epochs, units of all layers]`.
+pub const FILE: &str = "unit_selectivity.safetensors";
+
+/// One row of all units' selectivity an epoch, from epoch 1.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UnitSelectivity {
+    epochs: Vec<Vec<f32>>,
+}
+
+impl UnitSelectivity {
+    /// Puts in epoch `epoch`, from 1; what was known of it and of later ones is forgotten, as a run that goes on from a
+    /// checkpoint trains them anew. Epochs before it that are unknown stay so, as NaN.
+    pub fn add(&mut self, epoch: u32, layers: &[LayerSelectivity]) {
+        let row: Vec<f32> = layers
+            .iter()
+            .flat_map(|layer| layer.units.iter().copied())
+            .collect();
+        let before = epoch.saturating_sub(1) as usize;
+        self.epochs.truncate(before);
+        self.epochs.resize(before, vec![f32::NAN; row.len()]);
+        self.epochs.push(row);
+    }
+
+    /// One row an epoch, units of all layers in forward order.
+    pub fn epochs(&self) -> &[Vec<f32>] {
+        &self.epochs
+    }
+
+    /// Reads a run's file; empty where there is none.
+    ///
+    /// # Errors
+    /// When the file is damaged.
+    pub fn load(run_directory: &Path) -> Result<UnitSelectivity, EngineError> {
+        let path = run_directory.join(FILE);
+        let Some(arrays) = Arrays::load(&path)? else {
+            return Ok(UnitSelectivity::default());
+        };
+        let rows = || {
+            let &[epochs, units] = arrays.shape("selectivity")? else {
+                return None;
+            };
+            let values = arrays.floats("selectivity")?;
+            (values.len() == epochs * units && units > 0)
+                .then(|| values.chunks(units).map(<[f32]>::to_vec).collect())
+        };
+        let epochs = rows().ok_or_else(|| EngineError::Input {
+            path,
+            reason: "has no array `selectivity` of epochs by units; delete it".into(),
+        })?;
+        Ok(UnitSelectivity { epochs })
+    }
+
+    pub(crate) fn save(&self, run_directory: &Path) -> Result<(), EngineError> {
+        let units = self.epochs.first().map_or(0, Vec::len);
+        let mut arrays = Arrays::default();
+        arrays.insert(
+            "selectivity",
+            &[self.epochs.len(), units],
+            &self.epochs.concat(),
+        );
+        arrays.save(&run_directory.join(FILE))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layers(values: &[f32]) -> Vec<LayerSelectivity> {
+        vec![LayerSelectivity {
+            name: "stem".into(),
+            mean: 0.0,
+            units: values.to_vec(),
+            preferred_class: vec![],
+            dead_units: 0,
+        }]
+    }
+
+    /// Breaks when an epoch trained again after a resume is appended instead of replaced.
+    #[test]
+    fn an_epoch_trained_again_replaces_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut kept = UnitSelectivity::load(folder.path()).unwrap();
+        assert_eq!(kept.epochs().len(), 0);
+        for (epoch, value) in [(1, 0.1), (2, 0.2), (3, 0.3), (2, 0.25)] {
+            kept.add(epoch, &layers(&[value, 0.5]));
+            kept.save(folder.path()).unwrap();
+        }
+        let read = UnitSelectivity::load(folder.path()).unwrap();
+        assert_eq!(read.epochs(), [vec![0.1, 0.5], vec![0.25, 0.5]]);
+        std::fs::write(folder.path().join(FILE), b"broken").unwrap();
+        assert!(UnitSelectivity::load(folder.path()).is_err());
+    }
+}
