@@ -44,6 +44,14 @@ pub fn get_part<T: DeserializeOwned>(
     async move { read(answer.await) }
 }
 
+/// As [`get_part`], for what may not be there: none where the server knows of nothing.
+pub fn get_if_any<T: DeserializeOwned>(
+    path: &str,
+) -> impl Future<Output = Result<Option<T>, ApiError>> + Send + use<T> {
+    let answer = request_part(format!("{ROOT}{path}"));
+    async move { read_if_any(answer.await) }
+}
+
 /// A failure that has no field at fault.
 pub fn failure(message: impl Into<String>) -> ApiError {
     ApiError {
@@ -59,6 +67,8 @@ pub enum Method {
     Get,
     /// Create or command.
     Post,
+    /// Change a part.
+    Patch,
     /// Remove.
     Delete,
 }
@@ -88,6 +98,16 @@ fn read<T: DeserializeOwned>(answer: Result<(u16, Vec<u8>), String>) -> Result<T
     }
     Err(serde_json::from_slice(&body)
         .unwrap_or_else(|_| failure(format!("the server answered with status {status}"))))
+}
+
+/// As [`read`]; none where the status says that there is nothing.
+fn read_if_any<T: DeserializeOwned>(
+    answer: Result<(u16, Vec<u8>), String>,
+) -> Result<Option<T>, ApiError> {
+    match answer {
+        Ok((404, _)) => Ok(None),
+        answer => read(answer).map(Some),
+    }
 }
 
 #[cfg(feature = "ssr")]
@@ -134,6 +154,7 @@ fn request(method: Method, path: String, body: Option<String>) -> Answer {
             .method(match method {
                 Method::Get => gloo_net::http::Method::GET,
                 Method::Post => gloo_net::http::Method::POST,
+                Method::Patch => gloo_net::http::Method::PATCH,
                 Method::Delete => gloo_net::http::Method::DELETE,
             })
             .header("accept", "application/json");
@@ -191,5 +212,15 @@ mod tests {
         assert!(read::<u32>(Err("gone".into())).is_err());
         assert_eq!(read::<u32>(Ok((200, b"7".to_vec()))), Ok(7));
         assert_eq!(read::<()>(Ok((204, Vec::new()))), Ok(()));
+    }
+
+    /// Broken by: what was not measured shown as a failure, or a failure as what was not measured.
+    #[test]
+    fn only_what_is_not_found_is_nothing() {
+        let read = read_if_any::<u32>;
+        assert_eq!(read(Ok((404, b"{}".to_vec()))), Ok(None));
+        assert_eq!(read(Ok((200, b"7".to_vec()))), Ok(Some(7)));
+        assert!(read(Ok((500, Vec::new()))).is_err());
+        assert!(read(Err("gone".into())).is_err());
     }
 }

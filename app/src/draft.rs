@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use protocol::attack::{Attack, AttackSpec};
 use protocol::corruption::{Corruption, SEVERITIES};
+use protocol::dimensionality::DimensionalitySpec;
 use protocol::evaluation::{CorruptionSource, CorruptionSpec};
+use protocol::gradient::InputUnitGradientSpec;
 use protocol::validate::FieldError;
 use protocol::{Augmentation, EvaluationSpec, ExperimentSpec};
 
@@ -16,9 +18,12 @@ pub struct Draft {
     typed: BTreeMap<&'static str, String>,
     /// Attacks that are none of the form's choices: what [`KEPT`] stands for. Empty where there are none.
     kept: Vec<Attack>,
+    /// Dimensionality of perturbations that are none of the form's choices: what [`KEPT`] stands for there.
+    kept_dimensionality: Option<DimensionalitySpec>,
 }
 
-/// What [`CORRUPTION_SOURCE`] holds where nothing is corrupted, and [`ATTACKS`] where nothing is attacked.
+/// What [`CORRUPTION_SOURCE`] holds where nothing is corrupted, [`ATTACKS`] where nothing is attacked, and
+/// [`DIMENSIONALITY`] and [`GRADIENTS`] where neither is measured.
 pub const OFF: &str = "off";
 /// Path of the field that says where corrupted images come from: [`OFF`], or a source's name.
 pub const CORRUPTION_SOURCE: &str = "evaluation.corruptions.source";
@@ -45,6 +50,40 @@ pub const ATTACK_IMAGES: &str = "evaluation.attacks.images";
 pub const ATTACK_SEED: &str = "evaluation.attacks.attack_seed";
 /// Path of whether to look for gradient masking: `true` or `false`.
 pub const CHECK_MASKING: &str = "evaluation.attacks.check_masking";
+
+/// Path of the field that says whose dimensionality is measured: [`OFF`], [`SOURCE`] or [`KEPT`].
+pub const DIMENSIONALITY: &str = "evaluation.dimensionality";
+/// Path of the field that says where the corrupted images come from whose dimensionality is measured.
+pub const DIMENSIONALITY_SOURCE: &str = "evaluation.dimensionality.source";
+/// Path of the number of images whose dimensionality is measured.
+pub const DIMENSIONALITY_IMAGES: &str = "evaluation.dimensionality.images";
+/// Path of the number of images on which the same is measured of full activations.
+pub const ACTIVATION_IMAGES: &str = "evaluation.dimensionality.activation_images";
+/// Path of the seed of the corruptions whose dimensionality is measured.
+pub const DIMENSIONALITY_SEED: &str = "evaluation.dimensionality.corruption_seed";
+
+/// Path of the field that says whether input-unit gradients are measured: [`OFF`] or [`ON`].
+pub const GRADIENTS: &str = "evaluation.input_unit_gradients";
+/// What [`GRADIENTS`] holds where they are measured.
+pub const ON: &str = "on";
+/// Path of the number of images on which input-unit gradients are measured.
+pub const GRADIENT_IMAGES: &str = "evaluation.input_unit_gradients.images";
+
+/// Images for input-unit gradients where no preset says otherwise.
+const DEFAULT_GRADIENT_IMAGES: u32 = 200;
+
+/// Whether `spec` measures the perturbations of [`DimensionalitySpec::source`].
+fn is_source(spec: &DimensionalitySpec) -> bool {
+    let source = DimensionalitySpec::source(None);
+    spec.corruptions == source.corruptions
+        && spec.severities == source.severities
+        && spec.attacks == source.attacks
+}
+
+/// A number of images as a field holds it: empty where it is all, or none.
+fn images_field(images: Option<u32>) -> String {
+    images.map_or(String::new(), |images| images.to_string())
+}
 
 /// The source's attacks, and AutoAttack at the radii 8/255, where nothing stands, and 1/255, where something may.
 fn with_auto_attack() -> Vec<Attack> {
@@ -131,24 +170,56 @@ impl From<&EvaluationSpec> for Draft {
             KEPT => attacked.attacks.clone(),
             _ => Vec::new(),
         };
+        // Where it is off, it begins on the same images as the corruptions.
+        let same_images = DimensionalitySpec {
+            source: spec
+                .corruptions
+                .as_ref()
+                .map_or(CorruptionSource::Generated, |spec| spec.source),
+            corruption_seed,
+            ..DimensionalitySpec::source(images)
+        };
+        let dimensionality = spec.dimensionality.as_ref().unwrap_or(&same_images);
+        let dimensionality_choice = match &spec.dimensionality {
+            None => OFF,
+            Some(spec) if is_source(spec) => SOURCE,
+            Some(_) => KEPT,
+        };
+        let kept_dimensionality = (dimensionality_choice == KEPT).then(|| dimensionality.clone());
+        let gradients = spec.input_unit_gradients;
+        let gradient_images = gradients.map_or_else(
+            || images.map_or(DEFAULT_GRADIENT_IMAGES, |images| (images / 4).max(2)),
+            |spec| spec.images,
+        );
         let typed = BTreeMap::from([
-            (ATTACKS, choice.to_owned()),
+            (DIMENSIONALITY, dimensionality_choice.to_owned()),
+            (DIMENSIONALITY_SOURCE, dimensionality.source.id().to_owned()),
+            (DIMENSIONALITY_IMAGES, images_field(dimensionality.images)),
             (
-                ATTACK_IMAGES,
-                attacked.images.map_or(String::new(), |n| n.to_string()),
+                ACTIVATION_IMAGES,
+                images_field(dimensionality.activation_images),
             ),
+            (
+                DIMENSIONALITY_SEED,
+                dimensionality.corruption_seed.to_string(),
+            ),
+            (GRADIENTS, gradients.map_or(OFF, |_| ON).to_owned()),
+            (GRADIENT_IMAGES, gradient_images.to_string()),
+            (ATTACKS, choice.to_owned()),
+            (ATTACK_IMAGES, images_field(attacked.images)),
             (ATTACK_SEED, attacked.attack_seed.to_string()),
             (CHECK_MASKING, attacked.check_masking.to_string()),
             (CORRUPTION_SOURCE, source.unwrap_or(OFF).to_owned()),
             (CORRUPTIONS, list(&corruptions)),
             (CORRUPTION_SEVERITIES, list(&severities)),
-            (
-                CORRUPTION_IMAGES,
-                images.map_or(String::new(), |n| n.to_string()),
-            ),
+            (CORRUPTION_IMAGES, images_field(images)),
             (CORRUPTION_SEED, corruption_seed.to_string()),
         ]);
-        Draft { typed, kept }
+        Draft {
+            typed,
+            kept,
+            kept_dimensionality,
+        }
     }
 }
 
@@ -247,6 +318,11 @@ impl Draft {
         &self.kept
     }
 
+    /// What [`KEPT`] stands for at [`DIMENSIONALITY`]; none where the form's own choices say all.
+    pub fn kept_dimensionality(&self) -> Option<&DimensionalitySpec> {
+        self.kept_dimensionality.as_ref()
+    }
+
     /// The list at `path`, entry by entry.
     pub fn entries(&self, path: &str) -> impl Iterator<Item = &str> {
         self.get(path)
@@ -293,6 +369,8 @@ impl Reader<'_> {
     fn evaluation(&mut self, into: &mut EvaluationSpec) {
         into.corruptions = self.corruptions();
         into.attacks = self.attacks();
+        into.dimensionality = self.dimensionality();
+        into.input_unit_gradients = self.input_unit_gradients();
     }
 
     fn corruptions(&mut self) -> Option<CorruptionSpec> {
@@ -343,6 +421,49 @@ impl Reader<'_> {
                 .map_err(|_| format!("`{text}` is neither true nor false"))
         });
         Some(spec)
+    }
+
+    fn dimensionality(&mut self) -> Option<DimensionalitySpec> {
+        if self.draft.get(DIMENSIONALITY).trim() == OFF {
+            return None;
+        }
+        let mut spec = DimensionalitySpec::source(None);
+        let kept = &self.draft.kept_dimensionality;
+        self.read(DIMENSIONALITY, &mut spec, |text| match (text, kept) {
+            (SOURCE, _) => Ok(DimensionalitySpec::source(None)),
+            (KEPT, Some(kept)) => Ok(kept.clone()),
+            _ => Err(format!("no choice of dimensionality is called `{text}`")),
+        });
+        self.read(DIMENSIONALITY_SOURCE, &mut spec.source, corruption_source);
+        self.read(DIMENSIONALITY_IMAGES, &mut spec.images, some_whole);
+        self.read(ACTIVATION_IMAGES, &mut spec.activation_images, some_whole);
+        // Published images have no seed; what was typed before they were chosen does not count.
+        if spec.source == CorruptionSource::Generated {
+            self.read(DIMENSIONALITY_SEED, &mut spec.corruption_seed, |text| {
+                text.parse()
+                    .map_err(|_| format!("`{text}` is not a whole number of 0 or more"))
+            });
+        } else {
+            spec.corruption_seed = 0;
+        }
+        Some(spec)
+    }
+
+    fn input_unit_gradients(&mut self) -> Option<InputUnitGradientSpec> {
+        match self.draft.get(GRADIENTS).trim() {
+            OFF => None,
+            choice => {
+                if choice != ON {
+                    let reason = format!("`{choice}` is neither on nor off");
+                    self.errors.push(FieldError::new(GRADIENTS, reason));
+                }
+                let mut spec = InputUnitGradientSpec {
+                    images: DEFAULT_GRADIENT_IMAGES,
+                };
+                self.read(GRADIENT_IMAGES, &mut spec.images, whole);
+                Some(spec)
+            }
+        }
     }
 
     /// `spec`, or what could not be read of it and what `validate` says of the rest.
@@ -403,6 +524,14 @@ fn whole(text: &str) -> Result<u32, String> {
         _ => text
             .parse()
             .map_err(|_| format!("`{text}` is not a whole number")),
+    }
+}
+
+/// A whole number, or none where nothing was typed.
+fn some_whole(text: &str) -> Result<Option<u32>, String> {
+    match text {
+        "" => Ok(None),
+        _ => whole(text).map(Some),
     }
 }
 
@@ -565,6 +694,89 @@ mod tests {
                 .collect();
             assert_eq!(fields, [path]);
         }
+    }
+
+    /// Broken by: dimensionality or gradients that stay on after they were switched off, a copied experiment whose
+    /// own perturbations are replaced by the source's, a seed that makes published images be refused, or a wrong
+    /// field blamed under another name than the server would.
+    #[test]
+    fn geometry_is_chosen_and_other_perturbations_are_carried_unchanged() {
+        let base = presets().remove(0).spec;
+        let mut draft = Draft::from(&base.evaluation);
+        assert_eq!(
+            (draft.get(DIMENSIONALITY), draft.get(GRADIENTS)),
+            (SOURCE, ON)
+        );
+        draft.set(DIMENSIONALITY, OFF.into());
+        draft.set(ACTIVATION_IMAGES, "x".into());
+        draft.set(GRADIENTS, OFF.into());
+        draft.set(GRADIENT_IMAGES, "".into());
+        let off = draft.evaluation().unwrap();
+        assert_eq!((off.dimensionality, off.input_unit_gradients), (None, None));
+
+        // No corruption, an attack of its own, and every other field unlike its default.
+        let mut copied = base.evaluation.clone();
+        copied.dimensionality = Some(DimensionalitySpec {
+            source: CorruptionSource::Generated,
+            corruptions: Vec::new(),
+            severities: Vec::new(),
+            attacks: vec![Attack::fgsm(1.0 / 3.0)],
+            images: Some(31),
+            activation_images: Some(17),
+            corruption_seed: 5,
+        });
+        copied.input_unit_gradients = Some(InputUnitGradientSpec { images: 3 });
+        let mut draft = Draft::from(&copied);
+        assert_eq!(draft.get(DIMENSIONALITY), KEPT);
+        assert_eq!(draft.evaluation(), Ok(copied.clone()));
+        draft.set(DIMENSIONALITY, SOURCE.into());
+        let asked = draft.evaluation().unwrap().dimensionality.unwrap();
+        assert_eq!((asked.corruptions.len(), asked.images), (19, Some(31)));
+        draft.set(DIMENSIONALITY, KEPT.into());
+        assert_eq!(draft.evaluation(), Ok(copied.clone()));
+        draft.set(DIMENSIONALITY_SOURCE, "published".into());
+        let asked = draft.evaluation().unwrap().dimensionality.unwrap();
+        assert_eq!(asked.corruption_seed, 0);
+        for (path, value) in [
+            (DIMENSIONALITY, "all"),
+            (DIMENSIONALITY_SOURCE, "drawn"),
+            (DIMENSIONALITY_IMAGES, "1"),
+            (ACTIVATION_IMAGES, "10000"),
+            (DIMENSIONALITY_SEED, "-1"),
+            (GRADIENTS, "perhaps"),
+            (GRADIENT_IMAGES, ""),
+        ] {
+            let mut draft = Draft::from(&copied);
+            draft.set(path, value.into());
+            let fields: Vec<_> = draft
+                .evaluation()
+                .unwrap_err()
+                .into_iter()
+                .map(|error| error.field)
+                .collect();
+            assert_eq!(fields, [path]);
+        }
+    }
+
+    /// Broken by: geometry that, once switched on, looks at other corrupted images than the corruptions' test.
+    #[test]
+    fn dimensionality_begins_on_the_images_of_the_corruptions() {
+        let mut corruptions = CorruptionSpec::everything(Some(120));
+        corruptions.corruption_seed = 4;
+        let spec = EvaluationSpec {
+            corruptions: Some(corruptions),
+            ..EvaluationSpec::default()
+        };
+        let mut draft = Draft::from(&spec);
+        draft.set(DIMENSIONALITY, SOURCE.into());
+        draft.set(GRADIENTS, ON.into());
+        let asked = draft.evaluation().unwrap();
+        let dimensionality = asked.dimensionality.unwrap();
+        assert_eq!(
+            dimensionality.conditions(1000),
+            asked.corruptions.unwrap().conditions(1000)
+        );
+        assert_eq!(asked.input_unit_gradients.unwrap().images, 30);
     }
 
     /// Broken by: a box that is ticked and does not count, or a list in the order of the clicks.

@@ -19,6 +19,48 @@ pub fn percent(share: f64) -> String {
     format!("{:.1} %", share * 100.0)
 }
 
+/// A number to three significant digits: `12.3`, `0.0123`, `1.23e-5`.
+pub fn significant(value: f64) -> String {
+    if value == 0.0 || !value.is_finite() {
+        return value.abs().to_string();
+    }
+    // The place of the first digit as it is written: 9.999 is written 10.0.
+    let written = format!("{value:.2e}");
+    let place: i32 = written
+        .split_once('e')
+        .and_then(|(_, place)| place.parse().ok())
+        .unwrap_or(0);
+    match place {
+        0..=2 => format!(
+            "{value:.*}",
+            2_usize.saturating_sub(place.unsigned_abs() as usize)
+        ),
+        -3..=-1 => format!("{value:.*}", 2 + place.unsigned_abs() as usize),
+        3..=5 => format!("{value:.0}"),
+        _ => written,
+    }
+}
+
+/// A number with its sign, a true minus, and `digits` after the point: `+2.5`, `−0.3`, `0.0`.
+pub fn signed(value: f64, digits: usize) -> String {
+    let text = format!("{:.digits$}", value.abs());
+    let zero = text.bytes().all(|byte| matches!(byte, b'0' | b'.'));
+    match value {
+        _ if zero => text,
+        value if value < 0.0 => format!("−{text}"),
+        _ => format!("+{text}"),
+    }
+}
+
+/// A probability under the null hypothesis as papers write it: `0.031`, `< 0.001`.
+pub fn p(p: f64) -> String {
+    if p < 0.001 {
+        "< 0.001".to_owned()
+    } else {
+        format!("{p:.3}")
+    }
+}
+
 /// A count with thousands set apart: `12,345`.
 pub fn count(number: u64) -> String {
     let digits = number.to_string();
@@ -111,6 +153,39 @@ mod tests {
     fn alpha_has_its_sign() {
         let written = [-0.05, -1.0, -0.0, 0.0, 0.4, 2.0].map(alpha);
         assert_eq!(written, ["−0.05", "−1", "0", "0", "+0.4", "+2"]);
+    }
+
+    /// Broken by: a small gradient shown as 0, or digits that were never measured.
+    #[test]
+    fn three_digits_are_written() {
+        let written = [
+            0.0,
+            0.5,
+            12.34,
+            9.999,
+            0.001_234,
+            0.000_012_34,
+            1234.5,
+            -0.25,
+        ]
+        .map(significant);
+        assert_eq!(
+            written,
+            [
+                "0", "0.500", "12.3", "10.0", "0.00123", "1.23e-5", "1234", "-0.250"
+            ]
+        );
+    }
+
+    /// Broken by: a hyphen for a minus, a sign on 0, or a p of 0.
+    #[test]
+    fn signs_and_probabilities_are_written_as_in_papers() {
+        let written = [2.46, -0.31, -0.04, 0.0].map(|value| signed(value, 1));
+        assert_eq!(written, ["+2.5", "−0.3", "0.0", "0.0"]);
+        assert_eq!(
+            [0.0, 0.0004, 0.0312].map(p),
+            ["< 0.001", "< 0.001", "0.031"]
+        );
     }
 
     /// Broken by: separators in the wrong place.

@@ -8,15 +8,20 @@
 pub mod alpha_scale;
 pub mod api;
 pub mod attacks;
+pub mod clock;
 pub mod components;
 pub mod corruptions;
 pub mod draft;
+pub mod drawing;
 pub mod figure;
 pub mod format;
+pub mod geometry;
 pub mod live;
 pub mod pages;
 pub mod parse;
+pub mod report;
 pub mod run_state;
+pub mod snippets;
 pub mod theme;
 
 use leptos::prelude::*;
@@ -24,7 +29,10 @@ use leptos_meta::{HashedStylesheet, MetaTags, Title, provide_meta_context};
 use leptos_router::components::{A, Route, Router, Routes};
 use leptos_router::{SsrMode, path};
 
-use pages::{datasets, devices, experiment, experiments, new_experiment, not_found, run};
+use pages::{
+    compare, datasets, devices, experiment, experiments, findings, new_experiment, not_found,
+    present, run, units,
+};
 
 /// The whole HTML document around [`App`], for the server.
 pub fn shell(options: LeptosOptions) -> impl IntoView {
@@ -66,6 +74,7 @@ pub fn App() -> impl IntoView {
                 <nav aria-label="Main">
                     <A href="/experiments" exact=true>"Experiments"</A>
                     <A href="/experiments/new">"New experiment"</A>
+                    <A href="/compare">"Compare"</A>
                     <A href="/datasets">"Data sets"</A>
                     <A href="/devices">"Devices"</A>
                     <a href="/api" rel="external">"API"</a>
@@ -78,7 +87,11 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/experiments") view=experiments::Experiments ssr=SsrMode::Async />
                     <Route path=path!("/experiments/new") view=new_experiment::NewExperiment ssr=SsrMode::Async />
                     <Route path=path!("/experiments/:id") view=experiment::ExperimentPage ssr=SsrMode::Async />
+                    <Route path=path!("/experiments/:id/findings") view=findings::FindingsPage ssr=SsrMode::Async />
+                    <Route path=path!("/experiments/:id/present") view=present::PresentPage ssr=SsrMode::Async />
                     <Route path=path!("/runs/:id") view=run::RunPage ssr=SsrMode::Async />
+                    <Route path=path!("/runs/:id/units") view=units::UnitsPage ssr=SsrMode::Async />
+                    <Route path=path!("/compare") view=compare::ComparePage ssr=SsrMode::Async />
                     <Route path=path!("/datasets") view=datasets::Datasets ssr=SsrMode::Async />
                     <Route path=path!("/devices") view=devices::Devices ssr=SsrMode::Async />
                     // What the server renders for addresses that no route knows.

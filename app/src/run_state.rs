@@ -21,7 +21,7 @@ pub fn share_done(run: &Run) -> f64 {
             epoch = step(progress);
         }
         // Its steps are what is left to do: what was evaluated earlier is done.
-        Some(progress) if matches!(progress.phase, Phase::Corruptions | Phase::Attacks) => {
+        Some(progress) if is_evaluation(progress.phase) => {
             let left = f64::from(progress.steps.saturating_sub(progress.step));
             evaluated = (total - left).max(0.0);
         }
@@ -36,6 +36,16 @@ pub fn share_done(run: &Run) -> f64 {
     ((training * trained + evaluated) / (training + total)).min(1.0)
 }
 
+/// Whether a phase belongs to the tests after training; its steps are images through the network.
+fn is_evaluation(phase: Phase) -> bool {
+    match phase {
+        Phase::Corruptions | Phase::Attacks | Phase::Dimensionality | Phase::InputUnitGradients => {
+            true
+        }
+        Phase::Loading | Phase::Training | Phase::Validation | Phase::Test => false,
+    }
+}
+
 /// Forward passes of all evaluations, in images; 0 where there are none, or before the run has said how many
 /// images it has.
 fn evaluation_images(run: &Run) -> f64 {
@@ -44,7 +54,7 @@ fn evaluation_images(run: &Run) -> f64 {
     };
     let images: u64 = std::iter::once(&run.spec.evaluation)
         .chain(&run.later_evaluations)
-        .map(|evaluation| evaluation.forward_images(started.test_images))
+        .map(|evaluation| evaluation.forward_images(run.spec.network, started.test_images))
         .sum();
     images as f64
 }
@@ -73,6 +83,16 @@ pub fn activity(run: &Run) -> String {
             ),
             Phase::Attacks => format!(
                 "Attacks: {} of at most {} images through the network",
+                format::count(progress.step.into()),
+                format::count(progress.steps.into())
+            ),
+            Phase::Dimensionality => format!(
+                "Dimensionality: {} of {} images through the network",
+                format::count(progress.step.into()),
+                format::count(progress.steps.into())
+            ),
+            Phase::InputUnitGradients => format!(
+                "Input-unit gradients: {} of {} passes through the network",
                 format::count(progress.step.into()),
                 format::count(progress.steps.into())
             ),
@@ -117,12 +137,13 @@ fn end(run: &mut Run, state: RunState) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use protocol::event::Started;
     use protocol::preset::presets;
 
-    fn run() -> Run {
+    /// A queued run of six epochs.
+    pub(crate) fn run() -> Run {
         let mut spec = presets().remove(0).spec.runs().remove(0);
         spec.training.epochs = 6;
         Run {
@@ -139,6 +160,8 @@ mod tests {
             latest_epoch: None,
             progress: None,
             later_evaluations: Vec::new(),
+            tags: Vec::new(),
+            notes: String::new(),
             result: None,
         }
     }
@@ -204,6 +227,8 @@ mod tests {
         corruptions.corruptions.truncate(18);
         run.spec.evaluation.corruptions = Some(corruptions);
         run.spec.evaluation.attacks = None;
+        run.spec.evaluation.dimensionality = None;
+        run.spec.evaluation.input_unit_gradients = None;
         run.epochs_done = 6;
         let half = 18_000.0 / 36_200.0;
         assert!((share_done(&run) - half).abs() < 1e-12);
@@ -215,6 +240,19 @@ mod tests {
         apply(&mut run, &event);
         assert!((share_done(&run) - (half + (1.0 - half) / 2.0)).abs() < 1e-12);
         assert_eq!(activity(&run), "Corruptions: 9,100 of 18,200 images");
+        // Every test is counted in the same way, whichever it is busy with.
+        for phase in [
+            Phase::Attacks,
+            Phase::Dimensionality,
+            Phase::InputUnitGradients,
+        ] {
+            let shown = share_done(&run);
+            if let Some(progress) = &mut run.progress {
+                progress.phase = phase;
+            }
+            assert_eq!(share_done(&run), shown, "{phase:?}");
+            assert!(activity(&run).contains("9,100 of"), "{phase:?}");
+        }
         // Evaluated again: the first evaluation is done, and half of the second.
         run.later_evaluations = vec![run.spec.evaluation.clone()];
         assert!((share_done(&run) - (36_200.0 + 9_100.0) / 54_400.0).abs() < 1e-12);

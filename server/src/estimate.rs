@@ -86,7 +86,9 @@ impl Estimator {
         let epoch =
             train / speed.train_images_per_second + validation / speed.inference_images_per_second;
         let test = f64::from(facts.test_images) / speed.inference_images_per_second;
-        let evaluation = spec.evaluation.forward_images(facts.test_images) as f64
+        let evaluation = spec
+            .evaluation
+            .forward_images(spec.network, facts.test_images) as f64
             / speed.inference_images_per_second;
         let run = f64::from(spec.training.epochs) * epoch + test + evaluation;
         // Workers that share a device share its speed: slots hide waiting, they do not add hardware.

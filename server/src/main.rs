@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use server::commands::{analyze, bench, calibrate, corrupt, data, devices, run, serve, worker};
+use server::commands::{
+    analyze, bench, calibrate, corrupt, data, devices, report, run, serve, worker,
+};
 use server::directory::DataDirectory;
 use tracing_subscriber::EnvFilter;
 
@@ -43,6 +45,8 @@ enum Command {
     Analyze(analyze::Arguments),
     /// Corrupt images as CIFAR10-C and Tiny ImageNet-C do.
     Corrupt(corrupt::Arguments),
+    /// Write an experiment's report: one HTML file that needs no server.
+    Report(report::Arguments),
     /// Measure images a second, beside PyTorch when it is installed.
     Bench(bench::Arguments),
     /// Work on one run; started by the scheduler.
@@ -78,6 +82,7 @@ fn execute(cli: Cli) -> Result<(), Box<dyn std::error::Error>> {
         Command::Data(command) => command.run(&directory()?),
         Command::Analyze(arguments) => arguments.run(),
         Command::Corrupt(arguments) => arguments.run(),
+        Command::Report(arguments) => runtime()?.block_on(arguments.run(directory()?)),
         Command::Bench(arguments) => arguments.run(),
         Command::Worker(arguments) => arguments.run(),
         Command::Calibrate => calibrate::run(),

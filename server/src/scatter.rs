@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::attack::{Attack, AttackConditions, AttackMeasurement};
+use protocol::dimensionality::ActivationMatrix;
 use protocol::evaluation::{CorruptionConditions, CorruptionMeasurement};
+use protocol::layer_measure::LayerMeasure;
 use protocol::measure::{Measure, Scale, Scatter, ScatterMean, ScatterPoint};
 use protocol::{Corruption, Measurement, Run, RunResult};
 
+use crate::layer_values::LayerValues;
 use crate::statistics::{INTERVAL_METHOD, mean};
 
 /// Corruptions and severities that a mean is over.
@@ -16,6 +19,31 @@ type Items = BTreeSet<(Corruption, u8)>;
 /// runs share; a mean over corruptions only where a run has all of those that most runs have, so that no
 /// point is a mean over something else than its neighbours.
 pub fn scatter(
+    runs: &[Run],
+    measurements: &[(i64, Measurement)],
+    x: Measure,
+    y: Measure,
+    scale: Scale,
+    conditions: Option<CorruptionConditions>,
+    attack_conditions: Option<AttackConditions>,
+) -> Scatter {
+    let points = points(
+        runs,
+        measurements,
+        x,
+        y,
+        scale,
+        conditions,
+        attack_conditions,
+    );
+    Scatter {
+        alphas: means(&points.points),
+        ..points
+    }
+}
+
+/// As [`scatter`], without the means over seeds.
+pub(crate) fn points(
     runs: &[Run],
     measurements: &[(i64, Measurement)],
     x: Measure,
@@ -68,6 +96,13 @@ pub fn scatter(
         measured.retain(|measured| Some(measured.conditions) == conditions);
     }
     let needs = [x, y].map(|measure| needed(measure, &by_run));
+    let of_layers = [x, y].map(|measure| match measure {
+        Measure::Layers { measure, .. } => {
+            // Under the conditions of most runs: `conditions` are of the test on corruptions.
+            LayerValues::find(runs, measurements, measure, None)
+        }
+        _ => LayerValues::default(),
+    });
 
     let mut points = Vec::new();
     let mut incomplete_runs = 0;
@@ -76,7 +111,8 @@ pub fn scatter(
             continue;
         };
         let measured = by_run.get(&run.id).map_or(&[][..], Vec::as_slice);
-        let value = |measure, needed| match measure {
+        let value = |measure, needed, of_layers: &LayerValues| match measure {
+            Measure::Layers { range, .. } => of_layers.mean(run.id, range),
             Measure::Attack(attack) => attacked
                 .iter()
                 .find(|(of, measured)| *of == run.id && measured.attack == attack)
@@ -86,7 +122,10 @@ pub fn scatter(
                 }),
             _ => value(measure, result, measured, needed, scale),
         };
-        match (value(x, &needs[0]), value(y, &needs[1])) {
+        match (
+            value(x, &needs[0], &of_layers[0]),
+            value(y, &needs[1], &of_layers[1]),
+        ) {
             (Some(x), Some(y)) => points.push(ScatterPoint {
                 run_id: run.id,
                 alpha: run.spec.alpha,
@@ -103,7 +142,19 @@ pub fn scatter(
         }
         _ => measure.label(),
     };
+    let test_images = runs
+        .iter()
+        .find_map(|run| run.result.as_ref())
+        .map(|result| result.test_images);
+    let images = |measure: Measure, of_layers: &LayerValues| match measure {
+        Measure::Selectivity | Measure::TestAccuracy => test_images,
+        Measure::Corruption { .. } => conditions.map(|conditions| conditions.images),
+        Measure::Attack(_) => attack_conditions.map(|conditions| conditions.images),
+        Measure::Layers { .. } => of_layers.images,
+    };
     Scatter {
+        x_images: images(x, &of_layers[0]),
+        y_images: images(y, &of_layers[1]),
         x: label(x),
         y: label(y),
         conditions,
@@ -111,7 +162,7 @@ pub fn scatter(
         attack_conditions,
         known_attack_conditions,
         known_attacks,
-        alphas: means(&points),
+        alphas: Vec::new(),
         points,
         incomplete_runs,
         averaged_over: needs.iter().map(BTreeSet::len).max().unwrap_or(0) as u32,
@@ -119,8 +170,36 @@ pub fn scatter(
     }
 }
 
+/// The kinds of measurements that these measures and their choices are made of, as keys begin: to read all of them
+/// takes a multiple of the time.
+pub fn kinds(measures: &[Measure]) -> Vec<&'static str> {
+    let mut kinds = vec!["corruption", "attack"];
+    for measure in measures {
+        let kind = match measure {
+            Measure::Layers { measure, .. } => match measure {
+                LayerMeasure::Selectivity => continue,
+                LayerMeasure::CvAcrossSamples
+                | LayerMeasure::CvAcrossUnits
+                | LayerMeasure::GradientNorm => "input_unit_gradients",
+                LayerMeasure::Dimensionality { matrix, .. } => match matrix {
+                    ActivationMatrix::Responses => "dimensionality/responses",
+                    ActivationMatrix::Activations => "dimensionality/activations",
+                },
+            },
+            Measure::Selectivity
+            | Measure::TestAccuracy
+            | Measure::Corruption { .. }
+            | Measure::Attack(_) => continue,
+        };
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+    }
+    kinds
+}
+
 /// Every set of conditions, those of most runs first; of equals, the greatest.
-fn most_common<T: Copy + Ord>(of_runs: BTreeSet<(i64, T)>) -> Vec<T> {
+pub(crate) fn most_common<T: Copy + Ord>(of_runs: BTreeSet<(i64, T)>) -> Vec<T> {
     let mut counts: BTreeMap<T, usize> = BTreeMap::new();
     for (_, conditions) in of_runs {
         *counts.entry(conditions).or_default() += 1;
@@ -165,7 +244,7 @@ fn value(
     match measure {
         Measure::Selectivity => Some(result.selectivity),
         Measure::TestAccuracy => Some(result.test_accuracy),
-        Measure::Attack(_) => None,
+        Measure::Attack(_) | Measure::Layers { .. } => None,
         Measure::Corruption { .. } => {
             let values: Option<Vec<f64>> = measured
                 .iter()
@@ -206,13 +285,14 @@ fn means(points: &[ScatterPoint]) -> Vec<ScatterMean> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use protocol::RunState;
     use protocol::evaluation::CorruptionSpec;
     use protocol::preset::presets;
 
-    fn run(id: i64, alpha: f64, selectivity: f64) -> Run {
+    /// A trained ResNet8.
+    pub(crate) fn run(id: i64, alpha: f64, selectivity: f64) -> Run {
         let mut spec = presets().remove(0).spec.runs().remove(0);
         spec.alpha = alpha;
         spec.seed = id as u64;
@@ -230,6 +310,8 @@ mod tests {
             latest_epoch: None,
             progress: None,
             later_evaluations: vec![],
+            tags: Vec::new(),
+            notes: String::new(),
             result: Some(RunResult {
                 best_epoch: 1,
                 validation_accuracy: 0.5,
@@ -340,5 +422,33 @@ mod tests {
             (shown.points.len(), shown.incomplete_runs, shown.conditions),
             (0, 1, None)
         );
+    }
+
+    /// Breaks when what a measure is made of is not read, and its figure stays empty.
+    #[test]
+    fn every_kind_is_a_keys_beginning() {
+        let layers = |measure| Measure::Layers {
+            range: protocol::layer_measure::LayerRange::All,
+            measure,
+        };
+        let clean = protocol::layer_measure::Perturbations::Clean;
+        let found = kinds(&[
+            Measure::Selectivity,
+            layers(LayerMeasure::CvAcrossUnits),
+            layers(LayerMeasure::GradientNorm),
+            layers(LayerMeasure::dimensionality(clean)),
+        ]);
+        assert_eq!(
+            found,
+            [
+                "corruption",
+                "attack",
+                "input_unit_gradients",
+                "dimensionality/responses"
+            ]
+        );
+        let (_, corruption) = measured(1, 100, Corruption::Fog, 1, 0.6);
+        assert!(corruption.key().starts_with("corruption/"));
+        assert_eq!(kinds(&[]), ["corruption", "attack"]);
     }
 }

@@ -118,6 +118,8 @@ async fn the_quick_look_is_launched_watched_and_read() {
     browser.wait("#figure-run-units .main-svg", SHORT).await;
     browser.screenshot("run-finished").await;
     corruptions_are_read(&browser).await;
+    a_unit_is_followed(&browser, &server).await;
+    findings_are_read(&browser, &server).await;
     look_everywhere(&browser, &server).await;
 }
 
@@ -199,12 +201,154 @@ async fn corruptions_are_read(browser: &Browser) {
     browser.open(url.as_str()).await;
 }
 
-/// Scrolls to a figure and waits for its numbers. Whether plotly has drawn them is seen in the pictures alone.
+/// Breaks when the unit explorer shows another unit's numbers, loses its images or its figures' numbers, or does not
+/// go on to the next unit in the table's order.
+async fn a_unit_is_followed(browser: &Browser, server: &Server) {
+    let layer = "stage2.block1.relu2";
+    browser
+        .open(&format!("{}/runs/1/units?layer={layer}", server.url))
+        .await;
+    browser.wait("#units tr[data-unit]", SHORT).await;
+    assert_eq!(count(browser, "#units tr[data-unit]").await, 32);
+    click(browser, "#units tr[data-unit] a").await;
+    browser.wait("#unit[data-unit-detail]", SHORT).await;
+    let shown = "return document.querySelector('#unit').dataset.unitDetail";
+    let unit = browser.script(shown).await;
+    let unit = unit.as_str().unwrap().to_owned();
+    let known = fetch(browser, &format!("/api/v1/runs/1/units/{layer}/{unit}")).await;
+    let text = browser
+        .script("return document.querySelector('#unit-selectivity').textContent")
+        .await;
+    let index: f64 = text.as_str().unwrap().trim().parse().unwrap();
+    let measured = known["summary"]["selectivity"].as_f64().unwrap();
+    assert!(
+        (index - measured).abs() < 2e-3,
+        "{index} against {measured}"
+    );
+    // The table begins with the most selective unit.
+    let table = fetch(browser, &format!("/api/v1/runs/1/units?layer={layer}")).await;
+    let most = table["units"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|unit| unit["selectivity"].as_f64().unwrap())
+        .fold(0.0, f64::max);
+    assert_eq!(measured, most);
+    for figure in [
+        "#figure-unit-tuning",
+        "#figure-unit-training",
+        "#figure-unit-gradients",
+    ] {
+        numbers(browser, figure).await;
+    }
+    scroll_to(browser, "[data-activating=\"most\"]").await;
+    let drawn = "return [...document.querySelectorAll('[data-activating] img')].filter(image => image.complete && image.naturalWidth === 32).length";
+    let mut images = 0;
+    for _ in 0..50 {
+        images = browser.script(drawn).await.as_u64().unwrap();
+        if images == 24 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert_eq!(images, 24, "twelve most and twelve least activating images");
+    browser.screenshot("unit").await;
+    click(browser, "#unit-next").await;
+    let mut next = unit.clone();
+    for _ in 0..50 {
+        next = browser
+            .script(shown)
+            .await
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
+        if next != unit {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert_ne!(next, unit, "the next unit is shown");
+}
+
+/// Breaks when a verdict shown is another than the one computed, a claim has no evidence, the arrow keys do not move
+/// the presentation, or the report needs anything from elsewhere.
+async fn findings_are_read(browser: &Browser, server: &Server) {
+    let findings = fetch(browser, "/api/v1/experiments/1/findings").await;
+    let findings = findings["findings"].as_array().unwrap().clone();
+    assert_eq!(findings.len(), 8);
+    let page = format!("{}/experiments/1/findings", server.url);
+    browser.open(&format!("{page}?claim=C4")).await;
+    browser.wait("#findings [data-claim=\"C8\"]", SHORT).await;
+    for finding in &findings {
+        let claim = finding["claim"].as_str().unwrap();
+        let shown = browser
+            .script(&format!(
+                "return document.querySelector('#findings [data-claim=\"{claim}\"] [data-verdict]').dataset.verdict"
+            ))
+            .await;
+        assert_eq!(shown, finding["verdict"], "{claim}");
+        // Everything was measured on three seeds: no claim may lack runs.
+        assert_ne!(
+            finding["verdict"], "not_enough_runs",
+            "{}",
+            finding["summary"]
+        );
+        assert!(
+            !finding["evidence"].as_array().unwrap().is_empty(),
+            "{claim}"
+        );
+    }
+    numbers(browser, "#figure-evidence").await;
+    browser.screenshot("findings").await;
+
+    browser
+        .open(&format!("{}/experiments/1/present?slide=2", server.url))
+        .await;
+    browser.wait("#present [data-slide=\"2\"] svg", SHORT).await;
+    browser
+        .script("window.dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowRight', bubbles: true})); return true")
+        .await;
+    browser.wait("#present [data-slide=\"3\"] svg", SHORT).await;
+    browser.screenshot("presentation").await;
+
+    let report = fetch_text(browser, "/api/v1/experiments/1/report.html").await;
+    for finding in &findings {
+        let claim = finding["claim"].as_str().unwrap();
+        assert!(report.contains(&format!("id=\"{claim}\"")), "{claim}");
+    }
+    for outside in ["<script src", "<link", "src=\"http", "url(http", "@import"] {
+        assert!(!report.contains(outside), "the report needs {outside}");
+    }
+    browser
+        .open(&format!("{}/api/v1/experiments/1/report.html", server.url))
+        .await;
+    let figures = count(browser, "svg").await;
+    assert!(figures >= 7, "{figures} figures in the report");
+    browser.screenshot("report").await;
+}
+
+/// Scrolls to a figure and waits for its numbers, and until plotly has drawn them.
 async fn numbers(browser: &Browser, figure: &str) {
     scroll_to(browser, figure).await;
     browser
         .wait(&format!("{figure} table tbody tr"), SHORT)
         .await;
+    for _ in 0..100 {
+        if count(browser, &format!("{figure} .plot .main-svg")).await > 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    browser.screenshot("not-drawn").await;
+    let state = browser
+        .script(&format!(
+            "const figure = document.querySelector('{figure}'); const plot = figure.querySelector('.plot'); \
+             return [document.visibilityState, typeof Plotly, plot.hidden, plot.isConnected, plot.className, \
+             plot.clientWidth, plot.clientHeight, plot.innerHTML.slice(0, 300), \
+             [...figure.querySelectorAll('[role=alert]')].map(alert => alert.hidden)]"
+        ))
+        .await;
+    panic!("{figure} has numbers but is not drawn: {state}");
 }
 
 async fn scroll_to(browser: &Browser, selector: &str) {
@@ -222,7 +366,11 @@ async fn look_everywhere(browser: &Browser, server: &Server) {
         "/",
         "/experiments/new",
         "/experiments/1",
+        "/experiments/1/findings?claim=C1",
+        "/experiments/1/present?slide=2",
+        "/compare?experiments=1",
         "/runs/1",
+        "/runs/1/units?unit=3",
         "/datasets",
         "/devices",
         "/nowhere",
@@ -230,6 +378,7 @@ async fn look_everywhere(browser: &Browser, server: &Server) {
     for (width, name) in [(1280, "wide"), (390, "narrow")] {
         for theme in ["light", "dark"] {
             for page in pages {
+                let separator = if page.contains('?') { '&' } else { '?' };
                 // A headless window has a least width; a phone's is set through the frame.
                 browser
                     .client
@@ -237,7 +386,7 @@ async fn look_everywhere(browser: &Browser, server: &Server) {
                     .await
                     .unwrap();
                 browser
-                    .open(&format!("{}{page}?theme={theme}", server.url))
+                    .open(&format!("{}{page}{separator}theme={theme}", server.url))
                     .await;
                 let overflow = browser
                     .script("return document.documentElement.scrollWidth - document.documentElement.clientWidth")
@@ -246,7 +395,7 @@ async fn look_everywhere(browser: &Browser, server: &Server) {
                     overflow.as_i64().unwrap() <= 0,
                     "{page} overflows by {overflow} at {width}"
                 );
-                let file = page.trim_start_matches('/').replace('/', "-");
+                let file = page.trim_start_matches('/').replace(['/', '?', '='], "-");
                 let file = if file.is_empty() {
                     "experiments"
                 } else {
@@ -256,7 +405,7 @@ async fn look_everywhere(browser: &Browser, server: &Server) {
             }
         }
     }
-    for page in &pages[..6] {
+    for page in &pages[..pages.len() - 1] {
         let html = browser
             .client
             .execute_async(

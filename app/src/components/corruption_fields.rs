@@ -201,12 +201,20 @@ pub(super) fn Group(
     path: &'static str,
     label: &'static str,
     role: &'static str,
+    /// Other paths that it decides, without fields of their own.
+    #[prop(optional)]
+    also: &'static [&'static str],
     children: Children,
 ) -> impl IntoView {
     let id = input_id(path);
     let label_id = format!("{id}-label");
     let error_id = format!("{id}-error");
-    let errors = Memo::new(move |_| inputs.errors_at(path));
+    let errors = Memo::new(move |_| {
+        let paths = std::iter::once(path).chain(also.iter().copied());
+        paths
+            .flat_map(|path| inputs.errors_at(path))
+            .collect::<Vec<String>>()
+    });
     let wrong = move || !errors.with(Vec::is_empty);
     view! {
         <div class="field" class:wrong=wrong>

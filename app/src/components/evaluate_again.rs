@@ -2,12 +2,12 @@
 
 use leptos::prelude::*;
 use protocol::api::EvaluationQueued;
-use protocol::{Dataset, EvaluationSpec, Run};
+use protocol::{Dataset, EvaluationSpec, Network, Run};
 
 use super::field::Inputs;
-use super::{AttackFields, Command, CommandError, CorruptionFields, use_command};
+use super::{AttackFields, Command, CommandError, CorruptionFields, GeometryFields, use_command};
 use crate::api::Method;
-use crate::draft::{ATTACKS, CORRUPTION_SOURCE, Draft, OFF};
+use crate::draft::{CORRUPTION_SOURCE, Draft};
 use crate::format;
 
 /// What is evaluated again.
@@ -58,6 +58,8 @@ pub fn EvaluateAgain(
     target: Target,
     /// The data set that it was trained on.
     dataset: Dataset,
+    /// The network that was trained.
+    network: Network,
     /// What the form begins with.
     start: EvaluationSpec,
     /// Why it cannot be asked for now, if it cannot.
@@ -66,7 +68,7 @@ pub fn EvaluateAgain(
     after: impl Fn() + Clone + Send + Sync + 'static,
 ) -> impl IntoView {
     let mut first = Draft::from(&start);
-    if first.get(CORRUPTION_SOURCE) == OFF && first.get(ATTACKS) == OFF {
+    if start.is_empty() {
         first.set(CORRUPTION_SOURCE, "generated".to_owned());
     }
     let draft = RwSignal::new(first);
@@ -95,7 +97,7 @@ pub fn EvaluateAgain(
     let nothing = move || matches!(spec.get(), Ok(spec) if spec.is_empty());
     let wrong = move || nothing() || spec.with(Result::is_err);
     let why = move || {
-        let nothing = nothing().then_some("Choose corruptions, attacks, or both.");
+        let nothing = nothing().then_some("Choose something to test or measure.");
         blocked.get().or(nothing)
     };
     view! {
@@ -104,6 +106,7 @@ pub fn EvaluateAgain(
             <form novalidate=true on:submit=submit>
                 <CorruptionFields inputs dataset=Signal::stored(dataset.to_string()) />
                 <AttackFields inputs kept="As after training" />
+                <GeometryFields inputs network=Signal::stored(Some(network)) kept="As after training" />
                 <CommandError command />
                 <p class="hint">{why}</p>
                 <p role="status">{said}</p>

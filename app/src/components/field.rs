@@ -32,15 +32,16 @@ impl Inputs {
         self.draft.with(|draft| draft.get(path).to_owned())
     }
 
-    /// Keeps what was typed.
+    /// Keeps what was typed. What was refused of it, or below it, holds no longer.
     pub fn edit(self, path: &'static str, value: String) {
         self.draft.update(|draft| draft.set(path, value));
+        let settled = |error: &FieldError| is_within(&error.field, path);
         if self
             .refused
-            .with_untracked(|refused| refused.iter().any(|error| error.field == path))
+            .with_untracked(|refused| refused.iter().any(settled))
         {
             self.refused
-                .update(|refused| refused.retain(|error| error.field != path));
+                .update(|refused| refused.retain(|error| !settled(error)));
         }
     }
 
@@ -59,6 +60,13 @@ impl Inputs {
     pub fn refuse(self, error: &ApiError) {
         self.refused.try_set(error.fields.clone());
     }
+}
+
+/// Whether `field` is the one at `path`, or a part of it.
+fn is_within(field: &str, path: &str) -> bool {
+    field
+        .strip_prefix(path)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// A choice of a select.
@@ -95,6 +103,13 @@ pub enum Input {
 pub fn input_id(path: &str) -> String {
     match path {
         crate::draft::ATTACK_IMAGES => "field-attack_images".to_owned(),
+        crate::draft::GRADIENT_IMAGES => "field-gradient_images".to_owned(),
+        crate::draft::ACTIVATION_IMAGES => "field-activation_images".to_owned(),
+        crate::draft::DIMENSIONALITY_IMAGES => "field-dimensionality_images".to_owned(),
+        crate::draft::DIMENSIONALITY_SOURCE => "field-dimensionality_source".to_owned(),
+        crate::draft::DIMENSIONALITY_SEED => "field-dimensionality_seed".to_owned(),
+        // Corruptions, severities and attacks are chosen together.
+        _ if is_within(path, crate::draft::DIMENSIONALITY) => "field-dimensionality".to_owned(),
         _ => format!("field-{}", path.rsplit('.').next().unwrap_or(path)),
     }
 }
@@ -170,4 +185,55 @@ pub fn Field(
         </div>
     }
     .into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::draft::{
+        ACTIVATION_IMAGES, ATTACK_IMAGES, ATTACKS, CORRUPTION_IMAGES, CORRUPTION_SEED,
+        CORRUPTION_SEVERITIES, CORRUPTION_SOURCE, CORRUPTIONS, DIMENSIONALITY,
+        DIMENSIONALITY_IMAGES, DIMENSIONALITY_SEED, DIMENSIONALITY_SOURCE, GRADIENT_IMAGES,
+        GRADIENTS,
+    };
+
+    /// Broken by: two fields of one form with the same id, of which the browser focuses the first whichever is wrong.
+    #[test]
+    fn every_field_has_its_own_id() {
+        let mut ids = [
+            ACTIVATION_IMAGES,
+            ATTACK_IMAGES,
+            ATTACKS,
+            CORRUPTION_IMAGES,
+            CORRUPTION_SEED,
+            CORRUPTION_SEVERITIES,
+            CORRUPTION_SOURCE,
+            CORRUPTIONS,
+            DIMENSIONALITY,
+            DIMENSIONALITY_IMAGES,
+            DIMENSIONALITY_SEED,
+            DIMENSIONALITY_SOURCE,
+            GRADIENT_IMAGES,
+            GRADIENTS,
+        ]
+        .map(input_id)
+        .to_vec();
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), 14, "{ids:?}");
+        // What has no field of its own leads to the choice that decides it.
+        assert_eq!(
+            input_id("evaluation.dimensionality.attacks"),
+            input_id(DIMENSIONALITY)
+        );
+    }
+
+    /// Broken by: a refusal that stays after its choice was changed, or one that goes with a neighbour's.
+    #[test]
+    fn a_choice_settles_what_is_below_it() {
+        assert!(is_within("a.b.c", "a.b"));
+        assert!(is_within("a.b", "a.b"));
+        assert!(!is_within("a.bc", "a.b"));
+        assert!(!is_within("a", "a.b"));
+    }
 }

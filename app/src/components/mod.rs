@@ -1,6 +1,7 @@
 //! Small parts that pages share.
 
 pub mod alpha_chip;
+pub mod annotations;
 pub mod attack_fields;
 pub mod chooser;
 pub mod command;
@@ -8,12 +9,15 @@ pub mod confirm;
 pub mod corruption_fields;
 pub mod evaluate_again;
 pub mod field;
+pub mod geometry_fields;
 pub mod load;
 pub mod progress_bar;
 pub mod state_badge;
 pub mod training_facts;
+pub mod verdict_badge;
 
 pub use alpha_chip::{AlphaChip, AlphaChips};
+pub use annotations::{Annotated, Annotations, Tags};
 pub use attack_fields::AttackFields;
 pub use chooser::Chooser;
 pub use command::{Command, CommandError, use_command};
@@ -21,7 +25,9 @@ pub use confirm::Confirm;
 pub use corruption_fields::CorruptionFields;
 pub use evaluate_again::{EvaluateAgain, Target};
 pub use field::{Choice, Field, Input, Inputs};
+pub use geometry_fields::GeometryFields;
 pub use load::{ErrorBox, Load};
 pub use progress_bar::ProgressBar;
 pub use state_badge::StateBadge;
-pub use training_facts::{evaluation_facts, training_facts};
+pub use training_facts::{evaluation_facts, evaluation_words, training_facts, training_words};
+pub use verdict_badge::VerdictBadge;

@@ -3,13 +3,18 @@
 use leptos::prelude::*;
 use protocol::attack::{Attack, AttackSpec, Method};
 use protocol::corruption::Corruption;
+use protocol::dimensionality::DimensionalitySpec;
 use protocol::evaluation::{CorruptionSource, CorruptionSpec};
+use protocol::gradient::InputUnitGradientSpec;
 use protocol::{EvaluationSpec, TrainingSpec};
 
 use crate::format;
 
-/// How a network is trained, as entries of a list of facts.
-pub fn training_facts(training: &TrainingSpec) -> impl IntoView + use<> {
+/// A fact: its name, and what it is.
+pub type Fact = (&'static str, String);
+
+/// How a network is trained, in words.
+pub fn training_words(training: &TrainingSpec) -> Vec<Fact> {
     let milestones = if training.learning_rate_milestones.is_empty() {
         "never lowered".to_owned()
     } else {
@@ -29,20 +34,26 @@ pub fn training_facts(training: &TrainingSpec) -> impl IntoView + use<> {
         .map_or("all that are left".to_owned(), |images| {
             format::count(images.into())
         });
-    view! {
-        <div><dt>"Epochs"</dt><dd>{format::count(training.epochs.into())}</dd></div>
-        <div><dt>"Batch size"</dt><dd>{format::count(training.batch_size.into())}</dd></div>
-        <div><dt>"Learning rate"</dt><dd>{training.learning_rate}", "{milestones}</dd></div>
-        <div><dt>"Momentum"</dt><dd>{training.momentum}</dd></div>
-        <div><dt>"Weight decay"</dt><dd>{training.weight_decay}</dd></div>
-        <div><dt>"Augmentation"</dt><dd>{training.augmentation.label()}</dd></div>
-        <div><dt>"Training images a class"</dt><dd>{images}</dd></div>
-        <div><dt>"Validation images a class"</dt><dd>{format::count(training.validation_images_per_class.into())}</dd></div>
-    }
+    vec![
+        ("Epochs", format::count(training.epochs.into())),
+        ("Batch size", format::count(training.batch_size.into())),
+        (
+            "Learning rate",
+            format!("{}, {milestones}", training.learning_rate),
+        ),
+        ("Momentum", training.momentum.to_string()),
+        ("Weight decay", training.weight_decay.to_string()),
+        ("Augmentation", training.augmentation.label().to_owned()),
+        ("Training images a class", images),
+        (
+            "Validation images a class",
+            format::count(training.validation_images_per_class.into()),
+        ),
+    ]
 }
 
-/// What a trained network is tested on, as entries of a list of facts.
-pub fn evaluation_facts(evaluation: &EvaluationSpec) -> impl IntoView + use<> {
+/// What a trained network is tested on, in words.
+pub fn evaluation_words(evaluation: &EvaluationSpec) -> Vec<Fact> {
     let corruptions = evaluation
         .corruptions
         .as_ref()
@@ -51,10 +62,36 @@ pub fn evaluation_facts(evaluation: &EvaluationSpec) -> impl IntoView + use<> {
         .attacks
         .as_ref()
         .map_or("none".to_owned(), attacks);
-    view! {
-        <div><dt>"Natural corruptions"</dt><dd>{corruptions}</dd></div>
-        <div><dt>"Adversarial attacks"</dt><dd>{attacks}</dd></div>
-    }
+    let dimensionality = evaluation
+        .dimensionality
+        .as_ref()
+        .map_or("not measured".to_owned(), dimensionality);
+    let gradients = evaluation
+        .input_unit_gradients
+        .map_or("not measured".to_owned(), gradients);
+    vec![
+        ("Natural corruptions", corruptions),
+        ("Adversarial attacks", attacks),
+        ("Dimensionality", dimensionality),
+        ("Input-unit gradients", gradients),
+    ]
+}
+
+/// How a network is trained, as entries of a list of facts.
+pub fn training_facts(training: &TrainingSpec) -> impl IntoView + use<> {
+    entries(training_words(training))
+}
+
+/// What a trained network is tested on, as entries of a list of facts.
+pub fn evaluation_facts(evaluation: &EvaluationSpec) -> impl IntoView + use<> {
+    entries(evaluation_words(evaluation))
+}
+
+fn entries(facts: Vec<Fact>) -> impl IntoView + use<> {
+    facts
+        .into_iter()
+        .map(|(name, what)| view! { <div><dt>{name}</dt><dd>{what}</dd></div> })
+        .collect_view()
 }
 
 fn corruptions(spec: &CorruptionSpec) -> String {
@@ -94,6 +131,49 @@ fn attacks(spec: &AttackSpec) -> String {
     )
 }
 
+/// On what dimensionality is measured: clean images, and perturbations.
+pub fn perturbations_words(spec: &DimensionalitySpec) -> String {
+    let mut words = vec!["clean images".to_owned()];
+    if !spec.corruptions.is_empty() {
+        let plural =
+            |number: usize, one: &str, many: &str| format::plural(number as u64, one, many);
+        words.push(format!(
+            "{} × {}",
+            plural(spec.corruptions.len(), "corruption", "corruptions"),
+            plural(spec.severities.len(), "severity", "severities")
+        ));
+    }
+    if !spec.attacks.is_empty() {
+        words.push(attacks_words(&spec.attacks));
+    }
+    words.join(", ")
+}
+
+fn dimensionality(spec: &DimensionalitySpec) -> String {
+    let source = match spec.source {
+        _ if spec.corruptions.is_empty() => String::new(),
+        CorruptionSource::Generated => format!("; generated with seed {}", spec.corruption_seed),
+        CorruptionSource::Published => "; published set".to_owned(),
+    };
+    let images = spec.images.map_or("all test images".to_owned(), |images| {
+        format::plural(images.into(), "test image", "test images")
+    });
+    let full =
+        spec.activation_images
+            .map_or("full activations not measured".to_owned(), |images| {
+                format!(
+                    "full activations on {}",
+                    format::plural(images.into(), "test image", "test images")
+                )
+            });
+    format!("{}{source}; {images}; {full}", perturbations_words(spec))
+}
+
+fn gradients(spec: InputUnitGradientSpec) -> String {
+    let images = format::plural(spec.images.into(), "test image", "test images");
+    format!("every unit of every layer; {images}")
+}
+
 /// Attacks by method: how many of each, or its radius where that tells it from the others.
 pub fn attacks_words(attacks: &[Attack]) -> String {
     let of_method = |method: Method| {
@@ -121,6 +201,29 @@ pub fn attacks_words(attacks: &[Attack]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Broken by: a perturbation, the images or the matrix that is asked for and not named.
+    #[test]
+    fn what_dimensionality_is_measured_on_is_named() {
+        let mut spec = DimensionalitySpec::source(Some(500));
+        assert_eq!(
+            dimensionality(&spec),
+            "clean images, 19 corruptions × 5 severities, PGD L∞ ε 8/255, step 0.5/255, 40 steps; generated with seed 0; 500 test images; full activations not measured"
+        );
+        spec.corruptions.clear();
+        spec.severities.clear();
+        spec.activation_images = Some(64);
+        let text = dimensionality(&spec);
+        assert!(!text.contains("seed"), "{text}");
+        assert!(
+            text.ends_with("full activations on 64 test images"),
+            "{text}"
+        );
+        assert_eq!(
+            gradients(InputUnitGradientSpec { images: 50 }),
+            "every unit of every layer; 50 test images"
+        );
+    }
 
     /// Broken by: a method that is asked for and not named, or a budget of AutoAttack that is not told.
     #[test]

@@ -14,22 +14,63 @@ use crate::theme::Theme;
 /// What the label of a share of clean accuracy ends with.
 const SHARE: &str = ", share of clean";
 
-/// Whether values called `label` are per cent on their axis; selectivity is from 0 to 1.
+/// The unit of values called `label`; none where they are shares, and per cent on their axis.
+fn unit(label: &str) -> Option<&'static str> {
+    let begins = |with: &str| label.starts_with(with);
+    if label == Measure::Selectivity.label()
+        || begins("Selectivity index")
+        || begins("Dimension fraction")
+    {
+        Some("0 to 1")
+    } else if begins("Gradient variability") {
+        Some("no unit")
+    } else if begins("Input-unit gradient norm") {
+        Some("response per unit of pixel value")
+    } else {
+        None
+    }
+}
+
+/// Whether values called `label` are per cent on their axis.
 fn is_share(label: &str) -> bool {
-    label != Measure::Selectivity.label()
+    unit(label).is_none()
 }
 
 /// A measure's column in the table.
-fn column(label: &str) -> String {
-    let unit = if is_share(label) { "share" } else { "0 to 1" };
-    format!("{label} ({unit})")
+pub fn column(label: &str) -> String {
+    format!("{label} ({})", unit(label).unwrap_or("share"))
+}
+
+/// The vertical axis of a measure of layers: its title with its unit, on lines short enough for it.
+pub fn layer_axis(label: &str) -> String {
+    layer_title(label, true)
+}
+
+/// The title of a measure of layers with its unit, on more lines, since the words are longer than an axis.
+fn layer_title(label: &str, upright: bool) -> String {
+    let (name, rest) = label.split_once(", ").unwrap_or((label, ""));
+    let mut title = format!("{name} ({})", unit(label).unwrap_or("share"));
+    if !rest.is_empty() {
+        let rest = rest
+            .replace(" (", "<br>(")
+            .replace("), ", ")<br>")
+            .replace("components for ", "");
+        title += &format!("<br>{rest}");
+    }
+    if upright {
+        title = title.replace(" of the difference", "<br>of the difference");
+    }
+    title
 }
 
 /// A measure's axis: its title, on more lines where `upright`, since the words are longer than the axis, and
 /// what its values are multiplied by.
-fn scaled(label: &str, upright: bool) -> (String, f64) {
-    if !is_share(label) {
+pub fn scaled(label: &str, upright: bool) -> (String, f64) {
+    if label == Measure::Selectivity.label() {
         return (format!("{label}, clean test set (0 to 1)"), 1.0);
+    }
+    if !is_share(label) {
+        return (layer_title(label, upright), 1.0);
     }
     let mut title = label.replacen(SHARE, "<br>share of clean", 1);
     if upright {
@@ -40,18 +81,24 @@ fn scaled(label: &str, upright: bool) -> (String, f64) {
     (format!("{title} (%)"), 100.0)
 }
 
+/// A value of `label` as a person reads it.
+pub fn written(label: &str, value: f64) -> String {
+    match unit(label) {
+        None => format::percent(value),
+        Some("0 to 1") => format!("{value:.3}"),
+        Some(_) => format::significant(value),
+    }
+}
+
 /// A value in words, without the measure's budget.
 fn words(label: &str, value: f64) -> String {
     let name = label.split(", ").next().unwrap_or(label);
-    if !is_share(label) {
-        return format!("{name} {value:.3}");
-    }
     let of = if label.ends_with(SHARE) {
         " of clean"
     } else {
         ""
     };
-    format!("{name} {}{of}", format::percent(value))
+    format!("{name} {}{of}", written(label, value))
 }
 
 /// The runs as a table, then the means of every alpha with their intervals.
@@ -124,17 +171,21 @@ pub fn subtitle(answer: &Answer) -> String {
     // The whole sentence is below the figures.
     let method = answer.interval_method.split(':').next().unwrap_or_default();
     text += &format!(". Bars: {method}, where an alpha has 2 seeds or more.");
-    match answer.incomplete_runs {
-        0 => {}
-        1 => text += " 1 trained run lacks a measurement that the others have, and is not shown.",
-        more => {
-            text += &format!(
-                " {} trained runs lack a measurement that the others have, and are not shown.",
-                format::count(more.into())
-            );
+    text + &incomplete(answer.incomplete_runs)
+}
+
+/// That trained runs are left out, as a sentence after others; nothing where none is.
+pub fn incomplete(runs: u32) -> String {
+    match runs {
+        0 => String::new(),
+        1 => {
+            " 1 trained run lacks a measurement that the others have, and is not shown.".to_owned()
         }
+        more => format!(
+            " {} trained runs lack a measurement that the others have, and are not shown.",
+            format::count(more.into())
+        ),
     }
-    text
 }
 
 /// Whether values called `label` are accuracies under an attack.
@@ -200,12 +251,11 @@ fn mean(answer: &Answer, entry: &ScatterMean, theme: Theme) -> Box<Scatter<f64, 
     let line = |label: &str, mean: &protocol::api::Mean| {
         let value = words(label, mean.mean);
         match mean.interval {
-            Some([low, high]) if is_share(label) => format!(
+            Some([low, high]) => format!(
                 "{value}, 95 %: {} to {}",
-                format::percent(low),
-                format::percent(high)
+                written(label, low),
+                written(label, high)
             ),
-            Some([low, high]) => format!("{value}, 95 %: {low:.3} to {high:.3}"),
             None => value,
         }
     };
@@ -240,6 +290,7 @@ mod tests {
     use protocol::api::Mean;
     use protocol::attack::{Attack, AttackSpec};
     use protocol::evaluation::CorruptionSpec;
+    use protocol::layer_measure::{LayerMeasure, LayerRange, Perturbations};
     use protocol::measure::ScatterPoint;
 
     fn answer() -> Answer {
@@ -270,6 +321,8 @@ mod tests {
                 x: mean(0.2, Some([0.1, 0.3])),
                 y: mean(0.5, Some([0.4, 0.6])),
             }],
+            x_images: None,
+            y_images: None,
             incomplete_runs: 1,
             averaged_over: 95,
             interval_method: "95 % percentile interval of the mean: 10,000 resamples".into(),
@@ -290,6 +343,31 @@ mod tests {
         );
         let selectivity = Measure::Selectivity.label();
         assert_eq!(scaled(&selectivity, false).1, 1.0);
+    }
+
+    /// Broken by: a fraction of dimensions or a variability called per cent, or one of their long names on one
+    /// line beside a short axis.
+    #[test]
+    fn measures_of_layers_have_their_units() {
+        let label = |measure| {
+            Measure::Layers {
+                range: LayerRange::Early,
+                measure,
+            }
+            .label()
+        };
+        let clean = label(LayerMeasure::dimensionality(Perturbations::Clean));
+        assert_eq!(
+            scaled(&clean, true),
+            (
+                "Dimension fraction (0 to 1)<br>clean<br>(95 % of variance, unit responses)<br>mean of the first third of layers".to_owned(),
+                1.0
+            )
+        );
+        assert_eq!(words(&clean, 0.25), "Dimension fraction 0.250");
+        let cv = label(LayerMeasure::CvAcrossSamples);
+        assert_eq!(column(&cv), format!("{cv} (no unit)"));
+        assert_eq!(words(&cv, 1.5), "Gradient variability across samples 1.50");
     }
 
     /// Broken by: a caption that hides what was left out, how much a mean is over, or the conditions.

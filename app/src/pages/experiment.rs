@@ -5,17 +5,23 @@ use leptos_meta::Title;
 use leptos_router::components::A;
 use leptos_router::hooks::{use_navigate, use_params_map};
 use protocol::api::{ApiError, Experiment, ExperimentSummary, LiveEvent, RunMetrics};
+use protocol::comparison::Comparison;
+use protocol::layer_measure::LayerProfiles;
 use protocol::measure::Scatter;
 use protocol::{Event, Run};
 use serde::{Deserialize, Serialize};
 
 use crate::api::{self, Method};
-use crate::components::{CommandError, Confirm, Load, ProgressBar, StateBadge, use_command};
+use crate::components::{
+    Annotated, Annotations, CommandError, Confirm, Load, ProgressBar, StateBadge, use_command,
+};
 use crate::run_state::{apply, share_of_all_done};
 use crate::{format, live};
-use measures::Selection;
+use geometry::ProfileSelection;
+use measures::{Selection, VIEWS};
 
 mod figures;
+mod geometry;
 mod measures;
 mod runs;
 mod setup;
@@ -27,11 +33,50 @@ struct Data {
     runs: Vec<Run>,
     metrics: Vec<RunMetrics>,
     summary: ExperimentSummary,
+    /// The runs grouped by alpha, with what the table of runs shows of them.
+    by_alpha: Comparison,
     /// Measures against each other, as the address selects them: one a [`measures::View`].
-    scatters: [Scatter; 3],
+    scatters: [Scatter; VIEWS],
+    /// A number of each layer, as the address selects it.
+    profiles: LayerProfiles,
 }
 
-async fn read(id: String, selections: [Selection; 3]) -> Result<Data, ApiError> {
+/// What the page's address selects.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Selected {
+    views: [Selection; VIEWS],
+    profile: ProfileSelection,
+}
+
+/// The same as signals, that follow the address.
+#[derive(Debug, Clone, Copy)]
+struct Selections {
+    views: [Memo<Selection>; VIEWS],
+    profile: Memo<ProfileSelection>,
+}
+
+impl Selections {
+    fn from_address() -> Selections {
+        Selections {
+            views: measures::use_selections(),
+            profile: geometry::use_profile_selection(),
+        }
+    }
+
+    /// What is selected now; none on a page that was left.
+    fn now(self) -> Option<Selected> {
+        let profile = self.profile.try_get_untracked()?;
+        Some(Selected {
+            views: self.views.map(|view| view.get_untracked()),
+            profile,
+        })
+    }
+}
+
+async fn read(id: String, selected: Option<Selected>) -> Result<Data, ApiError> {
+    let Some(selected) = selected else {
+        return Err(api::failure("the page was left"));
+    };
     if id.parse::<i64>().is_err() {
         return Err(api::failure(format!(
             "`{id}` is not the number of an experiment"
@@ -41,13 +86,31 @@ async fn read(id: String, selections: [Selection; 3]) -> Result<Data, ApiError> 
     let runs = api::get(&format!("/experiments/{id}/runs"));
     let metrics = api::get(&format!("/experiments/{id}/metrics"));
     let summary = api::get(&format!("/experiments/{id}/summary"));
-    let [trade_off, corruptions, attacks] = selections.map(|selection| selection.read(id.clone()));
+    let by_alpha = api::get(&format!("/compare?experiments={id}&group=alpha"));
+    let profiles = selected.profile.read(id.clone());
+    let [
+        trade_off,
+        corruptions,
+        attacks,
+        geometry,
+        gradients,
+        robustness,
+    ] = selected.views.map(|selection| selection.read(id.clone()));
     Ok(Data {
         experiment: experiment.await?,
         runs: runs.await?,
         metrics: metrics.await?,
         summary: summary.await?,
-        scatters: [trade_off.await?, corruptions.await?, attacks.await?],
+        by_alpha: by_alpha.await?,
+        scatters: [
+            trade_off.await?,
+            corruptions.await?,
+            attacks.await?,
+            geometry.await?,
+            gradients.await?,
+            robustness.await?,
+        ],
+        profiles: profiles.await?,
     })
 }
 
@@ -58,8 +121,10 @@ struct Now {
     runs: RwSignal<Vec<Run>>,
     metrics: RwSignal<Vec<RunMetrics>>,
     summary: RwSignal<ExperimentSummary>,
+    by_alpha: RwSignal<Comparison>,
     /// One a [`measures::View`].
-    scatters: [RwSignal<Scatter>; 3],
+    scatters: [RwSignal<Scatter>; VIEWS],
+    profiles: RwSignal<LayerProfiles>,
 }
 
 impl Now {
@@ -69,13 +134,15 @@ impl Now {
             runs: RwSignal::new(data.runs),
             metrics: RwSignal::new(data.metrics),
             summary: RwSignal::new(data.summary),
+            by_alpha: RwSignal::new(data.by_alpha),
             scatters: data.scatters.map(RwSignal::new),
+            profiles: RwSignal::new(data.profiles),
         }
     }
 
     /// Takes over what was read anew; figures whose data did not change are not drawn again.
-    /// Measures only where they are `still_selected`.
-    fn replace(self, data: Data, still_selected: [bool; 3]) {
+    /// Measures only where what was asked for is what is selected now.
+    fn replace(self, data: Data, asked: Selected, selected: Selected) {
         fn renew<T: PartialEq + Send + Sync + 'static>(signal: RwSignal<T>, value: T) {
             // The page may have been left while it was read.
             if signal.try_with_untracked(|old| *old != value) == Some(true) {
@@ -86,11 +153,16 @@ impl Now {
         renew(self.runs, data.runs);
         renew(self.metrics, data.metrics);
         renew(self.summary, data.summary);
+        renew(self.by_alpha, data.by_alpha);
+        let views = asked.views.into_iter().zip(selected.views);
         let answers = self.scatters.into_iter().zip(data.scatters);
-        for ((signal, answer), still_selected) in answers.zip(still_selected) {
-            if still_selected {
+        for ((signal, answer), (asked, selected)) in answers.zip(views) {
+            if asked == selected {
                 renew(signal, answer);
             }
+        }
+        if asked.profile == selected.profile {
+            renew(self.profiles, data.profiles);
         }
     }
 
@@ -118,12 +190,9 @@ impl Now {
 pub fn ExperimentPage() -> impl IntoView {
     let params = use_params_map();
     let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
-    let selections = measures::use_selections();
+    let selections = Selections::from_address();
     // Another selection is asked for by the figure alone, not by the whole page.
-    let data = Resource::new(
-        move || id.get(),
-        move |id| read(id, selections.map(|one| one.get_untracked())),
-    );
+    let data = Resource::new(move || id.get(), move |id| read(id, selections.now()));
     view! { <Load resource=data render=|data| view! { <Report data /> } /> }.into_any()
 }
 
@@ -131,22 +200,18 @@ pub fn ExperimentPage() -> impl IntoView {
 fn Report(data: Data) -> impl IntoView {
     let id = data.experiment.id;
     let now = Now::new(data);
-    let selections = measures::use_selections();
+    let selections = Selections::from_address();
     let reread = live::at_most_every(1_000.0, move || {
         leptos::task::spawn_local(async move {
-            let current = || selections.map(|one| one.try_get_untracked());
             // The page may have been left.
-            let [Some(trade_off), Some(corruptions), Some(attacks)] = current() else {
+            let Some(asked) = selections.now() else {
                 return;
             };
-            let selected = [trade_off, corruptions, attacks];
             // Without an answer the page keeps what it shows; the stream says it is down.
-            if let Ok(data) = read(id.to_string(), selected).await {
-                let now_selected = current();
-                now.replace(
-                    data,
-                    [0, 1, 2].map(|view| now_selected[view] == Some(selected[view])),
-                );
+            if let Ok(data) = read(id.to_string(), Some(asked)).await
+                && let Some(selected) = selections.now()
+            {
+                now.replace(data, asked, selected);
             }
         });
     });
@@ -170,6 +235,18 @@ fn Report(data: Data) -> impl IntoView {
         now.experiment
             .with(|experiment| experiment.spec.name.clone())
     };
+    let annotated = Signal::derive(move || {
+        now.experiment.with(|experiment| Annotated {
+            tags: experiment.tags.clone(),
+            notes: experiment.notes.clone(),
+        })
+    });
+    let annotate = Callback::new(move |answer: Annotated| {
+        // The page may have been left.
+        now.experiment.try_update(|experiment| {
+            (experiment.tags, experiment.notes) = (answer.tags, answer.notes);
+        });
+    });
     view! {
         <Title text=name />
         <nav class="crumbs" aria-label="Breadcrumb"><A href="/experiments">"Experiments"</A>" / "<span>{id}</span></nav>
@@ -178,9 +255,11 @@ fn Report(data: Data) -> impl IntoView {
             <Actions now after=after_command />
         </div>
         <Status now open />
-        <figures::Figures now selections />
+        <Annotations path=format!("/experiments/{id}") now=annotated saved=annotate />
+        <figures::Figures now selections=selections.views />
+        <geometry::Geometry now selections />
         <measures::Again now after=after_evaluation />
-        <runs::Runs runs=now.runs />
+        <runs::Runs now />
         <setup::Setup experiment=now.experiment />
     }
 }
@@ -269,6 +348,7 @@ fn Actions(now: Now, after: impl Fn() + Clone + Send + Sync + 'static) -> impl I
     );
     view! {
         <div class="actions">
+            <A href=format!("/experiments/{id}/findings") attr:class="button" attr:id="open-findings">"Findings"</A>
             <button type="button" id="cancel" hidden=move || !active.get() disabled=command.busy on:click=post("cancel")>"Cancel"</button>
             <button type="button" id="resume" hidden=move || !resumable.get() disabled=command.busy on:click=post("resume")>"Resume"</button>
             <A href=format!("/experiments/new?from={id}") attr:class="button">"Duplicate"</A>

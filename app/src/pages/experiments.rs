@@ -1,5 +1,7 @@
 //! Every experiment: search, state, progress.
 
+use std::collections::BTreeSet;
+
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::components::{A, Form};
@@ -11,8 +13,9 @@ use serde::{Deserialize, Serialize};
 use crate::api::{self, Method, segment};
 use crate::components::state_badge::label;
 use crate::components::{
-    AlphaChips, CommandError, Confirm, Load, ProgressBar, StateBadge, use_command,
+    AlphaChips, CommandError, Confirm, Load, ProgressBar, StateBadge, Tags, use_command,
 };
+use crate::pages::compare::address_of;
 use crate::{format, live};
 
 /// Experiments a page of the list shows.
@@ -105,7 +108,7 @@ fn filter(query: Query) -> impl IntoView {
     view! {
         <Form method="get" action="/experiments" attr:class="filter" attr:role="search">
             <label for="search">"Search"</label>
-            <input id="search" name="search" type="search" value=query.search.clone() prop:value=query.search placeholder="Name, notes, network, data set" />
+            <input id="search" name="search" type="search" value=query.search.clone() prop:value=query.search placeholder="Name, notes, tag, network, data set" />
             <label for="state">"State"</label>
             <select id="state" name="state" prop:value=query.state.clone()>
                 <option value="" selected=query.state.is_empty()>"Any"</option>
@@ -143,6 +146,16 @@ fn List(listing: Listing) -> impl IntoView {
             experiments.iter().map(|entry| entry.id).collect::<Vec<_>>()
         })
     };
+    let ticked = RwSignal::new(BTreeSet::<i64>::new());
+    let compare =
+        move || ticked.with(|ids| address_of(&ids.iter().copied().collect::<Vec<_>>(), &[]));
+    let compare_label = move || {
+        let experiments = ticked.with(BTreeSet::len) as u64;
+        format!(
+            "Compare {}",
+            format::plural(experiments, "experiment", "experiments")
+        )
+    };
     let row = move |id: i64| {
         let experiment = Memo::new(move |last: Option<&Option<Experiment>>| {
             let found = now.with(|listing| {
@@ -152,9 +165,12 @@ fn List(listing: Listing) -> impl IntoView {
             // A row that is about to go keeps what it showed.
             found.or_else(|| last.cloned().flatten())
         });
-        view! { <Row experiment on_delete=move || now.update(|listing| {
+        view! { <Row experiment ticked on_delete=move || now.update(|listing| {
             listing.page.experiments.retain(|entry| entry.id != id);
             listing.page.total = listing.page.total.saturating_sub(1);
+            ticked.update(|ticked| {
+                ticked.remove(&id);
+            });
         }) /> }
     };
     let page = query.page;
@@ -165,10 +181,12 @@ fn List(listing: Listing) -> impl IntoView {
     let on = format!("/experiments?{}", query.text(page + 1));
     view! {
         <Interrupted count=Signal::derive(move || now.with(|listing| listing.health.interrupted)) />
+        <p hidden=move || ticked.with(BTreeSet::is_empty)><a class="button" id="compare-experiments" href=compare>{compare_label}</a></p>
         <div class="scroll" tabindex="0" role="region" aria-label="Experiments" hidden=move || total() == 0>
             <table id="experiments">
                 <thead>
                     <tr>
+                        <th scope="col"><span class="sr-only">"Compare"</span></th>
                         <th scope="col">"Experiment"</th>
                         <th scope="col">"State"</th>
                         <th scope="col">"Progress"</th>
@@ -209,6 +227,7 @@ fn List(listing: Listing) -> impl IntoView {
 #[component]
 fn Row(
     experiment: Memo<Option<Experiment>>,
+    ticked: RwSignal<BTreeSet<i64>>,
     on_delete: impl Fn() + Send + Sync + Clone + 'static,
 ) -> impl IntoView {
     let first = experiment.get_untracked()?;
@@ -246,9 +265,23 @@ fn Row(
             move |()| on_delete(),
         );
     };
+    let tags = move || {
+        let tags = experiment.with(|e| e.as_ref().map(|e| e.tags.clone()));
+        view! { <Tags tags=tags.unwrap_or_default() /> }
+    };
+    let is_ticked = move || ticked.with(|ticked| ticked.contains(&id));
+    let tick = move |_| {
+        ticked.update(|ticked| {
+            if !ticked.remove(&id) {
+                ticked.insert(id);
+            }
+        });
+    };
+    let tick_label = format!("Choose {} to compare", spec.name);
     Some(view! {
         <tr data-experiment=id>
-            <th scope="row"><A href=format!("/experiments/{id}")>{spec.name.clone()}</A><CommandError command /></th>
+            <td class="tick"><input type="checkbox" aria-label=tick_label prop:checked=is_ticked on:change=tick /></td>
+            <th scope="row"><A href=format!("/experiments/{id}")>{spec.name.clone()}</A><div class="tags">{tags}</div><CommandError command /></th>
             <td><StateBadge state /></td>
             <td><ProgressBar share=progress label="Share of epochs done" /><div class="hint">{remaining}</div></td>
             <td>{spec.network.label()}", "{spec.dataset.label()}</td>

@@ -1,9 +1,13 @@
 //! One page a file.
 
+pub mod compare;
 pub mod datasets;
 pub mod devices;
 pub mod experiment;
 pub mod experiments;
+pub mod findings;
 pub mod new_experiment;
 pub mod not_found;
+pub mod present;
 pub mod run;
+pub mod units;

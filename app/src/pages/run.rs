@@ -9,12 +9,15 @@ use protocol::{EpochMetrics, Event, Measurement, Run, RunState};
 use serde::{Deserialize, Serialize};
 
 use crate::api::{self, Method};
-use crate::components::{AlphaChip, CommandError, Load, ProgressBar, StateBadge, use_command};
+use crate::components::{
+    AlphaChip, Annotated, Annotations, CommandError, Load, ProgressBar, StateBadge, use_command,
+};
 use crate::run_state::{activity, apply, share_done};
 use crate::{format, live};
 
 mod attacks;
 mod figures;
+mod geometry;
 mod record;
 mod result;
 mod robustness;
@@ -151,6 +154,17 @@ fn Report(data: Data) -> impl IntoView {
         format::alpha(spec.alpha),
         spec.seed
     );
+    let annotated = Signal::derive(move || {
+        now.run.with(|run| Annotated {
+            tags: run.tags.clone(),
+            notes: run.notes.clone(),
+        })
+    });
+    let annotate = Callback::new(move |answer: Annotated| {
+        // The page may have been left.
+        now.run
+            .try_update(|run| (run.tags, run.notes) = (answer.tags, answer.notes));
+    });
     view! {
         <Title text=title />
         <nav class="crumbs" aria-label="Breadcrumb">
@@ -163,10 +177,12 @@ fn Report(data: Data) -> impl IntoView {
             <Actions now after=after_command />
         </div>
         <Status now open />
+        <Annotations path=format!("/runs/{id}") now=annotated saved=annotate />
         <result::ResultFacts run=now.run />
         <figures::Figures run=now.run epochs=now.epochs />
         <robustness::Robustness run=now.run measurements=now.measurements />
         <attacks::Attacks run=now.run measurements=now.measurements />
+        <geometry::Geometry run=now.run measurements=now.measurements />
         <robustness::Again run=now.run after=after_evaluation />
         <record::Record now />
     }

@@ -129,10 +129,10 @@ impl ConfigurationField {
                 number: Some(run.experiment_id as f64),
             },
             ConfigurationField::Network => {
-                FieldValue::named(spec.network.to_string(), spec.network.label())
+                FieldValue::word(spec.network.to_string(), spec.network.label())
             }
             ConfigurationField::Dataset => {
-                FieldValue::named(spec.dataset.to_string(), spec.dataset.label())
+                FieldValue::word(spec.dataset.to_string(), spec.dataset.label())
             }
             ConfigurationField::Alpha => {
                 let number = FieldValue::number(spec.alpha);
@@ -144,7 +144,7 @@ impl ConfigurationField {
                 FieldValue { label, ..number }
             }
             ConfigurationField::Seed => FieldValue::number(spec.seed as f64),
-            ConfigurationField::Device => FieldValue::named(&spec.device, &spec.device),
+            ConfigurationField::Device => FieldValue::word(&spec.device, &spec.device),
             ConfigurationField::Epochs => FieldValue::number(training.epochs.into()),
             ConfigurationField::BatchSize => FieldValue::number(training.batch_size.into()),
             ConfigurationField::LearningRate => FieldValue::number(training.learning_rate),
@@ -154,28 +154,28 @@ impl ConfigurationField {
                 let milestones = &training.learning_rate_milestones;
                 let milestones: Vec<String> = milestones.iter().map(u32::to_string).collect();
                 match milestones.is_empty() {
-                    true => FieldValue::named("none", "none"),
-                    false => FieldValue::named(milestones.join(" "), milestones.join(", ")),
+                    true => FieldValue::word("none", "none"),
+                    false => FieldValue::word(milestones.join(" "), milestones.join(", ")),
                 }
             }
             ConfigurationField::LearningRateFactor => {
                 FieldValue::number(training.learning_rate_factor)
             }
             ConfigurationField::Augmentation => {
-                FieldValue::named(training.augmentation.id(), training.augmentation.label())
+                FieldValue::word(training.augmentation.id(), training.augmentation.label())
             }
             ConfigurationField::ValidationImagesPerClass => {
                 FieldValue::number(training.validation_images_per_class.into())
             }
             ConfigurationField::TrainImagesPerClass => match training.train_images_per_class {
                 Some(images) => FieldValue::number(images.into()),
-                None => FieldValue::named("all", "all"),
+                None => FieldValue::word("all", "all"),
             },
             ConfigurationField::Tag => {
                 let tags = tags(run, experiment);
                 match tags.is_empty() {
-                    true => FieldValue::named("", "no tag"),
-                    false => FieldValue::named(tags.join(","), tags.join(", ")),
+                    true => FieldValue::word("", "no tag"),
+                    false => FieldValue::word(tags.join(","), tags.join(", ")),
                 }
             }
         }
@@ -220,7 +220,7 @@ pub struct FieldValue {
 }
 
 impl FieldValue {
-    fn named(text: impl Into<String>, label: impl Into<String>) -> FieldValue {
+    fn word(text: impl Into<String>, label: impl Into<String>) -> FieldValue {
         FieldValue {
             text: text.into(),
             label: label.into(),
@@ -234,6 +234,14 @@ impl FieldValue {
             text: value.to_string(),
             label: value.to_string(),
             number: Some(value),
+        }
+    }
+
+    /// What a person calls it where the field does not stand beside it.
+    pub fn named(&self, field: ConfigurationField) -> String {
+        match (field, self.number) {
+            (ConfigurationField::Experiment, _) | (_, None) => self.label.clone(),
+            (field, Some(_)) => format!("{} {}", field.label().to_lowercase(), self.label),
         }
     }
 
@@ -428,6 +436,8 @@ pub struct Comparison {
     pub untrained: u32,
     /// Of the fields that the runs are grouped by, those in which groups differ, in order.
     pub fields: Vec<ConfigurationField>,
+    /// The fewest of these that tell groups apart, for names: a batch size says nothing that its experiment does not.
+    pub naming: Vec<ConfigurationField>,
     /// What was measured. The first is the one that is tested.
     pub measures: Vec<ComparedMeasure>,
     /// Accuracies under perturbation as they are, or as share of clean.
@@ -664,7 +674,7 @@ mod tests {
     fn values_are_in_order() {
         let number = FieldValue::number;
         assert!(number(2.0).order(&number(10.0)).is_lt());
-        assert!(number(10.0).order(&FieldValue::named("all", "all")).is_lt());
+        assert!(number(10.0).order(&FieldValue::word("all", "all")).is_lt());
         assert_eq!(number(-0.0).text, "0");
     }
 }

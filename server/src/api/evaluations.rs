@@ -10,14 +10,15 @@ use protocol::api::{
     CorruptedSample, CorruptedSamplePage, DatasetStatus, EvaluationQueued, Prediction, SampleFilter,
 };
 use protocol::corruption::SEVERITIES;
-use protocol::evaluation::{CorruptionConditions, UnknownConditions};
+use protocol::evaluation::{CorruptionConditions, CorruptionSpec, UnknownConditions};
+use protocol::layer_measure::{LayerMeasure, LayerProfiles, UnknownLayerMeasure};
 use protocol::measure::{Measure, Scale, Scatter, UnknownMeasure};
 use protocol::{Corruption, Dataset, EvaluationSpec, FieldError, Measurement, Run};
 
 use super::json::{Asked, Body, Id, Named};
 use super::{AppState, Refusal};
 use crate::catalogue::Catalogue;
-use crate::scatter;
+use crate::{layer_values, scatter};
 
 /// What was measured on a run besides its clean result.
 #[utoipa::path(get, path = "/runs/{id}/measurements", params(("id" = i64, Path)), responses((status = 200, body = Vec<Measurement>)))]
@@ -131,6 +132,40 @@ pub(super) fn fits(
             format!("{images}, but the test set has {test_images}; leave it empty for all"),
         ));
     }
+    if let Some(dimensionality) = &spec.dimensionality {
+        let asked = [
+            ("images", dimensionality.images),
+            ("activation_images", dimensionality.activation_images),
+        ];
+        for (field, images) in asked {
+            if let Some(images) = images.filter(|&images| images > test_images) {
+                errors.push(FieldError::new(
+                    format!("evaluation.dimensionality.{field}"),
+                    format!("{images}, but the test set has {test_images}"),
+                ));
+            }
+        }
+        let corruptions = CorruptionSpec {
+            source: dimensionality.source,
+            corruptions: dimensionality.corruptions.clone(),
+            severities: dimensionality.severities.clone(),
+            images: dimensionality.images,
+            corruption_seed: dimensionality.corruption_seed,
+        };
+        if !corruptions.corruptions.is_empty()
+            && let Some(reason) = catalogue.lacks_published(dataset, &corruptions)
+        {
+            errors.push(FieldError::new("evaluation.dimensionality.source", reason));
+        }
+    }
+    if let Some(gradients) = &spec.input_unit_gradients
+        && gradients.images > test_images
+    {
+        errors.push(FieldError::new(
+            "evaluation.input_unit_gradients.images",
+            format!("{}, but the test set has {test_images}", gradients.images),
+        ));
+    }
     errors
 }
 
@@ -138,7 +173,8 @@ pub(super) fn fits(
 #[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ScatterQuery {
-    /// Horizontal: `selectivity`, `test_accuracy` or `corruption:<corruption or all>:<severity or all>`.
+    /// Horizontal: `selectivity`, `test_accuracy`, `corruption:<corruption or all>:<severity or all>`,
+    /// `attack:<attack>` or `layers:<all or early>:<measure of layers>`.
     #[serde(default = "selectivity")]
     x: String,
     /// Vertical, likewise.
@@ -187,7 +223,9 @@ pub(super) async fn scatter_of(
         })?),
     };
     let runs = state.store.runs(id).await?;
-    let measurements = state.store.experiment_measurements(id).await?;
+    let kinds = scatter::kinds(&[x, y]);
+    let ids: Vec<i64> = runs.iter().map(|run| run.id).collect();
+    let measurements = state.store.measurements_of(&ids, &kinds).await?;
     let scatter = tokio::task::spawn_blocking(move || {
         scatter::scatter(
             &runs,
@@ -201,6 +239,50 @@ pub(super) async fn scatter_of(
     })
     .await?;
     Ok(Json(scatter))
+}
+
+/// Which measure of layers is asked for.
+#[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ProfilesQuery {
+    /// `selectivity`, `cv_across_samples`, `cv_across_units`, `gradient_norm`, or
+    /// `dimensionality:<responses or activations>:<90, 95, 99 or participation>:<perturbations>`, for example
+    /// `dimensionality:responses:95:corruption:all:all`.
+    #[serde(default = "layer_selectivity")]
+    measure: String,
+    /// Conditions of dimensionality, for example `generated.0.1000`; those of most runs when absent.
+    #[serde(default)]
+    conditions: String,
+}
+
+fn layer_selectivity() -> String {
+    LayerMeasure::Selectivity.to_string()
+}
+
+/// A measure of every layer of an experiment's trained runs, with means and intervals over seeds by alpha.
+#[utoipa::path(get, path = "/experiments/{id}/layer-profiles", params(("id" = i64, Path), ProfilesQuery), responses((status = 200, body = LayerProfiles)))]
+pub(super) async fn layer_profiles(
+    State(state): State<AppState>,
+    Id(id): Id,
+    Asked(query): Asked<ProfilesQuery>,
+) -> Result<Json<LayerProfiles>, Refusal> {
+    let measure = query
+        .measure
+        .parse()
+        .map_err(|error: UnknownLayerMeasure| {
+            Refusal::new(StatusCode::BAD_REQUEST, error.to_string())
+        })?;
+    let conditions = match query.conditions.as_str() {
+        "" => None,
+        text => Some(parse_conditions(text)?),
+    };
+    let runs = state.store.runs(id).await?;
+    let measurements = state.store.experiment_measurements(id).await?;
+    let profiles = tokio::task::spawn_blocking(move || {
+        layer_values::profiles(&runs, &measurements, measure, conditions)
+    })
+    .await?;
+    Ok(Json(profiles))
 }
 
 fn parse_conditions(text: &str) -> Result<CorruptionConditions, Refusal> {

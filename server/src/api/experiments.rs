@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use protocol::annotation::Annotation;
 use protocol::api::{
     AlphaSummary, Experiment, ExperimentPage, ExperimentSummary, Mean, RunMetrics,
 };
@@ -17,7 +18,7 @@ use crate::store::ExperimentQuery;
 #[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ListQuery {
-    /// Part of the name or the notes.
+    /// Part of the name, the notes, the network, the data set or a tag of the experiment or of a run.
     #[serde(default)]
     search: String,
     /// Only experiments with a run in this state.
@@ -94,6 +95,33 @@ pub(super) async fn read(
     Id(id): Id,
 ) -> Result<Json<Experiment>, Refusal> {
     Ok(Json(state.store.experiment(id).await?))
+}
+
+/// Changes tags and notes; what is absent stays.
+#[utoipa::path(
+    patch,
+    path = "/experiments/{id}",
+    params(("id" = i64, Path)),
+    request_body = Annotation,
+    responses((status = 200, body = Experiment), (status = 422, body = protocol::api::ApiError))
+)]
+pub(super) async fn annotate(
+    State(state): State<AppState>,
+    Id(id): Id,
+    Body(annotation): Body<Annotation>,
+) -> Result<Json<Experiment>, Refusal> {
+    let annotation = checked(annotation)?;
+    state.store.annotate_experiment(id, &annotation).await?;
+    Ok(Json(state.store.experiment(id).await?))
+}
+
+/// An annotation that can be kept, without spaces around its parts.
+pub(super) fn checked(annotation: Annotation) -> Result<Annotation, Refusal> {
+    let annotation = annotation.trimmed();
+    match annotation.validate() {
+        errors if errors.is_empty() => Ok(annotation),
+        errors => Err(Refusal::fields(errors)),
+    }
 }
 
 /// Deletes an experiment with all that it measured; refused while a run is queued or running.

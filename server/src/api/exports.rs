@@ -16,7 +16,8 @@ use super::{AppState, Refusal};
 #[into_params(parameter_in = Query)]
 pub(super) struct TableQuery {
     /// `runs` (one row a run), `epochs` (one row a run and epoch), `units` (one row a run, layer and unit),
-    /// `corruptions` (one row a run, corruption and severity) or `attacks` (one row a run and attack).
+    /// `corruptions` (one row a run, corruption and severity), `attacks` (one row a run and attack), `dimensionality`
+    /// (one row a run, perturbation and layer) or `input_unit_gradients` (one row a run and layer).
     #[serde(default)]
     table: String,
 }
@@ -32,6 +33,9 @@ pub(super) struct Export {
     /// What evaluations measured, by run.
     measurements: Vec<(i64, Measurement)>,
 }
+
+/// Tables that a run has as well as an experiment.
+const OF_RUNS: &str = "units, corruptions, attacks, dimensionality, input_unit_gradients";
 
 type Table = (Vec<&'static str>, Vec<Vec<String>>);
 
@@ -54,10 +58,15 @@ pub(super) async fn experiment_csv(
             &state.store.runs(id).await?,
             &state.store.experiment_measurements(id).await?,
         ),
-        other => {
-            let known = "runs, epochs, units, corruptions, attacks";
-            return Err(unknown_table(other, known));
-        }
+        "dimensionality" => dimensionality_table(
+            &state.store.runs(id).await?,
+            &state.store.experiment_measurements(id).await?,
+        ),
+        "input_unit_gradients" => gradients_table(
+            &state.store.runs(id).await?,
+            &state.store.experiment_measurements(id).await?,
+        ),
+        other => return Err(unknown_table(other, &format!("runs, epochs, {OF_RUNS}"))),
     };
     csv(
         &format!("experiment-{id}-{}.csv", name_of(&query.table, "runs")),
@@ -81,17 +90,17 @@ pub(super) async fn run_csv(
             epochs: state.store.run_metrics(id).await?,
         }]),
         "units" => units_table(&[run]),
-        "corruptions" => {
+        table @ ("corruptions" | "attacks" | "dimensionality" | "input_unit_gradients") => {
             let measured = state.store.measurements(id).await?;
             let measured: Vec<_> = measured.into_iter().map(|one| (id, one)).collect();
-            corruptions_table(&[run], &measured)
+            match table {
+                "corruptions" => corruptions_table(&[run], &measured),
+                "attacks" => attacks_table(&[run], &measured),
+                "dimensionality" => dimensionality_table(&[run], &measured),
+                _ => gradients_table(&[run], &measured),
+            }
         }
-        "attacks" => {
-            let measured = state.store.measurements(id).await?;
-            let measured: Vec<_> = measured.into_iter().map(|one| (id, one)).collect();
-            attacks_table(&[run], &measured)
-        }
-        other => return Err(unknown_table(other, "epochs, units, corruptions, attacks")),
+        other => return Err(unknown_table(other, &format!("epochs, {OF_RUNS}"))),
     };
     csv(
         &format!("run-{id}-{}.csv", name_of(&query.table, "epochs")),
@@ -365,6 +374,103 @@ fn attacks_table(runs: &[Run], measurements: &[(i64, Measurement)]) -> Table {
             measured.clean_accuracy.to_string(),
             optional(measured.share_of_clean()),
         ]);
+    }
+    (header, rows)
+}
+
+fn dimensionality_table(runs: &[Run], measurements: &[(i64, Measurement)]) -> Table {
+    let header = vec![
+        "run",
+        "alpha",
+        "seed",
+        "matrix",
+        "source",
+        "corruption_seed",
+        "images",
+        "perturbation",
+        "layer",
+        "layer_name",
+        "columns",
+        "components_90",
+        "components_95",
+        "components_99",
+        "participation_ratio",
+    ];
+    let mut rows = Vec::new();
+    for (run_id, measurement) in measurements {
+        let Some(measured) = measurement.dimensionality() else {
+            continue; // Of another table.
+        };
+        let Some(run) = runs.iter().find(|run| run.id == *run_id) else {
+            continue; // Queued a moment ago, between the two readings.
+        };
+        for (layer, shape) in run.spec.network.layers().iter().enumerate() {
+            let count = |of: &[u32]| of.get(layer).map_or(String::new(), u32::to_string);
+            rows.push(vec![
+                run_id.to_string(),
+                run.spec.alpha.to_string(),
+                run.spec.seed.to_string(),
+                measured.matrix.id().to_owned(),
+                measured.conditions.source.id().to_owned(),
+                measured.conditions.corruption_seed.to_string(),
+                measured.conditions.images.to_string(),
+                measured.perturbation.to_string(),
+                layer.to_string(),
+                shape.name.clone(),
+                count(&measured.columns),
+                count(&measured.components_90),
+                count(&measured.components_95),
+                count(&measured.components_99),
+                measured
+                    .participation_ratio
+                    .get(layer)
+                    .map_or(String::new(), f64::to_string),
+            ]);
+        }
+    }
+    (header, rows)
+}
+
+fn gradients_table(runs: &[Run], measurements: &[(i64, Measurement)]) -> Table {
+    let header = vec![
+        "run",
+        "alpha",
+        "seed",
+        "images",
+        "layer",
+        "layer_name",
+        "mean_norm",
+        "cv_across_samples",
+        "cv_across_units",
+        "units_without_gradient",
+    ];
+    let optional = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
+    let mut rows = Vec::new();
+    for (run_id, measurement) in measurements {
+        let Some(measured) = measurement.input_unit_gradients() else {
+            continue; // Of another table.
+        };
+        let Some(run) = runs.iter().find(|run| run.id == *run_id) else {
+            continue; // Queued a moment ago, between the two readings.
+        };
+        for (layer, shape) in run.spec.network.layers().iter().enumerate() {
+            let number = |of: &[Option<f64>]| optional(of.get(layer).copied().flatten());
+            rows.push(vec![
+                run_id.to_string(),
+                run.spec.alpha.to_string(),
+                run.spec.seed.to_string(),
+                measured.images.to_string(),
+                layer.to_string(),
+                shape.name.clone(),
+                optional(measured.mean_norm.get(layer).copied()),
+                number(&measured.cv_across_samples),
+                number(&measured.cv_across_units),
+                measured
+                    .units_without_gradient
+                    .get(layer)
+                    .map_or(String::new(), u32::to_string),
+            ]);
+        }
     }
     (header, rows)
 }

@@ -1,6 +1,8 @@
 //! The API under `/api/v1`; one resource a file. [`app`] is the whole of it, as a router that a test can call.
 
 mod adversarial;
+mod claim_figures;
+mod comparisons;
 mod datasets;
 mod devices;
 mod document;
@@ -10,11 +12,14 @@ mod evaluations;
 mod events;
 mod experiments;
 mod exports;
+mod findings;
 mod guard;
 mod health;
 mod json;
 mod options;
+mod report;
 mod runs;
+mod units;
 
 use std::sync::Arc;
 
@@ -32,6 +37,7 @@ use crate::store::Store;
 
 pub use error::Refusal;
 pub use estimates::launchable;
+pub use findings::{KnownFindings, of_experiment as findings_of_experiment};
 pub use guard::{AllowedHosts, guard};
 
 /// What every handler may use.
@@ -47,6 +53,8 @@ pub struct AppState {
     pub catalogue: Catalogue,
     /// Time estimates.
     pub estimator: Arc<Estimator>,
+    /// Findings that were made.
+    pub findings: KnownFindings,
 }
 
 /// The largest request body: a spec is a few kilobytes.
@@ -81,16 +89,21 @@ pub fn app(state: AppState) -> Router {
                 .routes(routes!(datasets::fetch))
                 .routes(routes!(estimates::estimate))
                 .routes(routes!(experiments::list, experiments::create))
-                .routes(routes!(experiments::read, experiments::delete))
+                .routes(routes!(
+                    experiments::read,
+                    experiments::annotate,
+                    experiments::delete
+                ))
                 .routes(routes!(experiments::cancel))
                 .routes(routes!(experiments::resume))
                 .routes(routes!(experiments::runs))
                 .routes(routes!(experiments::metrics))
                 .routes(routes!(experiments::summary))
+                .routes(routes!(findings::findings))
                 .routes(routes!(exports::experiment_csv))
                 .routes(routes!(exports::experiment_json))
                 .routes(routes!(experiments::resume_all))
-                .routes(routes!(runs::read))
+                .routes(routes!(runs::read, runs::annotate))
                 .routes(routes!(runs::metrics))
                 .routes(routes!(runs::log))
                 .routes(routes!(runs::artifacts))
@@ -102,10 +115,19 @@ pub fn app(state: AppState) -> Router {
                 .routes(routes!(evaluations::evaluate_run))
                 .routes(routes!(evaluations::evaluate_experiment))
                 .routes(routes!(evaluations::scatter_of))
+                .routes(routes!(evaluations::layer_profiles))
+                .routes(routes!(claim_figures::figures))
+                .routes(routes!(report::report))
                 .routes(routes!(evaluations::samples))
                 .routes(routes!(evaluations::corrupted_image))
                 .routes(routes!(adversarial::samples))
                 .routes(routes!(adversarial::image))
+                .routes(routes!(units::table))
+                .routes(routes!(units::detail))
+                .routes(routes!(units::gradient_image))
+                .routes(routes!(units::gradients))
+                .routes(routes!(units::over_training))
+                .routes(routes!(comparisons::comparison))
                 .routes(routes!(events::events)),
         )
         .split_for_parts();

@@ -5,15 +5,16 @@ use axum::body::Body as ResponseBody;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
+use protocol::annotation::Annotation;
 use protocol::api::{Artifact, LogLine};
 use protocol::{EpochMetrics, Run};
 use tokio::io::AsyncReadExt;
 
-use super::json::{Id, Named};
+use super::json::{Body, Id, Named};
 use super::{AppState, Refusal};
 
-/// The files that a run may leave, with what they are. Nothing else of its folder is served.
-const ARTIFACTS: [(&str, &str); 4] = [
+/// The files that a run may leave, with what they are. Besides them only the measurements in [`FOLDERS`] are served.
+const ARTIFACTS: [(&str, &str); 5] = [
     (
         engine::train::WEIGHTS_FILE,
         "weights of the best epoch, with PyTorch's names",
@@ -22,6 +23,10 @@ const ARTIFACTS: [(&str, &str); 4] = [
         engine::train::RESULT_FILE,
         "the result, with every unit's selectivity",
     ),
+    (
+        engine::unit_selectivity::FILE,
+        "every unit's selectivity after each epoch, on the validation images",
+    ),
     ("worker.log", "what the worker wrote to standard error"),
     (
         "checkpoint.safetensors",
@@ -29,9 +34,85 @@ const ARTIFACTS: [(&str, &str); 4] = [
     ),
 ];
 
+/// Folders of measurements, `<folder>/<conditions>/<file>.safetensors`, with what such a file holds.
+const FOLDERS: [(&str, &str); 4] = [
+    ("corruptions", "predictions on corrupted images"),
+    ("attacks", "predictions on, or images of, attacks"),
+    (
+        "dimensionality",
+        "eigenvalues, and units' mean responses to classes",
+    ),
+    (
+        "input_unit_gradients",
+        "norms of each unit's gradient for each image, and its mean gradient",
+    ),
+];
+
+/// What a file of a run's folder is, if it may be served: `name` is its path there, with `/`.
+fn description(name: &str) -> Option<&'static str> {
+    let known = ARTIFACTS.iter().find(|(known, _)| *known == name);
+    let parts: Vec<&str> = name.split('/').collect();
+    let plain = |part: &str| {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "._-=".contains(c);
+        !part.starts_with('.') && part.chars().all(allowed)
+    };
+    let measured = || match parts[..] {
+        [folder, conditions, file]
+            if plain(conditions) && plain(file) && file.ends_with(".safetensors") =>
+        {
+            FOLDERS.iter().find(|(known, _)| *known == folder)
+        }
+        _ => None,
+    };
+    known.or_else(measured).map(|(_, description)| *description)
+}
+
+/// Every file of a run's folder that may be served, by its path there.
+fn files(run: &std::path::Path) -> Vec<String> {
+    let names = |folder: &std::path::Path| -> Vec<String> {
+        let mut names: Vec<String> = std::fs::read_dir(folder)
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .collect();
+        names.sort();
+        names
+    };
+    let mut files: Vec<String> = ARTIFACTS.iter().map(|(name, _)| (*name).into()).collect();
+    for (folder, _) in FOLDERS {
+        for conditions in names(&run.join(folder)) {
+            for file in names(&run.join(folder).join(&conditions)) {
+                files.push(format!("{folder}/{conditions}/{file}"));
+            }
+        }
+    }
+    files.retain(|name| description(name).is_some() && run.join(name).is_file());
+    files
+}
+
 /// One run, its result with every unit.
 #[utoipa::path(get, path = "/runs/{id}", params(("id" = i64, Path)), responses((status = 200, body = Run)))]
 pub(super) async fn read(State(state): State<AppState>, Id(id): Id) -> Result<Json<Run>, Refusal> {
+    Ok(Json(
+        state.scheduler.with_progress(state.store.run(id).await?),
+    ))
+}
+
+/// Changes tags and notes; what is absent stays.
+#[utoipa::path(
+    patch,
+    path = "/runs/{id}",
+    params(("id" = i64, Path)),
+    request_body = Annotation,
+    responses((status = 200, body = Run), (status = 422, body = protocol::api::ApiError))
+)]
+pub(super) async fn annotate(
+    State(state): State<AppState>,
+    Id(id): Id,
+    Body(annotation): Body<Annotation>,
+) -> Result<Json<Run>, Refusal> {
+    let annotation = super::experiments::checked(annotation)?;
+    state.store.annotate_run(id, &annotation).await?;
     Ok(Json(
         state.scheduler.with_progress(state.store.run(id).await?),
     ))
@@ -62,24 +143,28 @@ pub(super) async fn artifacts(
     Id(id): Id,
 ) -> Result<Json<Vec<Artifact>>, Refusal> {
     state.store.run(id).await?;
-    let mut artifacts = Vec::new();
-    for (name, description) in ARTIFACTS {
-        if let Ok(file) = tokio::fs::metadata(state.directory.run(id).join(name)).await {
-            artifacts.push(Artifact {
-                name: name.into(),
-                description: description.into(),
-                bytes: file.len(),
-                url: format!("/api/v1/runs/{id}/artifacts/{name}"),
-            });
-        }
-    }
+    let directory = state.directory.run(id);
+    let artifacts = tokio::task::spawn_blocking(move || {
+        files(&directory)
+            .into_iter()
+            .filter_map(|name| {
+                Some(Artifact {
+                    description: description(&name)?.into(),
+                    bytes: std::fs::metadata(directory.join(&name)).ok()?.len(),
+                    url: format!("/api/v1/runs/{id}/artifacts/{name}"),
+                    name,
+                })
+            })
+            .collect()
+    })
+    .await?;
     Ok(Json(artifacts))
 }
 
 /// One of a run's files.
 #[utoipa::path(
     get,
-    path = "/runs/{id}/artifacts/{name}",
+    path = "/runs/{id}/artifacts/{*name}",
     params(("id" = i64, Path), ("name" = String, Path)),
     responses((status = 200, content_type = "application/octet-stream", body = Vec<u8>))
 )]
@@ -88,7 +173,7 @@ pub(super) async fn artifact(
     Named((id, name)): Named<(i64, String)>,
 ) -> Result<impl IntoResponse, Refusal> {
     let missing = || Refusal::not_found(format!("run {id} has no file `{name}`"));
-    if !ARTIFACTS.iter().any(|(known, _)| *known == name) {
+    if description(&name).is_none() {
         return Err(missing());
     }
     let file = tokio::fs::File::open(state.directory.run(id).join(&name))
@@ -107,7 +192,8 @@ pub(super) async fn artifact(
             Err(error) => Some((Err(error), file)),
         }
     });
-    let disposition = format!("attachment; filename=\"run-{id}-{name}\"");
+    let file_name = name.replace('/', "-");
+    let disposition = format!("attachment; filename=\"run-{id}-{file_name}\"");
     Ok((
         StatusCode::OK,
         [
@@ -145,4 +231,30 @@ pub(super) async fn resume(
     }
     state.scheduler.wake();
     read(State(state), Id(id)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::description;
+
+    /// Breaks when a file outside the measurements, or outside the run's folder, would be served.
+    #[test]
+    fn only_measurements_are_served() {
+        assert!(description("weights.safetensors").is_some());
+        assert!(description("dimensionality/generated.0.200/clean.safetensors").is_some());
+        assert!(description("input_unit_gradients/64/stage1.block1.relu1.safetensors").is_some());
+        for refused in [
+            "",
+            "secret",
+            "../store.sqlite",
+            "dimensionality/../weights.safetensors",
+            "dimensionality/../../x.safetensors",
+            "dimensionality/a/b",
+            "dimensionality/a/.safetensors",
+            "other/a/b.safetensors",
+            "dimensionality/a\\b/c.safetensors",
+        ] {
+            assert!(description(refused).is_none(), "{refused}");
+        }
+    }
 }

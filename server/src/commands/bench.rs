@@ -5,12 +5,14 @@
 //! both; a row gives the median of the rounds with the smallest and the largest.
 
 mod corruptions;
+mod findings;
+mod gradients;
 
 use std::error::Error;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use engine::calibrate::{Calibration, CalibrationSpec, measure};
+use engine::calibrate::{Calibration, CalibrationSpec, measure, measure_attack};
 use protocol::Network;
 
 const PYTORCH: &str = include_str!("bench_pytorch.py");
@@ -35,6 +37,9 @@ pub struct Arguments {
     /// Times each figure is taken.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
+    /// Measure nothing but how fast findings are made.
+    #[arg(long)]
+    findings_only: bool,
     /// Seconds each figure is measured for, after one step to warm up.
     #[arg(long, default_value_t = 4.0)]
     seconds: f64,
@@ -49,6 +54,9 @@ impl Arguments {
     /// # Errors
     /// When the device is not there.
     pub fn run(mut self) -> Result<(), Box<dyn Error>> {
+        if self.findings_only {
+            return findings::print();
+        }
         let began = std::time::Instant::now();
         if self.device == "wgpu" {
             let devices = engine::devices::list();
@@ -103,6 +111,7 @@ impl Arguments {
                 Row::new("training"),
                 Row::new("training, alpha 1"),
                 Row::new("inference"),
+                Row::new("PGD, images x steps"),
             ];
             for _ in 0..self.rounds {
                 for (index, alpha) in [0.0, 1.0].into_iter().enumerate() {
@@ -119,10 +128,13 @@ impl Arguments {
                     let ours = measure(&spec)?;
                     rows[index].ours.push(ours.train_images_per_second);
                     rows[2].ours.push(ours.inference_images_per_second);
+                    rows[3].ours.push(measure_attack(&spec)?);
                     if pytorch.is_some() {
                         let theirs = measure_pytorch(&self.python, &spec)?;
-                        rows[index].theirs.push(theirs.train_images_per_second);
-                        rows[2].theirs.push(theirs.inference_images_per_second);
+                        let both = &theirs.calibration;
+                        rows[index].theirs.push(both.train_images_per_second);
+                        rows[2].theirs.push(both.inference_images_per_second);
+                        rows[3].theirs.push(theirs.attack_images_per_second);
                     }
                 }
             }
@@ -135,6 +147,8 @@ impl Arguments {
             std::io::stdout().flush()?;
         }
         corruptions::print(&self.device, self.rounds)?;
+        gradients::print(&self.device, self.rounds)?;
+        findings::print()?;
         if !left_out.is_empty() {
             println!(
                 "\nleft out after {} minutes (--minutes): {}",
@@ -233,7 +247,15 @@ fn pytorch_version(python: &str) -> Option<String> {
     output.status.success().then(|| version.trim().to_owned())
 }
 
-fn measure_pytorch(python: &str, spec: &CalibrationSpec) -> Result<Calibration, Box<dyn Error>> {
+/// What the PyTorch side says.
+#[derive(serde::Deserialize)]
+struct PyTorch {
+    #[serde(flatten)]
+    calibration: Calibration,
+    attack_images_per_second: f64,
+}
+
+fn measure_pytorch(python: &str, spec: &CalibrationSpec) -> Result<PyTorch, Box<dyn Error>> {
     let output = Command::new(python)
         .args(["-c", PYTORCH, &serde_json::to_string(spec)?])
         .stderr(Stdio::inherit())

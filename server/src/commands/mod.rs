@@ -6,6 +6,7 @@ pub mod calibrate;
 pub mod corrupt;
 pub mod data;
 pub mod devices;
+pub mod report;
 pub mod run;
 pub mod serve;
 pub mod worker;

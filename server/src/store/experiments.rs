@@ -5,13 +5,16 @@ use protocol::{EpochMetrics, ExperimentSpec, RunState};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
+use super::annotations::TAGS_OF_EXPERIMENT;
 use super::{Store, StoreError};
 use crate::clock::now;
+
+const COLUMNS: &str = "id, spec, notes, created_at";
 
 /// Which experiments are asked for.
 #[derive(Debug, Clone, Default)]
 pub struct ExperimentQuery {
-    /// Part of the name or the notes; everything when empty.
+    /// Part of the name, the notes, the network, the data set or a tag of it or of a run; everything when empty.
     pub search: String,
     /// Only experiments that have a run in this state.
     pub state: Option<RunState>,
@@ -63,11 +66,13 @@ impl Store {
     /// # Errors
     /// When there is none of this number.
     pub async fn experiment(&self, id: i64) -> Result<Experiment, StoreError> {
-        let row = sqlx::query("SELECT id, spec, created_at FROM experiments WHERE id = ?")
-            .bind(id)
-            .fetch_optional(&self.pool)
-            .await?
-            .ok_or(StoreError::NoExperiment(id))?;
+        let row = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "SELECT {COLUMNS}, {TAGS_OF_EXPERIMENT} FROM experiments WHERE id = ?"
+        )))
+        .bind(id)
+        .fetch_optional(&self.pool)
+        .await?
+        .ok_or(StoreError::NoExperiment(id))?;
         self.with_counts(&row).await
     }
 
@@ -76,7 +81,11 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn experiments(&self, query: &ExperimentQuery) -> Result<ExperimentPage, StoreError> {
-        const MATCH: &str = "(?1 = '' OR instr(lower(name || char(10) || notes), lower(?1)) > 0)
+        const MATCH: &str = "(?1 = ''
+                 OR instr(lower(concat_ws(char(10), name, notes, spec ->> 'network', spec ->> 'dataset')), lower(?1)) > 0
+                 OR EXISTS (SELECT 1 FROM tags WHERE experiment_id = experiments.id AND instr(lower(tag), lower(?1)) > 0)
+                 OR EXISTS (SELECT 1 FROM runs JOIN tags ON tags.run_id = runs.id
+                     WHERE runs.experiment_id = experiments.id AND instr(lower(tag), lower(?1)) > 0))
              AND (?2 IS NULL OR EXISTS (SELECT 1 FROM runs WHERE experiment_id = experiments.id AND state = ?2))";
         let state = query.state.map(RunState::id);
         let total: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
@@ -88,7 +97,7 @@ impl Store {
         .await?;
         let page_size = query.page_size.max(1);
         let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
-            "SELECT id, spec, created_at FROM experiments WHERE {MATCH} ORDER BY id DESC LIMIT ?3 OFFSET ?4"
+            "SELECT {COLUMNS}, {TAGS_OF_EXPERIMENT} FROM experiments WHERE {MATCH} ORDER BY id DESC LIMIT ?3 OFFSET ?4"
         )))
         .bind(query.search.trim())
         .bind(state)
@@ -168,6 +177,8 @@ impl Store {
         Ok(Experiment {
             id,
             spec: serde_json::from_str(row.try_get("spec")?)?,
+            tags: serde_json::from_str(row.try_get("tags")?)?,
+            notes: row.try_get("notes")?,
             created_at: row.try_get("created_at")?,
             runs,
             progress: done as f64 / epochs.max(1) as f64,

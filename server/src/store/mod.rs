@@ -4,9 +4,12 @@
 //! acknowledged survives a kill or a power cut. Every change of a run's state happens in
 //! [`Store::record`] or beside it in `runs.rs`, in one transaction with the event that caused it.
 
+mod annotations;
 mod calibrations;
+mod comparison;
 mod events;
 mod experiments;
+mod findings;
 mod measurements;
 mod runs;
 
@@ -18,14 +21,25 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 pub use experiments::ExperimentQuery;
+pub use findings::{FindingsVersion, TrainedRun};
 
 /// The migrations, in order; a new one is one line.
-const MIGRATIONS: [(i64, &str, &str); 2] = [
+const MIGRATIONS: [(i64, &str, &str); 4] = [
     (1, "store", include_str!("../../migrations/0001_store.sql")),
     (
         2,
         "evaluations",
         include_str!("../../migrations/0002_evaluations.sql"),
+    ),
+    (
+        3,
+        "tags and notes",
+        include_str!("../../migrations/0003_tags_and_notes.sql"),
+    ),
+    (
+        4,
+        "short measurements",
+        include_str!("../../migrations/0004_short_measurements.sql"),
     ),
 ];
 

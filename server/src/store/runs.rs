@@ -4,10 +4,11 @@ use protocol::{Event, Run, RunState};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
+use super::annotations::TAGS_OF_RUN;
 use super::{Store, StoreError};
 use crate::clock::now;
 
-const COLUMNS: &str = "id, experiment_id, spec, state, reason, queued_at, started_at, ended_at, started, epochs_done, later_evaluations,
+pub(super) const COLUMNS: &str = "id, experiment_id, spec, state, reason, queued_at, started_at, ended_at, started, epochs_done, later_evaluations, notes,
     (SELECT metrics FROM epochs WHERE run_id = runs.id ORDER BY epoch DESC LIMIT 1) AS latest_epoch";
 
 impl Store {
@@ -17,7 +18,7 @@ impl Store {
     /// When there is none of this number.
     pub async fn run(&self, id: i64) -> Result<Run, StoreError> {
         let row = sqlx::query(sqlx::AssertSqlSafe(format!(
-            "SELECT {COLUMNS}, result_with_units AS result FROM runs WHERE id = ?"
+            "SELECT {COLUMNS}, {TAGS_OF_RUN}, result_with_units AS result FROM runs WHERE id = ?"
         )))
         .bind(id)
         .fetch_optional(&self.pool)
@@ -33,7 +34,7 @@ impl Store {
     pub async fn runs(&self, experiment_id: i64) -> Result<Vec<Run>, StoreError> {
         self.must_exist(experiment_id).await?;
         let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
-            "SELECT {COLUMNS}, result FROM runs WHERE experiment_id = ? ORDER BY id"
+            "SELECT {COLUMNS}, {TAGS_OF_RUN}, result FROM runs WHERE experiment_id = ? ORDER BY id"
         )))
         .bind(experiment_id)
         .fetch_all(&self.pool)
@@ -51,7 +52,7 @@ impl Store {
     ) -> Result<Vec<Run>, StoreError> {
         self.must_exist(experiment_id).await?;
         let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
-            "SELECT {COLUMNS}, result_with_units AS result FROM runs
+            "SELECT {COLUMNS}, {TAGS_OF_RUN}, result_with_units AS result FROM runs
              WHERE experiment_id = ? AND result IS NOT NULL ORDER BY id"
         )))
         .bind(experiment_id)
@@ -257,7 +258,7 @@ pub(super) async fn apply(
     Ok(changed.rows_affected() > 0)
 }
 
-fn read_run(row: &SqliteRow) -> Result<Run, StoreError> {
+pub(super) fn read_run(row: &SqliteRow) -> Result<Run, StoreError> {
     fn json<T: serde::de::DeserializeOwned>(text: Option<&str>) -> Result<Option<T>, StoreError> {
         Ok(text.map(serde_json::from_str).transpose()?)
     }
@@ -277,6 +278,8 @@ fn read_run(row: &SqliteRow) -> Result<Run, StoreError> {
         latest_epoch: json(row.try_get("latest_epoch")?)?,
         progress: None,
         later_evaluations: serde_json::from_str(row.try_get("later_evaluations")?)?,
+        tags: serde_json::from_str(row.try_get("tags")?)?,
+        notes: row.try_get("notes")?,
         result: json(row.try_get("result")?)?,
     })
 }

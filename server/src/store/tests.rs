@@ -1,3 +1,4 @@
+use protocol::annotation::Annotation;
 use protocol::preset::presets;
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
@@ -68,4 +69,67 @@ async fn a_store_of_the_first_version_keeps_everything() {
     store.requeue(&[]).await.unwrap();
     let orphan = sqlx::query("INSERT INTO epochs (run_id, epoch, metrics) VALUES (99, 1, '{}')");
     assert!(orphan.execute(&store.pool).await.is_err());
+}
+
+/// Breaks when a store of before tags and notes cannot be opened, loses its notes, or does not take new ones.
+#[tokio::test]
+async fn a_store_of_the_second_version_takes_tags_and_notes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lab.sqlite");
+    let options = SqliteConnectOptions::new()
+        .filename(&path)
+        .create_if_missing(true);
+    let pool = SqlitePoolOptions::new()
+        .max_connections(1)
+        .connect_with(options)
+        .await
+        .unwrap();
+    super::migrate(&pool, &MIGRATIONS[..2]).await.unwrap();
+    let mut spec = presets().remove(0).spec;
+    spec.notes = "why".into();
+    sqlx::query(
+        "INSERT INTO experiments (name, notes, spec, created_at) VALUES ('old', 'why', ?, 1)",
+    )
+    .bind(serde_json::to_string(&spec).unwrap())
+    .execute(&pool)
+    .await
+    .unwrap();
+    sqlx::query(
+        "INSERT INTO runs (experiment_id, alpha, seed, device, epochs, spec, state, queued_at)
+         VALUES (1, 0, 0, 'cpu', 8, ?, 'cancelled', 1)",
+    )
+    .bind(serde_json::to_string(&spec.runs()[0]).unwrap())
+    .execute(&pool)
+    .await
+    .unwrap();
+    pool.close().await;
+
+    let store = Store::open(&path).await.unwrap();
+    let experiment = store.experiment(1).await.unwrap();
+    assert_eq!(
+        (experiment.notes.as_str(), experiment.tags.len()),
+        ("why", 0)
+    );
+    let run = store.run(1).await.unwrap();
+    assert_eq!((run.notes.as_str(), run.tags.len()), ("", 0));
+    let annotation = Annotation {
+        tags: Some(vec!["b".into(), "a".into()]),
+        notes: Some("because".into()),
+    };
+    store.annotate_experiment(1, &annotation).await.unwrap();
+    store.annotate_run(1, &annotation).await.unwrap();
+    let experiment = store.experiment(1).await.unwrap();
+    assert_eq!(
+        (experiment.notes.as_str(), experiment.spec.notes.as_str()),
+        ("because", "why")
+    );
+    assert_eq!(experiment.tags, ["b", "a"], "in the order given");
+    assert_eq!(store.runs(1).await.unwrap()[0].tags, ["b", "a"]);
+    // Deleted with what they are on.
+    store.delete_experiment(1).await.unwrap();
+    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM tags")
+        .fetch_one(&store.pool)
+        .await
+        .unwrap();
+    assert_eq!(left, 0);
 }

@@ -10,13 +10,13 @@ use crate::common::{Lab, corruptions, small};
 
 fn attacks(attacks: Vec<Attack>) -> EvaluationSpec {
     EvaluationSpec {
-        corruptions: None,
         attacks: Some(AttackSpec {
             attacks,
             images: Some(20),
             attack_seed: 0,
             check_masking: true,
         }),
+        ..EvaluationSpec::default()
     }
 }
 

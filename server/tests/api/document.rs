@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::common::Lab;
 
 /// Every route of the API; a new one is added here by whoever adds it.
-const ROUTES: [(&str, &str); 39] = [
+const ROUTES: [(&str, &str); 51] = [
     ("get", "/health"),
     ("get", "/devices"),
     ("get", "/options"),
@@ -20,6 +20,7 @@ const ROUTES: [(&str, &str); 39] = [
     ("post", "/experiments"),
     ("get", "/experiments"),
     ("get", "/experiments/{id}"),
+    ("patch", "/experiments/{id}"),
     ("delete", "/experiments/{id}"),
     ("post", "/experiments/{id}/cancel"),
     ("post", "/experiments/{id}/resume"),
@@ -28,10 +29,15 @@ const ROUTES: [(&str, &str); 39] = [
     ("get", "/experiments/{id}/summary"),
     ("post", "/experiments/{id}/evaluate"),
     ("get", "/experiments/{id}/scatter"),
+    ("get", "/experiments/{id}/layer-profiles"),
+    ("get", "/experiments/{id}/claim-figures"),
+    ("get", "/experiments/{id}/findings"),
+    ("get", "/experiments/{id}/report.html"),
     ("get", "/experiments/{id}/export.csv"),
     ("get", "/experiments/{id}/export.json"),
     ("post", "/resume"),
     ("get", "/runs/{id}"),
+    ("patch", "/runs/{id}"),
     ("get", "/runs/{id}/metrics"),
     ("get", "/runs/{id}/log"),
     ("get", "/runs/{id}/artifacts"),
@@ -48,6 +54,12 @@ const ROUTES: [(&str, &str); 39] = [
     ("post", "/runs/{id}/evaluate"),
     ("post", "/runs/{id}/cancel"),
     ("post", "/runs/{id}/resume"),
+    ("get", "/runs/{id}/units"),
+    ("get", "/runs/{id}/units/{layer}/{unit}"),
+    ("get", "/runs/{id}/units/{layer}/{unit}/gradient.png"),
+    ("get", "/runs/{id}/unit-gradients"),
+    ("get", "/runs/{id}/selectivity-over-training"),
+    ("get", "/compare"),
     ("get", "/events"),
 ];
 

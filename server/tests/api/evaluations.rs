@@ -22,7 +22,7 @@ fn only(corruption: Corruption, severities: &[u8], images: u32) -> EvaluationSpe
             severities: severities.to_vec(),
             ..CorruptionSpec::everything(Some(images))
         }),
-        attacks: None,
+        ..EvaluationSpec::default()
     }
 }
 

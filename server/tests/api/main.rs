@@ -3,12 +3,17 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod annotations;
 mod attacks;
+mod comparisons;
 mod datasets;
 mod document;
 mod evaluations;
 mod events;
 mod experiments;
 mod exports;
+mod findings;
+mod geometry;
 mod guard;
 mod refusals;
+mod report;

@@ -64,6 +64,7 @@ impl Lab {
             catalogue: Catalogue::new(directory.clone(), executable()),
             directory,
             estimator: Arc::new(Estimator::new(executable())),
+            findings: Default::default(),
         };
         Lab {
             router: app(state.clone()),
@@ -230,6 +231,6 @@ pub fn endless(alphas: &[f64]) -> ExperimentSpec {
 pub fn corruptions(images: u32) -> EvaluationSpec {
     EvaluationSpec {
         corruptions: Some(CorruptionSpec::everything(Some(images))),
-        attacks: None,
+        ..EvaluationSpec::default()
     }
 }

@@ -5,7 +5,7 @@ use leptos_router::NavigateOptions;
 use leptos_router::hooks::query_signal_with_options;
 
 use super::Now;
-use super::measures::{MeasuresFigure, Selection, View};
+use super::measures::{MeasuresFigure, Selection, VIEWS, View};
 use crate::figure::training_curves::Quantity;
 use crate::figure::{
     Figure, accuracy_selectivity, alpha_selectivity, layer_profile, training_curves,
@@ -14,7 +14,7 @@ use crate::format;
 
 /// The figures, side by side where there is room.
 #[component]
-pub fn Figures(now: Now, selections: [Memo<Selection>; 3]) -> impl IntoView {
+pub fn Figures(now: Now, selections: [Memo<Selection>; VIEWS]) -> impl IntoView {
     let Now {
         experiment,
         runs,
@@ -118,8 +118,8 @@ pub fn Figures(now: Now, selections: [Memo<Selection>; 3]) -> impl IntoView {
                 question="Where in the network is selectivity?"
                 subtitle=Signal::derive(move || format!("Mean selectivity of a layer's units, 0 to 1{}; {}. Bands: 95 % intervals.", test_set(), layers_n()))
                 waiting
-                table=Signal::derive(move || summary.with(layer_profile::table))
-                plot=move |theme| summary.with(|summary| layer_profile::plot(summary, theme))
+                table=Signal::derive(move || summary.with(|summary| layer_profile::table(&summary.into())))
+                plot=move |theme| summary.with(|summary| layer_profile::plot(&summary.into(), theme))
             />
         </div>
         <p class="hint">"Intervals: "{interval}"."</p>

@@ -1,6 +1,8 @@
 //! What class selectivity does to robustness, average-case and worst-case, what one costs of the other, and
 //! tests of more.
 
+use std::future::Future;
+
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{query_signal_with_options, use_query_map};
@@ -9,9 +11,11 @@ use protocol::api::ApiError;
 use protocol::attack::{Attack, AttackConditions};
 use protocol::corruption::SEVERITIES;
 use protocol::evaluation::CorruptionConditions;
+use protocol::layer_measure::{LayerMeasure, LayerRange, Perturbations};
 use protocol::measure::{Measure, Scale, Scatter};
 
 use super::Now;
+use super::geometry::GeometryControls;
 use crate::api;
 use crate::attacks::{
     attack_choices, closest, conditions_choices as attack_conditions_choices, default_attack,
@@ -21,7 +25,7 @@ use crate::corruptions::{FAMILIES, conditions_choices, of_family, scale_choices,
 use crate::figure::{Figure, measures};
 
 /// What a select holds where the mean over all is shown, or no conditions were chosen.
-const ALL: &str = "all";
+pub(super) const ALL: &str = "all";
 
 /// Which measures are set against each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,23 +36,59 @@ pub enum View {
     Corruptions,
     /// Selectivity against worst-case robustness.
     Attacks,
+    /// Selectivity against dimensionality.
+    Geometry,
+    /// Selectivity against the variability of input-unit gradients.
+    Gradients,
+    /// Geometry against robustness.
+    GeometryRobustness,
 }
 
+/// How many views there are.
+pub const VIEWS: usize = View::ALL.len();
+
 /// The names of what can be chosen: in the page's address, and of the elements.
-struct Keys {
+pub(super) struct Keys {
     corruption: &'static str,
     severity: &'static str,
     attack: &'static str,
     scale: &'static str,
     conditions: &'static str,
     attack_conditions: &'static str,
+    /// The measure of layers.
+    pub geometry: &'static str,
+    /// Of which layers.
+    pub range: &'static str,
+    /// An accuracy under perturbation.
+    pub robustness: &'static str,
+}
+
+impl Keys {
+    const NONE: Keys = Keys {
+        corruption: "",
+        severity: "",
+        attack: "",
+        scale: "",
+        conditions: "",
+        attack_conditions: "",
+        geometry: "",
+        range: "",
+        robustness: "",
+    };
 }
 
 impl View {
     /// Every view, in the order of [`Now`]'s answers.
-    pub const ALL: [View; 3] = [View::TradeOff, View::Corruptions, View::Attacks];
+    pub const ALL: [View; 6] = [
+        View::TradeOff,
+        View::Corruptions,
+        View::Attacks,
+        View::Geometry,
+        View::Gradients,
+        View::GeometryRobustness,
+    ];
 
-    fn keys(self) -> Keys {
+    pub(super) fn keys(self) -> Keys {
         match self {
             View::TradeOff => Keys {
                 corruption: "trade-corruption",
@@ -57,32 +97,77 @@ impl View {
                 scale: "trade-scale",
                 conditions: "trade-conditions",
                 attack_conditions: "trade-attack-conditions",
+                ..Keys::NONE
             },
             View::Corruptions => Keys {
                 corruption: "corruption",
                 severity: "severity",
-                attack: "",
                 scale: "scale",
                 conditions: "conditions",
-                attack_conditions: "",
+                ..Keys::NONE
             },
             View::Attacks => Keys {
-                corruption: "",
-                severity: "",
                 attack: "attack",
                 scale: "attack-scale",
-                conditions: "",
                 attack_conditions: "attack-conditions",
+                ..Keys::NONE
+            },
+            View::Geometry => Keys {
+                geometry: "geometry-measure",
+                range: "geometry-layers",
+                ..Keys::NONE
+            },
+            View::Gradients => Keys {
+                geometry: "gradient-measure",
+                range: "gradient-layers",
+                ..Keys::NONE
+            },
+            View::GeometryRobustness => Keys {
+                scale: "geometry-robustness-scale",
+                geometry: "geometry-robustness-measure",
+                range: "geometry-robustness-layers",
+                robustness: "geometry-robustness-against",
+                ..Keys::NONE
             },
         }
     }
 
     fn has_corruption(self) -> bool {
-        self != View::Attacks
+        matches!(self, View::TradeOff | View::Corruptions)
     }
 
     fn has_attack(self) -> bool {
-        self != View::Corruptions
+        matches!(self, View::TradeOff | View::Attacks)
+    }
+
+    /// Whether it is of a measure of layers.
+    pub(super) fn has_geometry(self) -> bool {
+        self.default_geometry().is_some()
+    }
+
+    /// Whether an accuracy under perturbation is shown.
+    fn has_robustness(self) -> bool {
+        !matches!(self, View::Geometry | View::Gradients)
+    }
+
+    /// The measure of layers that is shown unless another one is chosen.
+    fn default_geometry(self) -> Option<LayerMeasure> {
+        match self {
+            View::TradeOff | View::Corruptions | View::Attacks => None,
+            View::Geometry | View::GeometryRobustness => {
+                Some(LayerMeasure::dimensionality(Perturbations::Clean))
+            }
+            View::Gradients => Some(LayerMeasure::CvAcrossSamples),
+        }
+    }
+
+    /// The layers that are shown unless others are chosen: the source speaks of the dimensionality of early
+    /// ones, and of gradients in all.
+    fn default_range(self) -> LayerRange {
+        match self {
+            View::Gradients => LayerRange::All,
+            _ => LayerRange::Early,
+        }
     }
 
     fn id(self) -> &'static str {
@@ -90,6 +175,9 @@ impl View {
             View::TradeOff => "figure-trade-off",
             View::Corruptions => "figure-corruption-selectivity",
             View::Attacks => "figure-attack-selectivity",
+            View::Geometry => "figure-geometry-selectivity",
+            View::Gradients => "figure-gradient-selectivity",
+            View::GeometryRobustness => "figure-geometry-robustness",
         }
     }
 
@@ -98,6 +186,9 @@ impl View {
             View::TradeOff => "Does average-case robustness cost worst-case robustness?",
             View::Corruptions => "Does selectivity cost average-case robustness?",
             View::Attacks => "Does selectivity buy worst-case robustness?",
+            View::Geometry => "Does selectivity shrink early layers?",
+            View::Gradients => "Do the gradients of selective networks vary more?",
+            View::GeometryRobustness => "Does geometry explain robustness?",
         }
     }
 
@@ -111,6 +202,15 @@ impl View {
             }
             View::Attacks => {
                 "No trained run was tested with this. Attacks follow training where the experiment asks for them, or “Evaluate all trained runs again” below."
+            }
+            View::Geometry => {
+                "No trained run has this. Dimensionality is measured after training where the experiment asks for it, or with “Evaluate all trained runs again” below."
+            }
+            View::Gradients => {
+                "No trained run has this. Input-unit gradients are measured after training where the experiment asks for it, or with “Evaluate all trained runs again” below."
+            }
+            View::GeometryRobustness => {
+                "No trained run has both. Dimensionality, input-unit gradients, corruptions and attacks follow training where the experiment asks for them, or “Evaluate all trained runs again” below."
             }
         }
     }
@@ -140,7 +240,13 @@ pub struct Selection {
     scale: Scale,
     conditions: Option<CorruptionConditions>,
     attack_conditions: Option<AttackConditions>,
+    geometry: Option<LayerMeasure>,
+    range: Option<LayerRange>,
+    robustness: Option<Measure>,
 }
+
+/// Every choice of layers that a mean is over.
+pub const RANGES: [LayerRange; 2] = [LayerRange::Early, LayerRange::All];
 
 impl Selection {
     /// The selection of an address; what it does not name, or names wrongly, is left open.
@@ -157,6 +263,38 @@ impl Selection {
             scale: scale_from(&get(keys.scale).unwrap_or_default()),
             conditions: get(keys.conditions).and_then(|text| text.parse().ok()),
             attack_conditions: get(keys.attack_conditions).and_then(|text| text.parse().ok()),
+            geometry: get(keys.geometry).and_then(|text| text.parse().ok()),
+            range: get(keys.range).and_then(|id| RANGES.into_iter().find(|range| range.id() == id)),
+            robustness: get(keys.robustness)
+                .and_then(|text| text.parse().ok())
+                .filter(|measure: &Measure| measure.is_robustness()),
+        }
+    }
+
+    /// The measure of layers that is shown, if one is.
+    pub(super) fn geometry(self) -> Option<LayerMeasure> {
+        let default = self.view.default_geometry()?;
+        Some(self.geometry.unwrap_or(default))
+    }
+
+    /// The layers that its mean is over.
+    pub(super) fn range(self) -> LayerRange {
+        self.range.unwrap_or(self.view.default_range())
+    }
+
+    /// The accuracy under perturbation that geometry is set against.
+    pub(super) fn robustness(self) -> Measure {
+        self.robustness.unwrap_or(Measure::Corruption {
+            corruption: None,
+            severity: None,
+        })
+    }
+
+    fn layers(self) -> Measure {
+        let default = LayerMeasure::dimensionality(Perturbations::Clean);
+        Measure::Layers {
+            range: self.range(),
+            measure: self.geometry().unwrap_or(default),
         }
     }
 
@@ -170,6 +308,8 @@ impl Selection {
             View::TradeOff => (corruption, Measure::Attack(attack)),
             View::Corruptions => (Measure::Selectivity, corruption),
             View::Attacks => (Measure::Selectivity, Measure::Attack(attack)),
+            View::Geometry | View::Gradients => (Measure::Selectivity, self.layers()),
+            View::GeometryRobustness => (self.layers(), self.robustness()),
         };
         let [x, y] = [x, y].map(|measure| api::segment(&measure.to_string()));
         let mut path = format!(
@@ -199,34 +339,39 @@ impl Selection {
 }
 
 /// What the page's address selects for each view.
-pub fn use_selections() -> [Memo<Selection>; 3] {
+pub fn use_selections() -> [Memo<Selection>; VIEWS] {
     let query = use_query_map();
     View::ALL.map(|view| {
         Memo::new(move |_| query.with(|query| Selection::from_query(view, |key| query.get(key))))
     })
 }
 
-/// Asks anew when another selection is made. Why there is no answer, if there is none.
-fn follow(
-    now: Now,
-    selection: Memo<Selection>,
-    scatter: RwSignal<Scatter>,
-) -> RwSignal<Option<ApiError>> {
+/// Asks anew when another `selection` is made. Why there is no answer, if there is none.
+pub(super) fn follow<S, T, F>(
+    selection: Memo<S>,
+    answer: RwSignal<T>,
+    read: impl Fn(S) -> F + 'static,
+) -> RwSignal<Option<ApiError>>
+where
+    S: Copy + PartialEq + Send + Sync + 'static,
+    T: Send + Sync + 'static,
+    F: Future<Output = Result<T, ApiError>> + 'static,
+{
     let error = RwSignal::new(None);
-    let id = now.experiment.with_untracked(|experiment| experiment.id);
-    Effect::new(move |last: Option<Selection>| {
+    Effect::new(move |last: Option<S>| {
         let wanted = selection.get();
         if last.is_some_and(|last| last != wanted) {
+            let found = read(wanted);
             leptos::task::spawn_local(async move {
-                let answer = wanted.read(id.to_string()).await;
+                let found = found.await;
                 // An answer to what is no longer selected, or on a page that was left, is dropped.
                 if selection.try_get_untracked() != Some(wanted) {
                     return;
                 }
-                match answer {
+                match found {
                     Ok(found) => {
                         error.set(None);
-                        scatter.set(found);
+                        answer.set(found);
                     }
                     Err(refusal) => error.set(Some(refusal)),
                 }
@@ -249,7 +394,19 @@ pub fn MeasuresFigure(
     /// What was answered.
     scatter: RwSignal<Scatter>,
 ) -> impl IntoView {
-    let error = follow(now, selection, scatter);
+    let id = now.experiment.with_untracked(|experiment| experiment.id);
+    let error = follow(selection, scatter, move |wanted| {
+        wanted.read(id.to_string())
+    });
+    let scale = view.has_robustness().then(|| {
+        view! {
+            <Chooser
+                id=view.keys().scale label="Shown as" options=Signal::stored(scale_choices())
+                value=Signal::derive(move || selection.get().scale.id().to_owned())
+                choose=setter(view.keys().scale)
+            />
+        }
+    });
     view! {
         <Figure
             id=view.id()
@@ -262,11 +419,8 @@ pub fn MeasuresFigure(
             <div class="controls">
                 {view.has_corruption().then(|| view! { <CorruptionControls view selection scatter /> })}
                 {view.has_attack().then(|| view! { <AttackControls view scatter /> })}
-                <Chooser
-                    id=view.keys().scale label="Shown as" options=Signal::stored(scale_choices())
-                    value=Signal::derive(move || selection.get().scale.id().to_owned())
-                    choose=setter(view.keys().scale)
-                />
+                {view.has_geometry().then(|| view! { <GeometryControls now view selection scatter /> })}
+                {scale}
             </div>
             {move || error.get().map(|error| view! { <ErrorBox error /> })}
         </Figure>
@@ -275,14 +429,25 @@ pub fn MeasuresFigure(
 }
 
 /// Puts a choice into the address; what is shown without being named is not named there.
-fn setter(key: &'static str) -> impl Fn(String) + Send + Sync + 'static {
+pub(super) fn setter(key: &'static str) -> impl Fn(String) + Send + Sync + 'static {
+    let set = query_setter(key);
+    move |value: String| set((value != ALL && value != Scale::Raw.id()).then_some(value))
+}
+
+/// As [`setter`], where all is a choice like any other.
+pub(super) fn naming_setter(key: &'static str) -> impl Fn(String) + Send + Sync + 'static {
+    let set = query_setter(key);
+    move |value| set(Some(value))
+}
+
+fn query_setter(key: &'static str) -> impl Fn(Option<String>) + Send + Sync + 'static {
     let options = NavigateOptions {
         replace: true,
         scroll: false,
         ..Default::default()
     };
     let (_, set) = query_signal_with_options::<String>(key, options);
-    move |value: String| set.set((value != ALL && value != Scale::Raw.id()).then_some(value))
+    move |value| set.set(value)
 }
 
 /// Which corruption accuracy is shown.
@@ -372,7 +537,7 @@ pub fn Again(now: Now, after: impl Fn() + Clone + Send + Sync + 'static) -> impl
             .get()
             .then_some("No run is trained yet: there are no weights to test.")
     });
-    view! { <EvaluateAgain target=Target::Experiment(id) dataset=spec.dataset start=spec.evaluation blocked after /> }
+    view! { <EvaluateAgain target=Target::Experiment(id) dataset=spec.dataset network=spec.network start=spec.evaluation blocked after /> }
 }
 
 #[cfg(test)]
@@ -436,5 +601,37 @@ mod tests {
             "/experiments/7/scatter?x=corruption%3Afog%3Aall&y=attack%3Apgd%3Alinf%3A8%2F255%3Astep%3D0.5%2F255%3Asteps%3D40&scale=raw&attack_conditions=0.100"
         );
         assert_eq!(selection(View::Attacks, pairs).attack, None);
+    }
+
+    /// Broken by: geometry on the axis of robustness, a measure of layers sent with its colons, or an accuracy
+    /// that is none under perturbation.
+    #[test]
+    fn geometry_is_set_against_selectivity_and_robustness() {
+        let path = |view: View, pairs: &'static [(&str, &str)]| {
+            selection(view, pairs).path("7", default_attack())
+        };
+        assert_eq!(
+            path(View::Geometry, &[]),
+            "/experiments/7/scatter?x=selectivity&y=layers%3Aearly%3Adimensionality%3Aresponses%3A95%3Aclean&scale=raw"
+        );
+        assert_eq!(
+            path(View::Gradients, &[("gradient-measure", "cv_across_units")]),
+            "/experiments/7/scatter?x=selectivity&y=layers%3Aall%3Acv_across_units&scale=raw"
+        );
+        let pairs: &[(&str, &str)] = &[
+            ("geometry-robustness-measure", "cv_across_samples"),
+            ("geometry-robustness-layers", "all"),
+            ("geometry-robustness-against", "attack:fgsm:linf:1/255"),
+            ("geometry-robustness-scale", "share_of_clean"),
+        ];
+        assert_eq!(
+            path(View::GeometryRobustness, pairs),
+            "/experiments/7/scatter?x=layers%3Aall%3Acv_across_samples&y=attack%3Afgsm%3Alinf%3A1%2F255&scale=share_of_clean"
+        );
+        let wrong: &[(&str, &str)] = &[("geometry-robustness-against", "test_accuracy")];
+        assert_eq!(
+            selection(View::GeometryRobustness, wrong),
+            selection(View::GeometryRobustness, &[])
+        );
     }
 }

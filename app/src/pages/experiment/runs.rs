@@ -1,90 +1,151 @@
-//! The experiment's runs, live.
+//! The experiment's runs, live: by alpha over seeds, or one by one.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use leptos::prelude::*;
-use leptos_router::components::A;
+use leptos_router::hooks::{use_location, use_navigate, use_query_map};
+use leptos_router::{NavigateOptions, params::ParamsMap};
 use protocol::Run;
+use protocol::comparison::{Comparison, ExperimentLabel};
 
-use crate::components::{AlphaChip, ProgressBar, StateBadge};
+use super::Now;
 use crate::format;
-use crate::run_state::{activity, share_done};
+use crate::pages::compare::address_of;
+use view::View;
+
+mod by_alpha;
+mod row;
+mod single;
+mod view;
+
+/// Rows a page of single runs shows, and the runs that a row of the table by alpha opens to at most.
+const ROWS: usize = 100;
+
+/// Measures that have a column of their own; the table's others come after them in a [`Comparison`].
+const OWN_COLUMNS: usize = 2;
+
+/// What the parts of the table share.
+#[derive(Clone, Copy)]
+struct Table {
+    runs: RwSignal<Vec<Run>>,
+    by_alpha: RwSignal<Comparison>,
+    /// What the experiment is called and tagged, for filters.
+    experiment: Memo<ExperimentLabel>,
+    /// What each run measured besides selectivity and clean accuracy, by run.
+    extra: Memo<BTreeMap<i64, Vec<Option<f64>>>>,
+    /// Runs that are ticked.
+    ticked: RwSignal<BTreeSet<i64>>,
+    /// What the address says.
+    view: Memo<View>,
+    /// Shows another view.
+    go: Callback<View>,
+}
+
+impl Table {
+    /// One run, as it is now; a row that is about to go keeps what it showed.
+    fn run(self, id: i64) -> Memo<Option<Run>> {
+        Memo::new(move |last: Option<&Option<Run>>| {
+            let found = self
+                .runs
+                .with(|runs| runs.iter().find(|run| run.id == id).cloned());
+            found.or_else(|| last.cloned().flatten())
+        })
+    }
+
+    /// The labels of the measures that have no column of their own.
+    fn extra_labels(self) -> Vec<String> {
+        self.by_alpha.with(|comparison| {
+            let measures = comparison.measures.iter().skip(OWN_COLUMNS);
+            measures.map(|measure| measure.label.clone()).collect()
+        })
+    }
+}
 
 /// The table of runs.
 #[component]
-pub fn Runs(runs: RwSignal<Vec<Run>>) -> impl IntoView {
-    let ids = move || runs.with(|runs| runs.iter().map(|run| run.id).collect::<Vec<_>>());
-    let row = move |id: i64| {
-        let run = Memo::new(move |last: Option<&Option<Run>>| {
-            let found = runs.with(|runs| runs.iter().find(|run| run.id == id).cloned());
-            // A row that is about to go keeps what it showed.
-            found.or_else(|| last.cloned().flatten())
-        });
-        view! { <Row run /> }
+pub fn Runs(now: Now) -> impl IntoView {
+    let query = use_query_map();
+    let view = Memo::new(move |_| query.with(|query| View::from_query(|key| query.get(key))));
+    let path = use_location().pathname;
+    let navigate = use_navigate();
+    let go = Callback::new(move |view: View| {
+        let mut parameters: ParamsMap = query.get_untracked();
+        for (name, value) in view.parameters() {
+            parameters.remove(name);
+            if let Some(value) = value {
+                parameters.insert(name, value);
+            }
+        }
+        let options = NavigateOptions {
+            scroll: false,
+            replace: true,
+            ..Default::default()
+        };
+        let address = format!("{}{}", path.get_untracked(), parameters.to_query_string());
+        navigate(&address, options);
+    });
+    let extra = Memo::new(move |_| {
+        now.by_alpha.with(|comparison| {
+            let runs = comparison.groups.iter().flat_map(|group| &group.runs);
+            runs.map(|run| {
+                let values = run.values.iter().skip(OWN_COLUMNS);
+                (run.run_id, values.copied().collect())
+            })
+            .collect()
+        })
+    });
+    let experiment = Memo::new(move |_| {
+        now.experiment.with(|experiment| ExperimentLabel {
+            id: experiment.id,
+            name: experiment.spec.name.clone(),
+            tags: experiment.tags.clone(),
+        })
+    });
+    let table = Table {
+        runs: now.runs,
+        by_alpha: now.by_alpha,
+        experiment,
+        extra,
+        ticked: RwSignal::new(BTreeSet::new()),
+        view,
+        go,
+    };
+    let id = now.experiment.with_untracked(|experiment| experiment.id);
+    let ticked = table.ticked;
+    let compare =
+        move || ticked.with(|runs| address_of(&[id], &runs.iter().copied().collect::<Vec<_>>()));
+    let compare_label = move || match ticked.with(BTreeSet::len) {
+        0 => "Compare".to_owned(),
+        n => format!("Compare {}", format::plural(n as u64, "run", "runs")),
+    };
+    let all = Memo::new(move |_| view.with(|view| view.all));
+    let current = move |is_all: bool| move || (all.get() == is_all).then_some("true");
+    let switch = move |is_all: bool| {
+        move |_| {
+            go.run(View {
+                all: is_all,
+                ..view.get_untracked()
+            })
+        }
+    };
+    let body = move || match all.get() {
+        true => view! { <single::Single table /> }.into_any(),
+        false => view! { <by_alpha::ByAlpha table /> }.into_any(),
     };
     view! {
         <section aria-labelledby="runs-title">
-            <h2 id="runs-title">"Runs"</h2>
-            <div class="scroll" tabindex="0" role="region" aria-label="Runs">
-                <table id="runs">
-                    <thead>
-                        <tr>
-                            <th scope="col">"Run"</th>
-                            <th scope="col">"Alpha"</th>
-                            <th scope="col" class="number">"Seed"</th>
-                            <th scope="col">"State"</th>
-                            <th scope="col">"Progress"</th>
-                            <th scope="col" class="number">"Validation accuracy"</th>
-                            <th scope="col" class="number">"Test accuracy"</th>
-                            <th scope="col" class="number">"Selectivity"</th>
-                        </tr>
-                    </thead>
-                    <tbody><For each=ids key=|id| *id children=row /></tbody>
-                </table>
+            <div class="heading">
+                <h2 id="runs-title">"Runs"</h2>
+                <div class="controls">
+                    <div class="chips" role="group" aria-label="How runs are listed">
+                        <button type="button" class="chip" id="runs-by-alpha" aria-pressed=move || (!all.get()).to_string() aria-current=current(false) on:click=switch(false)>"By alpha"</button>
+                        <button type="button" class="chip" id="runs-all" aria-pressed=move || all.get().to_string() aria-current=current(true) on:click=switch(true)>"Single runs"</button>
+                    </div>
+                    <a class="button" id="compare-runs" href=compare>{compare_label}</a>
+                </div>
             </div>
+            {body}
         </section>
     }
     .into_any()
-}
-
-#[component]
-fn Row(run: Memo<Option<Run>>) -> impl IntoView {
-    let first = run.get_untracked()?;
-    let last = first.clone();
-    let current = Signal::derive(move || run.get().unwrap_or_else(|| last.clone()));
-    let state = Signal::derive(move || current.with(|run| run.state));
-    let share = Signal::derive(move || current.with(share_done));
-    let reason = move || current.with(|run| run.reason.clone());
-    let validation = move || {
-        current.with(|run| {
-            run.latest_epoch.as_ref().map_or("–".to_owned(), |epoch| {
-                format::percent(epoch.validation_accuracy)
-            })
-        })
-    };
-    let test = move || {
-        current.with(|run| {
-            run.result.as_ref().map_or("–".to_owned(), |result| {
-                format::percent(result.test_accuracy)
-            })
-        })
-    };
-    // While there is no result: what was measured last, on the validation images, marked as such.
-    let selectivity = move || {
-        current.with(|run| match (&run.result, &run.latest_epoch) {
-            (Some(result), _) => format!("{:.3}", result.selectivity),
-            (None, Some(epoch)) => format!("{:.3} (validation)", epoch.selectivity),
-            (None, None) => "–".to_owned(),
-        })
-    };
-    Some(view! {
-        <tr data-run=first.id>
-            <th scope="row"><A href=format!("/runs/{}", first.id)>{first.id}</A></th>
-            <td><AlphaChip alpha=first.spec.alpha /></td>
-            <td class="number">{first.spec.seed}</td>
-            <td><StateBadge state /><div class="hint">{reason}</div></td>
-            <td class="wide"><ProgressBar share label="Share of the run done" /><div class="hint">{move || current.with(activity)}</div></td>
-            <td class="number">{validation}</td>
-            <td class="number">{test}</td>
-            <td class="number">{selectivity}</td>
-        </tr>
-    })
 }

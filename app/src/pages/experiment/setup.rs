@@ -6,7 +6,7 @@ use protocol::api::Experiment;
 use crate::components::{AlphaChips, evaluation_facts, training_facts};
 use crate::format;
 
-/// Configuration, notes and exports of an experiment.
+/// Configuration and exports of an experiment.
 #[component]
 pub fn Setup(
     /// The experiment.
@@ -28,7 +28,6 @@ pub fn Setup(
     view! {
         <section aria-labelledby="setup-title">
             <h2 id="setup-title">"Set-up"</h2>
-            {(!spec.notes.is_empty()).then(|| view! { <p class="notes">{spec.notes.clone()}</p> })}
             <dl class="facts">
                 <div><dt>"Network"</dt><dd>{spec.network.label()}</dd></div>
                 <div><dt>"Data set"</dt><dd>{spec.dataset.label()}</dd></div>
@@ -46,6 +45,8 @@ pub fn Setup(
                 <a href=export("csv?table=units") download="" rel="external">"units (CSV)"</a>", "
                 <a href=export("csv?table=corruptions") download="" rel="external">"corruptions (CSV)"</a>", "
                 <a href=export("csv?table=attacks") download="" rel="external">"attacks (CSV)"</a>", "
+                <a href=export("csv?table=dimensionality") download="" rel="external">"dimensionality (CSV)"</a>", "
+                <a href=export("csv?table=input_unit_gradients") download="" rel="external">"input-unit gradients (CSV)"</a>", "
                 <a href=export("json") download="" rel="external">"everything (JSON)"</a>
             </p>
         </section>

@@ -6,7 +6,7 @@ use protocol::Augmentation;
 use protocol::api::{DatasetInfo, DatasetStatus, DeviceInfo, FormOptions};
 
 use super::Form;
-use crate::components::{AttackFields, Choice, CorruptionFields, Field, Input};
+use crate::components::{AttackFields, Choice, CorruptionFields, Field, GeometryFields, Input};
 use crate::format;
 use crate::parse;
 
@@ -82,14 +82,16 @@ pub fn Fields(
             label: entry.label().to_owned(),
         })
         .collect();
-    let network_hint = Signal::derive(move || {
+    let network = Signal::derive(move || {
         let network = inputs
             .draft
             .with(|draft| draft.get("network").parse::<protocol::Network>());
-        network.map_or_else(
-            |_| String::new(),
-            |network| network.description().to_owned(),
-        )
+        network.ok()
+    });
+    let network_hint = Signal::derive(move || {
+        network
+            .get()
+            .map_or_else(String::new, |network| network.description().to_owned())
     });
     let seeds_hint = Signal::derive(move || {
         let seeds = inputs.draft.with(|draft| parse::seeds(draft.get("seeds")));
@@ -154,6 +156,7 @@ pub fn Fields(
                 <legend>"Tests after training"</legend>
                 <CorruptionFields inputs dataset=Signal::derive(move || inputs.get("dataset")) />
                 <AttackFields inputs />
+                <GeometryFields inputs network />
             </fieldset>
         </div>
     }

@@ -1,6 +1,7 @@
 //! The run's five figures.
 
 use leptos::prelude::*;
+use leptos_router::components::A;
 use protocol::{EpochMetrics, Run};
 
 use crate::figure::run_curves::{self, Pair};
@@ -36,6 +37,7 @@ pub fn Figures(run: RwSignal<Run>, epochs: RwSignal<Vec<EpochMetrics>>) -> impl 
             })
         })
     };
+    let explorer = format!("/runs/{}/units", run.with_untracked(|run| run.id));
     let waiting = "No epoch has ended yet.";
     let curves = move |id, question, pair: Pair, note: &'static str| {
         view! {
@@ -84,7 +86,9 @@ pub fn Figures(run: RwSignal<Run>, epochs: RwSignal<Vec<EpochMetrics>>) -> impl 
                 waiting="The run is not trained: units are measured with the best epoch's weights on the test images."
                 table=Signal::derive(move || result.with(|result| classes.with(|classes| run_units::table(result.as_ref(), classes))))
                 plot=move |theme| result.with(|result| run_units::plot(result.as_ref(), theme))
-            />
+            >
+                <p class="hint"><A href=explorer>"Look at single units"</A></p>
+            </Figure>
         </div>
     }
     .into_any()

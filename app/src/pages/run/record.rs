@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 use protocol::Run;
+use protocol::api::Artifact;
 use protocol::event::LogLevel;
 
 use super::Now;
@@ -59,7 +60,9 @@ pub fn Record(now: Now) -> impl IntoView {
                 <a href=export("epochs") download="" rel="external">"epochs (CSV)"</a>", "
                 <a href=export("units") download="" rel="external">"units (CSV)"</a>", "
                 <a href=export("corruptions") download="" rel="external">"corruptions (CSV)"</a>", "
-                <a href=export("attacks") download="" rel="external">"attacks (CSV)"</a>
+                <a href=export("attacks") download="" rel="external">"attacks (CSV)"</a>", "
+                <a href=export("dimensionality") download="" rel="external">"dimensionality (CSV)"</a>", "
+                <a href=export("input_unit_gradients") download="" rel="external">"input-unit gradients (CSV)"</a>
             </p>
         </section>
         <section aria-labelledby="artifacts-title">
@@ -79,28 +82,59 @@ fn artifacts(now: Now) -> impl IntoView + use<> {
         if artifacts.is_empty() {
             return view! { <p class="waiting">"No file yet: the first epoch leaves a checkpoint."</p> }.into_any();
         }
-        let rows = artifacts
-            .iter()
-            .map(|artifact| {
+        let (whole, measured): (Vec<_>, Vec<_>) =
+            artifacts.iter().cloned().partition(|artifact| !artifact.name.contains('/'));
+        let folders = folders(&measured)
+            .into_iter()
+            .map(|(folder, files)| {
+                let size = files.iter().map(|file| file.bytes).sum();
+                let summary = format!("{folder}: {} files, {}", files.len(), format::bytes(size));
                 view! {
-                    <tr>
-                        <th scope="row"><a href=artifact.url.clone() download="" rel="external">{artifact.name.clone()}</a></th>
-                        <td>{artifact.description.clone()}</td>
-                        <td class="number">{format::bytes(artifact.bytes)}</td>
-                    </tr>
+                    <details class="files">
+                        <summary>{summary}</summary>
+                        {table(&files, None)}
+                    </details>
                 }
             })
             .collect_view();
-        view! {
-            <div class="scroll" tabindex="0" role="region" aria-label="Artifacts">
-                <table id="artifacts">
-                    <thead><tr><th scope="col">"File"</th><th scope="col">"What it is"</th><th scope="col" class="number">"Size"</th></tr></thead>
-                    <tbody>{rows}</tbody>
-                </table>
-            </div>
-        }
-        .into_any()
+        view! { {table(&whole, Some("artifacts"))} {folders} }.into_any()
     })
+}
+
+/// Files of measurements by their folder, in order.
+fn folders(files: &[Artifact]) -> Vec<(String, Vec<Artifact>)> {
+    let mut folders: Vec<(String, Vec<Artifact>)> = Vec::new();
+    for file in files {
+        let folder = file.name.rsplit_once('/').map_or("", |(folder, _)| folder);
+        match folders.last_mut() {
+            Some((last, files)) if last == folder => files.push(file.clone()),
+            _ => folders.push((folder.to_owned(), vec![file.clone()])),
+        }
+    }
+    folders
+}
+
+fn table(files: &[Artifact], id: Option<&'static str>) -> impl IntoView + use<> {
+    let rows = files
+        .iter()
+        .map(|artifact| {
+            view! {
+                <tr>
+                    <th scope="row"><a href=artifact.url.clone() download="" rel="external">{artifact.name.clone()}</a></th>
+                    <td>{artifact.description.clone()}</td>
+                    <td class="number">{format::bytes(artifact.bytes)}</td>
+                </tr>
+            }
+        })
+        .collect_view();
+    view! {
+        <div class="scroll" tabindex="0" role="region" aria-label="Files">
+            <table id=id>
+                <thead><tr><th scope="col">"File"</th><th scope="col">"What it is"</th><th scope="col" class="number">"Size"</th></tr></thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
+    }
 }
 
 fn log(now: Now) -> impl IntoView + use<> {
@@ -127,4 +161,27 @@ fn log(now: Now) -> impl IntoView + use<> {
             .collect_view();
         view! { <ol class="log" tabindex="0" role="log" aria-label="Log">{lines}</ol> }.into_any()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Broken by: a folder of a hundred files shown as a hundred rows, or files of two folders in one.
+    #[test]
+    fn measurements_are_grouped_by_folder() {
+        let file = |name: &str| Artifact {
+            name: name.into(),
+            description: String::new(),
+            bytes: 1,
+            url: String::new(),
+        };
+        let files = ["attacks/0.9/a", "attacks/0.9/b", "dimensionality/x/a"].map(file);
+        let grouped = folders(&files);
+        let counts: Vec<_> = grouped
+            .iter()
+            .map(|(folder, files)| (folder.as_str(), files.len()))
+            .collect();
+        assert_eq!(counts, [("attacks/0.9", 2), ("dimensionality/x", 1)]);
+    }
 }

@@ -173,5 +173,5 @@ pub fn Again(
             }
         })
     });
-    view! { <EvaluateAgain target=Target::Run(id) dataset=spec.dataset start=spec.evaluation blocked after /> }
+    view! { <EvaluateAgain target=Target::Run(id) dataset=spec.dataset network=spec.network start=spec.evaluation blocked after /> }
 }

@@ -1,0 +1,240 @@
+//! Whether dimensionality and input-unit gradients are measured: the fields of every form that asks for it.
+
+use leptos::prelude::*;
+use protocol::Network;
+use protocol::dimensionality::{DimensionalitySpec, MAXIMUM_ACTIVATION_IMAGES};
+use protocol::evaluation::CorruptionSource;
+use protocol::gradient::InputUnitGradientSpec;
+
+use super::corruption_fields::Group;
+use super::field::{Choice, Field, Input, Inputs};
+use super::training_facts::perturbations_words;
+use crate::draft::{
+    ACTIVATION_IMAGES, DIMENSIONALITY, DIMENSIONALITY_IMAGES, DIMENSIONALITY_SEED,
+    DIMENSIONALITY_SOURCE, Draft, GRADIENT_IMAGES, GRADIENTS, KEPT, OFF, ON, SOURCE,
+};
+use crate::format;
+
+/// What [`DIMENSIONALITY`] decides without a field of its own; the server may refuse it under these names.
+const CHOSEN_TOGETHER: &[&str] = &[
+    "evaluation.dimensionality.corruptions",
+    "evaluation.dimensionality.severities",
+    "evaluation.dimensionality.attacks",
+];
+
+/// What a person calls a choice of [`DIMENSIONALITY`]; none of an unknown one. What the form began with is
+/// called `kept`.
+fn label(choice: &str, kept: &'static str) -> Option<&'static str> {
+    match choice {
+        OFF => Some("Off"),
+        SOURCE => Some("The source's: clean, every corruption and severity, PGD with 40 steps"),
+        KEPT => Some(kept),
+        _ => None,
+    }
+}
+
+/// The choices of a form: its own, and what it began with where that is another one.
+fn choices(draft: &Draft) -> Vec<&'static str> {
+    let kept = draft.kept_dimensionality().map(|_| KEPT);
+    [OFF, SOURCE].into_iter().chain(kept).collect()
+}
+
+/// A choice of the group at `path`.
+fn option(
+    inputs: Inputs,
+    path: &'static str,
+    value: &'static str,
+    label: &'static str,
+) -> impl IntoView {
+    let checked = move || inputs.draft.with(|draft| draft.get(path) == value);
+    view! {
+        <label>
+            <input
+                type="radio" name=path value=value
+                checked=checked prop:checked=checked
+                on:change=move |_| inputs.edit(path, value.to_owned())
+            />
+            {label}
+        </label>
+    }
+}
+
+/// Dimensionality: off, the source's, or as copied, on how many images. Input-unit gradients: off or on.
+#[component]
+pub fn GeometryFields(
+    /// The form that they are of.
+    inputs: Inputs,
+    /// The network that is measured; none while none is chosen.
+    network: Signal<Option<Network>>,
+    /// What to call the perturbations that the form began with, where they are none of its choices.
+    #[prop(default = "As in the copied experiment")]
+    kept: &'static str,
+) -> impl IntoView {
+    let off = move |path: &'static str| move || inputs.draft.with(|draft| draft.get(path) == OFF);
+    // What is kept does not change while the form is open.
+    let options = inputs
+        .draft
+        .with_untracked(choices)
+        .into_iter()
+        .filter_map(|value| Some(option(inputs, DIMENSIONALITY, value, label(value, kept)?)))
+        .collect_view();
+    let words = |text: &str| Signal::stored(text.to_owned());
+    let published = move || {
+        inputs
+            .draft
+            .with(|draft| draft.get(DIMENSIONALITY_SOURCE) == CorruptionSource::Published.id())
+    };
+    let sources = vec![
+        Choice::new(
+            CorruptionSource::Generated.id(),
+            "Generated from the test images",
+        ),
+        Choice::new(
+            CorruptionSource::Published.id(),
+            "Published set (CIFAR10-C, Tiny ImageNet-C)",
+        ),
+    ];
+    let activations = format!(
+        "Also of every value of every map, not averaged over space. Empty: not measured. At most {}: memory grows with the square.",
+        format::count(MAXIMUM_ACTIVATION_IMAGES.into())
+    );
+    view! {
+        <Group inputs path=DIMENSIONALITY label="Dimensionality" role="radiogroup" also=CHOSEN_TOGETHER>{options}</Group>
+        <div class="corruption-fields" hidden=off(DIMENSIONALITY)>
+            <p class="hint" id="dimensionality-cost">{move || dimensionality_work(inputs)}</p>
+            <Field
+                inputs path=DIMENSIONALITY_IMAGES label="Test images for dimensionality" input=Input::Line("numeric")
+                hint=words("Of every class its share; more than the widest layer has units. Empty: all.")
+            />
+            <details>
+                <summary>"More"</summary>
+                <Field
+                    inputs path=ACTIVATION_IMAGES label="Test images for full activations" input=Input::Line("numeric")
+                    hint=Signal::stored(activations)
+                />
+                <Field
+                    inputs path=DIMENSIONALITY_SOURCE label="Corrupted images" input=Input::Select(sources)
+                    hint=words("Where it was off, it begins as in the test on corruptions.")
+                />
+                <div hidden=published>
+                    <Field
+                        inputs path=DIMENSIONALITY_SEED label="Corruption seed" input=Input::Line("numeric")
+                        hint=words("The one of the test on corruptions lets both meet the same images.")
+                    />
+                </div>
+            </details>
+        </div>
+        <Group inputs path=GRADIENTS label="Input-unit gradients" role="radiogroup">
+            {option(inputs, GRADIENTS, OFF, "Off")}
+            {option(inputs, GRADIENTS, ON, "Every unit of every layer")}
+        </Group>
+        <div class="corruption-fields" hidden=off(GRADIENTS)>
+            <p class="hint" id="gradient-cost">{move || gradient_work(inputs, network.get())}</p>
+            <Field
+                inputs path=GRADIENT_IMAGES label="Test images for gradients" input=Input::Line("numeric")
+                hint=words("Of every class its share.")
+            />
+        </div>
+    }
+    .into_any()
+}
+
+/// Whose dimensionality is measured, and what that costs; nothing while a field is wrong.
+fn dimensionality_work(inputs: Inputs) -> Option<String> {
+    let spec = inputs.draft.with(Draft::evaluation).ok()?.dimensionality?;
+    Some(dimensionality_cost(&spec))
+}
+
+fn dimensionality_cost(spec: &DimensionalitySpec) -> String {
+    // Of one image's unit responses.
+    let responses_alone = DimensionalitySpec {
+        images: None,
+        activation_images: None,
+        ..spec.clone()
+    };
+    let passes = responses_alone.forward_images(1);
+    let full = spec.activation_images.map_or_else(String::new, |images| {
+        format!(
+            " Full activations cost as much again on {}, and products of all pairs of them.",
+            format::plural(images.into(), "image", "images")
+        )
+    });
+    format!(
+        "Each run is measured on {}: up to about {} through the network an image.{full}",
+        perturbations_words(spec),
+        format::plural(passes, "pass", "passes")
+    )
+}
+
+/// What gradients cost; nothing while a field is wrong, or no network is chosen.
+fn gradient_work(inputs: Inputs, network: Option<Network>) -> Option<String> {
+    let spec = inputs.draft.with(Draft::evaluation).ok()?;
+    Some(gradient_cost(network?, spec.input_unit_gradients?))
+}
+
+fn gradient_cost(network: Network, spec: InputUnitGradientSpec) -> String {
+    let units: u64 = network
+        .layers()
+        .iter()
+        .map(|layer| u64::from(layer.units))
+        .sum();
+    let images = u64::from(spec.images);
+    format!(
+        "Exact: one backward pass a unit and image, from the unit's layer down. {}: {} × {} are {} backward passes a run, as much work as {} forward passes through the whole network.",
+        network.label(),
+        format::plural(units, "unit", "units"),
+        format::plural(images, "image", "images"),
+        format::count(units * images),
+        format::count(spec.forward_images(network, spec.images))
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::EvaluationSpec;
+    use protocol::attack::Attack;
+
+    /// Broken by: a choice without a name, or copied perturbations that cannot be chosen back.
+    #[test]
+    fn copied_perturbations_are_a_choice_of_their_own() {
+        let mut spec = EvaluationSpec {
+            dimensionality: Some(DimensionalitySpec::source(Some(100))),
+            ..EvaluationSpec::default()
+        };
+        assert_eq!(choices(&Draft::from(&spec)), [OFF, SOURCE]);
+        if let Some(spec) = &mut spec.dimensionality {
+            spec.attacks = vec![Attack::fgsm(3.0)];
+        }
+        let with_kept = choices(&Draft::from(&spec));
+        assert_eq!(with_kept, [OFF, SOURCE, KEPT]);
+        assert!(
+            with_kept
+                .into_iter()
+                .all(|choice| label(choice, "").is_some())
+        );
+    }
+
+    /// Clean and 95 corrupted passes; PGD: 40 steps of a forward and a backward pass, which counts as two, one to
+    /// judge the outcome and one to measure it. Broken by: a cost that leaves out the attack, or full activations.
+    #[test]
+    fn what_dimensionality_costs_is_told() {
+        let mut spec = DimensionalitySpec::source(Some(100));
+        assert_eq!(
+            dimensionality_cost(&spec),
+            "Each run is measured on clean images, 19 corruptions × 5 severities, PGD L∞ ε 8/255, step 0.5/255, 40 steps: up to about 218 passes through the network an image."
+        );
+        spec.activation_images = Some(50);
+        assert!(dimensionality_cost(&spec).contains("on 50 images"));
+    }
+
+    /// ResNet20 has 16 × 7 + 32 × 6 + 64 × 6 = 688 units. Broken by: a cost that hides how many passes are made.
+    #[test]
+    fn what_gradients_cost_is_told() {
+        let text = gradient_cost(Network::ResNet20, InputUnitGradientSpec { images: 64 });
+        assert!(
+            text.contains("ResNet20: 688 units × 64 images are 44,032 backward passes a run"),
+            "{text}"
+        );
+    }
+}

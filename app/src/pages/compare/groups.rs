@@ -1,0 +1,246 @@
+//! The groups as a table; each opens to its runs.
+
+use std::collections::BTreeSet;
+
+use leptos::prelude::*;
+use leptos_router::components::A;
+use protocol::api::Mean;
+use protocol::comparison::{Comparison, ConfigurationField, FieldValue, GroupedRun, RunGroup};
+
+use super::ROWS;
+use crate::components::AlphaChip;
+use crate::format;
+
+/// The table of groups.
+#[component]
+pub fn Groups(comparison: StoredValue<Comparison>) -> impl IntoView {
+    let open = RwSignal::new(BTreeSet::<usize>::new());
+    let shown = RwSignal::new(ROWS);
+    let all = comparison.with_value(|comparison| comparison.groups.len());
+    let headings = comparison.with_value(|comparison| {
+        let measures = comparison.measures.iter().map(|measure| {
+            let images = measure.images.map_or_else(
+                || measure.label.clone(),
+                |images| {
+                    let images = format::plural(images.into(), "image", "images");
+                    format!("{}, on {images}", measure.label)
+                },
+            );
+            view! { <th scope="col" class="number measure" title=images>{measure.label.clone()}</th> }
+        });
+        measures.collect_view()
+    });
+    let names = comparison.with_value(|comparison| {
+        let names = comparison.fields.iter();
+        names
+            .map(|field| view! { <th scope="col">{field.label()}</th> })
+            .collect_view()
+    });
+    let rows = move || {
+        comparison.with_value(|comparison| {
+            let groups = comparison.groups.iter().enumerate().take(shown.get());
+            groups
+                .map(|(index, group)| rows_of(comparison, index, group, open))
+                .collect_view()
+        })
+    };
+    let uneven = comparison.with_value(|comparison| comparison.groups.iter().any(|g| g.uneven));
+    let missing = comparison.with_value(missing);
+    view! {
+        <section aria-labelledby="groups-title">
+            <h2 id="groups-title">"Groups"</h2>
+            <p class="hint">"Mean over replicates and its 95 % interval. A row opens its single runs."</p>
+            <div class="scroll" tabindex="0" role="region" aria-labelledby="groups-title">
+                <table id="groups">
+                    <thead>
+                        <tr>
+                            <th scope="col">"Runs"</th>
+                            {names}
+                            <th scope="col" class="number">"n"</th>
+                            {headings}
+                        </tr>
+                    </thead>
+                    <tbody>{rows}</tbody>
+                </table>
+            </div>
+            <More shown all />
+            <p class="hint" hidden=!uneven>"* Some of its replicates have more runs than others: their means are over different things. Group by more fields, or filter."</p>
+            <p class="hint" hidden=missing.is_empty()>{missing.clone()}</p>
+        </section>
+    }
+    .into_any()
+}
+
+/// A button for the rows that are not shown.
+#[component]
+pub fn More(
+    /// How many are shown.
+    shown: RwSignal<usize>,
+    /// How many there are.
+    all: usize,
+) -> impl IntoView {
+    let label = move || {
+        let left = all.saturating_sub(shown.get());
+        format!(
+            "Show {} of {} more",
+            left.min(ROWS),
+            format::count(left as u64)
+        )
+    };
+    let done = move || shown.get() >= all;
+    view! { <p hidden=done><button type="button" class="more" on:click=move |_| shown.update(|shown| *shown += ROWS)>{label}</button></p> }
+}
+
+/// Which measures runs lack, in words.
+fn missing(comparison: &Comparison) -> String {
+    let parts: Vec<String> = comparison
+        .measures
+        .iter()
+        .filter(|measure| measure.missing_runs > 0)
+        .map(|measure| {
+            let runs = format::plural(measure.missing_runs.into(), "run lacks", "runs lack");
+            format!("{runs} “{}”", measure.label)
+        })
+        .collect();
+    match parts.is_empty() {
+        true => String::new(),
+        false => format!(
+            "{}: not measured, or under other conditions than most.",
+            parts.join("; ")
+        ),
+    }
+}
+
+/// A value of a field, alpha with its colour.
+pub fn value(field: ConfigurationField, value: &FieldValue) -> AnyView {
+    match (field, value.number) {
+        (ConfigurationField::Alpha, Some(alpha)) => view! { <AlphaChip alpha /> }.into_any(),
+        (ConfigurationField::Experiment, Some(id)) => {
+            let label = value.label.clone();
+            view! { <A href=format!("/experiments/{id}")>{label}</A> }.into_any()
+        }
+        _ => value.label.clone().into_any(),
+    }
+}
+
+/// A mean with its interval; with its n where that is another than the row says.
+pub fn mean(mean: Option<Mean>, n: u32) -> String {
+    let Some(mean) = mean else {
+        return "–".to_owned();
+    };
+    let interval = mean.interval.map_or(String::new(), |[low, high]| {
+        format!(" [{low:.3}, {high:.3}]")
+    });
+    let own_n = match mean.n == n {
+        true => String::new(),
+        false => format!(" (n = {})", mean.n),
+    };
+    format!("{:.3}{interval}{own_n}", mean.mean)
+}
+
+fn rows_of(
+    comparison: &Comparison,
+    index: usize,
+    group: &RunGroup,
+    open: RwSignal<BTreeSet<usize>>,
+) -> impl IntoView + use<> {
+    let is_open = Memo::new(move |_| open.with(|open| open.contains(&index)));
+    let toggle = move |_| {
+        open.update(|open| {
+            if !open.remove(&index) {
+                open.insert(index);
+            }
+        });
+    };
+    let values = comparison
+        .fields
+        .iter()
+        .zip(&group.values)
+        .map(|(&field, of)| view! { <td>{value(field, of)}</td> })
+        .collect_view();
+    let n = group
+        .means
+        .first()
+        .copied()
+        .flatten()
+        .map_or(0, |mean| mean.n);
+    let means = group
+        .means
+        .iter()
+        .map(|of| view! { <td class="number">{mean(*of, n)}</td> })
+        .collect_view();
+    let fields = comparison.fields.len();
+    let runs = group.runs.clone();
+    let label = format!("Runs of {}", group.label);
+    let count = format::plural(group.runs.len() as u64, "run", "runs");
+    let sign = move || if is_open.get() { "▾ " } else { "▸ " };
+    let opened = move || is_open.get().then(|| members(&runs, fields));
+    view! {
+        <tr data-group=index>
+            <th scope="row">
+                <button type="button" class="quiet open" aria-label=label aria-expanded=move || is_open.get().to_string() on:click=toggle>
+                    <span aria-hidden="true">{sign}</span>{count}
+                </button>
+            </th>
+            {values}
+            <td class="number">{n}{group.uneven.then_some("*")}</td>
+            {means}
+        </tr>
+        {opened}
+    }
+}
+
+fn members(runs: &[GroupedRun], fields: usize) -> AnyView {
+    let left = runs.len().saturating_sub(ROWS);
+    let rows = runs
+        .iter()
+        .take(ROWS)
+        .map(|run| {
+            let values = run
+                .values
+                .iter()
+                .map(|value| {
+                    let shown = value.map_or("–".to_owned(), |value| format!("{value:.3}"));
+                    view! { <td class="number">{shown}</td> }
+                })
+                .collect_view();
+            let what = format!("alpha {}, seed {}", format::alpha(run.alpha), run.seed);
+            view! {
+                <tr class="member" data-run=run.run_id>
+                    <th scope="row"><A href=format!("/runs/{}", run.run_id)>{format!("Run {}", run.run_id)}</A></th>
+                    <td colspan=fields + 1>{what}</td>
+                    {values}
+                </tr>
+            }
+        })
+        .collect_view();
+    let rest = (left > 0).then(|| {
+        let text = format!(
+            "and {} more; filter to see them",
+            format::count(left as u64)
+        );
+        view! { <tr class="member"><td class="hint" colspan=fields + 2>{text}</td></tr> }
+    });
+    view! { {rows}{rest} }.into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Broken by: an n that is the row's where a measure has fewer values, or an interval of one value.
+    #[test]
+    fn means_say_their_own_n() {
+        let of = |n, interval| Mean {
+            mean: 0.5,
+            n,
+            interval,
+        };
+        assert_eq!(
+            mean(Some(of(3, Some([0.25, 0.75]))), 3),
+            "0.500 [0.250, 0.750]"
+        );
+        assert_eq!(mean(Some(of(1, None)), 3), "0.500 (n = 1)");
+        assert_eq!(mean(None, 3), "–");
+    }
+}

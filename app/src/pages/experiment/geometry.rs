@@ -1,0 +1,504 @@
+//! Geometry: what alpha does to each layer, and whether that explains robustness.
+
+use leptos::prelude::*;
+use leptos_router::hooks::use_query_map;
+use protocol::Corruption;
+use protocol::api::ApiError;
+use protocol::attack::Attack;
+use protocol::corruption::SEVERITIES;
+use protocol::dimensionality::{ActivationMatrix, DimensionStatistic};
+use protocol::layer_measure::{LayerMeasure, LayerProfiles, Perturbations};
+use protocol::measure::{Measure, Scatter};
+
+use super::measures::{
+    ALL, MeasuresFigure, RANGES, Selection, View, follow, naming_setter, setter,
+};
+use super::{Now, Selections};
+use crate::api;
+use crate::attacks::attack_choices;
+use crate::components::{Choice, Chooser, ErrorBox};
+use crate::corruptions::{FAMILIES, of_family};
+use crate::figure::{Figure, layer_profile};
+
+/// The attack of the source's dimensionality.
+fn source_attack() -> Attack {
+    Attack::pgd(8.0, 0.5, 40)
+}
+
+/// `wanted` where it is known, else the source's, else the first; the source's where none is known.
+fn closest(wanted: Option<Attack>, known: &[Attack]) -> Attack {
+    let preferred = [wanted, Some(source_attack())].into_iter().flatten();
+    preferred
+        .clone()
+        .find(|attack| known.contains(attack))
+        .or(known.first().copied())
+        .or(preferred.clone().next())
+        .unwrap_or_else(source_attack)
+}
+
+/// What of each layer is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Quantity {
+    Clean,
+    Corruption,
+    Attack,
+    CvAcrossSamples,
+    CvAcrossUnits,
+    GradientNorm,
+    Selectivity,
+}
+
+impl Quantity {
+    const ALL: [Quantity; 7] = [
+        Quantity::Clean,
+        Quantity::Corruption,
+        Quantity::Attack,
+        Quantity::CvAcrossSamples,
+        Quantity::CvAcrossUnits,
+        Quantity::GradientNorm,
+        Quantity::Selectivity,
+    ];
+
+    fn id(self) -> &'static str {
+        match self {
+            Quantity::Clean => "dimension_clean",
+            Quantity::Corruption => "dimension_corruption",
+            Quantity::Attack => "dimension_attack",
+            Quantity::CvAcrossSamples => "cv_across_samples",
+            Quantity::CvAcrossUnits => "cv_across_units",
+            Quantity::GradientNorm => "gradient_norm",
+            Quantity::Selectivity => "selectivity",
+        }
+    }
+
+    fn label(self) -> String {
+        match self {
+            Quantity::Clean => "Dimension fraction, clean".to_owned(),
+            Quantity::Corruption => "Dimension fraction of the difference, corruptions".to_owned(),
+            Quantity::Attack => "Dimension fraction of the difference, attack".to_owned(),
+            Quantity::CvAcrossSamples => LayerMeasure::CvAcrossSamples.label(),
+            Quantity::CvAcrossUnits => LayerMeasure::CvAcrossUnits.label(),
+            Quantity::GradientNorm => LayerMeasure::GradientNorm.label(),
+            Quantity::Selectivity => LayerMeasure::Selectivity.label(),
+        }
+    }
+
+    fn is_dimensionality(self) -> bool {
+        matches!(
+            self,
+            Quantity::Clean | Quantity::Corruption | Quantity::Attack
+        )
+    }
+}
+
+const QUANTITY: &str = "profile";
+const CORRUPTION: &str = "profile-corruption";
+const SEVERITY: &str = "profile-severity";
+const ATTACK: &str = "profile-attack";
+const STATISTIC: &str = "profile-statistic";
+const MATRIX: &str = "profile-matrix";
+
+const MATRICES: [ActivationMatrix; 2] =
+    [ActivationMatrix::Responses, ActivationMatrix::Activations];
+
+/// What the profile shows; it lives in the address, so that it can be shared.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ProfileSelection {
+    quantity: Quantity,
+    corruption: Option<Corruption>,
+    severity: Option<u8>,
+    attack: Option<Attack>,
+    statistic: DimensionStatistic,
+    matrix: ActivationMatrix,
+}
+
+impl ProfileSelection {
+    /// The selection of an address; what it does not name, or names wrongly, is left open.
+    fn from_query(get: impl Fn(&str) -> Option<String>) -> ProfileSelection {
+        let quantity = get(QUANTITY).and_then(|id| {
+            let mut all = Quantity::ALL.into_iter();
+            all.find(|quantity| quantity.id() == id)
+        });
+        let statistic = get(STATISTIC).and_then(|id| {
+            let mut all = DimensionStatistic::ALL.into_iter();
+            all.find(|statistic| statistic.id() == id)
+        });
+        let matrix =
+            get(MATRIX).and_then(|id| MATRICES.into_iter().find(|matrix| matrix.id() == id));
+        ProfileSelection {
+            quantity: quantity.unwrap_or(Quantity::Clean),
+            corruption: get(CORRUPTION).and_then(|id| id.parse().ok()),
+            severity: get(SEVERITY)
+                .and_then(|text| text.parse().ok())
+                .filter(|severity| SEVERITIES.contains(severity)),
+            attack: get(ATTACK).and_then(|text| text.parse().ok()),
+            statistic: statistic.unwrap_or(DimensionStatistic::Fraction95),
+            matrix: matrix.unwrap_or(ActivationMatrix::Responses),
+        }
+    }
+
+    /// The measure, with `attack` where it is of one.
+    fn measure(self, attack: Attack) -> LayerMeasure {
+        let dimensionality = |perturbations| LayerMeasure::Dimensionality {
+            matrix: self.matrix,
+            statistic: self.statistic,
+            perturbations,
+        };
+        match self.quantity {
+            Quantity::Clean => dimensionality(Perturbations::Clean),
+            Quantity::Corruption => dimensionality(Perturbations::Corruption {
+                corruption: self.corruption,
+                severity: self.severity,
+            }),
+            Quantity::Attack => dimensionality(Perturbations::Attack(attack)),
+            Quantity::CvAcrossSamples => LayerMeasure::CvAcrossSamples,
+            Quantity::CvAcrossUnits => LayerMeasure::CvAcrossUnits,
+            Quantity::GradientNorm => LayerMeasure::GradientNorm,
+            Quantity::Selectivity => LayerMeasure::Selectivity,
+        }
+    }
+
+    fn path(self, experiment: &str, attack: Attack) -> String {
+        let measure = api::segment(&self.measure(attack).to_string());
+        format!("/experiments/{experiment}/layer-profiles?measure={measure}")
+    }
+
+    /// Asks for the profiles; twice where dimensionality was measured under other attacks than was asked for.
+    pub async fn read(self, experiment: String) -> Result<LayerProfiles, ApiError> {
+        let attack = self.attack.unwrap_or_else(source_attack);
+        let first: LayerProfiles = api::get(&self.path(&experiment, attack)).await?;
+        let other = closest(Some(attack), &first.known_attacks);
+        if self.quantity == Quantity::Attack && other != attack {
+            return api::get(&self.path(&experiment, other)).await;
+        }
+        Ok(first)
+    }
+}
+
+/// What the page's address selects for the profile.
+pub fn use_profile_selection() -> Memo<ProfileSelection> {
+    let query = use_query_map();
+    Memo::new(move |_| query.with(|query| ProfileSelection::from_query(|key| query.get(key))))
+}
+
+/// The section.
+#[component]
+pub fn Geometry(now: Now, selections: Selections) -> impl IntoView {
+    let figures = View::ALL
+        .into_iter()
+        .zip(selections.views)
+        .zip(now.scatters)
+        .filter(|((view, _), _)| view.has_geometry())
+        .map(|((view, selection), scatter)| {
+            view! { <MeasuresFigure now view selection scatter /> }
+        })
+        .collect_view();
+    view! {
+        <section class="robustness" id="geometry" aria-labelledby="geometry-title">
+            <h2 id="geometry-title">"Geometry"</h2>
+            <p class="hint">
+                "Dimension fraction: principal components that explain a share of the variance of a layer's activations, or of what a perturbation changes in them, out of as many as there are units. Early layers: the first third."
+            </p>
+            <div class="figures">
+                <Profiles now selection=selections.profile />
+                {figures}
+            </div>
+        </section>
+    }
+    .into_any()
+}
+
+/// A number of each layer, by alpha.
+#[component]
+fn Profiles(now: Now, selection: Memo<ProfileSelection>) -> impl IntoView {
+    let profiles = now.profiles;
+    let id = now.experiment.with_untracked(|experiment| experiment.id);
+    let error = follow(selection, profiles, move |wanted| {
+        wanted.read(id.to_string())
+    });
+    view! {
+        <Figure
+            id="figure-layer-profiles"
+            question="How does alpha change each layer?"
+            subtitle=Signal::derive(move || profiles.with(layer_profile::subtitle))
+            waiting="No trained run has this. Dimensionality and input-unit gradients are measured after training where the experiment asks for them, or with “Evaluate all trained runs again” below."
+            table=Signal::derive(move || profiles.with(|profiles| layer_profile::table(&profiles.into())))
+            plot=move |theme| profiles.with(|profiles| layer_profile::plot(&profiles.into(), theme))
+        >
+            <ProfileControls selection profiles />
+            {move || error.get().map(|error| view! { <ErrorBox error /> })}
+        </Figure>
+    }
+    .into_any()
+}
+
+/// Corruptions as choices, by family, after the mean over all.
+fn corruption_choices() -> Vec<Choice> {
+    let named = FAMILIES.into_iter().flat_map(|family| {
+        of_family(family)
+            .map(move |one| Choice::new(one.id(), format!("{}: {}", family.label(), one.label())))
+    });
+    std::iter::once(Choice::new(ALL, "Mean over all"))
+        .chain(named)
+        .collect()
+}
+
+#[component]
+fn ProfileControls(
+    selection: Memo<ProfileSelection>,
+    profiles: RwSignal<LayerProfiles>,
+) -> impl IntoView {
+    let quantities = Quantity::ALL
+        .map(|one| Choice::new(one.id(), one.label()))
+        .to_vec();
+    let mut severities = vec![Choice::new(ALL, "Mean over all")];
+    severities.extend(SEVERITIES.map(|one| Choice::new(one.to_string(), one.to_string())));
+    let statistics = DimensionStatistic::ALL
+        .map(|one| Choice::new(one.id(), one.label()))
+        .to_vec();
+    let matrices = MATRICES
+        .map(|one| Choice::new(one.id(), one.label()))
+        .to_vec();
+    let is = move |quantity: Quantity| move || selection.get().quantity == quantity;
+    let (corrupted, attacked) = (is(Quantity::Corruption), is(Quantity::Attack));
+    let dimensionality = move || selection.get().quantity.is_dimensionality();
+    let attacks = Memo::new(move |_| profiles.with(|profiles| profiles.known_attacks.clone()));
+    let matrix_choice = move || {
+        let other = selection.get().matrix != ActivationMatrix::Responses;
+        dimensionality() && (other || profiles.with(|profiles| profiles.has_activations))
+    };
+    let attack_choice = move || attacked() && attacks.with(|attacks| !attacks.is_empty());
+    view! {
+        <div class="controls">
+            <Chooser
+                id=QUANTITY label="Quantity" options=Signal::stored(quantities)
+                value=Signal::derive(move || selection.get().quantity.id().to_owned())
+                choose=setter(QUANTITY)
+            />
+            <div class="controls" hidden=move || !corrupted()>
+                <Chooser
+                    id=CORRUPTION label="Corruption" options=Signal::stored(corruption_choices())
+                    value=Signal::derive(move || selection.get().corruption.map_or(ALL, Corruption::id).to_owned())
+                    choose=setter(CORRUPTION)
+                />
+                <Chooser
+                    id=SEVERITY label="Severity" options=Signal::stored(severities)
+                    value=Signal::derive(move || selection.get().severity.map_or(ALL.to_owned(), |severity| severity.to_string()))
+                    choose=setter(SEVERITY)
+                />
+            </div>
+            <div hidden=move || !attack_choice()>
+                <Chooser
+                    id=ATTACK label="Attack" options=Signal::derive(move || attacks.with(|attacks| attack_choices(attacks)))
+                    value=Signal::derive(move || attacks.with(|attacks| closest(selection.get().attack, attacks).to_string()))
+                    choose=setter(ATTACK)
+                />
+            </div>
+            <div hidden=move || !dimensionality()>
+                <Chooser
+                    id=STATISTIC label="Dimensions as" options=Signal::stored(statistics)
+                    value=Signal::derive(move || selection.get().statistic.id().to_owned())
+                    choose=setter(STATISTIC)
+                />
+            </div>
+            <div hidden=move || !matrix_choice()>
+                <Chooser
+                    id=MATRIX label="Of" options=Signal::stored(matrices)
+                    value=Signal::derive(move || selection.get().matrix.id().to_owned())
+                    choose=setter(MATRIX)
+                />
+            </div>
+        </div>
+    }
+    .into_any()
+}
+
+/// The measures of layers that a view can show, `shown` among them. `attacks`: those that dimensionality was
+/// measured under.
+fn geometry_choices(view: View, attacks: &[Attack], shown: Option<LayerMeasure>) -> Vec<Choice> {
+    let mut measures = Vec::new();
+    if view != View::Gradients {
+        let all = Perturbations::Corruption {
+            corruption: None,
+            severity: None,
+        };
+        let attacks = match attacks {
+            [] => vec![source_attack()],
+            known => known.to_vec(),
+        };
+        let attacks = attacks.into_iter().map(Perturbations::Attack);
+        measures.extend(
+            [Perturbations::Clean, all]
+                .into_iter()
+                .chain(attacks)
+                .map(LayerMeasure::dimensionality),
+        );
+    }
+    if view != View::Geometry {
+        measures.extend([LayerMeasure::CvAcrossSamples, LayerMeasure::CvAcrossUnits]);
+    }
+    if view == View::Gradients {
+        measures.push(LayerMeasure::GradientNorm);
+    }
+    measures.extend(shown.filter(|shown| !measures.contains(shown)));
+    measures
+        .into_iter()
+        .map(|measure| {
+            let label = measure.label();
+            // The source's way to count dimensions goes without saying here; the axis says it.
+            let label = label
+                .strip_suffix(" (components for 95 % of variance, unit responses)")
+                .unwrap_or(&label);
+            Choice::new(measure.to_string(), label)
+        })
+        .collect()
+}
+
+/// The accuracies that geometry can be set against.
+fn robustness_choices(attacks: &[Attack], shown: Measure) -> Vec<Choice> {
+    let mut measures = vec![Measure::Corruption {
+        corruption: None,
+        severity: None,
+    }];
+    measures.extend(attacks.iter().copied().map(Measure::Attack));
+    if !measures.contains(&shown) {
+        measures.push(shown);
+    }
+    measures
+        .into_iter()
+        .map(|measure| Choice::new(measure.to_string(), measure.label()))
+        .collect()
+}
+
+/// Which measure of layers, of which layers, and against which accuracy.
+#[component]
+pub fn GeometryControls(
+    /// What the page shows.
+    now: Now,
+    /// The view.
+    view: View,
+    /// What the address selects for it.
+    selection: Memo<Selection>,
+    /// What was answered.
+    scatter: RwSignal<Scatter>,
+) -> impl IntoView {
+    let keys = view.keys();
+    let attacks = Memo::new(move |_| now.profiles.with(|profiles| profiles.known_attacks.clone()));
+    let measures = Memo::new(move |_| {
+        let shown = selection.get().geometry();
+        attacks.with(|attacks| geometry_choices(view, attacks, shown))
+    });
+    let ranges = RANGES
+        .map(|range| Choice::new(range.id(), range.label()))
+        .to_vec();
+    let robustness = (view == View::GeometryRobustness).then(|| {
+        let against = Memo::new(move |_| {
+            let shown = selection.get().robustness();
+            scatter.with(|scatter| robustness_choices(&scatter.known_attacks, shown))
+        });
+        view! {
+            <Chooser
+                id=keys.robustness label="Against" options=against
+                value=Signal::derive(move || selection.get().robustness().to_string())
+                choose=setter(keys.robustness)
+            />
+        }
+    });
+    // "All" is a choice of its own here: the views begin with other layers.
+    let choose_range = naming_setter(keys.range);
+    view! {
+        <Chooser
+            id=keys.geometry label="Measure" options=measures
+            value=Signal::derive(move || selection.get().geometry().map_or_else(String::new, |measure| measure.to_string()))
+            choose=setter(keys.geometry)
+        />
+        <Chooser
+            id=keys.range label="Layers" options=Signal::stored(ranges)
+            value=Signal::derive(move || selection.get().range().id().to_owned())
+            choose=choose_range
+        />
+        {robustness}
+    }
+    .into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn selection(pairs: &[(&str, &str)]) -> ProfileSelection {
+        ProfileSelection::from_query(|key| {
+            let pair = pairs.iter().find(|(name, _)| *name == key)?;
+            Some(pair.1.to_owned())
+        })
+    }
+
+    /// Broken by: an address that asks for something else than what it names, or a typo in it that takes the
+    /// whole page down.
+    #[test]
+    fn an_address_selects_a_measure_of_layers() {
+        let path = |pairs: &[(&str, &str)]| selection(pairs).path("7", source_attack());
+        assert_eq!(
+            path(&[]),
+            "/experiments/7/layer-profiles?measure=dimensionality%3Aresponses%3A95%3Aclean"
+        );
+        let corrupted = [
+            (QUANTITY, "dimension_corruption"),
+            (CORRUPTION, "fog"),
+            (SEVERITY, "3"),
+            (STATISTIC, "participation"),
+            (MATRIX, "activations"),
+        ];
+        assert_eq!(
+            path(&corrupted),
+            "/experiments/7/layer-profiles?measure=dimensionality%3Aactivations%3Aparticipation%3Acorruption%3Afog%3A3"
+        );
+        let wrong = [
+            (QUANTITY, "x"),
+            (SEVERITY, "6"),
+            (STATISTIC, "94"),
+            (MATRIX, ""),
+        ];
+        assert_eq!(selection(&wrong), selection(&[]));
+        for quantity in Quantity::ALL {
+            let found = selection(&[(QUANTITY, quantity.id())]);
+            assert_eq!(found.quantity, quantity);
+        }
+    }
+
+    /// Broken by: an empty profile while dimensionality was measured under some attack.
+    #[test]
+    fn an_attack_that_was_measured_is_shown() {
+        let (weak, source) = (Attack::fgsm(1.0), source_attack());
+        assert_eq!(closest(None, &[weak, source]), source);
+        assert_eq!(closest(Some(weak), &[weak, source]), weak);
+        assert_eq!(closest(None, &[weak]), weak);
+        assert_eq!(closest(Some(weak), &[]), weak);
+    }
+
+    /// Broken by: a measure in the address that its chooser does not list, or one listed twice.
+    #[test]
+    fn what_is_shown_is_a_choice() {
+        let values = |view, shown| -> Vec<String> {
+            let choices = geometry_choices(view, &[], shown);
+            choices.into_iter().map(|choice| choice.value).collect()
+        };
+        let clean = LayerMeasure::dimensionality(Perturbations::Clean);
+        assert_eq!(values(View::Geometry, Some(clean)).len(), 3);
+        let other = LayerMeasure::Selectivity;
+        assert_eq!(values(View::Geometry, Some(other))[3], other.to_string());
+        assert_eq!(values(View::GeometryRobustness, None).len(), 5);
+        let gradients = values(View::Gradients, None);
+        assert_eq!(
+            gradients,
+            ["cv_across_samples", "cv_across_units", "gradient_norm"]
+        );
+        let all = Measure::Corruption {
+            corruption: None,
+            severity: None,
+        };
+        let attack = Attack::fgsm(1.0);
+        assert_eq!(robustness_choices(&[attack], all).len(), 2);
+        assert_eq!(robustness_choices(&[], Measure::Attack(attack)).len(), 2);
+    }
+}

@@ -1,0 +1,263 @@
+//! Runs over seeds: a row an alpha, which opens to its runs.
+
+use std::collections::BTreeSet;
+
+use leptos::prelude::*;
+use protocol::api::Mean;
+use protocol::{Run, RunState};
+
+use super::row::Row;
+use super::{ROWS, Table};
+use crate::components::{AlphaChip, ProgressBar};
+use crate::format;
+use crate::run_state::share_of_all_done;
+
+/// The table by alpha.
+#[component]
+pub fn ByAlpha(table: Table) -> impl IntoView {
+    // As bits: numbers are no keys.
+    let alphas = Memo::new(move |_| table.runs.with(|runs| alphas(runs)));
+    let open = RwSignal::new(BTreeSet::<u64>::new());
+    let rows = move |bits: u64| view! { <Group table open bits /> };
+    let headings = move || {
+        table
+            .extra_labels()
+            .into_iter()
+            .map(|label| view! { <th scope="col" class="number measure">{label}</th> })
+            .collect_view()
+    };
+    view! {
+        <p class="hint">"Means over seeds with bootstrapped 95 % intervals, from 2 finished seeds on. A row opens its runs."</p>
+        <div class="scroll" tabindex="0" role="region" aria-label="Runs">
+            <table id="runs">
+                <thead>
+                    <tr>
+                        <th scope="col"><span class="sr-only">"Compare"</span></th>
+                        <th scope="col">"Run"</th>
+                        <th scope="col">"Alpha"</th>
+                        <th scope="col" class="number">"Seed"</th>
+                        <th scope="col">"State"</th>
+                        <th scope="col">"Progress"</th>
+                        <th scope="col" class="number">"Validation accuracy"</th>
+                        <th scope="col" class="number">"Test accuracy"</th>
+                        <th scope="col" class="number">"Selectivity"</th>
+                        {headings}
+                    </tr>
+                </thead>
+                <tbody><For each=move || alphas.get() key=|bits| *bits children=rows /></tbody>
+            </table>
+        </div>
+    }
+    .into_any()
+}
+
+/// Every alpha of `runs` once, in order, as bits.
+fn alphas(runs: &[Run]) -> Vec<u64> {
+    let mut alphas: Vec<f64> = runs.iter().map(|run| run.spec.alpha).collect();
+    alphas.sort_by(f64::total_cmp);
+    alphas.dedup();
+    alphas.into_iter().map(f64::to_bits).collect()
+}
+
+/// What the runs of one alpha are at.
+#[derive(Debug, Clone, PartialEq)]
+struct Standing {
+    ids: Vec<i64>,
+    /// How many are in each state, in words.
+    states: String,
+    share: f64,
+    /// Mean validation accuracy of the newest epochs.
+    validation: Option<f64>,
+}
+
+impl Standing {
+    fn of(runs: &[Run], alpha: f64) -> Standing {
+        let of_alpha: Vec<Run> = runs
+            .iter()
+            .filter(|run| run.spec.alpha == alpha)
+            .cloned()
+            .collect();
+        let states = RunState::ALL.into_iter().filter_map(|state| {
+            let count = of_alpha.iter().filter(|run| run.state == state).count();
+            (count > 0).then(|| format!("{count} {}", state.id()))
+        });
+        let validation: Vec<f64> = of_alpha
+            .iter()
+            .filter_map(|run| Some(run.latest_epoch.as_ref()?.validation_accuracy))
+            .collect();
+        Standing {
+            ids: of_alpha.iter().map(|run| run.id).collect(),
+            states: states.collect::<Vec<_>>().join(", "),
+            share: share_of_all_done(&of_alpha),
+            validation: (!validation.is_empty())
+                .then(|| validation.iter().sum::<f64>() / validation.len() as f64),
+        }
+    }
+}
+
+/// A mean as `61.2 % [60.9, 61.6]`.
+fn percent(mean: Option<Mean>) -> String {
+    let Some(mean) = mean else {
+        return "–".to_owned();
+    };
+    let interval = mean.interval.map_or(String::new(), |[low, high]| {
+        format!(" [{:.1}, {:.1}]", low * 100.0, high * 100.0)
+    });
+    format!("{}{interval}", format::percent(mean.mean))
+}
+
+#[component]
+fn Group(table: Table, open: RwSignal<BTreeSet<u64>>, bits: u64) -> impl IntoView {
+    let alpha = f64::from_bits(bits);
+    let standing = Memo::new(move |_| table.runs.with(|runs| Standing::of(runs, alpha)));
+    let means = Memo::new(move |_| {
+        table.by_alpha.with(|comparison| {
+            let mut groups = comparison.groups.iter();
+            let group = groups.find(|group| {
+                let run = group.runs.first();
+                run.is_some_and(|run| run.alpha == alpha)
+            });
+            group.map_or_else(Vec::new, |group| group.means.clone())
+        })
+    });
+    let mean = move |place: usize| means.with(|means| means.get(place).copied().flatten());
+    // The first two are selectivity and test accuracy, as the table's request has them.
+    let selectivity = move || match mean(0) {
+        None => "–".to_owned(),
+        Some(mean) => {
+            let interval = mean.interval.map_or(String::new(), |[low, high]| {
+                format!(" [{low:.3}, {high:.3}]")
+            });
+            format!("{:.3}{interval}", mean.mean)
+        }
+    };
+    let n = move || mean(0).map_or(0, |mean| mean.n);
+    let extra = move || {
+        (super::OWN_COLUMNS..super::OWN_COLUMNS + table.extra_labels().len())
+            .map(|place| {
+                let mean = mean(place);
+                let fewer = mean
+                    .filter(|mean| mean.n != n())
+                    .map(|mean| view! { <div class="hint">{format!("n = {}", mean.n)}</div> });
+                view! { <td class="number">{percent(mean)}{fewer}</td> }
+            })
+            .collect_view()
+    };
+    let is_open = Memo::new(move |_| open.with(|open| open.contains(&bits)));
+    let toggle = move |_| {
+        open.update(|open| {
+            if !open.remove(&bits) {
+                open.insert(bits);
+            }
+        });
+    };
+    let count = move || {
+        let runs = standing.with(|standing| standing.ids.len());
+        format::plural(runs as u64, "run", "runs")
+    };
+    let sign = move || if is_open.get() { "▾ " } else { "▸ " };
+    let ticked = move || {
+        standing.with(|standing| {
+            let all = |ticked: &BTreeSet<i64>| standing.ids.iter().all(|id| ticked.contains(id));
+            table.ticked.with(all)
+        })
+    };
+    let tick = move |_| {
+        let was = ticked();
+        let ids = standing.with_untracked(|standing| standing.ids.clone());
+        table.ticked.update(|ticked| {
+            for id in ids {
+                if was {
+                    ticked.remove(&id);
+                } else {
+                    ticked.insert(id);
+                }
+            }
+        });
+    };
+    // A small experiment has its runs ready below each alpha; a large one would weigh the page down.
+    let small = Memo::new(move |_| table.runs.with(|runs| runs.len() <= ROWS));
+    let ids = Memo::new(move |_| match small.get() || is_open.get() {
+        true => {
+            standing.with(|standing| standing.ids.iter().copied().take(ROWS).collect::<Vec<_>>())
+        }
+        false => Vec::new(),
+    });
+    let left = move || {
+        let all = standing.with(|standing| standing.ids.len());
+        all.saturating_sub(ROWS)
+    };
+    let rest = move || {
+        (is_open.get() && left() > 0).then(|| {
+            let text = format!(
+                "and {} more: see “Single runs”",
+                format::count(left() as u64)
+            );
+            view! { <tr><td class="hint" colspan="9">{text}</td></tr> }
+        })
+    };
+    let row = move |id: i64| {
+        let run = table.run(id);
+        let hidden = Signal::derive(move || !is_open.get());
+        view! { <Row table run hidden /> }
+    };
+    let tick_label = format!(
+        "Choose the runs of alpha {} to compare",
+        format::alpha(alpha)
+    );
+    view! {
+        <tr data-alpha=alpha.to_string() class="of-alpha">
+            <td class="tick"><input type="checkbox" aria-label=tick_label prop:checked=ticked on:change=tick /></td>
+            <th scope="row">
+                <button type="button" class="quiet open" aria-expanded=move || is_open.get().to_string() on:click=toggle>
+                    <span aria-hidden="true">{sign}</span>{count}
+                </button>
+            </th>
+            <td><AlphaChip alpha /></td>
+            <td class="number">{move || format!("n = {}", n())}</td>
+            <td>{move || standing.with(|standing| standing.states.clone())}</td>
+            <td class="wide"><ProgressBar share=Signal::derive(move || standing.with(|standing| standing.share)) label="Share of these runs done" /></td>
+            <td class="number">{move || standing.with(|standing| standing.validation.map_or("–".to_owned(), format::percent))}</td>
+            <td class="number">{move || percent(mean(1))}</td>
+            <td class="number">{selectivity}</td>
+            {extra}
+        </tr>
+        <For each=move || ids.get() key=|id| *id children=row />
+        {rest}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run_state::tests::run;
+
+    /// Broken by: an alpha listed twice or out of order, or runs of another alpha counted in.
+    #[test]
+    fn runs_are_counted_by_alpha() {
+        let mut runs = vec![run(), run(), run()];
+        for (index, alpha) in [1.0, -0.5, 1.0].into_iter().enumerate() {
+            runs[index].id = index as i64;
+            runs[index].spec.alpha = alpha;
+        }
+        runs[0].state = RunState::Finished;
+        assert_eq!(alphas(&runs), [(-0.5_f64).to_bits(), 1.0_f64.to_bits()]);
+        let standing = Standing::of(&runs, 1.0);
+        assert_eq!(standing.ids, [0, 2]);
+        assert_eq!(standing.states, "1 queued, 1 finished");
+        assert!((standing.share - 0.5).abs() < 1e-12);
+        assert_eq!(standing.validation, None);
+    }
+
+    /// Broken by: an interval in shares beside a mean in percent.
+    #[test]
+    fn means_are_percentages() {
+        let mean = Mean {
+            mean: 0.612,
+            n: 2,
+            interval: Some([0.603, 0.62]),
+        };
+        assert_eq!(percent(Some(mean)), "61.2 % [60.3, 62.0]");
+        assert_eq!(percent(None), "–");
+    }
+}

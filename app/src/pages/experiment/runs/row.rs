@@ -1,0 +1,88 @@
+//! One run as a row, in either table.
+
+use leptos::prelude::*;
+use leptos_router::components::A;
+use protocol::Run;
+
+use super::Table;
+use crate::components::{AlphaChip, ProgressBar, StateBadge, Tags};
+use crate::format;
+use crate::run_state::{activity, share_done};
+
+/// A run. Its columns are those of [`headings`].
+#[component]
+pub fn Row(
+    /// The table it is in.
+    table: Table,
+    /// The run.
+    run: Memo<Option<Run>>,
+    /// Whether it is folded away.
+    #[prop(into)]
+    hidden: Signal<bool>,
+) -> impl IntoView {
+    let first = run.get_untracked()?;
+    let id = first.id;
+    let last = first.clone();
+    let current = Signal::derive(move || run.get().unwrap_or_else(|| last.clone()));
+    let state = Signal::derive(move || current.with(|run| run.state));
+    let share = Signal::derive(move || current.with(share_done));
+    let reason = move || current.with(|run| run.reason.clone());
+    let tags = move || view! { <Tags tags=current.with(|run| run.tags.clone()) /> };
+    let validation = move || {
+        current.with(|run| {
+            run.latest_epoch.as_ref().map_or("–".to_owned(), |epoch| {
+                format::percent(epoch.validation_accuracy)
+            })
+        })
+    };
+    let test = move || {
+        current.with(|run| {
+            run.result.as_ref().map_or("–".to_owned(), |result| {
+                format::percent(result.test_accuracy)
+            })
+        })
+    };
+    // While there is no result: what was measured last, on the validation images, marked as such.
+    let selectivity = move || {
+        current.with(|run| match (&run.result, &run.latest_epoch) {
+            (Some(result), _) => format!("{:.3}", result.selectivity),
+            (None, Some(epoch)) => format!("{:.3} (validation)", epoch.selectivity),
+            (None, None) => "–".to_owned(),
+        })
+    };
+    let extra = move || {
+        let places = 0..table.extra_labels().len();
+        table.extra.with(|extra| {
+            let values = extra.get(&id);
+            places
+                .map(|place| {
+                    let value = values.and_then(|values| values.get(place).copied().flatten());
+                    view! { <td class="number">{value.map_or("–".to_owned(), format::percent)}</td> }
+                })
+                .collect_view()
+        })
+    };
+    let ticked = move || table.ticked.with(|ticked| ticked.contains(&id));
+    let tick = move |_| {
+        table.ticked.update(|ticked| {
+            if !ticked.remove(&id) {
+                ticked.insert(id);
+            }
+        });
+    };
+    let label = format!("Choose run {id} to compare");
+    Some(view! {
+        <tr data-run=id hidden=hidden>
+            <td class="tick"><input type="checkbox" aria-label=label prop:checked=ticked on:change=tick /></td>
+            <th scope="row"><A href=format!("/runs/{id}")>{id}</A><div class="tags">{tags}</div></th>
+            <td><AlphaChip alpha=first.spec.alpha /></td>
+            <td class="number">{first.spec.seed}</td>
+            <td><StateBadge state /><div class="hint">{reason}</div></td>
+            <td class="wide"><ProgressBar share label="Share of the run done" /><div class="hint">{move || current.with(activity)}</div></td>
+            <td class="number">{validation}</td>
+            <td class="number">{test}</td>
+            <td class="number">{selectivity}</td>
+            {extra}
+        </tr>
+    })
+}

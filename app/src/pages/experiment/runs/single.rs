@@ -1,0 +1,141 @@
+//! Runs one by one: sorted, filtered, a page at a time.
+
+use leptos::prelude::*;
+use protocol::RunState;
+use protocol::comparison::FilterError;
+
+use super::row::Row;
+use super::view::{Column, View};
+use super::{ROWS, Table};
+use crate::components::state_badge::label;
+use crate::components::{Choice, Chooser};
+use crate::format;
+
+/// The table of single runs.
+#[component]
+pub fn Single(table: Table) -> impl IntoView {
+    let view = table.view;
+    let order: Memo<Result<Vec<i64>, FilterError>> = Memo::new(move |_| {
+        view.with(|view| {
+            table.runs.with(|runs| {
+                table.experiment.with(|experiment| {
+                    table.extra.with(|extra| {
+                        view.order(runs, experiment, |id| {
+                            extra.get(&id).cloned().unwrap_or_default()
+                        })
+                    })
+                })
+            })
+        })
+    });
+    let total = Memo::new(move |_| order.with(|order| order.as_ref().map_or(0, Vec::len)));
+    let pages = Memo::new(move |_| total.get().div_ceil(ROWS).max(1));
+    // A page that a filter has emptied is the last one there is.
+    let page = Memo::new(move |_| view.with(|view| view.page).min(pages.get() - 1));
+    let ids = Memo::new(move |_| {
+        order.with(|order| {
+            let ids = order.as_deref().unwrap_or_default();
+            ids.iter()
+                .copied()
+                .skip(page.get() * ROWS)
+                .take(ROWS)
+                .collect::<Vec<_>>()
+        })
+    });
+    let wrong = move || order.with(|order| order.as_ref().err().map(ToString::to_string));
+    let row = move |id: i64| {
+        let run = table.run(id);
+        view! { <Row table run hidden=Signal::stored(false) /> }
+    };
+    let turn = move |to: usize| {
+        table.go.run(View {
+            page: to,
+            ..view.get_untracked()
+        });
+    };
+    let mut states = vec![Choice::new("", "Any")];
+    states.extend(RunState::ALL.map(|state| Choice::new(state.id(), label(state))));
+    let state = Signal::derive(move || {
+        let state = view.with(|view| view.state);
+        state.map_or_else(String::new, |state| state.id().to_owned())
+    });
+    let extra = move || {
+        let labels = table.extra_labels().into_iter().enumerate();
+        labels
+            .map(|(place, label)| view! { <Heading table column=Column::Extra(place) label number=true /> })
+            .collect_view()
+    };
+    let heading = move |column: Column, label: &str, number: bool| {
+        view! { <Heading table column label=label.to_owned() number /> }
+    };
+    let none = move || total.get() == 0 && wrong().is_none();
+    // Not inside `view!`, which takes the `>` of `>=` for the end of the tag.
+    let at_end = move || page.get() + 1 >= pages.get();
+    view! {
+        <div class="filter">
+            <label for="runs-filter">"Filter"</label>
+            <input id="runs-filter" type="search" autocomplete="off" placeholder="alpha:0, seed:1, tag:good" prop:value=move || view.with(|view| view.filter.clone())
+                aria-invalid=move || wrong().is_some().to_string()
+                on:change=move |event| table.go.run(View { filter: event_target_value(&event).trim().to_owned(), page: 0, ..view.get_untracked() }) />
+            <Chooser
+                id="runs-state" label="State" options=Signal::stored(states) value=state
+                choose=move |id| table.go.run(View { state: RunState::from_id(&id), page: 0, ..view.get_untracked() })
+            />
+        </div>
+        <p class="problem" role="alert" hidden=move || wrong().is_none()>{wrong}</p>
+        <div class="scroll" tabindex="0" role="region" aria-label="Runs">
+            <table id="runs">
+                <thead>
+                    <tr>
+                        <th scope="col"><span class="sr-only">"Compare"</span></th>
+                        {heading(Column::Run, "Run", false)}
+                        {heading(Column::Alpha, "Alpha", false)}
+                        {heading(Column::Seed, "Seed", true)}
+                        {heading(Column::State, "State", false)}
+                        <th scope="col">"Progress"</th>
+                        {heading(Column::Validation, "Validation accuracy", true)}
+                        {heading(Column::Test, "Test accuracy", true)}
+                        {heading(Column::Selectivity, "Selectivity", true)}
+                        {extra}
+                    </tr>
+                </thead>
+                <tbody><For each=move || ids.get() key=|id| *id children=row /></tbody>
+            </table>
+        </div>
+        <p class="waiting" hidden=move || !none()>"No run matches."</p>
+        <div class="foot">
+            <span>{move || format::plural(total.get() as u64, "run", "runs")}</span>
+            <nav aria-label="Pages of the runs" hidden=move || pages.get() == 1>
+                <button type="button" class="quiet" id="runs-before" disabled=move || page.get() == 0 on:click=move |_| turn(page.get_untracked().saturating_sub(1))>"Before"</button>
+                <span>{move || format!("page {} of {}", page.get() + 1, pages.get())}</span>
+                <button type="button" class="quiet" id="runs-after" disabled=at_end on:click=move |_| turn(page.get_untracked() + 1)>"After"</button>
+            </nav>
+        </div>
+    }
+    .into_any()
+}
+
+/// A heading that sorts by its column.
+#[component]
+fn Heading(table: Table, column: Column, label: String, number: bool) -> impl IntoView {
+    let view = table.view;
+    let direction = move || {
+        view.with(|view| match (view.sort == column, view.descending) {
+            (false, _) => None,
+            (true, true) => Some("descending"),
+            (true, false) => Some("ascending"),
+        })
+    };
+    let arrow = move || match direction() {
+        None => "",
+        Some("descending") => " ↓",
+        Some(_) => " ↑",
+    };
+    view! {
+        <th scope="col" class:number=number class:measure=number aria-sort=direction>
+            <button type="button" class="sort" data-sort=column.id() on:click=move |_| table.go.run(view.get_untracked().sorted_by(column))>
+                {label}<span aria-hidden="true">{arrow}</span>
+            </button>
+        </th>
+    }
+}

@@ -1,0 +1,228 @@
+//! What an experiment says about the source's claims: eight verdicts, each with its evidence and its figures.
+
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::components::A;
+use leptos_router::hooks::{use_params_map, use_query_map};
+use protocol::api::ApiError;
+use protocol::claim_figure::ClaimFigures;
+use protocol::finding::{Claim, Findings};
+use serde::{Deserialize, Serialize};
+
+use crate::components::{AlphaChips, Load};
+use crate::{api, clock, format};
+pub use claims::n;
+use detail::Detail;
+
+mod claims;
+mod data;
+mod detail;
+
+/// The figures of a claim, or why there are none.
+type Figures = (Claim, Result<ClaimFigures, ApiError>);
+
+/// Everything that the page shows. Figures that cannot be had leave the rest of the page.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Data {
+    findings: Findings,
+    figures: Option<Figures>,
+    /// When the findings were asked for, in milliseconds since 1970-01-01 UTC.
+    read_at: i64,
+}
+
+/// The claim that an address names; none where it names none that there is.
+fn claim_of(text: Option<String>) -> Option<Claim> {
+    let text = text?;
+    Claim::ALL.into_iter().find(|claim| claim.id() == text)
+}
+
+/// The claim that is open.
+fn use_claim() -> Memo<Option<Claim>> {
+    let query = use_query_map();
+    Memo::new(move |_| claim_of(query.with(|query| query.get("claim"))))
+}
+
+async fn read_figures(experiment: i64, claim: Claim) -> Figures {
+    let path = format!(
+        "/experiments/{experiment}/claim-figures?claim={}",
+        claim.id()
+    );
+    let found: Result<Vec<ClaimFigures>, ApiError> = api::get_part(&path).await;
+    let found = found.and_then(|figures| {
+        let first = figures.into_iter().next();
+        first.ok_or_else(|| api::failure("the server has no figures of this claim"))
+    });
+    (claim, found)
+}
+
+async fn read(id: String, claim: Option<Claim>) -> Result<Data, ApiError> {
+    let Ok(number) = id.parse::<i64>() else {
+        return Err(api::failure(format!(
+            "`{id}` is not the number of an experiment"
+        )));
+    };
+    let findings = api::get(&format!("/experiments/{number}/findings"));
+    let figures = claim.map(|claim| read_figures(number, claim));
+    let findings = findings.await?;
+    let figures = match figures {
+        Some(figures) => Some(figures.await),
+        None => None,
+    };
+    Ok(Data {
+        findings,
+        figures,
+        read_at: clock::now(),
+    })
+}
+
+/// The page at `/experiments/:id/findings`.
+#[component]
+pub fn FindingsPage() -> impl IntoView {
+    let params = use_params_map();
+    let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
+    let claim = use_claim();
+    // Another claim is asked for by its own part, not by the whole page.
+    let data = Resource::new(move || id.get(), move |id| read(id, claim.get_untracked()));
+    view! { <Load resource=data render=|data| view! { <Page data /> } /> }.into_any()
+}
+
+/// The figures of the claim that is open, asked for when another one is opened.
+fn follow(
+    experiment: i64,
+    claim: Memo<Option<Claim>>,
+    first: Option<Figures>,
+) -> RwSignal<Option<Figures>> {
+    let figures = RwSignal::new(first);
+    Effect::new(move |_| {
+        let Some(wanted) = claim.get() else {
+            return;
+        };
+        let known = figures
+            .with_untracked(|figures| figures.as_ref().is_some_and(|(claim, _)| *claim == wanted));
+        if known {
+            return;
+        }
+        let found = read_figures(experiment, wanted);
+        leptos::task::spawn_local(async move {
+            let found = found.await;
+            // An answer to what is no longer open, or on a page that was left, is dropped.
+            if claim.try_get_untracked() == Some(Some(wanted)) {
+                figures.set(Some(found));
+            }
+        });
+    });
+    figures
+}
+
+#[component]
+fn Page(data: Data) -> impl IntoView {
+    let Data {
+        findings,
+        figures,
+        read_at,
+    } = data;
+    let id = findings.experiment_id;
+    let claim = use_claim();
+    let figures = follow(id, claim, figures);
+    let name = findings.name.clone();
+    let list = findings.findings.clone();
+    let detail = move || {
+        let claim = claim.get()?;
+        let finding = list.iter().find(|finding| finding.claim == claim)?.clone();
+        Some(view! { <Detail finding figures /> })
+    };
+    view! {
+        <Title text=format!("Findings of {name}") />
+        <nav class="crumbs" aria-label="Breadcrumb">
+            <A href="/experiments">"Experiments"</A>" / "
+            <A href=format!("/experiments/{id}")>{format!("Experiment {id}")}</A>" / "
+            <span>"Findings"</span>
+        </nav>
+        <div class="heading">
+            <h1>{format!("Findings of {name}")}</h1>
+            <div class="actions">
+                <A href=format!("/experiments/{id}/present") attr:class="button" attr:id="open-present">"Present"</A>
+                <a href=report_address(id, false) class="button" id="open-report" rel="external">"Report"</a>
+                <a href=report_address(id, true) class="button" rel="external" download="">"Download the report"</a>
+            </div>
+        </div>
+        <About findings=findings.clone() read_at />
+        <claims::Claims findings=findings.clone() open=claim />
+        <section id="claim" class="claim" aria-label="The claim that is open">{detail}</section>
+        <section aria-labelledby="findings-method">
+            <h2 id="findings-method">"How verdicts are reached"</h2>
+            <p class="prose">{findings.method.clone()}</p>
+        </section>
+        <data::DataSection experiment=id />
+    }
+    .into_any()
+}
+
+/// Where the report is; as a file to keep where `download`.
+fn report_address(experiment: i64, download: bool) -> String {
+    let query = if download { "?download=true" } else { "" };
+    format!("/api/v1/experiments/{experiment}/report.html{query}")
+}
+
+/// What the findings are about: network, data, alphas, seeds, n, and as of when.
+#[component]
+fn About(findings: Findings, read_at: i64) -> impl IntoView {
+    let seeds: Vec<String> = findings.seeds.iter().map(u64::to_string).collect();
+    let state = match (findings.runs, findings.missing_runs) {
+        (0, _) => Some(
+            "No run is trained yet, so no claim can be tested. Reload the page when some are."
+                .to_owned(),
+        ),
+        (_, 0) => None,
+        (runs, missing) => Some(format!(
+            "{} of {} runs are trained; the findings are of these alone. Reload the page when more are.",
+            format::count(runs.into()),
+            format::count(u64::from(runs) + u64::from(missing))
+        )),
+    };
+    view! {
+        <dl class="facts about">
+            <div><dt>"Network"</dt><dd>{findings.network.label()}</dd></div>
+            <div><dt>"Data set"</dt><dd>{findings.dataset.label()}</dd></div>
+            <div><dt>"Trained runs (n)"</dt><dd>{format::count(findings.runs.into())}</dd></div>
+            <div><dt>"Alpha"</dt><dd><AlphaChips alphas=findings.alphas.clone() /></dd></div>
+            <div><dt>{format!("Seeds ({})", findings.seeds.len())}</dt><dd>{shortened(&seeds)}</dd></div>
+            <div><dt>"Computed"</dt><dd>{format::timestamp(read_at)}</dd></div>
+        </dl>
+        {state.map(|state| view! { <p class="notice" id="findings-state">{state}</p> })}
+    }
+    .into_any()
+}
+
+/// The first of many words, and how many more there are.
+fn shortened(words: &[String]) -> String {
+    const SHOWN: usize = 10;
+    match words.len().checked_sub(SHOWN) {
+        None | Some(0) => words.join(", "),
+        Some(more) => format!("{} and {more} more", words[..SHOWN].join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Broken by: an address with a typo that takes the page down, or a claim that cannot be opened by its address.
+    #[test]
+    fn an_address_opens_the_claim_that_it_names() {
+        for claim in Claim::ALL {
+            assert_eq!(claim_of(Some(claim.id().to_owned())), Some(claim));
+        }
+        for wrong in [None, Some("C9"), Some("c1"), Some("")] {
+            assert_eq!(claim_of(wrong.map(str::to_owned)), None);
+        }
+    }
+
+    /// Broken by: a page of a hundred seeds, or one that hides that there are more.
+    #[test]
+    fn many_seeds_are_counted() {
+        let words: Vec<String> = (0..12).map(|seed| seed.to_string()).collect();
+        assert!(shortened(&words).ends_with("9 and 2 more"));
+        assert_eq!(shortened(&words[..3]), "0, 1, 2");
+    }
+}

@@ -1,0 +1,206 @@
+//! One claim: rule, evidence, what more seeds would do, and its figures.
+
+use std::sync::Arc;
+
+use leptos::either::EitherOf3;
+use leptos::prelude::*;
+use protocol::claim_figure::ClaimFigure;
+use protocol::finding::{Claim, Evidence, Finding};
+
+use super::Figures;
+use crate::components::{ErrorBox, VerdictBadge};
+use crate::figure::evidence::{self, Group};
+use crate::figure::{Figure, claim};
+use crate::format;
+
+/// Rows of evidence that the page shows; the rest is in the CSV of the figure.
+const SHOWN: usize = 200;
+
+/// The claim that is open.
+#[component]
+pub fn Detail(
+    /// What the experiment says about it.
+    finding: Finding,
+    /// The figures of the claim that was opened last.
+    figures: RwSignal<Option<Figures>>,
+) -> impl IntoView {
+    let claim = finding.claim;
+    let groups = evidence::groups(&finding.evidence)
+        .into_iter()
+        .enumerate()
+        .map(|(place, group)| view! { <Forest place group all=finding.evidence.clone() /> })
+        .collect_view();
+    let more_seeds = finding.more_seeds.map(|more| {
+        view! {
+            <p id="more-seeds">
+                <b>{format!("{} more for every alpha", format::plural(more.seeds.into(), "seed", "seeds"))}</b>
+                {format!(
+                    " would bring the interval to about ± {}. {}",
+                    format::significant(more.half_width),
+                    more.basis
+                )}
+            </p>
+        }
+    });
+    view! {
+        <div class="heading">
+            <h2>{format!("{} {}", claim.id(), claim.statement())}</h2>
+            <VerdictBadge verdict=finding.verdict />
+        </div>
+        <p class="prose">{finding.summary}</p>
+        <dl class="facts rule">
+            <div><dt>"Measured as"</dt><dd>{claim.measured_as()}</dd></div>
+            <div><dt>"Rule"</dt><dd>{finding.rule}</dd></div>
+        </dl>
+        {more_seeds}
+        <EvidenceTable evidence=finding.evidence />
+        <div class="figures">{groups}</div>
+        <div class="figures">{move || figures.with(|figures| drawn(claim, figures.as_ref()))}</div>
+    }
+    .into_any()
+}
+
+/// The claim's figures as far as they are there.
+fn drawn(claim: Claim, figures: Option<&Figures>) -> impl IntoView + use<> {
+    match figures {
+        Some((of, Ok(found))) if *of == claim => EitherOf3::A(
+            found
+                .figures
+                .iter()
+                .cloned()
+                .map(|figure| view! { <ClaimFigureView figure /> })
+                .collect_view(),
+        ),
+        Some((of, Err(error))) if *of == claim => {
+            EitherOf3::B(view! { <ErrorBox error=error.clone() /> })
+        }
+        _ => {
+            EitherOf3::C(view! { <p class="waiting" aria-busy="true">"Drawing the figures …"</p> })
+        }
+    }
+}
+
+#[component]
+fn ClaimFigureView(figure: ClaimFigure) -> impl IntoView {
+    let figure = Arc::new(figure);
+    let (of_table, of_plot) = (figure.clone(), figure.clone());
+    view! {
+        <Figure
+            id=claim::id(&figure)
+            question=figure.name.question()
+            subtitle=Signal::stored(claim::subtitle(&figure))
+            waiting="No trained run has what this figure shows. Ask for it with “Evaluate all trained runs again” on the experiment's page."
+            table=Signal::derive(move || claim::table(&of_table))
+            plot=move |theme| claim::plot(&of_plot, theme)
+        />
+    }
+    .into_any()
+}
+
+/// The tests of one unit as a forest plot. The first one's table has all tests.
+#[component]
+fn Forest(place: usize, group: Group, all: Vec<Evidence>) -> impl IntoView {
+    let id = match place {
+        0 => "figure-evidence",
+        1 => "figure-evidence-2",
+        2 => "figure-evidence-3",
+        _ => "figure-evidence-more",
+    };
+    let rows = group.evidence.len().min(evidence::SHOWN);
+    let group = Arc::new(group);
+    let of_plot = group.clone();
+    let listed = if place == 0 {
+        all
+    } else {
+        group.evidence.clone()
+    };
+    view! {
+        <div class="forest" style=format!("--rows:{rows}")>
+            <Figure
+                id
+                question="How sure is it?"
+                subtitle=Signal::stored(evidence::subtitle(&group))
+                waiting="There is no estimate to draw."
+                table=Signal::stored(evidence::table(&listed))
+                plot=move |theme| evidence::plot(&of_plot, theme)
+            />
+        </div>
+    }
+    .into_any()
+}
+
+/// A number with a true minus, to three digits.
+fn number(value: f64) -> String {
+    format::significant(value).replace('-', "−")
+}
+
+fn optional(value: Option<f64>, write: fn(f64) -> String) -> String {
+    value.map_or("–".to_owned(), write)
+}
+
+fn interval(ends: Option<[f64; 2]>) -> String {
+    ends.map_or("–".to_owned(), |[low, high]| {
+        format!("{} to {}", number(low), number(high))
+    })
+}
+
+#[component]
+fn EvidenceTable(evidence: Vec<Evidence>) -> impl IntoView {
+    let all = evidence.len();
+    let rows = evidence
+        .into_iter()
+        .take(SHOWN)
+        .map(|one| {
+            let side = match one.agrees {
+                Some(true) => "yes",
+                Some(false) => "no",
+                None => "–",
+            };
+            view! {
+                <tr class:decides=one.decides>
+                    <th scope="row">{evidence::name(&one)}{one.decides.then(|| view! { " "<span class="tag">"decides"</span> })}</th>
+                    <td>{one.unit.clone()}</td>
+                    <td class="number">{optional(one.estimate, number)}</td>
+                    <td class="number">{interval(one.interval)}</td>
+                    <td class="number">{interval(one.bootstrap_interval)}</td>
+                    <td class="number">{optional(one.p, format::p)}</td>
+                    <td class="number">{optional(one.p_holm, format::p)}</td>
+                    <td class="number">{optional(one.effect, number)}</td>
+                    <td class="number">{format::plural(one.n.into(), "seed", "seeds")}</td>
+                    <td class="number">{format::count(one.runs.into())}</td>
+                    <td>{side}</td>
+                </tr>
+            }
+        })
+        .collect_view();
+    let rest = (all > SHOWN).then(|| {
+        let all = format::count(all as u64);
+        view! { <p class="hint">{format!("The first {SHOWN} of {all} tests; the figure's CSV has all.")}</p> }
+    });
+    view! {
+        <div class="scroll evidence" tabindex="0" role="region" aria-label="Evidence">
+            <table id="evidence" class="data">
+                <caption class="sr-only">"The tests behind the verdict, those that decide first"</caption>
+                <thead>
+                    <tr>
+                        <th scope="col">"Test"</th>
+                        <th scope="col">"Unit"</th>
+                        <th scope="col" class="number">"Estimate"</th>
+                        <th scope="col" class="number">"t 95 %"</th>
+                        <th scope="col" class="number">"BCa 95 %"</th>
+                        <th scope="col" class="number">"p"</th>
+                        <th scope="col" class="number">"p (Holm)"</th>
+                        <th scope="col" class="number" title="Mean over seeds / standard deviation over seeds">"Effect"</th>
+                        <th scope="col" class="number">"n"</th>
+                        <th scope="col" class="number">"Runs"</th>
+                        <th scope="col">"Claimed side"</th>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
+        {(all == 0).then(|| view! { <p class="waiting">"There is nothing to test this claim with yet."</p> })}
+        {rest}
+    }
+    .into_any()
+}

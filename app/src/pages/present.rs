@@ -1,0 +1,126 @@
+//! An experiment's findings for a lab meeting: one figure a screen, large, moved through with the keyboard.
+
+use leptos::ev;
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::{use_navigate, use_params_map, use_query_map};
+use protocol::api::{ApiError, Experiment};
+use protocol::claim_figure::ClaimFigures;
+use protocol::finding::Findings;
+use serde::{Deserialize, Serialize};
+
+use crate::api;
+use crate::components::Load;
+use slides::{Move, SLIDES};
+
+mod slide;
+mod slides;
+
+/// Everything that the slides show.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Data {
+    experiment: Experiment,
+    findings: Findings,
+    figures: Vec<ClaimFigures>,
+}
+
+async fn read(id: String) -> Result<Data, ApiError> {
+    let Ok(id) = id.parse::<i64>() else {
+        return Err(api::failure(format!(
+            "`{id}` is not the number of an experiment"
+        )));
+    };
+    let experiment = api::get(&format!("/experiments/{id}"));
+    let findings = api::get(&format!("/experiments/{id}/findings"));
+    let figures = api::get(&format!("/experiments/{id}/claim-figures"));
+    Ok(Data {
+        experiment: experiment.await?,
+        findings: findings.await?,
+        figures: figures.await?,
+    })
+}
+
+/// The page at `/experiments/:id/present`.
+#[component]
+pub fn PresentPage() -> impl IntoView {
+    let params = use_params_map();
+    let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
+    let data = Resource::new(move || id.get(), read);
+    view! { <Load resource=data render=|data| view! { <Present data /> } /> }.into_any()
+}
+
+#[component]
+fn Present(data: Data) -> impl IntoView {
+    let id = data.experiment.id;
+    let name = data.findings.name.clone();
+    let notes = data.experiment.notes.trim().to_owned();
+    let query = use_query_map();
+    let number =
+        Memo::new(move |_| slides::number_of(query.with(|query| query.get("slide")).as_deref()));
+    let with_notes = RwSignal::new(false);
+    let navigate = use_navigate();
+    let go = Callback::new(move |to: Move| {
+        let (address, replace) = match to {
+            Move::Slide(number) => (
+                format!("/experiments/{id}/present?slide={number}"),
+                // Back leads to where the presentation was begun, not through every slide.
+                true,
+            ),
+            Move::Leave => (format!("/experiments/{id}/findings"), false),
+            Move::Notes => {
+                with_notes.update(|shown| *shown = !*shown);
+                return;
+            }
+        };
+        let options = NavigateOptions {
+            replace,
+            scroll: false,
+            ..Default::default()
+        };
+        navigate(&address, options);
+    });
+    let listener = window_event_listener(ev::keydown, move |event| {
+        // Combinations are the browser's own.
+        if event.ctrl_key() || event.alt_key() || event.meta_key() {
+            return;
+        }
+        let Some(number) = number.try_get_untracked() else {
+            return;
+        };
+        if let Some(to) = slides::on_key(number, &event.key()) {
+            event.prevent_default();
+            go.run(to);
+        }
+    });
+    on_cleanup(move || listener.remove());
+    let step = move |key: &'static str| {
+        move |_| {
+            if let Some(to) = slides::on_key(number.get_untracked(), key) {
+                go.run(to);
+            }
+        }
+    };
+    let data = StoredValue::new(data);
+    let shown = move || {
+        let number = number.get();
+        data.with_value(|data| slide::slide(number, data))
+    };
+    view! {
+        <Title text=format!("Presentation of {name}") />
+        <div id="present" class="present">
+            {shown}
+            <aside class="speaker-notes" id="speaker-notes" aria-label="Speaker notes" hidden=move || !with_notes.get()>
+                {if notes.is_empty() { "This experiment has no notes.".to_owned() } else { notes }}
+            </aside>
+            <footer>
+                <button type="button" class="quiet" aria-label="Previous slide" disabled=move || number.get() == 1 on:click=step("ArrowLeft")>"←"</button>
+                <span id="slide-number" role="status">{move || format!("{} / {SLIDES}", number.get())}</span>
+                <button type="button" class="quiet" aria-label="Next slide" disabled=move || number.get() == SLIDES on:click=step("ArrowRight")>"→"</button>
+                <span class="keys">"← → move, N notes, Esc back"</span>
+                <button type="button" class="quiet" aria-label="Back to the findings" on:click=step("Escape")>"Esc"</button>
+            </footer>
+        </div>
+    }
+    .into_any()
+}

@@ -1,0 +1,512 @@
+//! A run's geometry: how many dimensions its layers use, how evenly its units respond to changes of the image, and
+//! how selectivity spread over them in training.
+
+use leptos::prelude::*;
+use leptos_router::NavigateOptions;
+use leptos_router::components::A;
+use leptos_router::hooks::{query_signal_with_options, use_query_map};
+use protocol::api::ApiError;
+use protocol::corruption::Corruption;
+use protocol::dimensionality::{ActivationMatrix, DimensionStatistic, DimensionalityMeasurement};
+use protocol::evaluation::CorruptionConditions;
+use protocol::unit::{LayerQuantiles, SelectivityOverTraining, UnitGradients};
+use protocol::{EvaluationSpec, Measurement, Run, RunState};
+
+use crate::api;
+use crate::components::{Choice, Chooser, ErrorBox};
+use crate::corruptions::conditions_choices;
+use crate::figure::{Figure, run_dimensionality, run_gradients, run_selectivity_training};
+use crate::geometry::{Basis, Curve, bases, closest, corruption_choices, corruptions, curves, on};
+
+/// What a select holds where the mean over all corruptions is shown.
+const ALL: &str = "all";
+
+/// The names of what can be chosen: in the page's address, and of the elements.
+const STATISTIC: &str = "dimension-statistic";
+const MATRIX: &str = "dimension-matrix";
+const CORRUPTION: &str = "dimension-corruption";
+const CONDITIONS: &str = "dimension-conditions";
+const LAYER: &str = "training-layer";
+
+/// The section.
+#[component]
+pub fn Geometry(
+    /// The run.
+    run: RwSignal<Run>,
+    /// What was measured on it.
+    measurements: RwSignal<Vec<Measurement>>,
+) -> impl IntoView {
+    let id = run.with_untracked(|run| run.id);
+    let trained = Memo::new(move |_| run.with(|run| run.result.is_some()));
+    view! {
+        <section class="robustness" id="geometry" aria-labelledby="geometry-title">
+            <h2 id="geometry-title">"Geometry"</h2>
+            <p class="hint" hidden=move || !trained.get()>
+                <A href=format!("/runs/{id}/units") attr:id="units-link">"Look at single units"</A>
+                ": what each responds to, how its response changes with the image, and how its selectivity grew."
+            </p>
+            <Dimensionality run measurements />
+            <Gradients run measurements />
+            <OverTraining run />
+        </section>
+    }
+    .into_any()
+}
+
+/// What to say, and to do, while `what` is not measured; `asked` tells whether an evaluation asks for it.
+fn nothing(run: &Run, what: &str, asked: fn(&EvaluationSpec) -> bool) -> String {
+    let asked = std::iter::once(&run.spec.evaluation)
+        .chain(&run.later_evaluations)
+        .any(asked);
+    match (run.state, run.result.is_some()) {
+        (RunState::Queued | RunState::Running, _) if asked => {
+            format!(
+                "{what}: not measured yet. It follows training, and appears here once it is there."
+            )
+        }
+        (RunState::Queued | RunState::Running, _) => format!(
+            "{what}: not asked for. Once the run is finished, evaluate it again with it, below."
+        ),
+        (_, true) => {
+            format!("{what}: not measured. Evaluate the run again with it, below.")
+        }
+        (_, false) => format!("{what}: not measured, since the run is not trained to its end."),
+    }
+}
+
+/// What the address holds under `key`.
+fn asked_for(key: &'static str) -> Memo<Option<String>> {
+    let query = use_query_map();
+    Memo::new(move |_| query.with(|query| query.get(key)))
+}
+
+/// Puts a choice into the address; what is shown without being named, `default`, is not named there.
+fn setter(key: &'static str, default: &'static str) -> impl Fn(String) + Send + Sync + 'static {
+    let options = NavigateOptions {
+        replace: true,
+        scroll: false,
+        ..Default::default()
+    };
+    let (_, set) = query_signal_with_options::<String>(key, options);
+    move |value: String| set.set((value != default).then_some(value))
+}
+
+/// The statistic called `id`; the source's where there is none.
+fn statistic_from(id: Option<&str>) -> DimensionStatistic {
+    DimensionStatistic::ALL
+        .into_iter()
+        .find(|statistic| Some(statistic.id()) == id)
+        .unwrap_or(DimensionStatistic::Fraction95)
+}
+
+/// The matrix called `id`, if there is one.
+fn matrix_from(id: Option<&str>) -> Option<ActivationMatrix> {
+    [ActivationMatrix::Responses, ActivationMatrix::Activations]
+        .into_iter()
+        .find(|matrix| Some(matrix.id()) == id)
+}
+
+/// The layers' names, in forward order.
+fn layer_names(run: &Run) -> Vec<String> {
+    match &run.result {
+        Some(result) if !result.layers.is_empty() => {
+            let layers = result.layers.iter();
+            layers.map(|layer| layer.name.clone()).collect()
+        }
+        _ => {
+            let layers = run.spec.network.layers().into_iter();
+            layers.map(|layer| layer.name).collect()
+        }
+    }
+}
+
+/// What of dimensionality is shown.
+#[derive(Debug, Clone, Copy)]
+struct Shown {
+    /// Every matrix under every set of conditions.
+    known: Memo<Vec<Basis>>,
+    /// The one that is shown; none while nothing was measured.
+    basis: Memo<Option<Basis>>,
+    /// What was measured on it.
+    measured: Memo<Vec<DimensionalityMeasurement>>,
+    /// How dimensions are counted.
+    statistic: Memo<DimensionStatistic>,
+    /// Of which corruption; the mean over all where none is chosen.
+    corruption: Memo<Option<Corruption>>,
+}
+
+/// How many dimensions each layer uses.
+#[component]
+fn Dimensionality(run: RwSignal<Run>, measurements: RwSignal<Vec<Measurement>>) -> impl IntoView {
+    let [statistic, matrix, corruption, conditions] =
+        [STATISTIC, MATRIX, CORRUPTION, CONDITIONS].map(asked_for);
+    let known = Memo::new(move |_| measurements.with(|all| bases(all)));
+    let basis = Memo::new(move |_| {
+        let matrix = matrix_from(matrix.get().as_deref());
+        let conditions = conditions.get().and_then(|text| text.parse().ok());
+        known.with(|known| closest(matrix, conditions, known))
+    });
+    let measured = Memo::new(move |_| {
+        let basis = basis.get();
+        basis.map_or_else(Vec::new, |basis| measurements.with(|all| on(all, basis)))
+    });
+    let shown = Shown {
+        known,
+        basis,
+        measured,
+        statistic: Memo::new(move |_| statistic_from(statistic.get().as_deref())),
+        // One that was not measured is not shown as chosen.
+        corruption: Memo::new(move |_| {
+            let chosen = corruption.get().and_then(|id| id.parse().ok())?;
+            measured
+                .with(|measured| corruptions(measured).contains(&chosen))
+                .then_some(chosen)
+        }),
+    };
+    let lines: Memo<Vec<Curve>> =
+        Memo::new(move |_| measured.with(|measured| curves(measured, shown.corruption.get())));
+    let layers = Memo::new(move |_| run.with(layer_names));
+    let any = Memo::new(move |_| known.with(|known| !known.is_empty()));
+    let empty = move || {
+        run.with(|run| nothing(run, "Dimensionality", |spec| spec.dimensionality.is_some()))
+    };
+    let words =
+        move || lines.with(|lines| run_dimensionality::subtitle(lines, shown.statistic.get()));
+    let table = move || {
+        let statistic = shown.statistic.get();
+        lines
+            .with(|lines| layers.with(|layers| run_dimensionality::table(lines, layers, statistic)))
+    };
+    view! {
+        <p class="empty" id="no-dimensionality" hidden=move || any.get()>{empty}</p>
+        <div class="robustness" hidden=move || !any.get()>
+            <Figure
+                id="figure-run-dimensionality"
+                question="How many dimensions does each layer use?"
+                subtitle=Signal::derive(words)
+                waiting="Nothing of this was measured. Evaluate the run again with dimensionality, below."
+                table=Signal::derive(table)
+                plot=move |theme| {
+                    let statistic = shown.statistic.get();
+                    lines.with(|lines| layers.with(|layers| run_dimensionality::plot(lines, layers, statistic, theme)))
+                }
+            >
+                <Controls shown />
+            </Figure>
+        </div>
+    }
+    .into_any()
+}
+
+/// Statistic, corruption, and matrix and conditions where there are several.
+#[component]
+fn Controls(shown: Shown) -> impl IntoView {
+    let statistics: Vec<Choice> = DimensionStatistic::ALL
+        .map(|one| Choice::new(one.id(), capitalised(one.label())))
+        .into();
+    let matrices = Memo::new(move |_| {
+        let mut found: Vec<ActivationMatrix> = shown
+            .known
+            .with(|known| known.iter().map(|one| one.matrix).collect());
+        found.dedup();
+        found
+    });
+    let conditions = Memo::new(move |_| {
+        let matrix = shown.basis.get().map(|basis| basis.matrix);
+        let of_matrix = |known: &Vec<Basis>| -> Vec<CorruptionConditions> {
+            let same = known.iter().filter(|one| Some(one.matrix) == matrix);
+            same.map(|one| one.conditions).collect()
+        };
+        shown.known.with(of_matrix)
+    });
+    let one_matrix = move || matrices.with(|matrices| matrices.len() < 2);
+    let one_condition = move || conditions.with(|conditions| conditions.len() < 2);
+    let matrix_choices = move || {
+        let matrices = matrices.get().into_iter();
+        matrices
+            .map(|matrix| Choice::new(matrix.id(), capitalised(matrix.label())))
+            .collect::<Vec<_>>()
+    };
+    view! {
+        <div class="controls">
+            <Chooser
+                id=STATISTIC label="Dimensions counted as" options=Signal::stored(statistics)
+                value=Signal::derive(move || shown.statistic.get().id().to_owned())
+                choose=setter(STATISTIC, DimensionStatistic::Fraction95.id())
+            />
+            <Chooser
+                id=CORRUPTION label="Corruption"
+                options=Signal::derive(move || shown.measured.with(|measured| corruption_choices(measured, ALL)))
+                value=Signal::derive(move || shown.corruption.get().map_or(ALL, Corruption::id).to_owned())
+                choose=setter(CORRUPTION, ALL)
+            />
+            <div hidden=one_matrix>
+                <Chooser
+                    id=MATRIX label="Of" options=Signal::derive(matrix_choices)
+                    value=Signal::derive(move || shown.basis.get().map_or_else(String::new, |basis| basis.matrix.id().to_owned()))
+                    choose=setter(MATRIX, ActivationMatrix::Responses.id())
+                />
+            </div>
+            <div hidden=one_condition>
+                <Chooser
+                    id=CONDITIONS label="Measured"
+                    options=Signal::derive(move || conditions.with(|conditions| conditions_choices(conditions)))
+                    value=Signal::derive(move || shown.basis.get().map_or_else(String::new, |basis| basis.conditions.to_string()))
+                    choose=setter(CONDITIONS, "")
+                />
+            </div>
+        </div>
+    }
+    .into_any()
+}
+
+/// `text` with a capital at its beginning.
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
+}
+
+/// How evenly units respond to changes of the image.
+#[component]
+fn Gradients(run: RwSignal<Run>, measurements: RwSignal<Vec<Measurement>>) -> impl IntoView {
+    let id = run.with_untracked(|run| run.id);
+    // What was measured; more of it is a reason to ask anew.
+    let measured = Memo::new(move |_| {
+        measurements.with(|all| {
+            let gradients = all.iter().filter_map(Measurement::input_unit_gradients);
+            gradients.map(|one| one.images).collect::<Vec<u32>>()
+        })
+    });
+    let answer = Resource::new(
+        move || (id, !measured.with(Vec::is_empty), measured.get()),
+        |(id, any, _)| read_gradients(id, any),
+    );
+    let any = Memo::new(move |_| !measured.with(Vec::is_empty));
+    let empty = move || {
+        run.with(|run| {
+            nothing(run, "Input-unit gradients", |spec| {
+                spec.input_unit_gradients.is_some()
+            })
+        })
+    };
+    view! {
+        <p class="empty" id="no-gradients" hidden=move || any.get()>{empty}</p>
+        <Transition fallback=|| view! { <p class="waiting" aria-busy="true">"Loading …"</p> }>
+            {move || Suspend::new(async move {
+                match answer.await {
+                    Ok(None) => ().into_any(),
+                    Ok(Some(found)) => view! { <GradientFigures found /> }.into_any(),
+                    Err(error) => view! { <ErrorBox error /> }.into_any(),
+                }
+            })}
+        </Transition>
+    }
+    .into_any()
+}
+
+async fn read_gradients(id: i64, any: bool) -> Result<Option<UnitGradients>, ApiError> {
+    if !any {
+        return Ok(None);
+    }
+    api::get_if_any(&format!("/runs/{id}/unit-gradients")).await
+}
+
+#[component]
+fn GradientFigures(found: UnitGradients) -> impl IntoView {
+    let found = StoredValue::new(found);
+    let waiting = "No unit was measured. Evaluate the run again with input-unit gradients, below.";
+    let table = |of: fn(&UnitGradients) -> crate::figure::table::Table| {
+        Signal::stored(found.with_value(of))
+    };
+    let words = |of: fn(&UnitGradients) -> String| Signal::stored(found.with_value(of));
+    view! {
+        <div class="figures">
+            <Figure
+                id="figure-run-gradients"
+                question="How evenly do units respond to changes of the image?"
+                subtitle=words(run_gradients::samples_subtitle)
+                waiting
+                table=table(run_gradients::samples_table)
+                plot=move |theme| found.with_value(|found| run_gradients::samples_plot(found, theme))
+            />
+            <Figure
+                id="figure-run-cv-units"
+                question="How unlike are a layer’s units in their sensitivity?"
+                subtitle=words(run_gradients::units_subtitle)
+                waiting
+                table=table(run_gradients::units_table)
+                plot=move |theme| found.with_value(|found| run_gradients::units_plot(found, theme))
+            />
+        </div>
+    }
+    .into_any()
+}
+
+/// How selectivity spread over training.
+#[component]
+fn OverTraining(run: RwSignal<Run>) -> impl IntoView {
+    let id = run.with_untracked(|run| run.id);
+    let trained = Memo::new(move |_| run.with(|run| run.result.is_some()));
+    let best_epoch =
+        Memo::new(move |_| run.with(|run| run.result.as_ref().map(|result| result.best_epoch)));
+    // Kept, if at all, once training is over.
+    let answer = Resource::new(
+        move || (id, trained.get()),
+        |(id, trained)| read_over_training(id, trained),
+    );
+    view! {
+        <Transition fallback=|| view! { <p class="waiting" aria-busy="true">"Loading …"</p> }>
+            {move || {
+                let waiting = not_kept(trained.get());
+                Suspend::new(async move {
+                    match answer.await {
+                        Ok(found) => view! { <OverTrainingFigure found waiting best_epoch /> }.into_any(),
+                        Err(error) => view! { <ErrorBox error /> }.into_any(),
+                    }
+                })
+            }}
+        </Transition>
+    }
+    .into_any()
+}
+
+/// What to say, and to do, where selectivity over training is not there.
+fn not_kept(trained: bool) -> &'static str {
+    if trained {
+        "The selectivity of single units after each epoch was not kept: the run was trained before this was kept. Copy its experiment to train it anew."
+    } else {
+        "The run is not trained: this appears once training is over."
+    }
+}
+
+async fn read_over_training(
+    id: i64,
+    trained: bool,
+) -> Result<Option<SelectivityOverTraining>, ApiError> {
+    if !trained {
+        return Ok(None);
+    }
+    api::get_if_any(&format!("/runs/{id}/selectivity-over-training")).await
+}
+
+#[component]
+fn OverTrainingFigure(
+    found: Option<SelectivityOverTraining>,
+    waiting: &'static str,
+    best_epoch: Memo<Option<u32>>,
+) -> impl IntoView {
+    let images = found.as_ref().map_or(0, |found| found.validation_images);
+    let layers = found.map_or_else(Vec::new, |found| found.layers);
+    let names: Vec<Choice> = layers
+        .iter()
+        .map(|layer| Choice::new(layer.layer.clone(), layer.layer.clone()))
+        .collect();
+    let none = names.is_empty();
+    let layers = StoredValue::new(layers);
+    let wanted = asked_for(LAYER);
+    let shown = Memo::new(move |_| {
+        let wanted = wanted.get();
+        layers.with_value(|layers| layer_called(layers, wanted.as_deref()).cloned())
+    });
+    let name = move || {
+        shown.with(|shown| {
+            shown
+                .as_ref()
+                .map_or_else(String::new, |layer| layer.layer.clone())
+        })
+    };
+    view! {
+        <Figure
+            id="figure-run-selectivity-training"
+            question="How did selectivity spread over training?"
+            subtitle=Signal::derive(move || shown.with(|shown| run_selectivity_training::subtitle(shown.as_ref(), images, best_epoch.get())))
+            waiting
+            table=Signal::derive(move || shown.with(|shown| run_selectivity_training::table(shown.as_ref())))
+            plot=move |theme| shown.with(|shown| run_selectivity_training::plot(shown.as_ref(), best_epoch.get(), theme))
+        >
+            <div class="controls" hidden=none>
+                <Chooser
+                    id=LAYER label="Layer" options=Signal::stored(names)
+                    value=Signal::derive(name)
+                    choose=setter(LAYER, "")
+                />
+            </div>
+        </Figure>
+    }
+    .into_any()
+}
+
+/// The layer called `name`, or the first.
+fn layer_called<'a>(
+    layers: &'a [LayerQuantiles],
+    name: Option<&str>,
+) -> Option<&'a LayerQuantiles> {
+    layers
+        .iter()
+        .find(|layer| Some(layer.layer.as_str()) == name)
+        .or_else(|| layers.first())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::preset::presets;
+
+    fn run() -> Run {
+        Run {
+            id: 1,
+            experiment_id: 1,
+            spec: presets().remove(0).spec.runs().remove(0),
+            state: RunState::Finished,
+            reason: None,
+            queued_at: 0,
+            started_at: None,
+            ended_at: None,
+            started: None,
+            epochs_done: 0,
+            latest_epoch: None,
+            progress: None,
+            later_evaluations: Vec::new(),
+            tags: Vec::new(),
+            notes: String::new(),
+            result: None,
+        }
+    }
+
+    /// Broken by: a reader who is told to evaluate a run that has no weights, or to wait for what nothing asks for.
+    #[test]
+    fn what_is_missing_says_what_to_do() {
+        let mut run = run();
+        let text = |run: &Run| nothing(run, "It", |spec| spec.dimensionality.is_some());
+        assert!(text(&run).contains("not trained to its end"));
+        run.state = RunState::Running;
+        assert!(text(&run).contains("follows training"));
+        run.spec.evaluation.dimensionality = None;
+        assert!(text(&run).contains("Once the run is finished, evaluate"));
+        run.later_evaluations = presets()
+            .into_iter()
+            .map(|one| one.spec.evaluation)
+            .collect();
+        assert!(text(&run).contains("follows training"));
+    }
+
+    /// Broken by: an address with a name that is not known, which leaves the figure empty.
+    #[test]
+    fn what_an_address_names_wrongly_is_the_default() {
+        assert_eq!(statistic_from(None), DimensionStatistic::Fraction95);
+        assert_eq!(statistic_from(Some("12")), DimensionStatistic::Fraction95);
+        for statistic in DimensionStatistic::ALL {
+            assert_eq!(statistic_from(Some(statistic.id())), statistic);
+        }
+        assert_eq!(matrix_from(Some("maps")), None);
+        assert_eq!(
+            matrix_from(Some("activations")),
+            Some(ActivationMatrix::Activations)
+        );
+        assert_eq!(layer_names(&run()).len(), 7);
+        assert_eq!(capitalised("unit responses"), "Unit responses");
+        assert_eq!(layer_called(&[], Some("stem")), None);
+    }
+}

@@ -1,0 +1,213 @@
+//! The units of a run: a layer's, sorted and filtered, and a close look at one of them.
+
+use std::future::Future;
+
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::NavigateOptions;
+use leptos_router::components::A;
+use leptos_router::hooks::{use_navigate, use_params_map, use_query_map};
+use protocol::Run;
+use protocol::api::ApiError;
+use protocol::unit::{UnitDetail, UnitSummary, UnitTable};
+use serde::{Deserialize, Serialize};
+
+use crate::api;
+use crate::components::{AlphaChip, Choice, Chooser, Load};
+use crate::format;
+use view::View;
+
+mod images;
+mod table;
+mod unit;
+mod view;
+
+/// Everything that the page shows. A layer or a unit that is not there leaves the rest of the page.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Data {
+    run: Run,
+    table: Result<UnitTable, ApiError>,
+    unit: Option<Result<UnitDetail, ApiError>>,
+}
+
+/// The layer of `run` that `view` names; the first where it names none that there is.
+fn layer_of(run: &Run, view: &View) -> String {
+    let layers = run.spec.network.layers();
+    let named = view
+        .layer
+        .as_ref()
+        .filter(|named| layers.iter().any(|layer| layer.name == **named));
+    let first = layers.first().map(|layer| layer.name.clone());
+    named.cloned().or(first).unwrap_or_default()
+}
+
+async fn read_table(run: i64, layer: String) -> Result<UnitTable, ApiError> {
+    api::get_part(&format!("/runs/{run}/units?layer={}", api::segment(&layer))).await
+}
+
+async fn read_unit(run: i64, layer: String, unit: u32) -> Result<UnitDetail, ApiError> {
+    let layer = api::segment(&layer);
+    api::get_part(&format!("/runs/{run}/units/{layer}/{unit}")).await
+}
+
+async fn read(id: String, view: View) -> Result<Data, ApiError> {
+    let Ok(number) = id.parse::<i64>() else {
+        return Err(api::failure(format!("`{id}` is not the number of a run")));
+    };
+    let run: Run = api::get(&format!("/runs/{number}")).await?;
+    let layer = layer_of(&run, &view);
+    let table = read_table(number, layer.clone()).await;
+    let unit = match view.unit {
+        Some(unit) if table.is_ok() => Some(read_unit(number, layer, unit).await),
+        _ => None,
+    };
+    Ok(Data { run, table, unit })
+}
+
+/// What the page shows, as signals that follow its address.
+#[derive(Debug, Clone, Copy)]
+struct Now {
+    run: i64,
+    /// What the address says.
+    view: Memo<View>,
+    /// The layer that is shown.
+    layer: Memo<String>,
+    table: RwSignal<Result<UnitTable, ApiError>>,
+    /// The units that are shown, in order.
+    order: Memo<Vec<UnitSummary>>,
+    unit: RwSignal<Option<Result<UnitDetail, ApiError>>>,
+    /// Shows something else, and puts it into the address.
+    go: Callback<View>,
+}
+
+impl Now {
+    /// Shows the view that `change` makes of what is shown.
+    fn change(self, change: impl FnOnce(View) -> View) {
+        self.go.run(change(self.view.get_untracked()));
+    }
+}
+
+/// The page at `/runs/:id/units`.
+#[component]
+pub fn UnitsPage() -> impl IntoView {
+    let params = use_params_map();
+    let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
+    let view = use_view();
+    // Another layer or unit is asked for by its own part, not by the whole page.
+    let data = Resource::new(move || id.get(), move |id| read(id, view.get_untracked()));
+    view! { <Load resource=data render=|data| view! { <Explorer data /> } /> }.into_any()
+}
+
+fn use_view() -> Memo<View> {
+    let query = use_query_map();
+    Memo::new(move |_| query.with(|query| View::from_query(|key| query.get(key))))
+}
+
+/// Asks anew when `key` changes; whether an answer is waited for.
+fn follow<K, T, F>(
+    key: Memo<K>,
+    answer: RwSignal<T>,
+    read: impl Fn(K) -> F + 'static,
+) -> RwSignal<bool>
+where
+    K: Clone + PartialEq + Send + Sync + 'static,
+    T: Send + Sync + 'static,
+    F: Future<Output = T> + 'static,
+{
+    let busy = RwSignal::new(false);
+    Effect::new(move |last: Option<K>| {
+        let wanted = key.get();
+        if last.is_some_and(|last| last != wanted) {
+            busy.set(true);
+            let (asked, found) = (wanted.clone(), read(wanted.clone()));
+            leptos::task::spawn_local(async move {
+                let found = found.await;
+                // An answer to what is no longer chosen, or on a page that was left, is dropped.
+                if key.try_get_untracked() == Some(asked) {
+                    answer.set(found);
+                    busy.set(false);
+                }
+            });
+        }
+        wanted
+    });
+    busy
+}
+
+#[component]
+fn Explorer(data: Data) -> impl IntoView {
+    let Run {
+        id: run,
+        experiment_id,
+        spec,
+        ..
+    } = data.run.clone();
+    let view = use_view();
+    let whole = StoredValue::new(data.run);
+    let layer = Memo::new(move |_| whole.with_value(|run| view.with(|view| layer_of(run, view))));
+    let table = RwSignal::new(data.table);
+    let unit = RwSignal::new(data.unit);
+    let order = Memo::new(move |_| {
+        let arrange = |table: &UnitTable| view.with(|view| view.arrange(table));
+        table.with(|table| table.as_ref().map(arrange).unwrap_or_default())
+    });
+    let navigate = use_navigate();
+    let go = Callback::new(move |view: View| {
+        let options = NavigateOptions {
+            replace: true,
+            scroll: false,
+            ..Default::default()
+        };
+        navigate(&view.address(run), options);
+    });
+    let now = Now {
+        run,
+        view,
+        layer,
+        table,
+        order,
+        unit,
+        go,
+    };
+    let table_busy = follow(layer, table, move |layer| read_table(run, layer));
+    let chosen = Memo::new(move |_| {
+        let unit = view.with(|view| view.unit)?;
+        Some((layer.get(), unit))
+    });
+    let unit_busy = follow(chosen, unit, move |chosen| async move {
+        let (layer, unit) = chosen?;
+        Some(read_unit(run, layer, unit).await)
+    });
+    let layers: Vec<Choice> = spec
+        .network
+        .layers()
+        .into_iter()
+        .map(|layer| {
+            let units = format::plural(layer.units.into(), "unit", "units");
+            Choice::new(layer.name.clone(), format!("{}, {units}", layer.name))
+        })
+        .collect();
+    view! {
+        <Title text=format!("Units of run {run}") />
+        <nav class="crumbs" aria-label="Breadcrumb">
+            <A href="/experiments">"Experiments"</A>" / "
+            <A href=format!("/experiments/{experiment_id}")>{format!("Experiment {experiment_id}")}</A>" / "
+            <A href=format!("/runs/{run}")>{format!("Run {run}")}</A>" / "
+            <span>"Units"</span>
+        </nav>
+        <div class="heading">
+            <h1>{format!("Units of run {run}")}<span class="of"><AlphaChip alpha=spec.alpha />{format!("seed {}", spec.seed)}</span></h1>
+        </div>
+        <div class="controls">
+            <Chooser
+                id="units-layer" label="Layer" options=Signal::stored(layers) value=layer
+                choose=move |layer| now.change(|view| View { layer: Some(layer), unit: None, ..view })
+            />
+            <table::Filters now />
+        </div>
+        <div class="explorer">
+            <table::Units now busy=table_busy />
+            <unit::Unit now busy=unit_busy />
+        </div>
+    }
+}

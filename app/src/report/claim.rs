@@ -1,0 +1,153 @@
+//! A claim's section: verdict, rule, evidence, figures.
+
+use protocol::claim_figure::{ClaimFigure, ClaimFigures};
+use protocol::finding::{Evidence, Finding, Verdict};
+
+use super::tables::{Column, table};
+use crate::components::verdict_badge::{id, sign};
+use crate::drawing::{self, escape::escape};
+use crate::figure::{claim, evidence};
+use crate::format;
+
+/// Tests that are listed at most; more are in the exports.
+const LISTED: usize = 16;
+
+/// A verdict as sign, word, shape and colour.
+pub fn badge(verdict: Verdict) -> String {
+    format!(
+        "<span class=\"badge\" data-verdict=\"{}\">{} {}</span>",
+        id(verdict),
+        sign(verdict),
+        verdict.label()
+    )
+}
+
+/// The section.
+pub fn section(finding: &Finding, figures: Option<&ClaimFigures>) -> String {
+    let claim = finding.claim;
+    let more = finding
+        .more_seeds
+        .as_ref()
+        .map_or_else(String::new, |more| {
+            format!(
+                "<p><b>{} more for every alpha</b> would bring the interval to about ± {}. {}</p>",
+                format::plural(more.seeds.into(), "seed", "seeds"),
+                format::significant(more.half_width),
+                escape(&more.basis)
+            )
+        });
+    let forests: String = evidence::groups(&finding.evidence)
+        .iter()
+        .map(|group| {
+            let question = "How sure is it?";
+            let drawn = figure(
+                question,
+                &drawing::forest(question, group),
+                &evidence::subtitle(group),
+            );
+            format!("<div class=\"forest\">{drawn}</div>")
+        })
+        .collect();
+    let figures = figures.map_or_else(String::new, |of| drawn(&of.figures));
+    format!(
+        "<section id=\"{}\" class=\"page\"><h2>{} {}</h2><p>{}</p><p>{}</p><dl class=\"facts rule\"><div><dt>Measured as</dt><dd>{}</dd></div><div><dt>Rule</dt><dd>{}</dd></div></dl>{more}{}{forests}{figures}</section>",
+        claim.id(),
+        claim.id(),
+        escape(claim.statement()),
+        badge(finding.verdict),
+        escape(&finding.summary),
+        escape(claim.measured_as()),
+        escape(&finding.rule),
+        evidence_table(&finding.evidence),
+    )
+}
+
+fn figure(question: &str, svg: &str, caption: &str) -> String {
+    format!(
+        "<figure><h3>{}</h3>{svg}<figcaption>{}</figcaption></figure>",
+        escape(question),
+        escape(caption)
+    )
+}
+
+/// The figures, those of one question side by side. What was not measured is said in a line.
+fn drawn(figures: &[ClaimFigure]) -> String {
+    figures
+        .chunk_by(|one, next| one.name == next.name)
+        .map(|alike| {
+            let Some(first) = alike.first() else {
+                return String::new();
+            };
+            let question = first.name.question();
+            if alike.iter().all(|one| one.picture.is_empty()) {
+                return format!(
+                    "<p class=\"muted\">{} Not measured in this experiment.</p>",
+                    escape(question)
+                );
+            }
+            let drawn: String = alike
+                .iter()
+                .map(|one| figure(question, &drawing::figure(one), &claim::subtitle(one)))
+                .collect();
+            format!("<div class=\"pair\">{drawn}</div>")
+        })
+        .collect()
+}
+
+fn number(value: f64) -> String {
+    format::significant(value).replace('-', "−")
+}
+
+fn interval(ends: Option<[f64; 2]>) -> String {
+    ends.map_or_else(
+        || "–".to_owned(),
+        |[low, high]| format!("{} to {}", number(low), number(high)),
+    )
+}
+
+fn evidence_table(evidence: &[Evidence]) -> String {
+    if evidence.is_empty() {
+        return "<p class=\"muted\">There is nothing to test this claim with.</p>".to_owned();
+    }
+    let optional =
+        |value: Option<f64>, write: fn(f64) -> String| value.map_or_else(|| "–".to_owned(), write);
+    let rows: Vec<Vec<String>> = evidence
+        .iter()
+        .take(LISTED)
+        .map(|one| {
+            vec![
+                format!("{} ({})", evidence::name(one), one.unit),
+                optional(one.estimate, number),
+                interval(one.interval),
+                interval(one.bootstrap_interval),
+                optional(one.p, format::p),
+                optional(one.p_holm, format::p),
+                optional(one.effect, number),
+                format::count(one.n.into()),
+                format::count(one.runs.into()),
+                if one.decides { "yes" } else { "no" }.to_owned(),
+            ]
+        })
+        .collect();
+    let columns = [
+        Column::words("Test (unit)"),
+        Column::number("Estimate"),
+        Column::number("t 95 %"),
+        Column::number("BCa 95 %"),
+        Column::number("p"),
+        Column::number("p (Holm)"),
+        Column::number("Effect"),
+        Column::number("Seeds (n)"),
+        Column::number("Runs"),
+        Column::words("Decides"),
+    ];
+    let rest = if evidence.len() > LISTED {
+        format!(
+            "<p class=\"muted\">The first {LISTED} of {} tests; the server's findings have all.</p>",
+            format::count(evidence.len() as u64)
+        )
+    } else {
+        String::new()
+    };
+    format!("{}{rest}", table(&columns, &rows))
+}

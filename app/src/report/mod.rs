@@ -1,0 +1,396 @@
+//! An experiment's report: one HTML file with everything in it, to be read with no server, no network and no script,
+//! and printed. Text in, text out.
+
+mod claim;
+mod tables;
+
+use protocol::Run;
+use protocol::api::Experiment;
+use protocol::claim_figure::ClaimFigures;
+use protocol::finding::Findings;
+
+use crate::drawing::escape::escape;
+use crate::{format, snippets};
+use tables::{Column, table};
+
+/// What a report is made of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReportData {
+    /// The experiment.
+    pub experiment: Experiment,
+    /// Its runs.
+    pub runs: Vec<Run>,
+    /// What it says.
+    pub findings: Findings,
+    /// The claims' figures.
+    pub figures: Vec<ClaimFigures>,
+    /// When the report is made, in milliseconds since 1970-01-01 UTC.
+    pub at: i64,
+    /// The version of Selectivity Lab that makes it.
+    pub version: String,
+}
+
+/// The style, on screen and on paper.
+const STYLE: &str = include_str!("style.css");
+
+/// Runs that are listed one by one at most; more are in the exports.
+const LISTED_RUNS: usize = 200;
+
+/// The report as a whole HTML document.
+pub fn render(data: &ReportData) -> String {
+    let name = escape(&data.findings.name);
+    let mut text = format!(
+        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{name}: report</title><style>{STYLE}</style></head><body>"
+    );
+    text += &heading(data);
+    text += &contents(data);
+    text += &verdicts(data);
+    for finding in &data.findings.findings {
+        let figures = data.figures.iter().find(|of| of.claim == finding.claim);
+        text += &claim::section(finding, figures);
+    }
+    text += &runs(data);
+    text += &configuration(data);
+    text += &reading(data);
+    text += "</body></html>\n";
+    text
+}
+
+fn heading(data: &ReportData) -> String {
+    let Findings {
+        network,
+        dataset,
+        runs,
+        missing_runs,
+        alphas,
+        seeds,
+        ..
+    } = &data.findings;
+    let about = format!(
+        "{} on {}; n = {} ({}, {})",
+        network.label(),
+        dataset.label(),
+        format::plural((*runs).into(), "trained run", "trained runs"),
+        format::plural(alphas.len() as u64, "alpha", "alphas"),
+        format::plural(seeds.len() as u64, "seed", "seeds"),
+    );
+    let missing = match missing_runs {
+        0 => String::new(),
+        missing => format!(
+            "<p><b>{} not trained when this was made; the findings are of the others alone.</b></p>",
+            format::plural((*missing).into(), "run was", "runs were")
+        ),
+    };
+    let notes = match data.experiment.notes.trim() {
+        "" => String::new(),
+        notes => format!("<p class=\"notes\">{}</p>", escape(notes)),
+    };
+    format!(
+        "<header><h1>{}</h1><p>{}</p><p class=\"muted\">Experiment {}, report of {}, Selectivity Lab {}.</p>{missing}{notes}<p>Does a unit that responds to one class rather than many make its network more or less robust? The claims are those of Leavitt &amp; Morcos (arXiv 2010.07693); each is tested on the runs of this experiment alone. Seeds are the replicates.</p></header>",
+        escape(&data.findings.name),
+        escape(&about),
+        data.experiment.id,
+        format::timestamp(data.at),
+        escape(&data.version),
+    )
+}
+
+fn contents(data: &ReportData) -> String {
+    let claims: Vec<String> = data
+        .findings
+        .findings
+        .iter()
+        .map(|one| format!("<a href=\"#{0}\">{0}</a>", one.claim.id()))
+        .collect();
+    format!(
+        "<nav class=\"muted\">Contents: <a href=\"#claims\">claims</a>, {}, <a href=\"#runs\">runs</a>, <a href=\"#configuration\">configuration</a>, <a href=\"#data\">data</a></nav>",
+        claims.join(", ")
+    )
+}
+
+fn verdicts(data: &ReportData) -> String {
+    let rows: String = data
+        .findings
+        .findings
+        .iter()
+        .map(|one| {
+            format!(
+                "<tr data-claim=\"{id}\"><th scope=\"row\"><a href=\"#{id}\">{id}</a> {}</th><td>{}</td><td>{}</td><td>{}</td></tr>",
+                escape(one.claim.statement()),
+                claim::badge(one.verdict),
+                escape(&one.summary),
+                escape(&crate::pages::findings::n(one)),
+                id = one.claim.id(),
+            )
+        })
+        .collect();
+    format!(
+        "<section id=\"claims\"><h2>The claims</h2><div class=\"scroll\"><table id=\"findings\"><thead><tr><th>Claim</th><th>Verdict</th><th>What the runs say</th><th>n</th></tr></thead><tbody>{rows}</tbody></table></div><h3>How verdicts are reached</h3><p>{}</p></section>",
+        escape(&data.findings.method)
+    )
+}
+
+fn runs(data: &ReportData) -> String {
+    let optional =
+        |value: Option<f64>, write: fn(f64) -> String| value.map_or_else(|| "–".to_owned(), write);
+    let rows: Vec<Vec<String>> = data
+        .runs
+        .iter()
+        .take(LISTED_RUNS)
+        .map(|run| {
+            let result = run.result.as_ref();
+            vec![
+                run.id.to_string(),
+                format::alpha(run.spec.alpha),
+                run.spec.seed.to_string(),
+                run.state.id().to_owned(),
+                result.map_or_else(|| "–".to_owned(), |result| result.best_epoch.to_string()),
+                optional(result.map(|result| result.selectivity), |value| {
+                    format!("{value:.3}")
+                }),
+                optional(
+                    result.map(|result| result.validation_accuracy),
+                    format::percent,
+                ),
+                optional(result.map(|result| result.test_accuracy), format::percent),
+            ]
+        })
+        .collect();
+    let columns = [
+        Column::number("run"),
+        Column::number("alpha"),
+        Column::number("seed"),
+        Column::words("state"),
+        Column::number("best epoch"),
+        Column::number("selectivity"),
+        Column::number("validation accuracy"),
+        Column::number("test accuracy"),
+    ];
+    let rest = if data.runs.len() > LISTED_RUNS {
+        format!(
+            "<p class=\"muted\">The first {LISTED_RUNS} of {} runs; the exports have all.</p>",
+            format::count(data.runs.len() as u64)
+        )
+    } else {
+        String::new()
+    };
+    format!(
+        "<section id=\"runs\" class=\"page\"><h2>Runs</h2><p class=\"muted\">Selectivity and test accuracy: the weights of the epoch with the best clean validation accuracy, on the clean test set.</p>{}{rest}</section>",
+        table(&columns, &rows)
+    )
+}
+
+/// Distinct values of what runs said when they began, in order.
+fn distinct(runs: &[Run], of: impl Fn(&protocol::event::Started) -> String) -> String {
+    let mut values: Vec<String> = runs
+        .iter()
+        .filter_map(|run| run.started.as_ref().map(&of))
+        .collect();
+    values.sort();
+    values.dedup();
+    if values.is_empty() {
+        "no run has begun".to_owned()
+    } else {
+        values.join(", ")
+    }
+}
+
+fn configuration(data: &ReportData) -> String {
+    let spec = &data.experiment.spec;
+    let alphas: Vec<String> = spec.alphas.iter().copied().map(format::alpha).collect();
+    let seeds: Vec<String> = spec.seeds.iter().map(u64::to_string).collect();
+    let mut facts: Vec<(&str, String)> = vec![
+        ("Network", spec.network.label().to_owned()),
+        ("Data set", spec.dataset.label()),
+        ("Alpha", alphas.join(", ")),
+        ("Seeds", seeds.join(", ")),
+        ("Created", format::timestamp(data.experiment.created_at)),
+    ];
+    facts.extend(crate::components::training_words(&spec.training));
+    facts.extend(crate::components::evaluation_words(&spec.evaluation));
+    facts.extend([
+        ("Device asked for", spec.device.clone()),
+        (
+            "Trained on",
+            distinct(&data.runs, |started| started.device.clone()),
+        ),
+        (
+            "Engine",
+            distinct(&data.runs, |started| started.engine_version.clone()),
+        ),
+        (
+            "Trainable parameters",
+            distinct(&data.runs, |started| format::count(started.parameters)),
+        ),
+        ("Report by", format!("Selectivity Lab {}", data.version)),
+    ]);
+    let entries: String = facts
+        .iter()
+        .map(|(name, what)| {
+            format!(
+                "<div><dt>{}</dt><dd>{}</dd></div>",
+                escape(name),
+                escape(what)
+            )
+        })
+        .collect();
+    format!(
+        "<section id=\"configuration\" class=\"page\"><h2>Configuration</h2><dl class=\"facts\">{entries}</dl></section>"
+    )
+}
+
+fn reading(data: &ReportData) -> String {
+    let id = data.experiment.id;
+    let files: String = snippets::files(id)
+        .iter()
+        .map(|(name, address)| {
+            format!(
+                "<li><code>{}</code>: <code>{}</code></li>",
+                escape(name),
+                escape(address)
+            )
+        })
+        .collect();
+    format!(
+        "<section id=\"data\"><h2>Data</h2><p>The server that made this report hands out every number behind it:</p><ul>{files}</ul><h3>Python</h3><pre><code>{}</code></pre><h3>R</h3><pre><code>{}</code></pre></section>",
+        escape(&snippets::python(id)),
+        escape(&snippets::r(id))
+    )
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::figure::evidence::tests::evidence;
+    use crate::figure::lines::tests::lines;
+    use crate::figure::slope_map::tests::map;
+    use protocol::RunState;
+    use protocol::claim_figure::{ClaimFigure, ClaimFigureName, Picture};
+    use protocol::finding::{Claim, Finding, MoreSeeds, Verdict};
+    use protocol::measure::Scale;
+    use protocol::preset::presets;
+
+    const HOSTILE: &str = "<script>alert('x')</script> & \"quoted\"";
+
+    /// A report of one untrained run, hostile wherever a person can write.
+    pub(crate) fn data() -> ReportData {
+        let mut spec = presets().remove(0).spec;
+        spec.name = HOSTILE.into();
+        spec.notes = HOSTILE.into();
+        spec.device = HOSTILE.into();
+        spec.dataset = protocol::Dataset::Folder(HOSTILE.into());
+        let run = Run {
+            id: 1,
+            experiment_id: 7,
+            spec: spec.runs().remove(0),
+            state: RunState::Queued,
+            reason: None,
+            queued_at: 0,
+            started_at: None,
+            ended_at: None,
+            started: None,
+            epochs_done: 0,
+            latest_epoch: None,
+            progress: None,
+            later_evaluations: vec![],
+            result: None,
+            tags: vec![],
+            notes: String::new(),
+        };
+        let finding = |claim| Finding {
+            claim,
+            verdict: Verdict::Inconclusive,
+            summary: HOSTILE.into(),
+            rule: HOSTILE.into(),
+            evidence: vec![evidence(HOSTILE, HOSTILE, Some(0.5))],
+            more_seeds: Some(MoreSeeds {
+                seeds: 4,
+                half_width: 0.01,
+                basis: HOSTILE.into(),
+            }),
+        };
+        let figures = |claim| ClaimFigures {
+            claim,
+            figures: vec![
+                ClaimFigure {
+                    name: ClaimFigureName::FgsmEpsilon,
+                    scale: Some(Scale::Raw),
+                    picture: Picture::Lines(lines()),
+                },
+                ClaimFigure {
+                    name: ClaimFigureName::CorruptionSlopes,
+                    scale: Some(Scale::Raw),
+                    picture: Picture::Slopes(map()),
+                },
+            ],
+        };
+        ReportData {
+            findings: Findings {
+                experiment_id: 7,
+                name: spec.name.clone(),
+                network: spec.network,
+                dataset: spec.dataset.clone(),
+                alphas: vec![-1.0, 0.0, 1.0],
+                seeds: vec![0, 1, 2],
+                runs: 9,
+                missing_runs: 1,
+                findings: Claim::ALL.map(finding).into(),
+                method: HOSTILE.into(),
+            },
+            experiment: Experiment {
+                id: 7,
+                created_at: 0,
+                runs: vec![],
+                progress: 0.0,
+                remaining_seconds: None,
+                tags: vec![],
+                notes: spec.notes.clone(),
+                spec,
+            },
+            runs: vec![run],
+            figures: Claim::ALL.map(figures).into(),
+            at: 0,
+            version: "0.1.0".into(),
+        }
+    }
+
+    /// Broken by: any text a person wrote that reaches the file unescaped, as a script that runs where it is opened.
+    #[test]
+    fn what_people_wrote_is_inert() {
+        let text = render(&data());
+        assert!(!text.contains("<script"), "a script is in the report");
+        assert!(text.contains("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;"));
+        assert!(!text.contains("& \"quoted\""));
+    }
+
+    /// Broken by: anything that the file would have to fetch, which without a network is missing.
+    #[test]
+    fn it_needs_nothing_but_itself() {
+        let text = render(&data());
+        for outside in [
+            "src=",
+            "url(",
+            "@import",
+            "<link",
+            "href=\"http",
+            "href=\"/",
+        ] {
+            assert!(!text.contains(outside), "{outside}");
+        }
+        assert!(text.starts_with("<!DOCTYPE html>"));
+    }
+
+    /// Broken by: a claim without its row, section or figure, or a number that is none.
+    #[test]
+    fn every_claim_has_its_section_and_figures() {
+        let text = render(&data());
+        for claim in Claim::ALL {
+            assert!(text.contains(&format!("data-claim=\"{}\"", claim.id())));
+            assert!(text.contains(&format!("<section id=\"{}\"", claim.id())));
+        }
+        // Two figures and a forest plot a claim.
+        assert_eq!(text.matches("<svg").count(), 3 * Claim::ALL.len());
+        assert!(!text.contains("NaN"));
+        assert!(text.contains("4 seeds more") && text.contains("1 run was not trained"));
+    }
+}

@@ -1,0 +1,66 @@
+//! The figures of the source's claims.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use protocol::claim_figure::ClaimFigures;
+use protocol::finding::Claim;
+
+use super::json::{Asked, Id};
+use super::{AppState, Refusal};
+use crate::claim_figures;
+
+/// Whose figures are asked for.
+#[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct FiguresQuery {
+    /// `C1` to `C8`; all claims' when absent.
+    #[serde(default)]
+    claim: String,
+}
+
+/// The source's figures of a claim, or of all, rebuilt from an experiment's runs.
+#[utoipa::path(get, path = "/experiments/{id}/claim-figures", params(("id" = i64, Path), FiguresQuery), responses((status = 200, body = Vec<ClaimFigures>)))]
+pub(super) async fn figures(
+    State(state): State<AppState>,
+    Id(id): Id,
+    Asked(query): Asked<FiguresQuery>,
+) -> Result<Json<Vec<ClaimFigures>>, Refusal> {
+    let claims = match query.claim.as_str() {
+        "" => Claim::ALL.to_vec(),
+        text => {
+            let known = Claim::ALL.into_iter().find(|claim| claim.id() == text);
+            vec![known.ok_or_else(|| {
+                Refusal::new(
+                    StatusCode::BAD_REQUEST,
+                    format!("`{text}` is no claim; there are C1 to C8"),
+                )
+            })?]
+        }
+    };
+    // Says so where there is no such experiment.
+    state.store.experiment(id).await?;
+    let runs = state.store.runs(id).await?;
+    let kinds: Vec<&str> = claims
+        .iter()
+        .flat_map(|&claim| kinds_of(claim))
+        .copied()
+        .collect();
+    let measurements = state.store.experiment_measurements_of(id, &kinds).await?;
+    let figures =
+        tokio::task::spawn_blocking(move || claim_figures::figures(&runs, &measurements, &claims))
+            .await?;
+    Ok(Json(figures))
+}
+
+/// The kinds of measurements that a claim's figures are made of: what keys begin with.
+fn kinds_of(claim: Claim) -> &'static [&'static str] {
+    match claim {
+        Claim::C1 | Claim::C2 => &["corruption"],
+        Claim::C3 => &["attack"],
+        Claim::C4 | Claim::C5 => &["dimensionality"],
+        Claim::C6 => &["input_unit_gradients"],
+        Claim::C7 => &["corruption", "attack"],
+        Claim::C8 => &[],
+    }
+}

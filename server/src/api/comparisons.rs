@@ -1,0 +1,89 @@
+//! `/compare`: any runs and experiments, grouped by their configuration and set against each other.
+
+use std::fmt::Display;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use protocol::comparison::{Comparison, Grouping};
+use protocol::measure::{Measure, Scale};
+
+use super::json::Asked;
+use super::{AppState, Refusal};
+use crate::comparison::{Request, compare};
+
+/// What is compared, and how.
+#[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct CompareQuery {
+    /// Experiments whose runs are chosen, by number with commas between.
+    #[serde(default)]
+    experiments: String,
+    /// Runs that are chosen besides, by number with commas between.
+    #[serde(default)]
+    runs: String,
+    /// Which of them count: `field:value` with commas between, for example `network:resnet20,tag:good`. Values of
+    /// one field are alternatives.
+    #[serde(default)]
+    filter: String,
+    /// Fields in which the runs of a group agree, with commas between, for example `alpha,network`; all runs are
+    /// one group when empty.
+    group: Option<String>,
+    /// Or all fields but these (and but tags); `seed` when neither is given.
+    group_all_but: Option<String>,
+    /// What is compared, with commas between, each as in `/experiments/{id}/scatter`; the first is tested.
+    /// `selectivity` when empty.
+    #[serde(default)]
+    measure: String,
+    /// `raw` or `share_of_clean`, for accuracies under perturbation.
+    #[serde(default)]
+    scale: Scale,
+}
+
+/// Groups of runs: means and intervals over seeds, how their configurations differ, tests of their differences.
+#[utoipa::path(get, path = "/compare", params(CompareQuery), responses((status = 200, body = Comparison)))]
+pub(super) async fn comparison(
+    State(state): State<AppState>,
+    Asked(query): Asked<CompareQuery>,
+) -> Result<Json<Comparison>, Refusal> {
+    let measures: Vec<Measure> = parts(&query.measure)
+        .map(str::parse)
+        .collect::<Result<_, _>>()
+        .map_err(wrong)?;
+    let request = Request {
+        filter: query.filter.parse().map_err(wrong)?,
+        grouping: Grouping::from_names(query.group.as_deref(), query.group_all_but.as_deref())
+            .map_err(wrong)?,
+        measures,
+        scale: query.scale,
+    };
+    let (experiments, runs) = (
+        numbers("experiments", &query.experiments)?,
+        numbers("runs", &query.runs)?,
+    );
+    let (labels, runs) = state.store.chosen_runs(&experiments, &runs).await?;
+    let ids: Vec<i64> = runs.iter().map(|run| run.id).collect();
+    let measurements = state.store.measurements_of(&ids, &request.kinds()).await?;
+    let comparison =
+        tokio::task::spawn_blocking(move || compare(labels, &runs, measurements, &request)).await?;
+    Ok(Json(comparison))
+}
+
+fn wrong(error: impl Display) -> Refusal {
+    Refusal::new(StatusCode::BAD_REQUEST, error.to_string())
+}
+
+fn parts(list: &str) -> impl Iterator<Item = &str> {
+    list.split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+}
+
+fn numbers(name: &str, list: &str) -> Result<Vec<i64>, Refusal> {
+    parts(list)
+        .map(|part| {
+            part.parse()
+                .map_err(|_| wrong(format!("`{part}` in {name} is not a whole number")))
+        })
+        .collect()
+}

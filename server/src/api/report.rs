@@ -1,0 +1,51 @@
+//! An experiment's report, to look at or to keep.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{Html, IntoResponse};
+
+use super::json::{Asked, Id};
+use super::{AppState, Refusal};
+use crate::report::{self, ReportError};
+
+/// How the report is wanted.
+#[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ReportQuery {
+    /// Whether as a file to keep, rather than as a page.
+    #[serde(default)]
+    download: bool,
+}
+
+impl From<ReportError> for Refusal {
+    fn from(error: ReportError) -> Self {
+        match error {
+            ReportError::Store(error) => error.into(),
+            ReportError::Task(error) => error.into(),
+        }
+    }
+}
+
+/// An experiment's report: one HTML file with text, figures, tables, configuration, versions and seeds, that needs no
+/// server and no network.
+#[utoipa::path(get, path = "/experiments/{id}/report.html", params(("id" = i64, Path), ReportQuery), responses((status = 200, content_type = "text/html", body = String), (status = 404, body = protocol::api::ApiError)))]
+pub(super) async fn report(
+    State(state): State<AppState>,
+    Id(id): Id,
+    Asked(query): Asked<ReportQuery>,
+) -> Result<impl IntoResponse, Refusal> {
+    let text = report::report(&state.store, id).await?;
+    let mut headers = HeaderMap::new();
+    if query.download {
+        let disposition = format!("attachment; filename=\"experiment-{id}-report.html\"");
+        if let Ok(disposition) = HeaderValue::try_from(disposition) {
+            headers.insert(header::CONTENT_DISPOSITION, disposition);
+        }
+    }
+    // Nothing in it is a script, and nothing is to be fetched: whatever a name holds, a browser keeps to that.
+    headers.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'"),
+    );
+    Ok((headers, Html(text)))
+}

@@ -1,0 +1,39 @@
+//! An experiment's report: what it is made of is read here, and the app makes the file.
+
+use app::report::{ReportData, render};
+use protocol::finding::Claim;
+
+use crate::store::{Store, StoreError};
+use crate::{claim_figures, clock, findings};
+
+/// There is no report.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// The store failed, or there is no such experiment.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Making it failed.
+    #[error("the report could not be made: {0}")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+/// The report of an experiment as one HTML file.
+///
+/// # Errors
+/// When there is no such experiment, or the store fails.
+pub async fn report(store: &Store, id: i64) -> Result<String, ReportError> {
+    let experiment = store.experiment(id).await?;
+    let runs = store.runs(id).await?;
+    let measurements = store.experiment_measurements(id).await?;
+    Ok(tokio::task::spawn_blocking(move || {
+        render(&ReportData {
+            findings: findings::findings(&experiment, &runs, &measurements),
+            figures: claim_figures::figures(&runs, &measurements, &Claim::ALL),
+            experiment,
+            runs,
+            at: clock::now(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        })
+    })
+    .await?)
+}

@@ -1,0 +1,84 @@
+//! Tags and notes of experiments and runs.
+
+use protocol::annotation::Annotation;
+
+use super::{Store, StoreError};
+
+/// A row's tags as a JSON array, in the order in which they were given; for the columns of a query.
+pub(super) const TAGS_OF_EXPERIMENT: &str = "(SELECT json_group_array(tag) FROM (SELECT tag FROM tags WHERE experiment_id = experiments.id ORDER BY id)) AS tags";
+/// The same of a run.
+pub(super) const TAGS_OF_RUN: &str = "(SELECT json_group_array(tag) FROM (SELECT tag FROM tags WHERE run_id = runs.id ORDER BY id)) AS tags";
+
+/// What is annotated.
+#[derive(Debug, Clone, Copy)]
+enum Subject {
+    Experiment(i64),
+    Run(i64),
+}
+
+impl Store {
+    /// Changes the tags and notes of an experiment, which must be valid; what is absent stays.
+    ///
+    /// # Errors
+    /// When there is no such experiment; nothing has changed then.
+    pub async fn annotate_experiment(
+        &self,
+        id: i64,
+        annotation: &Annotation,
+    ) -> Result<(), StoreError> {
+        self.annotate(Subject::Experiment(id), annotation).await
+    }
+
+    /// Changes the tags and notes of a run, which must be valid; what is absent stays.
+    ///
+    /// # Errors
+    /// When there is no such run; nothing has changed then.
+    pub async fn annotate_run(&self, id: i64, annotation: &Annotation) -> Result<(), StoreError> {
+        self.annotate(Subject::Run(id), annotation).await
+    }
+
+    async fn annotate(&self, subject: Subject, annotation: &Annotation) -> Result<(), StoreError> {
+        let (update, delete, insert, id) = match subject {
+            Subject::Experiment(id) => (
+                "UPDATE experiments SET notes = coalesce(?, notes) WHERE id = ?",
+                "DELETE FROM tags WHERE experiment_id = ?",
+                "INSERT INTO tags (experiment_id, tag) VALUES (?, ?)",
+                id,
+            ),
+            Subject::Run(id) => (
+                "UPDATE runs SET notes = coalesce(?, notes) WHERE id = ?",
+                "DELETE FROM tags WHERE run_id = ?",
+                "INSERT INTO tags (run_id, tag) VALUES (?, ?)",
+                id,
+            ),
+        };
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let found = sqlx::query(update)
+            .bind(annotation.notes.as_deref())
+            .bind(id)
+            .execute(&mut *transaction)
+            .await?
+            .rows_affected();
+        if found == 0 {
+            return Err(match subject {
+                Subject::Experiment(id) => StoreError::NoExperiment(id),
+                Subject::Run(id) => StoreError::NoRun(id),
+            });
+        }
+        if let Some(tags) = &annotation.tags {
+            sqlx::query(delete)
+                .bind(id)
+                .execute(&mut *transaction)
+                .await?;
+            for tag in tags {
+                sqlx::query(insert)
+                    .bind(id)
+                    .bind(tag)
+                    .execute(&mut *transaction)
+                    .await?;
+            }
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,94 @@
+//! Reading runs of many experiments at once.
+
+use protocol::comparison::ExperimentLabel;
+use protocol::{Measurement, Run};
+use sqlx::Row;
+
+use super::annotations::{TAGS_OF_EXPERIMENT, TAGS_OF_RUN};
+use super::runs::{COLUMNS, read_run};
+use super::{Store, StoreError};
+
+impl Store {
+    /// All runs of `experiments`, and `runs` besides, each once in order of number, results without units; with
+    /// what their experiments are called, in order of number.
+    ///
+    /// # Errors
+    /// When there is no such experiment or run.
+    pub async fn chosen_runs(
+        &self,
+        experiments: &[i64],
+        runs: &[i64],
+    ) -> Result<(Vec<ExperimentLabel>, Vec<Run>), StoreError> {
+        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "SELECT {COLUMNS}, {TAGS_OF_RUN}, result FROM runs
+             WHERE experiment_id IN (SELECT value FROM json_each(?1)) OR id IN (SELECT value FROM json_each(?2))
+             ORDER BY id"
+        )))
+        .bind(serde_json::to_string(experiments)?)
+        .bind(serde_json::to_string(runs)?)
+        .fetch_all(&self.pool)
+        .await?;
+        let found: Vec<Run> = rows.iter().map(read_run).collect::<Result<_, _>>()?;
+        for &id in runs {
+            if found.binary_search_by_key(&id, |run| run.id).is_err() {
+                return Err(StoreError::NoRun(id));
+            }
+        }
+        let mut numbers: Vec<i64> = experiments.to_vec();
+        numbers.extend(found.iter().map(|run| run.experiment_id));
+        numbers.sort_unstable();
+        numbers.dedup();
+        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "SELECT id, name, {TAGS_OF_EXPERIMENT} FROM experiments
+             WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id"
+        )))
+        .bind(serde_json::to_string(&numbers)?)
+        .fetch_all(&self.pool)
+        .await?;
+        let labels = rows.iter().map(|row| {
+            Ok(ExperimentLabel {
+                id: row.try_get("id")?,
+                name: row.try_get("name")?,
+                tags: serde_json::from_str(row.try_get("tags")?)?,
+            })
+        });
+        let labels: Vec<ExperimentLabel> = labels.collect::<Result<_, StoreError>>()?;
+        for id in numbers {
+            if !labels.iter().any(|label| label.id == id) {
+                return Err(StoreError::NoExperiment(id));
+            }
+        }
+        Ok((labels, found))
+    }
+
+    /// What was measured on `runs`, in order of run and key: only what has a key that begins with one of
+    /// `kinds` and a slash (see [`Measurement::key`]), since reading all of it takes a multiple of the time.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn measurements_of(
+        &self,
+        runs: &[i64],
+        kinds: &[&str],
+    ) -> Result<Vec<(i64, Measurement)>, StoreError> {
+        let mut found = Vec::new();
+        for kind in kinds {
+            // A slash is before a zero: these bounds are a range of the primary key.
+            let rows = sqlx::query(
+                "SELECT run_id, measurement FROM json_each(?1) AS chosen
+                 CROSS JOIN measurements ON run_id = chosen.value AND measurements.key > ?2 || '/' AND measurements.key < ?2 || '0'
+                 ORDER BY run_id, measurements.key",
+            )
+            .bind(serde_json::to_string(runs)?)
+            .bind(kind)
+            .fetch_all(&self.pool)
+            .await?;
+            for row in &rows {
+                let measurement = serde_json::from_str(row.try_get("measurement")?)?;
+                found.push((row.try_get("run_id")?, measurement));
+            }
+        }
+        found.sort_by_key(|&(run, _)| run);
+        Ok(found)
+    }
+}

@@ -1,0 +1,125 @@
+//! Findings by HTTP: every claim answered, from the store as from the measurements themselves, and never out of date.
+
+use axum::http::{Method, StatusCode};
+use protocol::attack::{Attack, AttackSpec};
+use protocol::dimensionality::DimensionalitySpec;
+use protocol::evaluation::CorruptionSpec;
+use protocol::finding::{Claim, Finding, Findings, Verdict};
+use protocol::gradient::InputUnitGradientSpec;
+use protocol::{Corruption, EvaluationSpec, RunState};
+use server::findings::findings;
+
+use crate::common::{Lab, endless, small};
+
+/// Something of every kind that a claim is about.
+fn everything() -> EvaluationSpec {
+    EvaluationSpec {
+        corruptions: Some(CorruptionSpec {
+            corruptions: vec![Corruption::GaussianNoise, Corruption::Contrast],
+            severities: vec![1, 5],
+            ..CorruptionSpec::everything(Some(30))
+        }),
+        attacks: Some(AttackSpec {
+            attacks: vec![Attack::fgsm(1.0), Attack::pgd(8.0, 0.5, 2)],
+            check_masking: false,
+            ..AttackSpec::source(Some(30))
+        }),
+        dimensionality: Some(DimensionalitySpec {
+            corruptions: vec![Corruption::GaussianNoise, Corruption::Contrast],
+            severities: vec![1, 5],
+            attacks: vec![Attack::pgd(8.0, 0.5, 2)],
+            images: Some(30),
+            activation_images: Some(10),
+            ..DimensionalitySpec::source(None)
+        }),
+        input_unit_gradients: Some(InputUnitGradientSpec { images: 4 }),
+    }
+}
+
+/// Breaks when a claim is left out, two seeds are enough for a verdict, the store's short form holds other numbers than the
+/// measurements that it is of, or an answer is kept after a run has measured more.
+#[tokio::test]
+async fn every_claim_is_answered_from_what_is_in_the_store() {
+    let lab = Lab::open().await;
+    let mut spec = small(&[-1.0, 0.0, 1.0], 1);
+    spec.seeds = vec![0, 1];
+    let (experiment, runs) = lab.launch(&spec).await;
+    for &run in &runs {
+        let run = lab.wait_for_end(run).await;
+        assert_eq!(run.state, RunState::Finished, "{:?}", run.reason);
+    }
+    let path = format!("/experiments/{}/findings", experiment.id);
+    let before: Findings = lab.get(&path).await;
+    assert_eq!(before.findings.len(), 8);
+    assert_eq!((before.runs, before.missing_runs), (6, 0));
+    assert_eq!((before.alphas.len(), before.seeds.len()), (3, 2));
+    let claims = before.findings.iter().map(|one| one.claim);
+    assert!(claims.eq(Claim::ALL));
+    let unmeasured = |of: &Finding| of.evidence.is_empty() || of.claim == Claim::C8;
+    for finding in &before.findings {
+        assert_eq!(finding.verdict, Verdict::NotEnoughRuns, "{finding:?}");
+        assert!(!finding.summary.is_empty() && !finding.rule.is_empty());
+        assert!(
+            unmeasured(finding) || finding.claim == Claim::C3,
+            "{finding:?}"
+        );
+    }
+
+    let asked = serde_json::to_vec(&everything()).unwrap();
+    let evaluate = format!("/experiments/{}/evaluate", experiment.id);
+    let answer = lab.post_json(&evaluate, asked).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+    for &run in &runs {
+        let run = lab.wait_for_end(run).await;
+        assert_eq!(run.state, RunState::Finished, "{:?}", run.reason);
+    }
+    let after: Findings = lab.get(&path).await;
+    for finding in &after.findings {
+        assert_eq!(finding.verdict, Verdict::NotEnoughRuns, "{finding:?}");
+        assert!(!finding.evidence.is_empty(), "{finding:?}");
+        assert!(
+            finding.summary.contains("it takes 3"),
+            "{}",
+            finding.summary
+        );
+    }
+    let again: Findings = lab.get(&path).await;
+    assert_eq!(after, again);
+
+    // The same from the measurements themselves, to the last digits.
+    let store = &lab.state.store;
+    let experiment = store.experiment(experiment.id).await.unwrap();
+    let all = store.runs(experiment.id).await.unwrap();
+    let measured = store.experiment_measurements(experiment.id).await.unwrap();
+    let whole = findings(&experiment, &all, &measured);
+    for (found, expected) in after.findings.iter().zip(&whole.findings) {
+        assert_eq!(found.summary, expected.summary);
+        assert_eq!(found.evidence.len(), expected.evidence.len());
+        for (found, expected) in found.evidence.iter().zip(&expected.evidence) {
+            assert_eq!(
+                (&found.what, found.n, found.runs),
+                (&expected.what, expected.n, expected.runs)
+            );
+            match (found.estimate, expected.estimate) {
+                (Some(a), Some(b)) => assert!((a - b).abs() <= 1e-9 * (1.0 + b.abs()), "{found:?}"),
+                (a, b) => assert_eq!(a, b),
+            }
+        }
+    }
+}
+
+/// Breaks when an experiment that is not there has findings, or one without a trained run has none.
+#[tokio::test]
+async fn nothing_trained_is_said_and_nothing_there_is_not_found() {
+    let lab = Lab::open().await;
+    let (experiment, _) = lab.launch(&endless(&[0.0, 1.0])).await;
+    let path = format!("/experiments/{}/findings", experiment.id);
+    let found: Findings = lab.get(&path).await;
+    assert_eq!((found.runs, found.missing_runs), (0, 2));
+    let verdicts = found.findings.iter().map(|one| one.verdict);
+    assert!(verdicts.eq([Verdict::NotEnoughRuns; 8]));
+    let answer = lab.ask(Method::GET, "/experiments/999/findings").await;
+    answer.refusal(StatusCode::NOT_FOUND);
+    let cancel = format!("/experiments/{}/cancel", experiment.id);
+    lab.ask(Method::POST, &cancel).await;
+}
