@@ -108,6 +108,7 @@ pub fn app(state: AppState) -> Router {
                 .routes(routes!(runs::log))
                 .routes(routes!(runs::artifacts))
                 .routes(routes!(runs::artifact))
+                .routes(routes!(runs::measured_artifact))
                 .routes(routes!(exports::run_csv))
                 .routes(routes!(runs::cancel))
                 .routes(routes!(runs::resume))

@@ -164,19 +164,43 @@ pub(super) async fn artifacts(
 /// One of a run's files.
 #[utoipa::path(
     get,
-    path = "/runs/{id}/artifacts/{*name}",
+    path = "/runs/{id}/artifacts/{name}",
     params(("id" = i64, Path), ("name" = String, Path)),
     responses((status = 200, content_type = "application/octet-stream", body = Vec<u8>))
 )]
 pub(super) async fn artifact(
     State(state): State<AppState>,
     Named((id, name)): Named<(i64, String)>,
-) -> Result<impl IntoResponse, Refusal> {
+) -> Result<impl IntoResponse + use<>, Refusal> {
+    send(&state, id, &name).await
+}
+
+/// One of the files of a run's measurements, as its list of artifacts names it.
+#[utoipa::path(
+    get,
+    path = "/runs/{id}/artifacts/{folder}/{conditions}/{file}",
+    params(
+        ("id" = i64, Path),
+        ("folder" = String, Path, description = "`corruptions`, `attacks`, `dimensionality` or `input_unit_gradients`"),
+        ("conditions" = String, Path),
+        ("file" = String, Path)
+    ),
+    responses((status = 200, content_type = "application/octet-stream", body = Vec<u8>))
+)]
+pub(super) async fn measured_artifact(
+    State(state): State<AppState>,
+    Named((id, folder, conditions, file)): Named<(i64, String, String, String)>,
+) -> Result<impl IntoResponse + use<>, Refusal> {
+    send(&state, id, &format!("{folder}/{conditions}/{file}")).await
+}
+
+/// A file of a run's folder, if it may be served.
+async fn send(state: &AppState, id: i64, name: &str) -> Result<impl IntoResponse + use<>, Refusal> {
     let missing = || Refusal::not_found(format!("run {id} has no file `{name}`"));
-    if description(&name).is_none() {
+    if description(name).is_none() {
         return Err(missing());
     }
-    let file = tokio::fs::File::open(state.directory.run(id).join(&name))
+    let file = tokio::fs::File::open(state.directory.run(id).join(name))
         .await
         .map_err(|_| missing())?;
     let length = file.metadata().await.map_err(|_| missing())?.len();

@@ -42,6 +42,7 @@ const ROUTES: [(&str, &str); 51] = [
     ("get", "/runs/{id}/log"),
     ("get", "/runs/{id}/artifacts"),
     ("get", "/runs/{id}/artifacts/{name}"),
+    ("get", "/runs/{id}/artifacts/{folder}/{conditions}/{file}"),
     ("get", "/runs/{id}/export.csv"),
     ("get", "/runs/{id}/measurements"),
     ("get", "/runs/{id}/adversarial-samples"),
