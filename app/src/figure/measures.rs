@@ -153,6 +153,14 @@ pub fn subtitle(answer: &Answer) -> String {
         "A point a run, a diamond the mean of an alpha; n = {}",
         format::plural(answer.points.len() as u64, "run", "runs")
     );
+    if let (Some(x), Some(y)) = (answer.x_images, answer.y_images) {
+        let [x, y] = [x, y].map(|images| format::count(images.into()));
+        text += &if x == y {
+            format!(" on {x} images")
+        } else {
+            format!(", horizontal values on {x} images, vertical on {y}")
+        };
+    }
     // A mean over no corruptions: none is shown.
     if let Some(conditions) = answer.conditions.filter(|_| answer.averaged_over > 0) {
         text += &format!("; corruptions {}", conditions.label());
@@ -386,6 +394,9 @@ mod tests {
         let mut attacked = answer();
         attacked.averaged_over = 0;
         attacked.y = Measure::Attack(Attack::fgsm(1.0)).label();
+        attacked.x_images = Some(10_000);
+        attacked.y_images = Some(100);
+        assert!(subtitle(&attacked).contains("on 10,000 images, vertical on 100"));
         attacked.attack_conditions = Some(AttackSpec::source(Some(100)).conditions(1000));
         let text = subtitle(&attacked);
         assert!(

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::common::Lab;
 
 /// Every route of the API; a new one is added here by whoever adds it.
-const ROUTES: [(&str, &str); 51] = [
+const ROUTES: [(&str, &str); 52] = [
     ("get", "/health"),
     ("get", "/devices"),
     ("get", "/options"),
