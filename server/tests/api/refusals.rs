@@ -268,7 +268,7 @@ async fn what_is_not_there_is_refused_in_json() {
     for (method, path) in [
         (Method::DELETE, "/health"),
         (Method::PUT, "/experiments"),
-        (Method::PATCH, "/experiments/1"),
+        (Method::PUT, "/experiments/1"),
         (Method::GET, "/resume"),
         (Method::POST, "/runs/1"),
     ] {
