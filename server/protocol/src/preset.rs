@@ -58,7 +58,7 @@ fn quick_look() -> Preset {
     Preset {
         id: "quick-look".into(),
         title: "Quick look".into(),
-        description: "ResNet8 on the built-in shapes, five alphas, three seeds. About five minutes on two recent CPU cores; shows what alpha does, not what it proves.".into(),
+        description: "ResNet8 on the built-in shapes, five alphas, three seeds. About seven minutes on two recent CPU cores; shows what alpha does, not what it proves.".into(),
         spec: ExperimentSpec {
             name: "Quick look".into(),
             notes: String::new(),
@@ -80,7 +80,12 @@ fn quick_look() -> Preset {
                 validation_images_per_class: 50,
                 train_images_per_class: Some(250),
             },
-            evaluation: robustness(Some(200)),
+            // Geometry on fewer images than robustness: a first look, in minutes.
+            evaluation: EvaluationSpec {
+                dimensionality: Some(DimensionalitySpec::source(Some(100))),
+                input_unit_gradients: Some(InputUnitGradientSpec { images: 16 }),
+                ..robustness(Some(200))
+            },
         },
     }
 }
