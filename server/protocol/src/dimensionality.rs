@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::attack::{Attack, Method};
 use crate::corruption::{Corruption, SEVERITIES};
-use crate::evaluation::{CorruptionConditions, CorruptionSource, repeated};
+use crate::evaluation::{CorruptionConditions, CorruptionSource, CorruptionSpec, repeated};
 use crate::validate::{FieldError, MAXIMUM_SEED};
 
 /// Most images that [`DimensionalitySpec::activation_images`] takes: memory grows with their square.
@@ -51,16 +51,20 @@ impl DimensionalitySpec {
         }
     }
 
+    /// The corrupted images it is measured on, as a test on them would ask for them.
+    pub fn corrupted(&self) -> CorruptionSpec {
+        CorruptionSpec {
+            source: self.source,
+            corruptions: self.corruptions.clone(),
+            severities: self.severities.clone(),
+            images: self.images,
+            corruption_seed: self.corruption_seed,
+        }
+    }
+
     /// The conditions of unit responses on a test set of `test_images`.
     pub fn conditions(&self, test_images: u32) -> CorruptionConditions {
-        CorruptionConditions {
-            source: self.source,
-            corruption_seed: match self.source {
-                CorruptionSource::Generated => self.corruption_seed,
-                CorruptionSource::Published => 0,
-            },
-            images: self.images.unwrap_or(test_images).min(test_images),
-        }
+        self.corrupted().conditions(test_images)
     }
 
     /// The conditions of full activations on a test set of `test_images`; none when they are not asked for.

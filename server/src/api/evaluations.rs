@@ -10,7 +10,7 @@ use protocol::api::{
     CorruptedSample, CorruptedSamplePage, DatasetStatus, EvaluationQueued, Prediction, SampleFilter,
 };
 use protocol::corruption::SEVERITIES;
-use protocol::evaluation::{CorruptionConditions, CorruptionSpec, UnknownConditions};
+use protocol::evaluation::{CorruptionConditions, UnknownConditions};
 use protocol::layer_measure::{LayerMeasure, LayerProfiles, UnknownLayerMeasure};
 use protocol::measure::{Measure, Scale, Scatter, UnknownMeasure};
 use protocol::{Corruption, Dataset, EvaluationSpec, FieldError, Measurement, Run};
@@ -145,13 +145,7 @@ pub(super) fn fits(
                 ));
             }
         }
-        let corruptions = CorruptionSpec {
-            source: dimensionality.source,
-            corruptions: dimensionality.corruptions.clone(),
-            severities: dimensionality.severities.clone(),
-            images: dimensionality.images,
-            corruption_seed: dimensionality.corruption_seed,
-        };
+        let corruptions = dimensionality.corrupted();
         if !corruptions.corruptions.is_empty()
             && let Some(reason) = catalogue.lacks_published(dataset, &corruptions)
         {
@@ -277,7 +271,9 @@ pub(super) async fn layer_profiles(
         text => Some(parse_conditions(text)?),
     };
     let runs = state.store.runs(id).await?;
-    let measurements = state.store.experiment_measurements(id).await?;
+    // The other kinds have no value a layer.
+    let kinds = ["dimensionality", "input_unit_gradients"];
+    let measurements = state.store.experiment_measurements_of(id, &kinds).await?;
     let profiles = tokio::task::spawn_blocking(move || {
         layer_values::profiles(&runs, &measurements, measure, conditions)
     })

@@ -18,7 +18,7 @@ use protocol::attack::{Attack, Method};
 use protocol::dimensionality::{
     ActivationMatrix, DimensionalityMeasurement, DimensionalitySpec, Perturbation,
 };
-use protocol::evaluation::{CorruptionConditions, CorruptionSpec};
+use protocol::evaluation::CorruptionConditions;
 use rayon::prelude::*;
 
 use super::attacks::norm;
@@ -49,15 +49,8 @@ pub(super) fn perform(
     trained: &Trained,
     listener: &mut dyn Listener,
 ) -> Result<(), EngineError> {
-    let corruptions = CorruptionSpec {
-        source: spec.source,
-        corruptions: spec.corruptions.clone(),
-        severities: spec.severities.clone(),
-        images: spec.images,
-        corruption_seed: spec.corruption_seed,
-    };
     let images = open_images(
-        &corruptions,
+        &spec.corrupted(),
         trained.dataset,
         trained.data_directory,
         trained.test,
