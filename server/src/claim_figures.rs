@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::api::Mean;
-use protocol::attack::{Attack, AttackConditions, AttackMeasurement, Method, Norm};
+use protocol::attack::{Attack, AttackConditions, Method, Norm};
 use protocol::claim_figure::{
     ClaimFigure, ClaimFigureName, ClaimFigures, Lines, Picture, Series, SlopeCell, SlopeMap,
     SlopeRow,
@@ -14,9 +14,11 @@ use protocol::evaluation::CorruptionConditions;
 use protocol::finding::Claim;
 use protocol::layer_measure::{LayerMeasure, LayerRange, Perturbations};
 use protocol::measure::{Measure, Scale, Scatter, ScatterMean, ScatterPoint};
-use protocol::{Corruption, Measurement, Run};
+use protocol::{Corruption, Run};
+use rayon::prelude::*;
 
 use crate::layer_values::{LayerValues, profiles};
+use crate::run_numbers::{Accuracy, MeasuredRuns, RunNumbers};
 use crate::scatter::{most_common, scatter};
 use crate::statistics::{
     CONFIDENCE, FEWEST_POINTS, INTERVAL_METHOD, holm, least_squares, mean, one_sample,
@@ -29,18 +31,14 @@ const CORRUPTIONS: Measure = Measure::Corruption {
     severity: None,
 };
 
-/// The figures of `claims`, in their order, from an experiment's runs and what was measured on them.
-pub fn figures(
-    runs: &[Run],
-    measurements: &[(i64, Measurement)],
-    claims: &[Claim],
-) -> Vec<ClaimFigures> {
-    let measured = Measured::new(runs, measurements);
+/// The figures of `claims`, in their order, from an experiment's runs and the numbers of the trained ones.
+pub fn figures(runs: &[Run], numbers: &[RunNumbers], claims: &[Claim]) -> Vec<ClaimFigures> {
+    let measured = Measured::new(runs, numbers);
     let of_claim = |&claim: &Claim| ClaimFigures {
         claim,
         figures: of_claim(&measured, claim),
     };
-    claims.iter().map(of_claim).collect()
+    claims.par_iter().map(of_claim).collect()
 }
 
 fn of_claim(measured: &Measured, claim: Claim) -> Vec<ClaimFigure> {
@@ -212,7 +210,7 @@ fn alphas_of<'a>(runs: impl Iterator<Item = &'a Run>) -> Vec<f64> {
 /// Values by run, one a place, as a line an alpha of means over seeds.
 fn lines_by_alpha(values: &[(&Run, Vec<f64>)]) -> Vec<Series> {
     alphas_of(values.iter().map(|(run, _)| *run))
-        .into_iter()
+        .into_par_iter()
         .map(|alpha| {
             let of_alpha: Vec<&Vec<f64>> = values
                 .iter()
@@ -236,51 +234,48 @@ fn lines_by_alpha(values: &[(&Run, Vec<f64>)]) -> Vec<Series> {
 /// What was measured on corruptions and with attacks, by run, under the conditions of most runs.
 struct Measured<'a> {
     runs: &'a [Run],
-    measurements: &'a [(i64, Measurement)],
+    numbers: MeasuredRuns<'a>,
     trained: Vec<&'a Run>,
     conditions: Option<CorruptionConditions>,
     corrupted: BTreeMap<i64, BTreeMap<(Corruption, u8), Both>>,
     /// Corruptions and severities that most runs have.
     needed: BTreeSet<(Corruption, u8)>,
     attack_conditions: Option<AttackConditions>,
-    attacked: BTreeMap<i64, Vec<&'a AttackMeasurement>>,
+    attacked: BTreeMap<i64, Vec<(Attack, Accuracy)>>,
 }
 
 impl<'a> Measured<'a> {
-    fn new(runs: &'a [Run], measurements: &'a [(i64, Measurement)]) -> Measured<'a> {
-        let corruptions = || {
-            let all = measurements.iter();
-            all.filter_map(|(run, one)| Some((*run, one.corruption()?)))
-        };
-        let attacks = || {
-            let all = measurements.iter();
-            all.filter_map(|(run, one)| Some((*run, one.attack()?)))
-        };
-        let conditions = most_common(
-            corruptions()
-                .map(|(run, one)| (run, one.conditions))
-                .collect(),
-        );
-        let conditions = conditions.first().copied();
-        let attack_conditions =
-            most_common(attacks().map(|(run, one)| (run, one.conditions)).collect());
-        let attack_conditions = attack_conditions.first().copied();
+    fn new(runs: &'a [Run], numbers: &'a [RunNumbers]) -> Measured<'a> {
+        let corruptions = numbers.iter().flat_map(|run| {
+            let of_run = run.corruptions.iter();
+            of_run.map(|one| (run.id, one.0))
+        });
+        let conditions = most_common(corruptions.collect()).first().copied();
+        let attacks = numbers.iter().flat_map(|run| {
+            let of_run = run.attacks.iter();
+            of_run.map(|one| (run.id, one.0))
+        });
+        let attack_conditions = most_common(attacks.collect()).first().copied();
         let mut corrupted: BTreeMap<i64, BTreeMap<(Corruption, u8), Both>> = BTreeMap::new();
-        for (run, one) in corruptions().filter(|(_, one)| Some(one.conditions) == conditions) {
-            corrupted.entry(run).or_default().insert(
-                (one.corruption, one.severity),
-                [Some(one.accuracy), one.share_of_clean()],
-            );
-        }
-        let mut attacked: BTreeMap<i64, Vec<&AttackMeasurement>> = BTreeMap::new();
-        for (run, one) in attacks().filter(|(_, one)| Some(one.conditions) == attack_conditions) {
-            attacked.entry(run).or_default().push(one);
+        let mut attacked: BTreeMap<i64, Vec<(Attack, Accuracy)>> = BTreeMap::new();
+        for run in numbers {
+            for &(of, item, accuracy) in &run.corruptions {
+                if Some(of) == conditions {
+                    let both = SCALES.map(|scale| accuracy.on(scale));
+                    corrupted.entry(run.id).or_default().insert(item, both);
+                }
+            }
+            for &(of, attack, accuracy) in &run.attacks {
+                if Some(of) == attack_conditions {
+                    attacked.entry(run.id).or_default().push((attack, accuracy));
+                }
+            }
         }
         Measured {
             trained: runs.iter().filter(|run| run.result.is_some()).collect(),
             needed: common(corrupted.values().map(|of| of.keys().copied().collect())),
             runs,
-            measurements,
+            numbers: MeasuredRuns::new(numbers),
             conditions,
             corrupted,
             attack_conditions,
@@ -292,7 +287,7 @@ impl<'a> Measured<'a> {
     fn against_selectivity(&self, measure: Measure, scale: Scale) -> Scatter {
         let shown = scatter(
             self.runs,
-            self.measurements,
+            &self.numbers,
             Measure::Selectivity,
             measure,
             scale,
@@ -410,7 +405,7 @@ impl<'a> Measured<'a> {
     /// The attacks of a sweep that most runs have, weakest first.
     fn sweep(&self, sweep: Sweep) -> Vec<Attack> {
         let mut budgets: BTreeMap<Option<[u64; 2]>, usize> = BTreeMap::new();
-        let all = || self.attacked.values().flatten().map(|one| one.attack);
+        let all = || self.attacked.values().flatten().map(|one| one.0);
         for attack in all().filter(|attack| sweep.has(attack)) {
             *budgets.entry(sweep.budget(&attack)).or_default() += 1;
         }
@@ -421,7 +416,7 @@ impl<'a> Measured<'a> {
         let takes = |attack: &Attack| sweep.has(attack) && sweep.budget(attack) == budget;
         // As text, since attacks have no order of their own.
         let needed = common(self.attacked.values().map(|of| {
-            let attacks = of.iter().map(|one| one.attack);
+            let attacks = of.iter().map(|one| one.0);
             attacks.filter(takes).map(|one| one.to_string()).collect()
         }));
         let mut attacks: Vec<Attack> = needed.iter().filter_map(|one| one.parse().ok()).collect();
@@ -434,16 +429,13 @@ impl<'a> Measured<'a> {
         let of_run = self.attacked.get(&run.id)?;
         // All of them attacked the same images.
         let clean = match scale {
-            Scale::Raw => of_run.first()?.clean_accuracy,
+            Scale::Raw => of_run.first()?.1.clean,
             Scale::ShareOfClean => 1.0,
         };
         let mut values = vec![clean];
         for attack in attacks {
-            let one = of_run.iter().find(|one| one.attack == *attack)?;
-            values.push(match scale {
-                Scale::Raw => one.accuracy,
-                Scale::ShareOfClean => one.share_of_clean()?,
-            });
+            let (_, accuracy) = of_run.iter().find(|(by, _)| by == attack)?;
+            values.push(accuracy.on(scale)?);
         }
         Some(values)
     }
@@ -555,7 +547,7 @@ impl<'a> Measured<'a> {
     }
 
     fn by_layer(&self, measure: LayerMeasure) -> Picture {
-        let found = profiles(self.runs, self.measurements, measure, None);
+        let found = profiles(self.runs, &self.numbers, measure, None, false);
         Picture::Lines(Lines {
             x: "Layer, from input to output".to_owned(),
             places: found.layers,
@@ -580,12 +572,10 @@ impl<'a> Measured<'a> {
 
     /// The strongest attack that dimensionality was measured under.
     fn strongest_attack(&self) -> Option<Attack> {
-        let measured = self.measurements.iter();
-        measured
-            .filter_map(|(_, one)| one.dimensionality())
-            .filter(|one| one.matrix == ActivationMatrix::Responses)
-            .filter_map(|one| match one.perturbation {
-                Perturbation::Attack(attack) => Some(attack),
+        let differences = self.numbers.numbers.iter().flat_map(|run| &run.differences);
+        differences
+            .filter_map(|(_, perturbation, _)| match perturbation {
+                Perturbation::Attack(attack) => Some(*attack),
                 _ => None,
             })
             .max_by(|a, b| {
@@ -601,7 +591,7 @@ impl<'a> Measured<'a> {
     fn differences(&self) -> Lines {
         let find = |perturbations| {
             let measure = LayerMeasure::dimensionality(perturbations);
-            LayerValues::find(self.runs, self.measurements, measure, None)
+            LayerValues::find(self.runs, &self.numbers, measure, None)
         };
         let all = Perturbations::Corruption {
             corruption: None,
@@ -696,7 +686,7 @@ impl<'a> Measured<'a> {
             })
         };
         let mut rows: Vec<SlopeRow> = corruptions
-            .into_iter()
+            .into_par_iter()
             .map(|corruption| SlopeRow {
                 corruption,
                 cells: severities
@@ -752,7 +742,8 @@ fn written_alpha(alpha: f64) -> String {
 mod tests {
     use super::*;
     use crate::scatter::tests::run;
-    use protocol::attack::AttackSpec;
+    use protocol::Measurement;
+    use protocol::attack::{AttackMeasurement, AttackSpec};
     use protocol::evaluation::{CorruptionMeasurement, CorruptionSpec};
 
     /// Three seeds of alphas -1, 0 and 1. Selectivity 0.2, 0.4, 0.6 and corruption accuracy 0.6, 0.5, 0.4 (fog), at
@@ -805,7 +796,8 @@ mod tests {
 
     fn figure(claim: Claim, place: usize) -> ClaimFigure {
         let (runs, measurements) = experiment();
-        figures(&runs, &measurements, &[claim])[0].figures[place].clone()
+        figures(&runs, &RunNumbers::of_runs(&runs, &measurements), &[claim])[0].figures[place]
+            .clone()
     }
 
     /// By hand: (0.4 - 0.6) / (0.6 - 0.2) = -0.5 for each seed, and -0.5 / 0.8 as a share of clean accuracy.
@@ -856,7 +848,12 @@ mod tests {
     fn the_trade_off_is_of_means_of_complete_runs() {
         let (runs, mut measurements) = experiment();
         measurements.remove(0);
-        let found = &figures(&runs, &measurements, &[Claim::C7])[0].figures[0];
+        let found = &figures(
+            &runs,
+            &RunNumbers::of_runs(&runs, &measurements),
+            &[Claim::C7],
+        )[0]
+        .figures[0];
         let Picture::Scatter(scatter) = &found.picture else {
             panic!("no points");
         };

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use protocol::Run;
 use protocol::api::Mean;
 use protocol::attack::Attack;
 use protocol::comparison::{
@@ -10,8 +11,8 @@ use protocol::comparison::{
     Filter, GroupTest, GroupedRun, Grouping, RunGroup, SharedField,
 };
 use protocol::measure::{Measure, Scale};
-use protocol::{Measurement, Run};
 
+use crate::run_numbers::MeasuredRuns;
 use crate::scatter;
 use crate::statistics::{CONFIDENCE, INTERVAL_METHOD, hedges, holm, mean, paired, welch};
 
@@ -37,9 +38,9 @@ pub struct Request {
 }
 
 impl Request {
-    /// Which kinds of measurements it needs, as their keys begin.
-    pub fn kinds(&self) -> Vec<&'static str> {
-        scatter::kinds(&self.measures)
+    /// What keys begin with of the measurements that it needs besides the runs' numbers.
+    pub fn others(&self) -> Vec<&'static str> {
+        scatter::others(&self.measures)
     }
 }
 
@@ -48,7 +49,7 @@ impl Request {
 pub fn compare(
     experiments: Vec<ExperimentLabel>,
     runs: &[Run],
-    measurements: Vec<(i64, Measurement)>,
+    measured: MeasuredRuns,
     request: &Request,
 ) -> Comparison {
     let unknown = ExperimentLabel::default();
@@ -67,7 +68,7 @@ pub fn compare(
         .filter(|run| run.result.is_some())
         .map(|&run| run.clone())
         .collect();
-    let measured = Measured::new(&trained, measurements, request.scale);
+    let measured = Measured::new(&trained, measured, request.scale);
     let measures = measured.complete(&request.measures);
     let values: Vec<(ComparedMeasure, BTreeMap<i64, f64>)> = measures
         .iter()
@@ -175,56 +176,34 @@ pub fn compare(
     }
 }
 
-/// The runs' numbers, by kind: conditions of one kind say nothing of another.
+/// The runs and what was measured on them.
 struct Measured<'a> {
     trained: &'a [Run],
     scale: Scale,
-    corruptions: Vec<(i64, Measurement)>,
-    attacks: Vec<(i64, Measurement)>,
-    layers: Vec<(i64, Measurement)>,
+    measured: MeasuredRuns<'a>,
     known_attacks: Vec<Attack>,
 }
 
 impl<'a> Measured<'a> {
-    fn new(
-        trained: &'a [Run],
-        measurements: Vec<(i64, Measurement)>,
-        scale: Scale,
-    ) -> Measured<'a> {
+    fn new(trained: &'a [Run], mut measured: MeasuredRuns<'a>, scale: Scale) -> Measured<'a> {
+        // The conditions of most runs are those of most runs that pass.
         let passing: BTreeSet<i64> = trained.iter().map(|run| run.id).collect();
+        measured.numbers.retain(|run| passing.contains(&run.id));
+        measured.others.retain(|(run, _)| passing.contains(run));
         let mut found = Measured {
             trained,
             scale,
-            corruptions: Vec::new(),
-            attacks: Vec::new(),
-            layers: Vec::new(),
+            measured,
             known_attacks: Vec::new(),
         };
-        for (run, measurement) in measurements {
-            if passing.contains(&run) {
-                match &measurement {
-                    Measurement::Corruption(_) => found.corruptions.push((run, measurement)),
-                    Measurement::Attack(_) => found.attacks.push((run, measurement)),
-                    Measurement::Dimensionality(_) | Measurement::InputUnitGradients(_) => {
-                        found.layers.push((run, measurement));
-                    }
-                    Measurement::Masking(_) => {}
-                }
-            }
-        }
-        let points = found.points(Measure::Selectivity, &found.attacks);
-        found.known_attacks = points.known_attacks;
+        found.known_attacks = found.points(Measure::Selectivity).known_attacks;
         found
     }
 
-    fn points(
-        &self,
-        measure: Measure,
-        measurements: &[(i64, Measurement)],
-    ) -> protocol::measure::Scatter {
+    fn points(&self, measure: Measure) -> protocol::measure::Scatter {
         scatter::points(
             self.trained,
-            measurements,
+            &self.measured,
             Measure::Selectivity,
             measure,
             self.scale,
@@ -260,12 +239,7 @@ impl<'a> Measured<'a> {
 
     /// What the runs have of a measure, by run.
     fn values(&self, measure: Measure) -> (ComparedMeasure, BTreeMap<i64, f64>) {
-        let points = match measure {
-            Measure::Selectivity | Measure::TestAccuracy => self.points(measure, &[]),
-            Measure::Corruption { .. } => self.points(measure, &self.corruptions),
-            Measure::Attack(_) => self.points(measure, &self.attacks),
-            Measure::Layers { .. } => self.points(measure, &self.layers),
-        };
+        let points = self.points(measure);
         let values: BTreeMap<i64, f64> = points
             .points
             .iter()
@@ -526,7 +500,12 @@ mod tests {
     fn seeds_are_replicates_by_default() {
         let mut runs = runs();
         runs[1].tags = vec!["odd".into()];
-        let found = compare(labels(), &runs, vec![], &Request::default());
+        let found = compare(
+            labels(),
+            &runs,
+            MeasuredRuns::default(),
+            &Request::default(),
+        );
         assert_eq!(
             found.fields,
             [Experiment, ConfigurationField::Network, Alpha]
@@ -563,7 +542,12 @@ mod tests {
     /// Breaks when groups of the same seeds are not paired, others are, or p is not corrected for all pairs.
     #[test]
     fn pairs_are_tested() {
-        let found = compare(labels(), &runs(), vec![], &by(&[Experiment, Alpha]));
+        let found = compare(
+            labels(),
+            &runs(),
+            MeasuredRuns::default(),
+            &by(&[Experiment, Alpha]),
+        );
         assert_eq!(found.tests.len(), 3);
         let [within, across, _] = &found.tests[..] else {
             panic!("three pairs")
@@ -588,17 +572,17 @@ mod tests {
     #[test]
     fn runs_of_one_seed_are_one_replicate() {
         let runs = &runs()[..6];
-        let found = compare(labels(), runs, vec![], &by(&[]));
+        let found = compare(labels(), runs, MeasuredRuns::default(), &by(&[]));
         assert_eq!(found.groups.len(), 1);
         assert_eq!(found.groups[0].label, "all runs");
         let mean = found.groups[0].means[0].unwrap();
         assert_eq!(mean.n, 3, "seeds, not runs");
         assert!((mean.mean - 0.37).abs() < 1e-12);
         assert!(!found.groups[0].uneven);
-        let fewer = compare(labels(), &runs[..5], vec![], &by(&[]));
+        let fewer = compare(labels(), &runs[..5], MeasuredRuns::default(), &by(&[]));
         assert!(fewer.groups[0].uneven, "seed 2 has one run of two");
 
-        let of_seeds = compare(labels(), runs, vec![], &by(&[Seed]));
+        let of_seeds = compare(labels(), runs, MeasuredRuns::default(), &by(&[Seed]));
         assert_eq!(of_seeds.groups.len(), 3);
         assert_eq!(of_seeds.groups[0].means[0].unwrap().n, 2);
         assert!(of_seeds.replicates.contains("counts runs"));
@@ -614,7 +598,7 @@ mod tests {
             filter: "alpha:0".parse().unwrap(),
             ..by(&[Alpha])
         };
-        let found = compare(labels(), &runs, vec![], &request);
+        let found = compare(labels(), &runs, MeasuredRuns::default(), &request);
         assert_eq!(
             (found.chosen_runs, found.filtered_out, found.untrained),
             (8, 3, 1)
@@ -632,7 +616,7 @@ mod tests {
             measures: vec![Measure::TestAccuracy],
             ..by(&[Alpha])
         };
-        let found = compare(labels(), &runs(), vec![], &request);
+        let found = compare(labels(), &runs(), MeasuredRuns::default(), &request);
         let measures: Vec<_> = found
             .measures
             .iter()
@@ -657,10 +641,10 @@ mod tests {
         let runs: Vec<Run> = (0..=2 * MAXIMUM_TESTED_GROUPS as i64 + 1)
             .map(|id| run(id, 1, (id / 2) as f64, (id % 2) as u64, 0.1 * id as f64))
             .collect();
-        let found = compare(labels(), &runs, vec![], &by(&[Alpha]));
+        let found = compare(labels(), &runs, MeasuredRuns::default(), &by(&[Alpha]));
         assert_eq!(found.groups.len(), MAXIMUM_TESTED_GROUPS + 1);
         assert!(found.tests.is_empty() && found.too_many_groups.is_some());
-        let fewer = compare(labels(), &runs[2..], vec![], &by(&[Alpha]));
+        let fewer = compare(labels(), &runs[2..], MeasuredRuns::default(), &by(&[Alpha]));
         let pairs = MAXIMUM_TESTED_GROUPS * (MAXIMUM_TESTED_GROUPS - 1) / 2;
         assert_eq!(fewer.tests.len(), pairs);
         assert!(fewer.too_many_groups.is_none());
@@ -671,7 +655,7 @@ mod tests {
     /// Breaks when a comparison of nothing fails instead of being empty.
     #[test]
     fn nothing_chosen_is_an_empty_comparison() {
-        let found = compare(vec![], &[], vec![], &Request::default());
+        let found = compare(vec![], &[], MeasuredRuns::default(), &Request::default());
         assert!(found.groups.is_empty() && found.shared.is_empty() && found.differing.is_empty());
     }
 }

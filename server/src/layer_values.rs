@@ -1,16 +1,21 @@
 //! Numbers of which a run has one a layer, of many runs: found among their measurements, like with like.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
+use protocol::Run;
 use protocol::attack::Attack;
-use protocol::dimensionality::{ActivationMatrix, DimensionalityMeasurement, Perturbation};
+use protocol::dimensionality::{
+    ActivationMatrix, DimensionStatistic, DimensionalityMeasurement, Perturbation,
+};
 use protocol::evaluation::CorruptionConditions;
 use protocol::gradient::InputUnitGradientMeasurement;
 use protocol::layer_measure::{
     AlphaProfile, LayerMeasure, LayerProfiles, LayerRange, Perturbations,
 };
-use protocol::{Measurement, Run};
+use rayon::prelude::*;
 
+use crate::run_numbers::{MeasuredRuns, others_needed};
 use crate::scatter::most_common;
 use crate::statistics::{INTERVAL_METHOD, mean};
 
@@ -32,12 +37,12 @@ impl LayerValues {
     /// perturbations only where a run has all of those that most runs have.
     pub fn find(
         runs: &[Run],
-        measurements: &[(i64, Measurement)],
+        measured: &MeasuredRuns,
         measure: LayerMeasure,
         conditions: Option<CorruptionConditions>,
     ) -> LayerValues {
         let gradients = |value: fn(&InputUnitGradientMeasurement, usize) -> Option<f64>| {
-            of_gradients(measurements, value)
+            of_gradients(measured, value)
         };
         match measure {
             LayerMeasure::Selectivity => of_selectivity(runs),
@@ -49,11 +54,9 @@ impl LayerValues {
                 statistic,
                 perturbations,
             } => of_dimensionality(
-                measurements,
-                matrix,
+                &fractions(measured, matrix, statistic, perturbations),
                 perturbations,
                 conditions,
-                |of, layer| of.fraction(layer, statistic),
             ),
         }
     }
@@ -92,20 +95,19 @@ fn of_selectivity(runs: &[Run]) -> LayerValues {
 }
 
 fn of_gradients(
-    measurements: &[(i64, Measurement)],
+    measured: &MeasuredRuns,
     value: impl Fn(&InputUnitGradientMeasurement, usize) -> Option<f64>,
 ) -> LayerValues {
-    let measured: Vec<_> = measurements
-        .iter()
-        .filter_map(|(run, measurement)| Some((*run, measurement.input_unit_gradients()?)))
-        .collect();
+    let measured = || {
+        let runs = measured.numbers.iter();
+        runs.flat_map(|run| run.gradients.iter().map(|of| (run.id, of)))
+    };
     // Variability depends on the number of images: only the number that most runs have is shown.
-    let images = most_common(measured.iter().map(|(run, of)| (*run, of.images)).collect());
+    let images = most_common(measured().map(|(run, of)| (run, of.images)).collect());
     let images = images.first().copied();
     LayerValues {
         images,
-        by_run: measured
-            .into_iter()
+        by_run: measured()
             .filter(|(_, of)| Some(of.images) == images)
             .map(|(run, of)| {
                 let layers = 0..of.mean_norm.len();
@@ -116,55 +118,104 @@ fn of_gradients(
     }
 }
 
-fn of_dimensionality(
-    measurements: &[(i64, Measurement)],
+/// Dimension fractions of a run under a perturbation, one a layer.
+struct Fractions<'a> {
+    run: i64,
+    conditions: CorruptionConditions,
+    perturbation: Perturbation,
+    layers: Cow<'a, [f64]>,
+}
+
+/// The dimension fractions that were measured, of `perturbations` and as they come of others.
+fn fractions<'a>(
+    measured: &'a MeasuredRuns,
     matrix: ActivationMatrix,
+    statistic: DimensionStatistic,
+    perturbations: Perturbations,
+) -> Vec<Fractions<'a>> {
+    let whole = |run: i64, of: &DimensionalityMeasurement| {
+        let layers = (0..of.columns.len()).filter_map(|layer| of.fraction(layer, statistic));
+        Fractions {
+            run,
+            conditions: of.conditions,
+            perturbation: of.perturbation,
+            layers: Cow::Owned(layers.collect()),
+        }
+    };
+    let measure = LayerMeasure::Dimensionality {
+        matrix,
+        statistic,
+        perturbations,
+    };
+    if others_needed(measure).is_some() {
+        let of_matrix = measured.others.iter().filter(|(_, of)| of.matrix == matrix);
+        return of_matrix.map(|(run, of)| whole(*run, of)).collect();
+    }
+    let runs = measured.numbers.iter();
+    if perturbations == Perturbations::Clean {
+        return runs
+            .flat_map(|run| run.clean_dimensions.iter().map(|of| whole(run.id, of)))
+            .collect();
+    }
+    runs.flat_map(|run| {
+        let differences = run.differences.iter();
+        differences.map(|(conditions, perturbation, layers)| Fractions {
+            run: run.id,
+            conditions: *conditions,
+            perturbation: *perturbation,
+            layers: Cow::Borrowed(layers.as_slice()),
+        })
+    })
+    .collect()
+}
+
+fn of_dimensionality(
+    measured: &[Fractions],
     perturbations: Perturbations,
     conditions: Option<CorruptionConditions>,
-    value: impl Fn(&DimensionalityMeasurement, usize) -> Option<f64>,
 ) -> LayerValues {
-    let measured: Vec<(i64, &DimensionalityMeasurement)> = measurements
-        .iter()
-        .filter_map(|(run, measurement)| Some((*run, measurement.dimensionality()?)))
-        .filter(|(_, of)| of.matrix == matrix)
-        .collect();
-    let known_conditions = most_common(
-        measured
-            .iter()
-            .map(|(run, of)| (*run, of.conditions))
-            .collect(),
-    );
+    let of_runs = measured.iter().map(|of| (of.run, of.conditions));
+    let known_conditions = most_common(of_runs.collect());
     let conditions = conditions.or_else(|| known_conditions.first().copied());
-    let mut by_run: BTreeMap<i64, Vec<&DimensionalityMeasurement>> = BTreeMap::new();
-    for (run, of) in measured {
+    let mut by_run: BTreeMap<i64, Vec<&Fractions>> = BTreeMap::new();
+    for of in measured {
         if Some(of.conditions) == conditions && perturbations.covers(of.perturbation) {
-            by_run.entry(run).or_default().push(of);
+            by_run.entry(of.run).or_default().push(of);
         }
     }
-    // The set of perturbations that most runs have; of equally frequent ones the largest.
-    let names = |of: &[&DimensionalityMeasurement]| -> BTreeSet<String> {
-        of.iter().map(|of| of.perturbation.to_string()).collect()
+    // The set of perturbations that most runs have; of equally frequent ones the largest. Few sets are different: they
+    // are told apart one by one, since perturbations have no order.
+    let same = |a: &[&Fractions], b: &[&Fractions]| {
+        let has = |set: &[&Fractions], one: &Fractions| {
+            set.iter().any(|of| of.perturbation == one.perturbation)
+        };
+        let in_order = a
+            .iter()
+            .zip(b)
+            .all(|(a, b)| a.perturbation == b.perturbation);
+        a.len() == b.len() && (in_order || a.iter().all(|one| has(b, one)))
     };
-    let mut counts: BTreeMap<BTreeSet<String>, usize> = BTreeMap::new();
+    let mut sets: Vec<(&[&Fractions], usize)> = Vec::new();
     for of in by_run.values() {
-        *counts.entry(names(of)).or_default() += 1;
-    }
-    let needed = counts
-        .into_iter()
-        .max_by_key(|(names, runs)| (*runs, names.len()))
-        .map(|(names, _)| names)
-        .unwrap_or_default();
-    let values = by_run.into_iter().filter_map(|(run, of)| {
-        if names(&of) != needed {
-            return None;
+        match sets.iter_mut().find(|(known, _)| same(known, of)) {
+            Some((_, runs)) => *runs += 1,
+            None => sets.push((of, 1)),
         }
-        let layers = of.first()?.columns.len();
+    }
+    let needed = sets
+        .into_iter()
+        .max_by_key(|(set, runs)| (*runs, set.len()))
+        .map_or(&[][..], |(set, _)| set);
+    let values = by_run.iter().filter(|(_, of)| same(needed, of));
+    let values = values.filter_map(|(run, of)| {
+        let layers = of.first()?.layers.len();
         let mean_of = |layer: usize| {
-            let values: Option<Vec<f64>> = of.iter().map(|of| value(of, layer)).collect();
+            let values: Option<Vec<f64>> =
+                of.iter().map(|of| of.layers.get(layer).copied()).collect();
             let values = values?;
             Some(values.iter().sum::<f64>() / values.len() as f64)
         };
-        Some((run, (0..layers).map(mean_of).collect()))
+        Some((*run, (0..layers).map(mean_of).collect()))
     });
     LayerValues {
         by_run: values.collect(),
@@ -174,14 +225,15 @@ fn of_dimensionality(
     }
 }
 
-/// A measure of layers aggregated over the seeds of every alpha.
+/// A measure of layers aggregated over the seeds of every alpha. `has_activations` is what it says of full activations.
 pub fn profiles(
     runs: &[Run],
-    measurements: &[(i64, Measurement)],
+    measured: &MeasuredRuns,
     measure: LayerMeasure,
     conditions: Option<CorruptionConditions>,
+    has_activations: bool,
 ) -> LayerProfiles {
-    let values = LayerValues::find(runs, measurements, measure, conditions);
+    let values = LayerValues::find(runs, measured, measure, conditions);
     let trained: Vec<&Run> = runs.iter().filter(|run| run.result.is_some()).collect();
     let shown: Vec<&Run> = trained
         .iter()
@@ -195,24 +247,19 @@ pub fn profiles(
     let mut alphas: Vec<f64> = shown.iter().map(|run| run.spec.alpha).collect();
     alphas.sort_by(f64::total_cmp);
     alphas.dedup();
-    let dimensionality = || {
-        measurements
-            .iter()
-            .filter_map(|(_, measurement)| measurement.dimensionality())
-    };
     let mut known_attacks: Vec<Attack> = Vec::new();
-    for measured in dimensionality() {
-        if let Perturbation::Attack(attack) = measured.perturbation
-            && !known_attacks.contains(&attack)
+    for (_, perturbation, _) in measured.numbers.iter().flat_map(|run| &run.differences) {
+        if let Perturbation::Attack(attack) = perturbation
+            && !known_attacks.contains(attack)
         {
-            known_attacks.push(attack);
+            known_attacks.push(*attack);
         }
     }
     known_attacks.sort_by_key(Attack::to_string);
     LayerProfiles {
         label: measure.label(),
         alphas: alphas
-            .into_iter()
+            .into_par_iter()
             .map(|alpha| AlphaProfile {
                 alpha,
                 layers: (0..layers.len())
@@ -232,8 +279,7 @@ pub fn profiles(
         conditions: values.conditions,
         known_conditions: values.known_conditions,
         known_attacks,
-        has_activations: dimensionality()
-            .any(|measured| measured.matrix == ActivationMatrix::Activations),
+        has_activations,
         incomplete_runs: (trained.len() - shown.len()) as u32,
         interval_method: INTERVAL_METHOD.into(),
     }
@@ -242,9 +288,10 @@ pub fn profiles(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run_numbers::RunNumbers;
     use crate::scatter::tests::run;
-    use protocol::Corruption;
     use protocol::dimensionality::DimensionalitySpec;
+    use protocol::{Corruption, Measurement};
 
     fn dimension(run: i64, images: u32, severity: u8, components: u32) -> (i64, Measurement) {
         let measured = DimensionalityMeasurement {
@@ -299,14 +346,16 @@ mod tests {
             corruption: None,
             severity: None,
         });
-        let found = profiles(&runs, &measurements, all, None);
+        let numbers = RunNumbers::of_runs(&runs, &measurements);
+        let measured = MeasuredRuns::new(&numbers);
+        let found = profiles(&runs, &measured, all, None, false);
         assert_eq!((found.incomplete_runs, found.images), (2, Some(100)));
         assert_eq!(found.known_conditions.len(), 2);
         assert_eq!((found.alphas.len(), found.layers.len()), (1, 7));
         let first = found.alphas[0].layers[0].unwrap();
         assert!((first.mean - 0.4).abs() < 1e-12);
         assert_eq!(first.n, 2);
-        let values = LayerValues::find(&runs, &measurements, all, None);
+        let values = LayerValues::find(&runs, &measured, all, None);
         assert!((values.mean(1, LayerRange::Early).unwrap() - 0.3).abs() < 1e-12);
         assert_eq!(values.mean(3, LayerRange::Early), None);
     }
@@ -317,9 +366,11 @@ mod tests {
         let runs = [run(1, 0.0, 0.2), run(2, 0.0, 0.4)];
         let measurements = [gradients(1, 64, None), gradients(2, 64, Some(0.1))];
         let measure = LayerMeasure::CvAcrossSamples;
-        let found = profiles(&runs, &measurements, measure, None);
+        let numbers = RunNumbers::of_runs(&runs, &measurements);
+        let measured = MeasuredRuns::new(&numbers);
+        let found = profiles(&runs, &measured, measure, None, false);
         assert_eq!(found.alphas[0].layers[0].map(|mean| mean.n), Some(1));
-        let values = LayerValues::find(&runs, &measurements, measure, None);
+        let values = LayerValues::find(&runs, &measured, measure, None);
         assert_eq!(values.mean(1, LayerRange::All), Some(0.5));
     }
 }

@@ -14,6 +14,7 @@ pub mod findings;
 pub mod layer_values;
 pub mod lock;
 pub mod report;
+pub mod run_numbers;
 pub mod scatter;
 pub mod scheduler;
 pub mod ssr;

@@ -3,6 +3,7 @@
 use app::report::{ReportData, render};
 use protocol::finding::Claim;
 
+use crate::run_numbers::RunNumbers;
 use crate::store::{Store, StoreError};
 use crate::{claim_figures, clock, findings};
 
@@ -24,16 +25,18 @@ pub enum ReportError {
 pub async fn report(store: &Store, id: i64) -> Result<String, ReportError> {
     let experiment = store.experiment(id).await?;
     let runs = store.runs(id).await?;
-    let measurements = store.experiment_measurements(id).await?;
+    let trained = store.trained_runs_for_findings(id).await?;
     Ok(tokio::task::spawn_blocking(move || {
-        render(&ReportData {
-            findings: findings::findings(&experiment, &runs, &measurements),
-            figures: claim_figures::figures(&runs, &measurements, &Claim::ALL),
+        let numbers = RunNumbers::of_experiment(experiment.spec.network, &trained)
+            .map_err(StoreError::from)?;
+        Ok::<_, StoreError>(render(&ReportData {
+            findings: findings::findings(&experiment, &numbers, runs.len()),
+            figures: claim_figures::figures(&runs, &numbers, &Claim::ALL),
             experiment,
             runs,
             at: clock::now(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-        })
+        }))
     })
-    .await?)
+    .await??)
 }

@@ -2,40 +2,35 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use protocol::attack::{Attack, AttackConditions, AttackMeasurement};
-use protocol::dimensionality::ActivationMatrix;
-use protocol::evaluation::{CorruptionConditions, CorruptionMeasurement};
-use protocol::layer_measure::LayerMeasure;
+use protocol::attack::{Attack, AttackConditions};
+use protocol::evaluation::CorruptionConditions;
 use protocol::measure::{Measure, Scale, Scatter, ScatterMean, ScatterPoint};
-use protocol::{Corruption, Measurement, Run, RunResult};
+use protocol::{Corruption, Run, RunResult};
+use rayon::prelude::*;
 
 use crate::layer_values::LayerValues;
+use crate::run_numbers::{Accuracy, MeasuredRuns, others_needed};
 use crate::statistics::{INTERVAL_METHOD, mean};
 
 /// Corruptions and severities that a mean is over.
 type Items = BTreeSet<(Corruption, u8)>;
+
+/// A run's accuracies on corruptions under one set of conditions.
+type Corrupted = Vec<((Corruption, u8), Accuracy)>;
 
 /// Sets `x` against `y`. Measurements count only under `conditions`, or, when absent, under those that most
 /// runs share; a mean over corruptions only where a run has all of those that most runs have, so that no
 /// point is a mean over something else than its neighbours.
 pub fn scatter(
     runs: &[Run],
-    measurements: &[(i64, Measurement)],
+    measured: &MeasuredRuns,
     x: Measure,
     y: Measure,
     scale: Scale,
     conditions: Option<CorruptionConditions>,
     attack_conditions: Option<AttackConditions>,
 ) -> Scatter {
-    let points = points(
-        runs,
-        measurements,
-        x,
-        y,
-        scale,
-        conditions,
-        attack_conditions,
-    );
+    let points = points(runs, measured, x, y, scale, conditions, attack_conditions);
     Scatter {
         alphas: means(&points.points),
         ..points
@@ -45,39 +40,35 @@ pub fn scatter(
 /// As [`scatter`], without the means over seeds.
 pub(crate) fn points(
     runs: &[Run],
-    measurements: &[(i64, Measurement)],
+    measured: &MeasuredRuns,
     x: Measure,
     y: Measure,
     scale: Scale,
     conditions: Option<CorruptionConditions>,
     attack_conditions: Option<AttackConditions>,
 ) -> Scatter {
-    let mut by_run: BTreeMap<i64, Vec<&CorruptionMeasurement>> = BTreeMap::new();
-    for (run, measurement) in measurements {
-        if let Some(measured) = measurement.corruption() {
-            by_run.entry(*run).or_default().push(measured);
-        }
-    }
-    let attacked: Vec<(i64, &AttackMeasurement)> = measurements
-        .iter()
-        .filter_map(|(run, measurement)| Some((*run, measurement.attack()?)))
-        .collect();
+    let numbers = &measured.numbers;
     let known_attack_conditions = most_common(
-        attacked
+        numbers
             .iter()
-            .map(|(run, measured)| (*run, measured.conditions))
+            .flat_map(|run| run.attacks.iter().map(|one| (run.id, one.0)))
             .collect(),
     );
     let attack_conditions = attack_conditions.or_else(|| known_attack_conditions.first().copied());
-    let attacked: Vec<_> = attacked
-        .into_iter()
-        .filter(|(_, measured)| Some(measured.conditions) == attack_conditions)
-        .collect();
     let mut known_attacks: Vec<Attack> = Vec::new();
-    for (_, measured) in &attacked {
-        if !known_attacks.contains(&measured.attack) {
-            known_attacks.push(measured.attack);
+    let mut attacked: BTreeMap<i64, Vec<(Attack, Accuracy)>> = BTreeMap::new();
+    for run in numbers {
+        let of_run = run.attacks.iter();
+        let of_run: Vec<(Attack, Accuracy)> = of_run
+            .filter(|one| Some(one.0) == attack_conditions)
+            .map(|&(_, attack, accuracy)| (attack, accuracy))
+            .collect();
+        for (attack, _) in &of_run {
+            if !known_attacks.contains(attack) {
+                known_attacks.push(*attack);
+            }
         }
+        attacked.insert(run.id, of_run);
     }
     known_attacks.sort_by(|a, b| {
         (a.method, a.norm)
@@ -86,20 +77,25 @@ pub(crate) fn points(
             .then(a.steps.cmp(&b.steps))
     });
     let known_conditions = most_common(
-        by_run
+        numbers
             .iter()
-            .flat_map(|(run, measured)| measured.iter().map(|one| (*run, one.conditions)))
+            .flat_map(|run| run.corruptions.iter().map(|one| (run.id, one.0)))
             .collect(),
     );
     let conditions = conditions.or_else(|| known_conditions.first().copied());
-    for measured in by_run.values_mut() {
-        measured.retain(|measured| Some(measured.conditions) == conditions);
-    }
+    let by_run: BTreeMap<i64, Corrupted> = numbers
+        .iter()
+        .map(|run| {
+            let of_run = run.corruptions.iter();
+            let of_run = of_run.filter(|one| Some(one.0) == conditions);
+            (run.id, of_run.map(|one| (one.1, one.2)).collect())
+        })
+        .collect();
     let needs = [x, y].map(|measure| needed(measure, &by_run));
     let of_layers = [x, y].map(|measure| match measure {
         Measure::Layers { measure, .. } => {
             // Under the conditions of most runs: `conditions` are of the test on corruptions.
-            LayerValues::find(runs, measurements, measure, None)
+            LayerValues::find(runs, measured, measure, None)
         }
         _ => LayerValues::default(),
     });
@@ -110,17 +106,15 @@ pub(crate) fn points(
         let Some(result) = &run.result else {
             continue;
         };
-        let measured = by_run.get(&run.id).map_or(&[][..], Vec::as_slice);
+        let corrupted = by_run.get(&run.id).map_or(&[][..], Vec::as_slice);
+        let attacked = attacked.get(&run.id).map_or(&[][..], Vec::as_slice);
         let value = |measure, needed, of_layers: &LayerValues| match measure {
             Measure::Layers { range, .. } => of_layers.mean(run.id, range),
             Measure::Attack(attack) => attacked
                 .iter()
-                .find(|(of, measured)| *of == run.id && measured.attack == attack)
-                .and_then(|(_, measured)| match scale {
-                    Scale::Raw => Some(measured.accuracy),
-                    Scale::ShareOfClean => measured.share_of_clean(),
-                }),
-            _ => value(measure, result, measured, needed, scale),
+                .find(|(by, _)| *by == attack)
+                .and_then(|(_, accuracy)| accuracy.on(scale)),
+            _ => value(measure, result, corrupted, needed, scale),
         };
         match (
             value(x, &needs[0], &of_layers[0]),
@@ -170,31 +164,17 @@ pub(crate) fn points(
     }
 }
 
-/// The kinds of measurements that these measures and their choices are made of, as keys begin: to read all of them
-/// takes a multiple of the time.
-pub fn kinds(measures: &[Measure]) -> Vec<&'static str> {
-    let mut kinds = vec!["corruption", "attack"];
-    for measure in measures {
-        let kind = match measure {
-            Measure::Layers { measure, .. } => match measure {
-                LayerMeasure::Selectivity => continue,
-                LayerMeasure::CvAcrossSamples
-                | LayerMeasure::CvAcrossUnits
-                | LayerMeasure::GradientNorm => "input_unit_gradients",
-                LayerMeasure::Dimensionality { matrix, .. } => match matrix {
-                    ActivationMatrix::Responses => "dimensionality/responses",
-                    ActivationMatrix::Activations => "dimensionality/activations",
-                },
-            },
-            Measure::Selectivity
-            | Measure::TestAccuracy
-            | Measure::Corruption { .. }
-            | Measure::Attack(_) => continue,
-        };
-        if !kinds.contains(&kind) {
-            kinds.push(kind);
-        }
-    }
+/// What keys begin with of the measurements that these measures are made of and the runs' numbers lack.
+pub fn others(measures: &[Measure]) -> Vec<&'static str> {
+    let mut kinds: Vec<&str> = measures
+        .iter()
+        .filter_map(|measure| match measure {
+            Measure::Layers { measure, .. } => others_needed(*measure),
+            _ => None,
+        })
+        .collect();
+    kinds.sort_unstable();
+    kinds.dedup();
     kinds
 }
 
@@ -214,13 +194,13 @@ pub(crate) fn most_common<T: Copy + Ord>(of_runs: BTreeSet<(i64, T)>) -> Vec<T> 
 
 /// The set of corruptions and severities that most runs were measured on, as far as `measure` covers them;
 /// of equally frequent sets the largest.
-fn needed(measure: Measure, by_run: &BTreeMap<i64, Vec<&CorruptionMeasurement>>) -> Items {
+fn needed(measure: Measure, by_run: &BTreeMap<i64, Corrupted>) -> Items {
     let mut counts: BTreeMap<Items, usize> = BTreeMap::new();
     for measured in by_run.values() {
         let items: Items = measured
             .iter()
-            .filter(|measured| measure.covers(measured))
-            .map(|measured| (measured.corruption, measured.severity))
+            .map(|(item, _)| *item)
+            .filter(|&(corruption, severity)| measure.covers(corruption, severity))
             .collect();
         if !items.is_empty() {
             *counts.entry(items).or_default() += 1;
@@ -237,7 +217,7 @@ fn needed(measure: Measure, by_run: &BTreeMap<i64, Vec<&CorruptionMeasurement>>)
 fn value(
     measure: Measure,
     result: &RunResult,
-    measured: &[&CorruptionMeasurement],
+    corrupted: &[((Corruption, u8), Accuracy)],
     needed: &Items,
     scale: Scale,
 ) -> Option<f64> {
@@ -246,13 +226,10 @@ fn value(
         Measure::TestAccuracy => Some(result.test_accuracy),
         Measure::Attack(_) | Measure::Layers { .. } => None,
         Measure::Corruption { .. } => {
-            let values: Option<Vec<f64>> = measured
+            let values: Option<Vec<f64>> = corrupted
                 .iter()
-                .filter(|measured| needed.contains(&(measured.corruption, measured.severity)))
-                .map(|measured| match scale {
-                    Scale::Raw => Some(measured.accuracy),
-                    Scale::ShareOfClean => measured.share_of_clean(),
-                })
+                .filter(|(item, _)| needed.contains(item))
+                .map(|(_, accuracy)| accuracy.on(scale))
                 .collect();
             let values =
                 values.filter(|values| !values.is_empty() && values.len() == needed.len())?;
@@ -266,7 +243,7 @@ fn means(points: &[ScatterPoint]) -> Vec<ScatterMean> {
     alphas.sort_by(f64::total_cmp);
     alphas.dedup();
     alphas
-        .into_iter()
+        .into_par_iter()
         .filter_map(|alpha| {
             let of = |value: fn(&ScatterPoint) -> f64| -> Vec<f64> {
                 points
@@ -287,9 +264,12 @@ fn means(points: &[ScatterPoint]) -> Vec<ScatterMean> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use protocol::RunState;
-    use protocol::evaluation::CorruptionSpec;
+    use crate::run_numbers::RunNumbers;
+    use protocol::dimensionality::{ActivationMatrix, DimensionStatistic};
+    use protocol::evaluation::{CorruptionMeasurement, CorruptionSpec};
+    use protocol::layer_measure::{LayerMeasure, LayerRange, Perturbations};
     use protocol::preset::presets;
+    use protocol::{Measurement, RunState};
 
     /// A trained ResNet8.
     pub(crate) fn run(id: i64, alpha: f64, selectivity: f64) -> Run {
@@ -361,9 +341,10 @@ pub(crate) mod tests {
             measured(2, 200, Corruption::Fog, 2, 0.9),
             measured(3, 100, Corruption::Fog, 1, 0.8),
         ];
+        let numbers = RunNumbers::of_runs(&runs, &measurements);
         let shown = scatter(
             &runs,
-            &measurements,
+            &MeasuredRuns::new(&numbers),
             Measure::Selectivity,
             ALL,
             Scale::Raw,
@@ -393,7 +374,7 @@ pub(crate) mod tests {
         };
         let shown = scatter(
             &runs,
-            &measurements,
+            &MeasuredRuns::new(&numbers),
             Measure::TestAccuracy,
             severity_1,
             Scale::ShareOfClean,
@@ -411,7 +392,7 @@ pub(crate) mod tests {
     fn nothing_measured_is_an_empty_figure() {
         let shown = scatter(
             &[run(1, 0.0, 0.2)],
-            &[],
+            &MeasuredRuns::default(),
             Measure::Selectivity,
             ALL,
             Scale::Raw,
@@ -424,31 +405,46 @@ pub(crate) mod tests {
         );
     }
 
-    /// Breaks when what a measure is made of is not read, and its figure stays empty.
+    /// Breaks when what a measure is made of is not read, and its figure stays empty, or all of it is read for nothing.
     #[test]
-    fn every_kind_is_a_keys_beginning() {
-        let layers = |measure| Measure::Layers {
-            range: protocol::layer_measure::LayerRange::All,
-            measure,
+    fn what_the_numbers_lack_is_asked_for() {
+        let dimensionality = |matrix, statistic, perturbations| Measure::Layers {
+            range: LayerRange::All,
+            measure: LayerMeasure::Dimensionality {
+                matrix,
+                statistic,
+                perturbations,
+            },
         };
-        let clean = protocol::layer_measure::Perturbations::Clean;
-        let found = kinds(&[
-            Measure::Selectivity,
-            layers(LayerMeasure::CvAcrossUnits),
-            layers(LayerMeasure::GradientNorm),
-            layers(LayerMeasure::dimensionality(clean)),
-        ]);
-        assert_eq!(
-            found,
-            [
-                "corruption",
-                "attack",
-                "input_unit_gradients",
-                "dimensionality/responses"
-            ]
+        let cv = Measure::Layers {
+            range: LayerRange::All,
+            measure: LayerMeasure::CvAcrossUnits,
+        };
+        let fog = Perturbations::Corruption {
+            corruption: Some(Corruption::Fog),
+            severity: None,
+        };
+        let (responses, activations) = (ActivationMatrix::Responses, ActivationMatrix::Activations);
+        let (at_90, at_95) = (
+            DimensionStatistic::Fraction90,
+            DimensionStatistic::Fraction95,
         );
-        let (_, corruption) = measured(1, 100, Corruption::Fog, 1, 0.6);
-        assert!(corruption.key().starts_with("corruption/"));
-        assert_eq!(kinds(&[]), ["corruption", "attack"]);
+        let held = [
+            Measure::Selectivity,
+            ALL,
+            cv,
+            dimensionality(responses, at_90, Perturbations::Clean),
+            dimensionality(responses, at_95, fog),
+        ];
+        assert_eq!(others(&held), [""; 0]);
+        let lacking = [
+            dimensionality(responses, at_90, fog),
+            dimensionality(activations, at_95, Perturbations::Clean),
+            dimensionality(activations, at_90, fog),
+        ];
+        assert_eq!(
+            others(&lacking),
+            ["dimensionality/activations", "dimensionality/responses"]
+        );
     }
 }

@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use fantoccini::wd::Capabilities;
+use fantoccini::wd::{Capabilities, WebDriverCompatibleCommand};
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use url::Url;
 
 /// A server process on a data directory of its own.
 pub struct Server {
@@ -87,7 +88,10 @@ impl Browser {
             "--no-first-run",
             &format!("--user-data-dir={}", profile.path().display()),
         ];
-        let Value::Object(capabilities) = json!({"goog:chromeOptions": {"args": arguments}}) else {
+        let Value::Object(capabilities) = json!({
+            "goog:chromeOptions": {"args": arguments},
+            "goog:loggingPrefs": {"browser": "ALL"},
+        }) else {
             unreachable!("an object was written down");
         };
         let capabilities: Capabilities = capabilities;
@@ -112,13 +116,19 @@ impl Browser {
         }
     }
 
-    /// Opens a page and waits until the app has taken it over.
+    /// Opens a page and waits until the app has taken it over. Fails where the page left had errors.
     pub async fn open(&self, url: &str) {
+        self.open_document(url).await;
+        self.hydrated().await;
+    }
+
+    /// Opens a page that is no part of the app. Fails where the page left had errors.
+    pub async fn open_document(&self, url: &str) {
+        self.no_errors().await;
         self.client
             .goto(url)
             .await
             .unwrap_or_else(|error| panic!("{url}: {error}"));
-        self.hydrated().await;
     }
 
     /// Waits until the app has taken the page over.
@@ -137,7 +147,8 @@ impl Browser {
             .await;
         if let Err(error) = found {
             self.screenshot("failed").await;
-            panic!("{selector} did not appear in {limit:?}: {error}");
+            let errors = self.errors().await.join("\n");
+            panic!("{selector} did not appear in {limit:?}: {error}\n{errors}");
         }
     }
 
@@ -147,6 +158,23 @@ impl Browser {
             .execute(script, vec![])
             .await
             .unwrap_or_else(|error| panic!("{script}: {error}"))
+    }
+
+    /// The errors on the console since the last call: panics and exceptions, not answers such as 404.
+    pub async fn errors(&self) -> Vec<String> {
+        let log = self.client.issue_cmd(ConsoleLog).await;
+        let log = log.unwrap_or_else(|error| panic!("the console cannot be read: {error}"));
+        let entries = log.as_array().into_iter().flatten();
+        entries
+            .filter(|entry| entry["level"] == "SEVERE" && entry["source"] != "network")
+            .map(|entry| entry["message"].as_str().unwrap_or_default().to_owned())
+            .collect()
+    }
+
+    /// Fails where there are [`errors`](Self::errors).
+    pub async fn no_errors(&self) {
+        let errors = self.errors().await;
+        assert!(errors.is_empty(), "on the console: {errors:#?}");
     }
 
     /// Keeps a picture of the page in the `screenshots` folder of the build directory.
@@ -162,6 +190,21 @@ impl Drop for Browser {
     fn drop(&mut self) {
         let _ = self.driver.kill();
         let _ = self.driver.wait();
+    }
+}
+
+/// chromedriver's own command for what a page wrote on its console.
+#[derive(Debug)]
+struct ConsoleLog;
+
+impl WebDriverCompatibleCommand for ConsoleLog {
+    fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, url::ParseError> {
+        base.join(&format!("session/{}/se/log", session.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _url: &Url) -> (http::Method, Option<String>) {
+        let body = json!({"type": "browser"});
+        (http::Method::POST, Some(body.to_string()))
     }
 }
 

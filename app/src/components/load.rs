@@ -40,12 +40,33 @@ where
     view! {
         <Suspense fallback=|| view! { <p class="waiting" aria-busy="true">"Loading …"</p> }>
             {move || Suspend::new(async move {
-                match resource.await {
+                let data = resource.await;
+                not_on_trial().await;
+                match data {
                     // Erased: a page's whole view as one type takes the compiler minutes.
                     Ok(data) => Either::Left(render(data).into_any()),
                     Err(error) => Either::Right(view! { <Title text="A problem" /><ErrorBox error /> }),
                 }
             })}
         </Suspense>
+    }
+}
+
+/// Lets only the view that is shown be made. While the server waits for the data, Leptos polls such a future now and then
+/// to see what else is to be waited for, and throws away what comes of it: a view made then would leave its own resources
+/// among those that the page hands to the browser, which takes them for those of the view that is shown, and fails. Such a
+/// trial polls once.
+async fn not_on_trial() {
+    #[cfg(feature = "ssr")]
+    {
+        let mut polled = false;
+        std::future::poll_fn(|context| {
+            if std::mem::replace(&mut polled, true) {
+                return std::task::Poll::Ready(());
+            }
+            context.waker().wake_by_ref();
+            std::task::Poll::Pending
+        })
+        .await;
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::api::Mean;
 use crate::attack::{Attack, AttackConditions};
 use crate::corruption::{Corruption, SEVERITIES};
-use crate::evaluation::{CorruptionConditions, CorruptionMeasurement};
+use crate::evaluation::CorruptionConditions;
 use crate::layer_measure::{LayerMeasure, LayerRange};
 
 /// One number of a trained run.
@@ -76,15 +76,15 @@ impl Measure {
         matches!(self, Measure::Corruption { .. } | Measure::Attack(_))
     }
 
-    /// Whether a measurement belongs to it.
-    pub fn covers(self, measured: &CorruptionMeasurement) -> bool {
+    /// Whether a corruption at a severity belongs to it.
+    pub fn covers(self, corruption: Corruption, severity: u8) -> bool {
         match self {
             Measure::Corruption {
-                corruption,
-                severity,
+                corruption: wanted,
+                severity: at,
             } => {
-                corruption.is_none_or(|corruption| corruption == measured.corruption)
-                    && severity.is_none_or(|severity| severity == measured.severity)
+                wanted.is_none_or(|wanted| wanted == corruption)
+                    && at.is_none_or(|at| at == severity)
             }
             _ => false,
         }

@@ -38,29 +38,10 @@ pub(super) async fn figures(
             })?]
         }
     };
-    // Says so where there is no such experiment.
-    state.store.experiment(id).await?;
     let runs = state.store.runs(id).await?;
-    let kinds: Vec<&str> = claims
-        .iter()
-        .flat_map(|&claim| kinds_of(claim))
-        .copied()
-        .collect();
-    let measurements = state.store.experiment_measurements_of(id, &kinds).await?;
+    let numbers = state.kept.numbers(&state.store, id).await?;
     let figures =
-        tokio::task::spawn_blocking(move || claim_figures::figures(&runs, &measurements, &claims))
+        tokio::task::spawn_blocking(move || claim_figures::figures(&runs, &numbers, &claims))
             .await?;
     Ok(Json(figures))
-}
-
-/// The kinds of measurements that a claim's figures are made of: what keys begin with.
-fn kinds_of(claim: Claim) -> &'static [&'static str] {
-    match claim {
-        Claim::C1 | Claim::C2 => &["corruption"],
-        Claim::C3 => &["attack"],
-        Claim::C4 | Claim::C5 => &["dimensionality"],
-        Claim::C6 => &["input_unit_gradients"],
-        Claim::C7 => &["corruption", "attack"],
-        Claim::C8 => &[],
-    }
 }

@@ -11,6 +11,7 @@ use protocol::measure::{Measure, Scale};
 use super::json::Asked;
 use super::{AppState, Refusal};
 use crate::comparison::{Request, compare};
+use crate::run_numbers::MeasuredRuns;
 
 /// What is compared, and how.
 #[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
@@ -63,9 +64,22 @@ pub(super) async fn comparison(
     );
     let (labels, runs) = state.store.chosen_runs(&experiments, &runs).await?;
     let ids: Vec<i64> = runs.iter().map(|run| run.id).collect();
-    let measurements = state.store.measurements_of(&ids, &request.kinds()).await?;
-    let comparison =
-        tokio::task::spawn_blocking(move || compare(labels, &runs, measurements, &request)).await?;
+    let others = state
+        .store
+        .dimensionality_of(&ids, &request.others())
+        .await?;
+    let mut numbers = Vec::new();
+    for experiment in &labels {
+        numbers.push(state.kept.numbers(&state.store, experiment.id).await?);
+    }
+    let comparison = tokio::task::spawn_blocking(move || {
+        let measured = MeasuredRuns {
+            numbers: numbers.iter().flat_map(|of| of.iter()).collect(),
+            others,
+        };
+        compare(labels, &runs, measured, &request)
+    })
+    .await?;
     Ok(Json(comparison))
 }
 

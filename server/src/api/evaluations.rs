@@ -18,6 +18,7 @@ use protocol::{Corruption, Dataset, EvaluationSpec, FieldError, Measurement, Run
 use super::json::{Asked, Body, Id, Named};
 use super::{AppState, Refusal};
 use crate::catalogue::Catalogue;
+use crate::run_numbers::{MeasuredRuns, others_needed};
 use crate::{layer_values, scatter};
 
 /// What was measured on a run besides its clean result.
@@ -217,13 +218,20 @@ pub(super) async fn scatter_of(
         })?),
     };
     let runs = state.store.runs(id).await?;
-    let kinds = scatter::kinds(&[x, y]);
+    let numbers = state.kept.numbers(&state.store, id).await?;
     let ids: Vec<i64> = runs.iter().map(|run| run.id).collect();
-    let measurements = state.store.measurements_of(&ids, &kinds).await?;
+    let others = state
+        .store
+        .dimensionality_of(&ids, &scatter::others(&[x, y]))
+        .await?;
     let scatter = tokio::task::spawn_blocking(move || {
+        let measured = MeasuredRuns {
+            others,
+            ..MeasuredRuns::new(&numbers)
+        };
         scatter::scatter(
             &runs,
-            &measurements,
+            &measured,
             x,
             y,
             query.scale,
@@ -260,7 +268,7 @@ pub(super) async fn layer_profiles(
     Id(id): Id,
     Asked(query): Asked<ProfilesQuery>,
 ) -> Result<Json<LayerProfiles>, Refusal> {
-    let measure = query
+    let measure: LayerMeasure = query
         .measure
         .parse()
         .map_err(|error: UnknownLayerMeasure| {
@@ -271,11 +279,17 @@ pub(super) async fn layer_profiles(
         text => Some(parse_conditions(text)?),
     };
     let runs = state.store.runs(id).await?;
-    // The other kinds have no value a layer.
-    let kinds = ["dimensionality", "input_unit_gradients"];
-    let measurements = state.store.experiment_measurements_of(id, &kinds).await?;
+    let numbers = state.kept.numbers(&state.store, id).await?;
+    let ids: Vec<i64> = runs.iter().map(|run| run.id).collect();
+    let needed: Vec<&str> = others_needed(measure).into_iter().collect();
+    let others = state.store.dimensionality_of(&ids, &needed).await?;
+    let has_activations = state.store.any_activations(&ids).await?;
     let profiles = tokio::task::spawn_blocking(move || {
-        layer_values::profiles(&runs, &measurements, measure, conditions)
+        let measured = MeasuredRuns {
+            others,
+            ..MeasuredRuns::new(&numbers)
+        };
+        layer_values::profiles(&runs, &measured, measure, conditions, has_activations)
     })
     .await?;
     Ok(Json(profiles))

@@ -16,6 +16,7 @@ mod findings;
 mod guard;
 mod health;
 mod json;
+mod kept;
 mod options;
 mod report;
 mod runs;
@@ -37,8 +38,8 @@ use crate::store::Store;
 
 pub use error::Refusal;
 pub use estimates::launchable;
-pub use findings::{KnownFindings, of_experiment as findings_of_experiment};
 pub use guard::{AllowedHosts, guard};
+pub use kept::Kept;
 
 /// What every handler may use.
 #[derive(Clone)]
@@ -53,8 +54,8 @@ pub struct AppState {
     pub catalogue: Catalogue,
     /// Time estimates.
     pub estimator: Arc<Estimator>,
-    /// Findings that were made.
-    pub findings: KnownFindings,
+    /// What was made of measurements, kept until there are new ones.
+    pub kept: Kept,
 }
 
 /// The largest request body: a spec is a few kilobytes.

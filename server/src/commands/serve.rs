@@ -87,7 +87,7 @@ impl Arguments {
             directory,
             catalogue,
             estimator: Arc::new(Estimator::new(executable)),
-            findings: Default::default(),
+            kept: Default::default(),
         };
         let mut hosts = self.allow_host;
         if !self.host.is_loopback() && !self.host.is_unspecified() {

@@ -48,6 +48,7 @@ pub(super) fn slopes(numbers: &Numbers) -> Vec<Evidence> {
 mod tests {
     use super::*;
     use crate::findings::made_up::{Lab, falls, rises, share_of};
+    use crate::run_numbers::MeasuredRuns;
     use crate::scatter::scatter;
     use protocol::finding::Verdict;
     use protocol::measure::Measure;
@@ -147,7 +148,7 @@ mod tests {
         for scale in SCALES {
             let figure = scatter(
                 &lab.runs,
-                &lab.measurements,
+                &MeasuredRuns::new(&lab.run_numbers()),
                 Measure::Selectivity,
                 all,
                 scale,

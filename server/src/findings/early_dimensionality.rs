@@ -56,6 +56,7 @@ mod tests {
     use super::*;
     use crate::findings::made_up::{Lab, noise};
     use crate::layer_values::LayerValues;
+    use crate::run_numbers::MeasuredRuns;
     use protocol::finding::Verdict;
     use protocol::layer_measure::{LayerMeasure, LayerRange, Perturbations};
 
@@ -81,7 +82,12 @@ mod tests {
         assert_eq!(fall.evidence[4].agrees, Some(false), "all layers");
         // The same numbers as the figures'.
         let clean = LayerMeasure::dimensionality(Perturbations::Clean);
-        let values = LayerValues::find(&lab.runs, &lab.measurements, clean, None);
+        let values = LayerValues::find(
+            &lab.runs,
+            &MeasuredRuns::new(&lab.run_numbers()),
+            clean,
+            None,
+        );
         for (run, of) in lab.runs.iter().zip(&lab.numbers().clean_dimensions) {
             let of = of.unwrap();
             assert!((values.mean(run.id, LayerRange::Early).unwrap() - of.early[0]).abs() < 1e-12);

@@ -3,8 +3,8 @@
 use protocol::finding::{Claim, Finding};
 
 use super::evidence::{PER_TENTH, Side, Test, change, correct_within_scales};
+use super::numbers::GradientVariability;
 use super::numbers::{Numbers, Values};
-use super::run_numbers::GradientVariability;
 use super::verdict::{finding, not_enough};
 
 const RULE: &str = "One least-squares slope on selectivity for each seed with at least 3 alphas, at least 3 seeds, of CV_u (variability across samples) and of CV_l (variability across units), each the mean over all layers, the two corrected after Holm; supported where both mean slopes are above 0 (corrected p < 0.05), contradicted where both are below 0.";

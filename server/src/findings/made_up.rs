@@ -9,6 +9,7 @@ use protocol::gradient::InputUnitGradientMeasurement;
 use protocol::{Corruption, Measurement, Network, Run};
 
 use super::numbers::Numbers;
+use crate::run_numbers::RunNumbers;
 use crate::scatter::tests::run;
 
 /// Alphas of a lab that is not given others.
@@ -51,7 +52,12 @@ impl Lab {
 
     /// What the claims are weighed by.
     pub fn numbers(&self) -> Numbers {
-        Numbers::of_runs(&self.runs, &self.measurements)
+        Numbers::new(&self.run_numbers())
+    }
+
+    /// The same by run.
+    pub fn run_numbers(&self) -> Vec<RunNumbers> {
+        RunNumbers::of_runs(&self.runs, &self.measurements)
     }
 
     /// The same (accuracy, clean accuracy) on every corruption and severity, by seed, alpha and selectivity.

@@ -1,12 +1,11 @@
 //! What an experiment says about the source's claims: each is tested over seeds and given a verdict with its rule, its
 //! evidence and, where nothing is decided, the seeds that would.
 //!
-//! [`run_numbers`] takes what is needed from a run's measurements, [`numbers`] sets runs side by side, one file a claim
+//! [`run_numbers`](crate::run_numbers) takes what is needed from a run's measurements, [`numbers`] sets runs side by side, one file a claim
 //! weighs it, with [`evidence`] (tests over seeds) and [`verdict`] (what they amount to).
 
 pub mod evidence;
 pub mod numbers;
-pub mod run_numbers;
 pub mod verdict;
 
 mod average_case;
@@ -22,12 +21,10 @@ mod worst_case;
 
 use protocol::api::Experiment;
 use protocol::finding::{Finding, Findings};
-use protocol::{Measurement, Run};
 use rayon::prelude::*;
 
-use crate::store::TrainedRun;
+use crate::run_numbers::RunNumbers;
 use numbers::Numbers;
-use run_numbers::{Keys, RunNumbers};
 
 /// The claims, in order; a new one is one line and one file.
 const CLAIMS: [fn(&Numbers) -> Finding; 8] = [
@@ -43,50 +40,9 @@ const CLAIMS: [fn(&Numbers) -> Finding; 8] = [
 
 const METHOD: &str = "Seeds are the replicates: runs that share a seed share their initial weights and the order of their images, so each seed gives one value (a least-squares slope over its alphas, or a mean over them), and every test is over seeds. Only numbers under the same conditions compare: those of most runs; a run that lacks a measurement the others have is left out. Intervals and p-values that decide are Student's t, 95 %, two-sided. Bootstrapped (BCa) 95 % intervals stand beside them and do not decide: with 3 seeds they would call 1 of 4 results without any effect significant. Tests made together are corrected after Holm. Accuracies under perturbation are tested raw and as a share of the same network's clean accuracy, which moves with alpha too, and a claim about them is decided only where both agree. At least 3 seeds, for slopes with at least 3 alphas each.";
 
-/// Weighs every claim by an experiment's runs and what was measured on them.
-pub fn findings(
-    experiment: &Experiment,
-    runs: &[Run],
-    measurements: &[(i64, Measurement)],
-) -> Findings {
-    let trained = runs.iter().filter(|run| run.result.is_some()).count();
-    let numbers = Numbers::of_runs(runs, measurements);
-    weigh(experiment, &numbers, trained, runs.len())
-}
-
-/// The same from the store's short form of the trained runs, several times as fast; `runs` is how many there are, trained
-/// or not.
-///
-/// # Errors
-/// When the store holds something that is no measurement.
-pub fn findings_of_stored(
-    experiment: &Experiment,
-    trained: &[TrainedRun],
-    runs: usize,
-) -> Result<Findings, serde_json::Error> {
-    let numbers = numbers_of_stored(experiment, trained)?;
-    Ok(weigh(experiment, &numbers, trained.len(), runs))
-}
-
-/// The numbers of an experiment from the store's short form of its trained runs.
-///
-/// # Errors
-/// When the store holds something that is no measurement.
-pub fn numbers_of_stored(
-    experiment: &Experiment,
-    trained: &[TrainedRun],
-) -> Result<Numbers, serde_json::Error> {
-    let layers = experiment.spec.network.layers();
-    let units: Vec<u32> = layers.iter().map(|layer| layer.units).collect();
-    let keys = trained.first().map(Keys::of).unwrap_or_default();
-    let numbers: Result<Vec<RunNumbers>, serde_json::Error> = trained
-        .par_iter()
-        .map(|run| RunNumbers::of_stored(run, &units, &keys))
-        .collect();
-    Ok(Numbers::new(&numbers?))
-}
-
-fn weigh(experiment: &Experiment, numbers: &Numbers, trained: usize, runs: usize) -> Findings {
+/// Weighs every claim by the numbers of an experiment's trained runs; `runs` is how many it has, trained or not.
+pub fn findings(experiment: &Experiment, trained: &[RunNumbers], runs: usize) -> Findings {
+    let numbers = Numbers::new(trained);
     Findings {
         experiment_id: experiment.id,
         name: experiment.spec.name.clone(),
@@ -94,9 +50,9 @@ fn weigh(experiment: &Experiment, numbers: &Numbers, trained: usize, runs: usize
         dataset: experiment.spec.dataset.clone(),
         alphas: numbers.alphas(),
         seeds: numbers.seeds(),
-        runs: trained as u32,
-        missing_runs: runs.saturating_sub(trained) as u32,
-        findings: CLAIMS.par_iter().map(|weigh| weigh(numbers)).collect(),
+        runs: trained.len() as u32,
+        missing_runs: runs.saturating_sub(trained.len()) as u32,
+        findings: CLAIMS.par_iter().map(|weigh| weigh(&numbers)).collect(),
         method: METHOD.into(),
     }
 }

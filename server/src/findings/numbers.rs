@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use protocol::Corruption;
 use protocol::attack::Attack;
-use protocol::dimensionality::Perturbation;
+use protocol::dimensionality::{DimensionStatistic, DimensionalityMeasurement, Perturbation};
+use protocol::evaluation::CorruptionConditions;
+use protocol::gradient::InputUnitGradientMeasurement;
+use protocol::layer_measure::LayerRange;
 use protocol::measure::Scale;
-use protocol::{Corruption, Measurement, Run};
 
-use super::run_numbers::{Accuracy, CleanDimensions, GradientVariability, RunNumbers};
+use crate::run_numbers::{Accuracy, RunNumbers};
 use crate::scatter::most_common;
 
 /// One value a trained run, in the order of [`Numbers::runs`]; absent where a run has none.
@@ -24,6 +27,73 @@ pub struct RunRow {
     pub selectivity: f64,
     /// Clean test accuracy, 0 to 1.
     pub test_accuracy: f64,
+}
+
+/// Dimension fractions (0 to 1) of clean unit responses.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CleanDimensions {
+    /// Mean over the early layers, in the order of [`DimensionStatistic::ALL`].
+    pub early: [f64; 4],
+    /// Mean over all layers of the fraction for 95 % of the variance.
+    pub all: f64,
+}
+
+impl CleanDimensions {
+    /// Those of a measurement; absent where it is of no layer.
+    fn of(measured: &DimensionalityMeasurement) -> Option<CleanDimensions> {
+        let mean = |statistic, range: LayerRange| {
+            let layers = 0..range.count(measured.columns.len());
+            mean(layers.filter_map(|layer| measured.fraction(layer, statistic)))
+        };
+        let early = DimensionStatistic::ALL.map(|statistic| mean(statistic, LayerRange::Early));
+        let [Some(a), Some(b), Some(c), Some(d)] = early else {
+            return None;
+        };
+        Some(CleanDimensions {
+            early: [a, b, c, d],
+            all: mean(DimensionStatistic::Fraction95, LayerRange::All)?,
+        })
+    }
+}
+
+/// Variability of input-unit gradients: means over the layers that have one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GradientVariability {
+    /// CV_u, by [`LayerRange`]: all layers, early layers.
+    pub across_samples: [Option<f64>; 2],
+    /// CV_l, likewise.
+    pub across_units: [Option<f64>; 2],
+}
+
+impl GradientVariability {
+    fn of(measured: &InputUnitGradientMeasurement) -> GradientVariability {
+        let means = |values: &[Option<f64>]| {
+            [LayerRange::All, LayerRange::Early].map(|range| {
+                let layers = &values[..range.count(values.len())];
+                mean(layers.iter().copied().flatten())
+            })
+        };
+        GradientVariability {
+            across_samples: means(&measured.cv_across_samples),
+            across_units: means(&measured.cv_across_units),
+        }
+    }
+}
+
+/// The early layers' mean fraction of the difference that each perturbation makes.
+fn early_differences(run: &RunNumbers) -> Vec<(CorruptionConditions, Perturbation, f64)> {
+    let differences = run.differences.iter();
+    differences
+        .filter_map(|(conditions, perturbation, fractions)| {
+            let early = &fractions[..LayerRange::Early.count(fractions.len())];
+            Some((*conditions, *perturbation, mean(early.iter().copied())?))
+        })
+        .collect()
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let (sum, n) = values.fold((0.0, 0_u32), |(sum, n), value| (sum + value, n + 1));
+    (n > 0).then(|| sum / f64::from(n))
 }
 
 /// One thing measured, of every trained run.
@@ -53,20 +123,6 @@ pub struct Numbers {
 }
 
 impl Numbers {
-    /// Those of `runs`, of which only trained ones count.
-    pub fn of_runs(runs: &[Run], measurements: &[(i64, Measurement)]) -> Numbers {
-        let mut of: BTreeMap<i64, RunNumbers> = runs
-            .iter()
-            .filter_map(|run| Some((run.id, RunNumbers::of_run(run)?)))
-            .collect();
-        for (run, measurement) in measurements {
-            if let Some(numbers) = of.get_mut(run) {
-                numbers.add(measurement);
-            }
-        }
-        Numbers::new(&of.into_values().collect::<Vec<_>>())
-    }
-
     /// Those of trained runs. A run whose selectivity or accuracy is no number is left out.
     pub fn new(runs: &[RunNumbers]) -> Numbers {
         let runs: Vec<&RunNumbers> = runs
@@ -74,15 +130,17 @@ impl Numbers {
             .filter(|run| run.selectivity.is_finite() && run.test_accuracy.is_finite())
             .collect();
         let dimensions = common(&runs, |run| {
-            let clean = run.clean_dimensions.iter().map(|of| of.0);
+            let clean = run.clean_dimensions.iter().map(|of| of.conditions);
             let differences = run.differences.iter().map(|of| of.0);
             clean.chain(differences).collect()
         });
-        let images = common(&runs, |run| run.gradients.iter().map(|of| of.0).collect());
+        let images = common(&runs, |run| {
+            run.gradients.iter().map(|of| of.images).collect()
+        });
         // In an order of their own: runs list them in any.
-        let mut corruptions = columns(&runs, |run| &run.corruptions);
+        let mut corruptions = columns(&runs, |run| run.corruptions.clone());
         corruptions.sort_by_key(|column| column.item);
-        let mut attacks = columns(&runs, |run| &run.attacks);
+        let mut attacks = columns(&runs, |run| run.attacks.clone());
         attacks.sort_by(|a, b| {
             let (a, b) = (&a.item, &b.item);
             (a.method, a.norm, a.steps, a.random_starts)
@@ -96,15 +154,16 @@ impl Numbers {
                 .iter()
                 .map(|run| {
                     let mut of = run.clean_dimensions.iter();
-                    Some(of.find(|of| Some(of.0) == dimensions)?.1)
+                    CleanDimensions::of(of.find(|of| Some(of.conditions) == dimensions)?)
                 })
                 .collect(),
-            differences: columns_under(&runs, dimensions, |run| &run.differences),
+            differences: columns_under(&runs, dimensions, early_differences),
             gradients: runs
                 .iter()
                 .map(|run| {
                     let mut of = run.gradients.iter();
-                    Some(of.find(|of| Some(of.0) == images)?.1)
+                    let of = of.find(|of| Some(of.images) == images)?;
+                    Some(GradientVariability::of(of))
                 })
                 .collect(),
             runs: runs
@@ -242,7 +301,7 @@ fn common<C: Copy + Ord>(
 
 fn columns<C: Copy + Ord, K: Copy + PartialEq, V: Copy>(
     runs: &[&RunNumbers],
-    of: impl Fn(&RunNumbers) -> &Vec<(C, K, V)>,
+    of: impl Fn(&RunNumbers) -> Vec<(C, K, V)>,
 ) -> Vec<Column<K, V>> {
     let conditions = common(runs, |run| of(run).iter().map(|one| one.0).collect());
     columns_under(runs, conditions, of)
@@ -251,13 +310,13 @@ fn columns<C: Copy + Ord, K: Copy + PartialEq, V: Copy>(
 fn columns_under<C: Copy + PartialEq, K: Copy + PartialEq, V: Copy>(
     runs: &[&RunNumbers],
     conditions: Option<C>,
-    of: impl Fn(&RunNumbers) -> &Vec<(C, K, V)>,
+    of: impl Fn(&RunNumbers) -> Vec<(C, K, V)>,
 ) -> Vec<Column<K, V>> {
     let mut columns: Vec<Column<K, V>> = Vec::new();
     for (index, run) in runs.iter().enumerate() {
         // Runs list the same items in the same order: the next column is nearly always the next item's.
         let mut next = 0;
-        for &(_, item, value) in of(run).iter().filter(|one| Some(one.0) == conditions) {
+        for (_, item, value) in of(run).into_iter().filter(|one| Some(one.0) == conditions) {
             let known = columns.len();
             let place = (next..known)
                 .chain(0..next)

@@ -6,8 +6,8 @@ use protocol::measure::Scale;
 
 use super::evidence::{POINTS_PER_TENTH, SCALES, Side, Test, change, correct_within_scales};
 use super::numbers::{Column, Numbers, Values, complete_mean};
-use super::run_numbers::Accuracy;
 use super::verdict::{finding, not_enough};
+use crate::run_numbers::Accuracy;
 
 const RULE: &str = "One least-squares slope on selectivity for each seed with at least 3 alphas, at least 3 seeds, of the mean accuracy over all FGSM radii and of that over all PGD step counts (L-infinity, from the clean image), the two corrected after Holm within a scale; supported where both mean slopes are above 0 (corrected p < 0.05) both in raw accuracy and as a share of clean accuracy, contradicted where all are below 0.";
 

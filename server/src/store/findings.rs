@@ -112,7 +112,7 @@ mod tests {
     use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 
     use crate::findings::made_up::{Lab, falls, rises};
-    use crate::findings::run_numbers::{Keys, RunNumbers};
+    use crate::run_numbers::{Keys, RunNumbers};
 
     /// Breaks when what was measured before the migration is lost or has another form than what came after, a measurement
     /// that is said twice counts twice, or a version stays the same though something was measured.

@@ -49,29 +49,6 @@ impl Store {
             .collect()
     }
 
-    /// As [`Store::experiment_measurements`], of these kinds alone: what keys begin with, for example `corruption`.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn experiment_measurements_of(
-        &self,
-        experiment_id: i64,
-        kinds: &[&str],
-    ) -> Result<Vec<(i64, Measurement)>, StoreError> {
-        let rows: Vec<(i64, String)> = sqlx::query_as(
-            "SELECT run_id, measurement FROM measurements
-             WHERE run_id IN (SELECT id FROM runs WHERE experiment_id = ?)
-             AND substr(key, 1, instr(key, '/') - 1) IN (SELECT value FROM json_each(?)) ORDER BY run_id, key",
-        )
-        .bind(experiment_id)
-        .bind(serde_json::to_string(kinds)?)
-        .fetch_all(&self.pool)
-        .await?;
-        rows.iter()
-            .map(|(run, row)| Ok((*run, serde_json::from_str(row)?)))
-            .collect()
-    }
-
     /// Asks for an evaluation of a trained run that is not at work, and queues it.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use protocol::finding::{Claim, Finding, Findings, Verdict};
 use protocol::gradient::InputUnitGradientSpec;
 use protocol::{Corruption, EvaluationSpec, RunState};
 use server::findings::findings;
+use server::run_numbers::RunNumbers;
 
 use crate::common::{Lab, endless, small};
 
@@ -91,7 +92,8 @@ async fn every_claim_is_answered_from_what_is_in_the_store() {
     let experiment = store.experiment(experiment.id).await.unwrap();
     let all = store.runs(experiment.id).await.unwrap();
     let measured = store.experiment_measurements(experiment.id).await.unwrap();
-    let whole = findings(&experiment, &all, &measured);
+    let numbers = RunNumbers::of_runs(&all, &measured);
+    let whole = findings(&experiment, &numbers, all.len());
     for (found, expected) in after.findings.iter().zip(&whole.findings) {
         assert_eq!(found.summary, expected.summary);
         assert_eq!(found.evidence.len(), expected.evidence.len());

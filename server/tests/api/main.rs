@@ -15,5 +15,6 @@ mod exports;
 mod findings;
 mod geometry;
 mod guard;
+mod pages;
 mod refusals;
 mod report;

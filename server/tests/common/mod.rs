@@ -64,7 +64,7 @@ impl Lab {
             catalogue: Catalogue::new(directory.clone(), executable()),
             directory,
             estimator: Arc::new(Estimator::new(executable())),
-            findings: Default::default(),
+            kept: Default::default(),
         };
         Lab {
             router: app(state.clone()),

@@ -11,12 +11,18 @@ use protocol::gradient::InputUnitGradientMeasurement;
 use protocol::preset::presets;
 use protocol::{Event, ExperimentSpec, LayerSelectivity, Measurement, Network, RunResult, RunSpec};
 
-use crate::api::{AppState, findings_of_experiment};
+use axum::body::Body;
+use axum::http::Request;
+use tower::ServiceExt;
+
+use crate::api::{AppState, app};
 use crate::catalogue::Catalogue;
 use crate::directory::DataDirectory;
 use crate::estimate::Estimator;
-use crate::findings::{findings, findings_of_stored, numbers_of_stored};
+use crate::findings::findings;
+use crate::run_numbers::RunNumbers;
 use crate::scheduler::{Scheduler, Slots};
+use crate::ssr;
 use crate::store::Store;
 
 /// Values of alpha.
@@ -40,6 +46,23 @@ pub fn print() -> Result<(), Box<dyn Error>> {
     runtime.block_on(measure())
 }
 
+/// What people open of such an experiment: pages, and the answers that their figures ask for. Only the last two read measurements
+/// whole.
+const PATHS: [&str; 12] = [
+    "/experiments/{id}/findings",
+    "/experiments/{id}/findings?claim=C5",
+    "/experiments/{id}/present",
+    "/experiments/{id}",
+    "/compare?experiments={id}",
+    "/api/v1/experiments/{id}/runs",
+    "/api/v1/experiments/{id}/scatter",
+    "/api/v1/experiments/{id}/layer-profiles?measure=dimensionality:responses:95:corruption:all:all",
+    "/api/v1/experiments/{id}/claim-figures",
+    "/api/v1/experiments/{id}/report.html",
+    "/api/v1/experiments/{id}/layer-profiles?measure=dimensionality:responses:90:corruption:all:all",
+    "/api/v1/experiments/{id}/export.csv?table=corruptions",
+];
+
 async fn measure() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let directory = DataDirectory::open(Some(folder.path().join("data")), None)?;
@@ -56,7 +79,7 @@ async fn measure() -> Result<(), Box<dyn Error>> {
         scheduler,
         catalogue: Catalogue::new(directory.clone(), executable.clone()),
         estimator: Estimator::new(executable).into(),
-        findings: Default::default(),
+        kept: Default::default(),
         directory: directory.clone(),
     };
     let runs = spec.alphas.len() * spec.seeds.len();
@@ -71,10 +94,10 @@ async fn measure() -> Result<(), Box<dyn Error>> {
     );
     println!("| what | ms | of which CPU, all threads |\n|---|---|---|");
     let clock = Clock::start("first answer");
-    let first = findings_of_experiment(&state, id).await.map_err(refused)?;
+    let first = state.kept.findings(&store, id).await.map_err(refused)?;
     clock.print();
     let clock = Clock::start("next answer");
-    findings_of_experiment(&state, id).await.map_err(refused)?;
+    state.kept.findings(&store, id).await.map_err(refused)?;
     clock.print();
     let clock = Clock::start("of the first: experiment and version");
     let experiment = store.experiment(id).await?;
@@ -84,18 +107,29 @@ async fn measure() -> Result<(), Box<dyn Error>> {
     let trained = store.trained_runs_for_findings(id).await?;
     clock.print();
     let clock = Clock::start("of the first: parsing");
-    numbers_of_stored(&experiment, &trained)?;
+    let numbers = RunNumbers::of_experiment(experiment.spec.network, &trained)?;
     clock.print();
-    let clock = Clock::start("of the first: parsing and statistics");
-    findings_of_stored(&experiment, &trained, runs)?;
+    let clock = Clock::start("of the first: statistics");
+    findings(&experiment, &numbers, runs);
     clock.print();
     let clock = Clock::start("for comparison: reading every measurement whole");
     let all_runs = store.runs(id).await?;
     let all = store.experiment_measurements(id).await?;
+    let all = RunNumbers::of_runs(&all_runs, &all);
     clock.print();
-    let clock = Clock::start("for comparison: statistics of them");
-    let whole = findings(&experiment, &all_runs, &all);
-    clock.print();
+    let whole = findings(&experiment, &all, runs);
+    let site = ssr::site(app(state), folder.path().to_owned());
+    for path in PATHS {
+        let clock = Clock::start(path);
+        let path = path.replace("{id}", &id.to_string());
+        let request = Request::get(path).body(Body::empty())?;
+        let response = site.clone().oneshot(request).await?;
+        if !response.status().is_success() {
+            return Err(format!("status {}", response.status()).into());
+        }
+        axum::body::to_bytes(response.into_body(), usize::MAX).await?;
+        clock.print();
+    }
     println!("\n{}", compare(&first, &whole));
     Ok(())
 }

@@ -1,7 +1,9 @@
-//! What the claims need of one run: the few numbers of each of its measurements, by condition and item.
+//! What claims, figures and comparisons need of one run: the few numbers of each of its measurements, by condition and item.
 //!
 //! They come from [`Measurement`]s, or from the store's short form of them, in which thousands of runs are read
 //! in a fraction of a second. Both give the same numbers.
+
+use std::collections::BTreeMap;
 
 use protocol::attack::{Attack, AttackConditions, AttackMeasurement};
 use protocol::dimensionality::{
@@ -9,9 +11,10 @@ use protocol::dimensionality::{
 };
 use protocol::evaluation::{CorruptionConditions, CorruptionMeasurement};
 use protocol::gradient::InputUnitGradientMeasurement;
-use protocol::layer_measure::LayerRange;
+use protocol::layer_measure::{LayerMeasure, Perturbations};
 use protocol::measure::Scale;
-use protocol::{Corruption, Measurement, Run};
+use protocol::{Corruption, Measurement, Network, Run};
+use rayon::prelude::*;
 use serde::de::Error;
 
 use crate::store::TrainedRun;
@@ -35,27 +38,48 @@ impl Accuracy {
     }
 }
 
-/// Dimension fractions (0 to 1) of clean unit responses.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct CleanDimensions {
-    /// Mean over the early layers, in the order of [`DimensionStatistic::ALL`].
-    pub early: [f64; 4],
-    /// Mean over all layers of the fraction for 95 % of the variance.
-    pub all: f64,
+/// What was measured on some runs.
+#[derive(Debug, Clone, Default)]
+pub struct MeasuredRuns<'a> {
+    /// The trained ones.
+    pub numbers: Vec<&'a RunNumbers>,
+    /// Of dimensionality what their numbers lack, as far as it is asked for: see [`others_needed`].
+    pub others: Vec<(i64, DimensionalityMeasurement)>,
 }
 
-/// Variability of input-unit gradients: means over the layers that have one.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct GradientVariability {
-    /// CV_u, by [`LayerRange`]: all layers, early layers.
-    pub across_samples: [Option<f64>; 2],
-    /// CV_l, likewise.
-    pub across_units: [Option<f64>; 2],
+impl<'a> MeasuredRuns<'a> {
+    /// All that `numbers` hold, and nothing besides.
+    pub fn new(numbers: &'a [RunNumbers]) -> MeasuredRuns<'a> {
+        MeasuredRuns {
+            numbers: numbers.iter().collect(),
+            others: Vec::new(),
+        }
+    }
+}
+
+/// What keys begin with of the measurements that `measure` is made of and [`RunNumbers`] lack; none for most.
+pub fn others_needed(measure: LayerMeasure) -> Option<&'static str> {
+    let LayerMeasure::Dimensionality {
+        matrix,
+        statistic,
+        perturbations,
+    } = measure
+    else {
+        return None;
+    };
+    let held = statistic == DimensionStatistic::Fraction95 || perturbations == Perturbations::Clean;
+    match matrix {
+        ActivationMatrix::Responses if held => None,
+        ActivationMatrix::Responses => Some("dimensionality/responses"),
+        ActivationMatrix::Activations => Some("dimensionality/activations"),
+    }
 }
 
 /// One trained run.
 #[derive(Debug, Clone)]
 pub struct RunNumbers {
+    /// Its number.
+    pub id: i64,
     /// Its regulariser strength.
     pub alpha: f64,
     /// Its seed.
@@ -68,17 +92,18 @@ pub struct RunNumbers {
     pub corruptions: Vec<(CorruptionConditions, (Corruption, u8), Accuracy)>,
     /// Accuracy under every attack.
     pub attacks: Vec<(AttackConditions, Attack, Accuracy)>,
-    /// Dimensionality of clean unit responses.
-    pub clean_dimensions: Vec<(CorruptionConditions, CleanDimensions)>,
-    /// Of the difference that each perturbation makes to unit responses: the early layers' mean fraction for 95 % of the variance.
-    pub differences: Vec<(CorruptionConditions, Perturbation, f64)>,
-    /// Input-unit gradients, by the number of images measured on.
-    pub gradients: Vec<(u32, GradientVariability)>,
+    /// Dimensionality of clean unit responses, under one set of conditions each.
+    pub clean_dimensions: Vec<DimensionalityMeasurement>,
+    /// Of the difference that each perturbation makes to unit responses: every layer's fraction for 95 % of the variance, 0 to 1.
+    pub differences: Vec<(CorruptionConditions, Perturbation, Vec<f64>)>,
+    /// Input-unit gradients, on one number of images each.
+    pub gradients: Vec<InputUnitGradientMeasurement>,
 }
 
 impl RunNumbers {
-    fn new(alpha: f64, seed: u64, selectivity: f64, test_accuracy: f64) -> RunNumbers {
+    fn new(id: i64, alpha: f64, seed: u64, selectivity: f64, test_accuracy: f64) -> RunNumbers {
         RunNumbers {
+            id,
             alpha,
             seed,
             selectivity,
@@ -95,6 +120,7 @@ impl RunNumbers {
     pub fn of_run(run: &Run) -> Option<RunNumbers> {
         let result = run.result.as_ref()?;
         Some(RunNumbers::new(
+            run.id,
             run.spec.alpha,
             run.spec.seed,
             result.selectivity,
@@ -113,6 +139,7 @@ impl RunNumbers {
         keys: &Keys,
     ) -> Result<RunNumbers, serde_json::Error> {
         let mut numbers = RunNumbers::new(
+            run.id,
             run.alpha,
             run.seed,
             serde_json::from_str(&run.selectivity)?,
@@ -133,13 +160,43 @@ impl RunNumbers {
         Ok(numbers)
     }
 
-    /// Adds a measurement; those that no claim is about are passed over.
-    pub fn add(&mut self, measurement: &Measurement) {
+    /// Those of the trained ones of `runs`, in order of number.
+    pub fn of_runs(runs: &[Run], measurements: &[(i64, Measurement)]) -> Vec<RunNumbers> {
+        let mut of: BTreeMap<i64, RunNumbers> = runs
+            .iter()
+            .filter_map(|run| Some((run.id, RunNumbers::of_run(run)?)))
+            .collect();
+        for (run, measurement) in measurements {
+            if let Some(numbers) = of.get_mut(run) {
+                numbers.add(measurement);
+            }
+        }
+        of.into_values().collect()
+    }
+
+    /// Those of an experiment's trained runs in the store's short form, in the same order.
+    ///
+    /// # Errors
+    /// When the store holds something that is no measurement.
+    pub fn of_experiment(
+        network: Network,
+        runs: &[TrainedRun],
+    ) -> Result<Vec<RunNumbers>, serde_json::Error> {
+        let layers = network.layers();
+        let units: Vec<u32> = layers.iter().map(|layer| layer.units).collect();
+        let keys = runs.first().map(Keys::of).unwrap_or_default();
+        runs.par_iter()
+            .map(|run| RunNumbers::of_stored(run, &units, &keys))
+            .collect()
+    }
+
+    /// Adds a measurement; those that are in no short form are passed over.
+    fn add(&mut self, measurement: &Measurement) {
         match measurement {
             Measurement::Corruption(measured) => self.add_corruption(measured),
             Measurement::Attack(measured) => self.add_attack(measured),
             Measurement::Dimensionality(measured) => self.add_dimensionality(measured),
-            Measurement::InputUnitGradients(measured) => self.add_gradients(measured),
+            Measurement::InputUnitGradients(measured) => self.gradients.push(measured.clone()),
             Measurement::Masking(_) => {}
         }
     }
@@ -163,43 +220,19 @@ impl RunNumbers {
     }
 
     fn add_dimensionality(&mut self, measured: &DimensionalityMeasurement) {
-        if measured.matrix != ActivationMatrix::Responses {
-            return;
-        }
-        let mean = |statistic, range: LayerRange| {
-            let layers = 0..range.count(measured.columns.len());
-            mean(layers.filter_map(|layer| measured.fraction(layer, statistic)))
-        };
-        let early = DimensionStatistic::ALL.map(|statistic| mean(statistic, LayerRange::Early));
-        let ([Some(a), Some(b), Some(c), Some(d)], Some(all)) =
-            (early, mean(DimensionStatistic::Fraction95, LayerRange::All))
-        else {
-            return; // Of no layer at all.
-        };
-        match measured.perturbation {
-            Perturbation::Clean => {
-                let early = [a, b, c, d];
-                self.clean_dimensions
-                    .push((measured.conditions, CleanDimensions { early, all }));
+        match (measured.matrix, measured.perturbation) {
+            (ActivationMatrix::Responses, Perturbation::Clean) => {
+                self.clean_dimensions.push(measured.clone());
             }
-            perturbation => self
-                .differences
-                .push((measured.conditions, perturbation, a)),
+            (ActivationMatrix::Responses, perturbation) => {
+                let layers = 0..measured.columns.len();
+                let fraction = |layer| measured.fraction(layer, DimensionStatistic::Fraction95);
+                let fractions = layers.filter_map(fraction).collect();
+                self.differences
+                    .push((measured.conditions, perturbation, fractions));
+            }
+            (ActivationMatrix::Activations, _) => {}
         }
-    }
-
-    fn add_gradients(&mut self, measured: &InputUnitGradientMeasurement) {
-        let means = |values: &[Option<f64>]| {
-            [LayerRange::All, LayerRange::Early].map(|range| {
-                let layers = &values[..range.count(values.len())];
-                mean(layers.iter().copied().flatten())
-            })
-        };
-        let variability = GradientVariability {
-            across_samples: means(&measured.cv_across_samples),
-            across_units: means(&measured.cv_across_units),
-        };
-        self.gradients.push((measured.images, variability));
     }
 
     /// Adds a measurement in the store's short form (migration 4 says what that is). `None` for what is none.
@@ -213,15 +246,13 @@ impl RunNumbers {
             }
             Key::Difference(conditions, perturbation) => {
                 let components = rest.strip_prefix('[')?.strip_suffix(']')?;
-                let early = &units[..LayerRange::Early.count(units.len())];
                 let mut components = components.split(',');
-                let mut sum = 0.0;
-                for &units in early {
+                let mut fractions = Vec::with_capacity(units.len());
+                for &units in units {
                     let components: u32 = components.next()?.parse().ok()?;
-                    sum += f64::from(components) / f64::from(units);
+                    fractions.push(f64::from(components) / f64::from(units));
                 }
-                let mean = sum / early.len() as f64;
-                self.differences.push((conditions, perturbation, mean));
+                self.differences.push((conditions, perturbation, fractions));
             }
             Key::Whole => self.add(&serde_json::from_str(rest).ok()?),
         }
@@ -299,9 +330,4 @@ fn accuracy(text: &str) -> Option<Accuracy> {
         perturbed: perturbed.parse().ok()?,
         clean: clean.parse().ok()?,
     })
-}
-
-fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let (sum, n) = values.fold((0.0, 0_u32), |(sum, n), value| (sum + value, n + 1));
-    (n > 0).then(|| sum / f64::from(n))
 }
