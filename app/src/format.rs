@@ -30,7 +30,7 @@ pub fn significant(value: f64) -> String {
         .split_once('e')
         .and_then(|(_, place)| place.parse().ok())
         .unwrap_or(0);
-    match place {
+    let text = match place {
         0..=2 => format!(
             "{value:.*}",
             2_usize.saturating_sub(place.unsigned_abs() as usize)
@@ -38,7 +38,14 @@ pub fn significant(value: f64) -> String {
         -3..=-1 => format!("{value:.*}", 2 + place.unsigned_abs() as usize),
         3..=5 => format!("{value:.0}"),
         _ => written,
-    }
+    };
+    text.replace('-', "−")
+}
+
+/// A number with `digits` after the point and a true minus: `2.5`, `−0.3`, `0.0`.
+pub fn decimal(value: f64, digits: usize) -> String {
+    let signed = signed(value, digits);
+    signed.strip_prefix('+').unwrap_or(&signed).to_owned()
 }
 
 /// A number with its sign, a true minus, and `digits` after the point: `+2.5`, `−0.3`, `0.0`.
@@ -172,7 +179,14 @@ mod tests {
         assert_eq!(
             written,
             [
-                "0", "0.500", "12.3", "10.0", "0.00123", "1.23e-5", "1234", "-0.250"
+                "0",
+                "0.500",
+                "12.3",
+                "10.0",
+                "0.00123",
+                "1.23e−5",
+                "1234",
+                "−0.250"
             ]
         );
     }

@@ -1,33 +1,35 @@
-//! A few lines of Python and R that read an experiment's exports.
+//! A few lines of Python and R that read an experiment's exports, one in each format.
+
+use protocol::export::{ExportFormat, ExportTable};
 
 /// The exports that the snippets read: name of the file, and where it is, relative to the server's root.
 pub fn files(experiment: i64) -> [(String, String); 3] {
-    let root = format!("/api/v1/experiments/{experiment}");
     [
         (
             format!("experiment-{experiment}-runs.csv"),
-            format!("{root}/export.csv?table=runs"),
+            ExportFormat::Csv.of_experiment(experiment, ExportTable::Runs),
         ),
         (
-            format!("experiment-{experiment}-corruptions.csv"),
-            format!("{root}/export.csv?table=corruptions"),
+            format!("experiment-{experiment}-corruptions.parquet"),
+            ExportFormat::Parquet.of_experiment(experiment, ExportTable::Corruptions),
         ),
         (
             format!("experiment-{experiment}.json"),
-            format!("{root}/export.json"),
+            format!("/api/v1/experiments/{experiment}/export.json"),
         ),
     ]
 }
 
-/// Python with pandas.
+/// Python with pandas, and pyarrow for the Parquet.
 pub fn python(experiment: i64) -> String {
     let [(runs, _), (corruptions, _), (everything, _)] = files(experiment);
     format!(
-        r#"import json
+        r#"# pip install pandas pyarrow
+import json
 import pandas as pd
 
-runs = pd.read_csv("{runs}")                 # a row a run
-corruptions = pd.read_csv("{corruptions}")   # a row a run, corruption and severity
+runs = pd.read_csv("{runs}")   # a row a run
+corruptions = pd.read_parquet("{corruptions}")   # a row a run, corruption and severity
 
 # Seeds are replicates: first a mean a run, then mean, standard error and n over seeds.
 by_run = corruptions.groupby(["alpha", "seed", "selectivity"], as_index=False)["accuracy"].mean()
@@ -40,12 +42,13 @@ print(everything["experiment"]["spec"]["training"])
     )
 }
 
-/// R, with jsonlite for the JSON.
+/// R, with arrow for the Parquet and jsonlite for the JSON.
 pub fn r(experiment: i64) -> String {
     let [(runs, _), (corruptions, _), (everything, _)] = files(experiment);
     format!(
-        r#"runs <- read.csv("{runs}")                 # a row a run
-corruptions <- read.csv("{corruptions}")   # a row a run, corruption and severity
+        r#"# install.packages(c("arrow", "jsonlite"))
+runs <- read.csv("{runs}")   # a row a run
+corruptions <- arrow::read_parquet("{corruptions}")   # a row a run, corruption and severity
 
 # Seeds are replicates: first a mean a run, then mean, standard error and n over seeds.
 by_run <- aggregate(accuracy ~ alpha + seed + selectivity, corruptions, mean)

@@ -1,7 +1,7 @@
 //! Numbers of which a run has one a layer, of many runs: found among their measurements, like with like.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::Run;
 use protocol::attack::Attack;
@@ -57,6 +57,7 @@ impl LayerValues {
                 &fractions(measured, matrix, statistic, perturbations),
                 perturbations,
                 conditions,
+                known_conditions(measured, matrix),
             ),
         }
     }
@@ -169,13 +170,33 @@ fn fractions<'a>(
     .collect()
 }
 
+/// Every set of conditions that a matrix was measured under, clean or perturbed, those of most runs first: all figures of
+/// it choose the same.
+fn known_conditions(
+    measured: &MeasuredRuns,
+    matrix: ActivationMatrix,
+) -> Vec<CorruptionConditions> {
+    let others = measured.others.iter().filter(|(_, of)| of.matrix == matrix);
+    let others = others.map(|(run, of)| (*run, of.conditions));
+    let of_runs = measured.numbers.iter().flat_map(|run| {
+        let clean = run.clean_dimensions.iter().map(|of| of.conditions);
+        let differences = run.differences.iter().map(|of| of.0);
+        clean
+            .chain(differences)
+            .map(|conditions| (run.id, conditions))
+    });
+    match matrix {
+        ActivationMatrix::Responses => most_common(of_runs.chain(others).collect()),
+        ActivationMatrix::Activations => most_common(others.collect()),
+    }
+}
+
 fn of_dimensionality(
     measured: &[Fractions],
     perturbations: Perturbations,
     conditions: Option<CorruptionConditions>,
+    known_conditions: Vec<CorruptionConditions>,
 ) -> LayerValues {
-    let of_runs = measured.iter().map(|of| (of.run, of.conditions));
-    let known_conditions = most_common(of_runs.collect());
     let conditions = conditions.or_else(|| known_conditions.first().copied());
     let mut by_run: BTreeMap<i64, Vec<&Fractions>> = BTreeMap::new();
     for of in measured {
@@ -195,6 +216,9 @@ fn of_dimensionality(
             .all(|(a, b)| a.perturbation == b.perturbation);
         a.len() == b.len() && (in_order || a.iter().all(|one| has(b, one)))
     };
+    let names = |set: &[&Fractions]| -> BTreeSet<String> {
+        set.iter().map(|of| of.perturbation.to_string()).collect()
+    };
     let mut sets: Vec<(&[&Fractions], usize)> = Vec::new();
     for of in by_run.values() {
         match sets.iter_mut().find(|(known, _)| same(known, of)) {
@@ -204,7 +228,7 @@ fn of_dimensionality(
     }
     let needed = sets
         .into_iter()
-        .max_by_key(|(set, runs)| (*runs, set.len()))
+        .max_by_key(|(set, runs)| (*runs, set.len(), names(set)))
         .map_or(&[][..], |(set, _)| set);
     let values = by_run.iter().filter(|(_, of)| same(needed, of));
     let values = values.filter_map(|(run, of)| {
@@ -358,6 +382,38 @@ mod tests {
         let values = LayerValues::find(&runs, &measured, all, None);
         assert!((values.mean(1, LayerRange::Early).unwrap() - 0.3).abs() < 1e-12);
         assert_eq!(values.mean(3, LayerRange::Early), None);
+    }
+
+    /// Breaks when one figure of a layer's dimensionality is of other images than another: clean ones were measured on more
+    /// images later, and no perturbed ones.
+    #[test]
+    fn clean_and_perturbed_are_of_the_same_images() {
+        let runs = [run(1, 0.0, 0.2)];
+        let clean = |images| {
+            let (id, mut measured) = dimension(1, images, 1, 2);
+            if let Measurement::Dimensionality(measured) = &mut measured {
+                measured.perturbation = Perturbation::Clean;
+            }
+            (id, measured)
+        };
+        let measurements = [dimension(1, 50, 1, 2), clean(50), clean(100)];
+        let numbers = RunNumbers::of_runs(&runs, &measurements);
+        let measured = MeasuredRuns::new(&numbers);
+        let fog = Perturbations::Corruption {
+            corruption: Some(Corruption::Fog),
+            severity: None,
+        };
+        let found = [Perturbations::Clean, fog].map(|perturbations| {
+            let measure = LayerMeasure::dimensionality(perturbations);
+            LayerValues::find(&runs, &measured, measure, None)
+        });
+        assert_eq!(found[0].known_conditions, found[1].known_conditions);
+        assert_eq!((found[0].images, found[1].images), (Some(100), Some(100)));
+        assert_eq!((found[0].of(1).is_some(), found[1].of(1)), (true, None));
+        let asked = LayerMeasure::dimensionality(fog);
+        let fifty = found[0].known_conditions[1];
+        let asked = LayerValues::find(&runs, &measured, asked, Some(fifty));
+        assert!(asked.of(1).is_some(), "what is asked for by name is there");
     }
 
     /// Breaks when a layer without gradients counts as 0.

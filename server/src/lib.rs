@@ -20,3 +20,4 @@ pub mod scheduler;
 pub mod ssr;
 pub mod statistics;
 pub mod store;
+pub mod tables;

@@ -145,7 +145,7 @@ impl RunNumbers {
             serde_json::from_str(&run.selectivity)?,
             serde_json::from_str(&run.test_accuracy)?,
         );
-        for (place, line) in run.measurements.lines().enumerate() {
+        for (place, line) in in_order(run).into_iter().enumerate() {
             let read = line.split_once(' ').and_then(|(key, rest)| {
                 let key = keys.read(place, key)?;
                 numbers.add_stored(key, rest, units)
@@ -299,7 +299,14 @@ impl Key {
     }
 }
 
-/// The keys of one run's measurements, in the store's order: most runs of an experiment have the same, and reading them
+/// A run's measurements in order of key: sums over them are the same in whatever order they were measured.
+fn in_order(run: &TrainedRun) -> Vec<&str> {
+    let mut lines: Vec<&str> = run.measurements.lines().collect();
+    lines.sort_unstable();
+    lines
+}
+
+/// The keys of one run's measurements, in order: most runs of an experiment have the same, and reading them
 /// once instead of for every run halves the work.
 #[derive(Debug, Clone, Default)]
 pub struct Keys(Vec<(String, Option<Key>)>);
@@ -307,7 +314,7 @@ pub struct Keys(Vec<(String, Option<Key>)>);
 impl Keys {
     /// Those of a run.
     pub fn of(run: &TrainedRun) -> Keys {
-        let keys = run.measurements.lines().filter_map(|line| {
+        let keys = in_order(run).into_iter().filter_map(|line| {
             let (key, _) = line.split_once(' ')?;
             Some((key.to_owned(), Key::parse(key)))
         });

@@ -118,6 +118,7 @@ async fn the_quick_look_is_launched_watched_and_read() {
     browser.wait("#figure-run-units .main-svg", SHORT).await;
     browser.screenshot("run-finished").await;
     corruptions_are_read(&browser).await;
+    notes_are_kept(&browser, &server).await;
     a_unit_is_followed(&browser, &server).await;
     findings_are_read(&browser, &server).await;
     look_everywhere(&browser, &server).await;
@@ -200,6 +201,32 @@ async fn corruptions_are_read(browser: &Browser) {
     }
     browser.screenshot("trade-off").await;
     browser.open(url.as_str()).await;
+}
+
+/// Breaks when tags and notes that are saved are not kept, or do not find their experiment.
+async fn notes_are_kept(browser: &Browser, server: &Server) {
+    browser.open(&format!("{}/experiments/1", server.url)).await;
+    click(browser, "#annotate").await;
+    for (field, text) in [
+        ("#annotation-tags", "pilot, lab meeting"),
+        (
+            "#annotation-notes",
+            "Say that nothing is trained to its end.",
+        ),
+    ] {
+        let field = browser.client.find(Locator::Css(field)).await.unwrap();
+        field.send_keys(text).await.unwrap();
+    }
+    click(browser, "#annotation-save").await;
+    browser.wait("#notes:not([hidden])", SHORT).await;
+    browser.screenshot("annotated").await;
+    browser
+        .open(&format!("{}/experiments?search=lab%20meeting", server.url))
+        .await;
+    let text = browser
+        .script("return document.querySelector('main').textContent")
+        .await;
+    assert!(text.as_str().unwrap().contains("Quick look"), "{text}");
 }
 
 /// Breaks when the unit explorer shows another unit's numbers, loses its images or its figures' numbers, or does not
@@ -314,6 +341,17 @@ async fn findings_are_read(browser: &Browser, server: &Server) {
         .script("window.dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowRight', bubbles: true})); return true")
         .await;
     browser.wait("#present [data-slide=\"3\"] svg", SHORT).await;
+    browser
+        .script("window.dispatchEvent(new KeyboardEvent('keydown', {key: 'n', bubbles: true})); return true")
+        .await;
+    browser.wait("#speaker-notes:not([hidden])", SHORT).await;
+    let notes = browser
+        .script("return document.querySelector('#speaker-notes').textContent")
+        .await;
+    assert!(
+        notes.as_str().unwrap().contains("trained to its end"),
+        "{notes}"
+    );
     browser.screenshot("presentation").await;
 
     let report = fetch_text(browser, "/api/v1/experiments/1/report.html").await;

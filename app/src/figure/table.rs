@@ -29,7 +29,7 @@ impl Cell {
     fn shown(&self) -> String {
         match self {
             Cell::Text(text) => text.clone(),
-            Cell::Number(number) => format!("{number:.4}"),
+            Cell::Number(number) => format::decimal(*number, 4),
             Cell::Whole(number) => number.to_string(),
             Cell::Alpha(alpha) => format::alpha(*alpha),
             Cell::Empty => "–".to_owned(),

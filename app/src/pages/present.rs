@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api;
 use crate::components::Load;
-use slides::{Move, SLIDES};
+use slides::{Move, Slide};
 
 mod slide;
 mod slides;
@@ -56,8 +56,11 @@ fn Present(data: Data) -> impl IntoView {
     let name = data.findings.name.clone();
     let notes = data.experiment.notes.trim().to_owned();
     let query = use_query_map();
-    let number =
-        Memo::new(move |_| slides::number_of(query.with(|query| query.get("slide")).as_deref()));
+    let all: Vec<Slide> = slides::slides(&data.figures);
+    let last = all.len();
+    let number = Memo::new(move |_| {
+        slides::number_of(query.with(|query| query.get("slide")).as_deref(), last)
+    });
     let with_notes = RwSignal::new(false);
     let navigate = use_navigate();
     let go = Callback::new(move |to: Move| {
@@ -88,7 +91,7 @@ fn Present(data: Data) -> impl IntoView {
         let Some(number) = number.try_get_untracked() else {
             return;
         };
-        if let Some(to) = slides::on_key(number, &event.key()) {
+        if let Some(to) = slides::on_key(number, last, &event.key()) {
             event.prevent_default();
             go.run(to);
         }
@@ -96,7 +99,7 @@ fn Present(data: Data) -> impl IntoView {
     on_cleanup(move || listener.remove());
     let step = move |key: &'static str| {
         move |_| {
-            if let Some(to) = slides::on_key(number.get_untracked(), key) {
+            if let Some(to) = slides::on_key(number.get_untracked(), last, key) {
                 go.run(to);
             }
         }
@@ -104,7 +107,7 @@ fn Present(data: Data) -> impl IntoView {
     let data = StoredValue::new(data);
     let shown = move || {
         let number = number.get();
-        data.with_value(|data| slide::slide(number, data))
+        data.with_value(|data| slide::slide(number, all[number - 1], data))
     };
     view! {
         <Title text=format!("Presentation of {name}") />
@@ -115,8 +118,8 @@ fn Present(data: Data) -> impl IntoView {
             </aside>
             <footer>
                 <button type="button" class="quiet" aria-label="Previous slide" disabled=move || number.get() == 1 on:click=step("ArrowLeft")>"←"</button>
-                <span id="slide-number" role="status">{move || format!("{} / {SLIDES}", number.get())}</span>
-                <button type="button" class="quiet" aria-label="Next slide" disabled=move || number.get() == SLIDES on:click=step("ArrowRight")>"→"</button>
+                <span id="slide-number" role="status">{move || format!("{} / {last}", number.get())}</span>
+                <button type="button" class="quiet" aria-label="Next slide" disabled=move || number.get() == last on:click=step("ArrowRight")>"→"</button>
                 <span class="keys">"← → move, N notes, Esc back"</span>
                 <button type="button" class="quiet" aria-label="Back to the findings" on:click=step("Escape")>"Esc"</button>
             </footer>

@@ -18,6 +18,7 @@ pub mod dataset;
 pub mod dimensionality;
 pub mod evaluation;
 pub mod event;
+pub mod export;
 pub mod finding;
 pub mod gradient;
 pub mod layer_measure;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use crate::findings::findings;
 use crate::run_numbers::RunNumbers;
@@ -10,13 +11,19 @@ use protocol::finding::Findings;
 
 use super::Refusal;
 
-/// Something, and the version of the store that it is of.
-type Known<T> = (FindingsVersion, Arc<T>);
+/// Something, the version of the store that it is of, and when it was last asked for.
+#[derive(Debug)]
+struct Known<T> {
+    version: FindingsVersion,
+    kept: Arc<T>,
+    asked: Instant,
+}
 
 /// Numbers of the runs, and findings, of the experiments that were last looked at.
 #[derive(Debug, Clone, Default)]
 pub struct Kept {
     numbers: KeptOf<Vec<RunNumbers>>,
+    reading: Arc<tokio::sync::Mutex<()>>,
     findings: KeptOf<Findings>,
 }
 
@@ -37,6 +44,12 @@ impl Kept {
         experiment: i64,
     ) -> Result<Arc<Vec<RunNumbers>>, Refusal> {
         // Before the runs are read: what is measured meanwhile makes what is kept old, not wrong.
+        let version = store.findings_version(experiment).await?;
+        if let Some(known) = self.numbers.get(experiment, version) {
+            return Ok(known);
+        }
+        // A page asks for several figures at once: the first reads for all of them.
+        let _reading = self.reading.lock().await;
         let version = store.findings_version(experiment).await?;
         if let Some(known) = self.numbers.get(experiment, version) {
             return Ok(known);
@@ -98,12 +111,13 @@ impl<T> Default for KeptOf<T> {
 
 impl<T> KeptOf<T> {
     fn get(&self, experiment: i64, version: FindingsVersion) -> Option<Arc<T>> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (of, kept) = known.get(&experiment)?;
-        (*of == version).then(|| kept.clone())
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = known.get_mut(&experiment)?;
+        known.asked = Instant::now();
+        (known.version == version).then(|| known.kept.clone())
     }
 
-    /// Keeps `made`; everything else is forgotten where all together would weigh more than `limit`.
+    /// Keeps `made`; what was not asked for the longest is forgotten until all weighs at most `limit`, or is `made` alone.
     fn keep(
         &self,
         experiment: i64,
@@ -112,14 +126,45 @@ impl<T> KeptOf<T> {
         limit: usize,
         weight: impl Fn(&T) -> usize,
     ) -> Arc<T> {
-        let made = Arc::new(made);
+        let kept = Arc::new(made);
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.remove(&experiment);
-        let others: usize = known.values().map(|(_, kept)| weight(kept)).sum();
-        if others + weight(&made) > limit {
-            known.clear();
+        let one = Known {
+            version,
+            kept: kept.clone(),
+            asked: Instant::now(),
+        };
+        known.insert(experiment, one);
+        while known.len() > 1 && known.values().map(|one| weight(&one.kept)).sum::<usize>() > limit
+        {
+            let oldest = known.iter().min_by_key(|(_, one)| one.asked);
+            match oldest.map(|(id, _)| *id) {
+                Some(id) => known.remove(&id),
+                None => break,
+            };
         }
-        known.insert(experiment, (version, made.clone()));
-        made
+        kept
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Breaks when what is looked at is forgotten before what is not, or nothing is ever forgotten.
+    #[test]
+    fn what_was_not_asked_for_the_longest_is_forgotten() {
+        let version = FindingsVersion::default();
+        let kept = KeptOf::<u32>::default();
+        let keep = |id| kept.keep(id, version, 10, 25, |weight| *weight as usize);
+        keep(1);
+        keep(2);
+        assert!(kept.get(1, version).is_some());
+        keep(3);
+        let there = [1, 2, 3].map(|id| kept.get(id, version).is_some());
+        assert_eq!(there, [true, false, true]);
+        // One that is too heavy by itself is kept all the same: it is being looked at.
+        kept.keep(4, version, 99, 25, |weight| *weight as usize);
+        let there = [1, 3, 4].map(|id| kept.get(id, version).is_some());
+        assert_eq!(there, [false, false, true]);
     }
 }

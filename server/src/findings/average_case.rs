@@ -62,7 +62,7 @@ mod tests {
         assert!((fall.evidence[0].estimate.unwrap() + 0.3).abs() < 0.01);
         assert!((fall.evidence[1].estimate.unwrap() + 0.375).abs() < 0.0125);
         assert!(
-            fall.summary.contains("changes by -3.0 points"),
+            fall.summary.contains("changes by −3.0 points"),
             "{}",
             fall.summary
         );

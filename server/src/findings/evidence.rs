@@ -3,6 +3,8 @@
 use protocol::finding::Evidence;
 use protocol::measure::Scale;
 
+use app::format;
+
 use crate::statistics::{CONFIDENCE, Inference, holm, mean_interval, one_sample, slope_by_seed};
 
 /// The p-value below which a test decides.
@@ -168,7 +170,8 @@ pub fn change(evidence: &Evidence, telling: Telling) -> String {
             .fold(0.0, |most: f64, value| most.max(value.abs())),
     );
     format!(
-        "{what} changes by {estimate:+.digits$}{unit}{of} ({}).",
+        "{what} changes by {}{unit}{of} ({}).",
+        format::signed(estimate, digits),
         basis(evidence, ends, digits)
     )
 }
@@ -179,7 +182,8 @@ pub fn basis(evidence: &Evidence, interval: Option<[f64; 2]>, digits: usize) -> 
     let runs = count(evidence.runs, "run");
     match interval {
         Some([low, high]) => {
-            format!("95 % interval {low:.digits$} to {high:.digits$}, n = {seeds}, {runs}")
+            let [low, high] = [low, high].map(|end| format::decimal(end, digits));
+            format!("95 % interval {low} to {high}, n = {seeds}, {runs}")
         }
         None => format!("n = {seeds}, {runs}, too few for an interval"),
     }
@@ -233,7 +237,7 @@ mod tests {
         assert_eq!((found.n, found.runs, found.agrees), (3, 15, Some(true)));
         assert_eq!(
             change(&found, POINTS_PER_TENTH),
-            "Corruption accuracy changes by -3.0 points for each 0.1 of selectivity (95 % interval -5.5 to -0.5, n = 3 seeds, 15 runs)."
+            "Corruption accuracy changes by −3.0 points for each 0.1 of selectivity (95 % interval −5.5 to −0.5, n = 3 seeds, 15 runs)."
         );
     }
 

@@ -8,7 +8,7 @@ use super::evidence::{LEVEL, Side, Test, correct};
 use super::numbers::{Numbers, RunRow};
 use super::verdict::{FEWEST_SEEDS, not_enough, to_decide};
 
-const RULE: &str = "For each alpha below 0, over seeds that have it and the control (alpha 0): selectivity of the control / selectivity at alpha (the fold), and clean accuracy at alpha less that of the control. No loss means that the difference's 95 % interval (Student's t) is above -0.01 (choice: one point), and its p against -0.01 below 0.05 after Holm for all alphas tested. Supported where some alpha has a mean fold of at least 2.5, the fold's interval above 2, and no loss; contradicted where every alpha with a mean fold of at least 2 loses accuracy (interval below 0); at least 3 seeds.";
+const RULE: &str = "For each alpha below 0, over seeds that have it and the control (alpha 0): selectivity of the control / selectivity at alpha (the fold), and clean accuracy at alpha less that of the control. No loss means that the difference's 95 % interval (Student's t) is above −0.01 (choice: one point), and its p against −0.01 below 0.05 after Holm for all alphas tested. Supported where some alpha has a mean fold of at least 2.5, the fold's interval above 2, and no loss; contradicted where every alpha with a mean fold of at least 2 loses accuracy (interval below 0); at least 3 seeds.";
 
 /// The largest loss of clean accuracy that counts as none (choice).
 const NO_LOSS: f64 = -0.01;
@@ -47,13 +47,19 @@ impl Cut {
             decides: true,
         };
         let mut fold = test(
-            format!("Selectivity of the control / at alpha {alpha}"),
+            format!(
+                "Selectivity of the control / at alpha {}",
+                app::format::alpha(alpha)
+            ),
             "fold",
         )
         .of_values(&folds, 1.0, runs);
         fold.agrees = fold.estimate.map(|fold| fold >= CUT);
         let difference = test(
-            format!("Clean accuracy at alpha {alpha} less the control's, p against a loss of 0.01"),
+            format!(
+                "Clean accuracy at alpha {} less the control's, p against a loss of 0.01",
+                app::format::alpha(alpha)
+            ),
             "accuracy",
         )
         .of_values(&differences, NO_LOSS, runs);
@@ -91,15 +97,16 @@ impl Cut {
         let interval = |evidence: &Evidence, factor: f64, digits: usize| {
             let ends = evidence.interval.map(|ends| ends.map(|end| end * factor));
             ends.map_or("no interval".into(), |[low, high]| {
-                format!("95 % interval {low:.digits$} to {high:.digits$}")
+                let [low, high] = [low, high].map(|end| app::format::decimal(end, digits));
+                format!("95 % interval {low} to {high}")
             })
         };
         format!(
-            "alpha {} cuts selectivity {:.1}-fold ({}) and changes clean accuracy by {:+.1} points ({}, n = {} seeds, {} runs)",
-            self.alpha,
+            "alpha {} cuts selectivity {:.1}-fold ({}) and changes clean accuracy by {} points ({}, n = {} seeds, {} runs)",
+            app::format::alpha(self.alpha),
             self.mean_fold(),
             interval(&self.fold, 1.0, 1),
-            100.0 * self.difference.estimate.unwrap_or(0.0),
+            app::format::signed(100.0 * self.difference.estimate.unwrap_or(0.0), 1),
             interval(&self.difference, 100.0, 1),
             self.fold.n,
             self.fold.runs,
@@ -279,13 +286,13 @@ mod tests {
         assert_eq!(free.verdict, Verdict::Supported, "{}", free.summary);
         assert!(
             free.summary
-                .starts_with("Alpha -1 cuts selectivity 3.0-fold"),
+                .starts_with("Alpha −1 cuts selectivity 3.0-fold"),
             "{}",
             free.summary
         );
         assert!(
             free.summary
-                .contains("The largest cut at no loss: alpha -1"),
+                .contains("The largest cut at no loss: alpha −1"),
             "{}",
             free.summary
         );
@@ -297,7 +304,7 @@ mod tests {
         let both = cut(3, 0.8, 0.8);
         assert!(
             both.summary
-                .contains("no loss: alpha -2 cuts selectivity 6.0-fold"),
+                .contains("no loss: alpha −2 cuts selectivity 6.0-fold"),
             "{}",
             both.summary
         );
@@ -348,7 +355,7 @@ mod tests {
         assert!(
             found
                 .summary
-                .contains("The largest cut at no loss: alpha -2"),
+                .contains("The largest cut at no loss: alpha −2"),
             "{}",
             found.summary
         );

@@ -22,7 +22,7 @@ pub struct TrainedRun {
 }
 
 /// What changes whenever an experiment's findings may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FindingsVersion {
     /// The newest event that brought a result or a measurement; 0 without one.
     newest: i64,

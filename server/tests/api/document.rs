@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::common::Lab;
 
 /// Every route of the API; a new one is added here by whoever adds it.
-const ROUTES: [(&str, &str); 52] = [
+const ROUTES: [(&str, &str); 54] = [
     ("get", "/health"),
     ("get", "/devices"),
     ("get", "/options"),
@@ -34,6 +34,7 @@ const ROUTES: [(&str, &str); 52] = [
     ("get", "/experiments/{id}/findings"),
     ("get", "/experiments/{id}/report.html"),
     ("get", "/experiments/{id}/export.csv"),
+    ("get", "/experiments/{id}/export.parquet"),
     ("get", "/experiments/{id}/export.json"),
     ("post", "/resume"),
     ("get", "/runs/{id}"),
@@ -44,6 +45,7 @@ const ROUTES: [(&str, &str); 52] = [
     ("get", "/runs/{id}/artifacts/{name}"),
     ("get", "/runs/{id}/artifacts/{folder}/{conditions}/{file}"),
     ("get", "/runs/{id}/export.csv"),
+    ("get", "/runs/{id}/export.parquet"),
     ("get", "/runs/{id}/measurements"),
     ("get", "/runs/{id}/adversarial-samples"),
     ("get", "/runs/{id}/adversarial.png"),

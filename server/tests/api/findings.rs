@@ -13,7 +13,7 @@ use server::run_numbers::RunNumbers;
 use crate::common::{Lab, endless, small};
 
 /// Something of every kind that a claim is about.
-fn everything() -> EvaluationSpec {
+pub fn everything() -> EvaluationSpec {
     EvaluationSpec {
         corruptions: Some(CorruptionSpec {
             corruptions: vec![Corruption::GaussianNoise, Corruption::Contrast],

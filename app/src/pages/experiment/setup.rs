@@ -2,8 +2,9 @@
 
 use leptos::prelude::*;
 use protocol::api::Experiment;
+use protocol::export::ExportTable;
 
-use crate::components::{AlphaChips, evaluation_facts, training_facts};
+use crate::components::{AlphaChips, Exports, evaluation_facts, training_facts};
 use crate::format;
 
 /// Configuration and exports of an experiment.
@@ -24,7 +25,6 @@ pub fn Setup(
         .map(u64::to_string)
         .collect::<Vec<_>>()
         .join(", ");
-    let export = move |file: &str| format!("/api/v1/experiments/{id}/export.{file}");
     view! {
         <section aria-labelledby="setup-title">
             <h2 id="setup-title">"Set-up"</h2>
@@ -38,17 +38,9 @@ pub fn Setup(
                 {training_facts(&spec.training)}
                 {evaluation_facts(&spec.evaluation)}
             </dl>
-            <p class="exports">
-                "Download: "
-                <a href=export("csv?table=runs") download="" rel="external">"runs (CSV)"</a>", "
-                <a href=export("csv?table=epochs") download="" rel="external">"epochs (CSV)"</a>", "
-                <a href=export("csv?table=units") download="" rel="external">"units (CSV)"</a>", "
-                <a href=export("csv?table=corruptions") download="" rel="external">"corruptions (CSV)"</a>", "
-                <a href=export("csv?table=attacks") download="" rel="external">"attacks (CSV)"</a>", "
-                <a href=export("csv?table=dimensionality") download="" rel="external">"dimensionality (CSV)"</a>", "
-                <a href=export("csv?table=input_unit_gradients") download="" rel="external">"input-unit gradients (CSV)"</a>", "
-                <a href=export("json") download="" rel="external">"everything (JSON)"</a>
-            </p>
+            <Exports tables=ExportTable::ALL.to_vec() address=move |format, table| format.of_experiment(id, table)>
+                <li><span>"everything"</span>" "<a href=format!("/api/v1/experiments/{id}/export.json") download="" rel="external">"JSON"</a></li>
+            </Exports>
         </section>
     }
     .into_any()

@@ -1,35 +1,48 @@
 //! The order of slides, and what a key does.
 
+use protocol::claim_figure::{ClaimFigureName, ClaimFigures};
 use protocol::finding::Claim;
-
-/// How many slides there are: a title, one a claim, and a table at the end.
-pub const SLIDES: usize = Claim::ALL.len() + 2;
 
 /// What a slide is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Slide {
     /// The experiment.
     Title,
-    /// A claim.
-    Claim(Claim),
+    /// A claim, and the figure that it is shown with; none where it has none.
+    Claim(Claim, Option<ClaimFigureName>),
     /// All verdicts.
     Closing,
 }
 
-/// The slide of a number, from 1.
-pub fn slide_of(number: usize) -> Slide {
-    match number.checked_sub(2) {
-        None => Slide::Title,
-        Some(place) => Claim::ALL
-            .get(place)
-            .map_or(Slide::Closing, |claim| Slide::Claim(*claim)),
+/// The slides in order: a title, each claim with one figure after the other, and a table at the end. A claim for which
+/// nothing was measured has one slide, that says so. Slides have numbers from 1.
+pub fn slides(figures: &[ClaimFigures]) -> Vec<Slide> {
+    let mut slides = vec![Slide::Title];
+    for claim in Claim::ALL {
+        let of_claim = figures.iter().filter(|of| of.claim == claim);
+        let mut first = None;
+        // One that is drawn at two scales is one figure.
+        let mut names: Vec<ClaimFigureName> = Vec::new();
+        for figure in of_claim.flat_map(|of| &of.figures) {
+            first = first.or(Some(figure.name));
+            if !figure.picture.is_empty() && !names.contains(&figure.name) {
+                names.push(figure.name);
+            }
+        }
+        if names.is_empty() {
+            slides.push(Slide::Claim(claim, first));
+        }
+        let names = names.into_iter();
+        slides.extend(names.map(|name| Slide::Claim(claim, Some(name))));
     }
+    slides.push(Slide::Closing);
+    slides
 }
 
-/// The number that an address names; the first slide where it names none that there is.
-pub fn number_of(text: Option<&str>) -> usize {
+/// The number that an address names; the first slide where it names none of the `slides` that there are.
+pub fn number_of(text: Option<&str>, slides: usize) -> usize {
     text.and_then(|text| text.parse().ok())
-        .filter(|number| (1..=SLIDES).contains(number))
+        .filter(|number| (1..=slides).contains(number))
         .unwrap_or(1)
 }
 
@@ -44,13 +57,13 @@ pub enum Move {
     Notes,
 }
 
-/// What a key does on a slide; none where it is not a key of the presentation. A space is left to buttons.
-pub fn on_key(number: usize, key: &str) -> Option<Move> {
+/// What a key does on a slide of `slides`; none where it is not a key of the presentation. A space is left to buttons.
+pub fn on_key(number: usize, slides: usize, key: &str) -> Option<Move> {
     Some(match key {
-        "ArrowRight" | "ArrowDown" | "PageDown" => Move::Slide((number + 1).min(SLIDES)),
+        "ArrowRight" | "ArrowDown" | "PageDown" => Move::Slide((number + 1).min(slides)),
         "ArrowLeft" | "ArrowUp" | "PageUp" => Move::Slide(number.saturating_sub(1).max(1)),
         "Home" => Move::Slide(1),
-        "End" => Move::Slide(SLIDES),
+        "End" => Move::Slide(slides),
         "Escape" => Move::Leave,
         "n" | "N" => Move::Notes,
         _ => return None,
@@ -60,31 +73,73 @@ pub fn on_key(number: usize, key: &str) -> Option<Move> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::figure::lines::tests::lines;
+    use protocol::claim_figure::{ClaimFigure, Picture};
+    use protocol::measure::Scale;
 
-    /// Broken by: a claim without a slide, or slides out of the claims' order.
+    /// Broken by: a claim without a slide, slides out of the claims' order, a figure that is left out, the two scales of
+    /// one figure on slides of their own, or a slide for each figure that nothing was measured for.
     #[test]
-    fn slides_are_title_claims_and_table() {
-        let all: Vec<Slide> = (1..=SLIDES).map(slide_of).collect();
-        assert_eq!(all.first(), Some(&Slide::Title));
-        assert_eq!(all.last(), Some(&Slide::Closing));
-        let claims = Claim::ALL.map(Slide::Claim);
-        assert_eq!(all[1..SLIDES - 1], claims);
+    fn slides_are_title_figures_and_table() {
+        let figure = |name, scale| ClaimFigure {
+            name,
+            scale: Some(scale),
+            picture: Picture::Lines(lines()),
+        };
+        let unmeasured = |name| {
+            let mut empty = lines();
+            empty.series.clear();
+            ClaimFigure {
+                name,
+                scale: None,
+                picture: Picture::Lines(empty),
+            }
+        };
+        let (fgsm, pgd) = (ClaimFigureName::FgsmEpsilon, ClaimFigureName::PgdSteps);
+        let figures = ClaimFigures {
+            claim: Claim::C3,
+            figures: vec![
+                figure(fgsm, Scale::Raw),
+                figure(fgsm, Scale::ShareOfClean),
+                figure(pgd, Scale::Raw),
+                figure(pgd, Scale::ShareOfClean),
+            ],
+        };
+        let (layers, differences) = (
+            ClaimFigureName::DimensionLayers,
+            ClaimFigureName::DimensionSelectivity,
+        );
+        let empty = ClaimFigures {
+            claim: Claim::C4,
+            figures: vec![unmeasured(layers), unmeasured(differences)],
+        };
+        let all = slides(&[figures, empty]);
+        let expected = [
+            Slide::Title,
+            Slide::Claim(Claim::C1, None),
+            Slide::Claim(Claim::C2, None),
+            Slide::Claim(Claim::C3, Some(fgsm)),
+            Slide::Claim(Claim::C3, Some(pgd)),
+            Slide::Claim(Claim::C4, Some(layers)),
+        ];
+        assert_eq!(all[..6], expected);
+        assert_eq!((all.len(), all.last()), (11, Some(&Slide::Closing)));
     }
 
     /// Broken by: a key that leads past the ends, an address that does, or typing keys that are swallowed.
     #[test]
     fn keys_stay_between_the_ends() {
-        assert_eq!(on_key(1, "ArrowLeft"), Some(Move::Slide(1)));
-        assert_eq!(on_key(SLIDES, "PageDown"), Some(Move::Slide(SLIDES)));
-        assert_eq!(on_key(3, "ArrowRight"), Some(Move::Slide(4)));
-        assert_eq!(on_key(3, "End"), Some(Move::Slide(SLIDES)));
-        assert_eq!(on_key(3, "Home"), Some(Move::Slide(1)));
-        assert_eq!(on_key(3, "Escape"), Some(Move::Leave));
-        assert_eq!(on_key(3, "n"), Some(Move::Notes));
-        assert_eq!(on_key(3, "Tab"), None);
-        for (text, expected) in [("3", 3), ("0", 1), ("99", 1), ("x", 1)] {
-            assert_eq!(number_of(Some(text)), expected);
+        assert_eq!(on_key(1, 9, "ArrowLeft"), Some(Move::Slide(1)));
+        assert_eq!(on_key(9, 9, "PageDown"), Some(Move::Slide(9)));
+        assert_eq!(on_key(3, 9, "ArrowRight"), Some(Move::Slide(4)));
+        assert_eq!(on_key(3, 9, "End"), Some(Move::Slide(9)));
+        assert_eq!(on_key(3, 9, "Home"), Some(Move::Slide(1)));
+        assert_eq!(on_key(3, 9, "Escape"), Some(Move::Leave));
+        assert_eq!(on_key(3, 9, "n"), Some(Move::Notes));
+        assert_eq!(on_key(3, 9, "Tab"), None);
+        for (text, expected) in [("3", 3), ("0", 1), ("10", 1), ("x", 1)] {
+            assert_eq!(number_of(Some(text), 9), expected);
         }
-        assert_eq!(number_of(None), 1);
+        assert_eq!(number_of(None, 9), 1);
     }
 }

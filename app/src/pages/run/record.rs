@@ -4,9 +4,10 @@ use leptos::prelude::*;
 use protocol::Run;
 use protocol::api::Artifact;
 use protocol::event::LogLevel;
+use protocol::export::ExportTable;
 
 use super::Now;
-use crate::components::{evaluation_facts, training_facts};
+use crate::components::{Exports, evaluation_facts, training_facts};
 use crate::format;
 
 /// Configuration, log, artifacts and exports.
@@ -40,7 +41,6 @@ pub fn Record(now: Now) -> impl IntoView {
             }
         })
     };
-    let export = move |table: &str| format!("/api/v1/runs/{id}/export.csv?table={table}");
     view! {
         <section aria-labelledby="setup-title">
             <h2 id="setup-title">"Configuration"</h2>
@@ -55,15 +55,7 @@ pub fn Record(now: Now) -> impl IntoView {
                 <div><dt>"Ended"</dt><dd>{time(|run| run.ended_at)}</dd></div>
                 {machine}
             </dl>
-            <p class="exports">
-                "Download: "
-                <a href=export("epochs") download="" rel="external">"epochs (CSV)"</a>", "
-                <a href=export("units") download="" rel="external">"units (CSV)"</a>", "
-                <a href=export("corruptions") download="" rel="external">"corruptions (CSV)"</a>", "
-                <a href=export("attacks") download="" rel="external">"attacks (CSV)"</a>", "
-                <a href=export("dimensionality") download="" rel="external">"dimensionality (CSV)"</a>", "
-                <a href=export("input_unit_gradients") download="" rel="external">"input-unit gradients (CSV)"</a>
-            </p>
+            <Exports tables=ExportTable::of_runs().collect() address=move |format, table| format.of_run(id, table) />
         </section>
         <section aria-labelledby="artifacts-title">
             <h2 id="artifacts-title">"Artifacts"</h2>

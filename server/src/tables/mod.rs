@@ -1,0 +1,273 @@
+//! What was measured as tables, written as CSV or Parquet.
+//!
+//! A table is a file here with a function that makes it of what the store holds, and a line in [`Source`].
+
+mod attacks;
+mod corruptions;
+mod csv;
+mod dimensionality;
+mod epochs;
+mod input_unit_gradients;
+mod parquet;
+mod runs;
+mod units;
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use protocol::api::RunMetrics;
+use protocol::export::{ExportFormat, ExportTable};
+use protocol::{Measurement, Run};
+
+use crate::store::{Store, StoreError};
+
+/// A table.
+#[derive(Debug, Clone)]
+pub struct Table {
+    /// What each column is called, and what its values are.
+    columns: Vec<(&'static str, Kind)>,
+    /// The rows, each with a value a column.
+    rows: Vec<Vec<Cell>>,
+}
+
+/// What the values of a column are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Text,
+    Integer,
+    /// In double precision.
+    Number,
+    /// In single precision, as it was computed.
+    Single,
+}
+
+/// A value, of its column's kind.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cell {
+    /// Words.
+    Text(Cow<'static, str>),
+    /// A whole number.
+    Integer(i64),
+    /// In double precision.
+    Number(f64),
+    /// In single precision.
+    Single(f32),
+    /// Nothing.
+    Missing,
+}
+
+impl From<&'static str> for Cell {
+    fn from(text: &'static str) -> Cell {
+        Cell::Text(text.into())
+    }
+}
+
+impl From<String> for Cell {
+    fn from(text: String) -> Cell {
+        Cell::Text(text.into())
+    }
+}
+
+impl From<i64> for Cell {
+    fn from(value: i64) -> Cell {
+        Cell::Integer(value)
+    }
+}
+
+impl From<u32> for Cell {
+    fn from(value: u32) -> Cell {
+        Cell::Integer(value.into())
+    }
+}
+
+/// Places in a list.
+impl From<usize> for Cell {
+    fn from(value: usize) -> Cell {
+        Cell::Integer(value as i64)
+    }
+}
+
+/// Seeds, which are at most 2^53 - 1.
+impl From<u64> for Cell {
+    fn from(value: u64) -> Cell {
+        Cell::Integer(value as i64)
+    }
+}
+
+impl From<f64> for Cell {
+    fn from(value: f64) -> Cell {
+        Cell::Number(value)
+    }
+}
+
+impl From<f32> for Cell {
+    fn from(value: f32) -> Cell {
+        Cell::Single(value)
+    }
+}
+
+impl<T: Into<Cell>> From<Option<T>> for Cell {
+    fn from(value: Option<T>) -> Cell {
+        value.map_or(Cell::Missing, Into::into)
+    }
+}
+
+/// A table could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum TableError {
+    /// As CSV.
+    #[error("the table could not be written as CSV: {0}")]
+    Csv(#[from] ::csv::Error),
+    /// As Parquet.
+    #[error("the table could not be written as Parquet: {0}")]
+    Parquet(#[from] ::parquet::errors::ParquetError),
+    /// A value is of another kind than its column.
+    #[error("the table could not be written: {0:?} is of another kind than its column")]
+    Kind(Cell),
+    /// Into memory.
+    #[error("the table could not be written: {0}")]
+    Memory(#[from] std::io::Error),
+}
+
+impl Table {
+    /// The table as a file.
+    ///
+    /// # Errors
+    /// When the format's writer fails.
+    pub fn write(&self, format: ExportFormat) -> Result<Vec<u8>, TableError> {
+        match format {
+            ExportFormat::Csv => csv::write(self),
+            ExportFormat::Parquet => parquet::write(self),
+        }
+    }
+}
+
+/// What a table is made of.
+#[derive(Debug, Default)]
+pub struct Source {
+    runs: Vec<Run>,
+    metrics: Vec<RunMetrics>,
+    /// In order of run and key.
+    measurements: Vec<(i64, Measurement)>,
+}
+
+impl Source {
+    /// Reads what a table of an experiment is made of.
+    ///
+    /// # Errors
+    /// When there is no such experiment, or the store fails.
+    pub async fn of_experiment(
+        store: &Store,
+        id: i64,
+        table: ExportTable,
+    ) -> Result<Source, StoreError> {
+        let mut source = Source::default();
+        match table {
+            ExportTable::Runs => source.runs = store.runs(id).await?,
+            ExportTable::Epochs => source.metrics = store.experiment_metrics(id).await?,
+            ExportTable::Units => source.runs = store.trained_runs_with_units(id).await?,
+            ExportTable::Corruptions
+            | ExportTable::Attacks
+            | ExportTable::Dimensionality
+            | ExportTable::InputUnitGradients => {
+                source.runs = store.runs(id).await?;
+                source.measurements = store.experiment_measurements(id).await?;
+            }
+        }
+        Ok(source)
+    }
+
+    /// Reads what a table of a run is made of.
+    ///
+    /// # Errors
+    /// When there is no such run, or the store fails.
+    pub async fn of_run(store: &Store, id: i64, table: ExportTable) -> Result<Source, StoreError> {
+        let run = store.run(id).await?;
+        let mut source = Source::default();
+        match table {
+            ExportTable::Epochs => source.metrics.push(RunMetrics {
+                run_id: id,
+                alpha: run.spec.alpha,
+                seed: run.spec.seed,
+                epochs: store.run_metrics(id).await?,
+            }),
+            ExportTable::Runs | ExportTable::Units => {}
+            ExportTable::Corruptions
+            | ExportTable::Attacks
+            | ExportTable::Dimensionality
+            | ExportTable::InputUnitGradients => {
+                let measured = store.measurements(id).await?.into_iter();
+                source.measurements = measured.map(|one| (id, one)).collect();
+            }
+        }
+        source.runs.push(run);
+        Ok(source)
+    }
+
+    /// The table. A large one takes seconds: not for a thread that others wait for.
+    pub fn table(&self, table: ExportTable) -> Table {
+        match table {
+            ExportTable::Runs => runs::table(&self.runs),
+            ExportTable::Epochs => epochs::table(&self.metrics),
+            ExportTable::Units => units::table(&self.runs),
+            ExportTable::Corruptions => corruptions::table(self),
+            ExportTable::Attacks => attacks::table(self),
+            ExportTable::Dimensionality => dimensionality::table(self),
+            ExportTable::InputUnitGradients => input_unit_gradients::table(self),
+        }
+    }
+
+    /// The measurements that `pick` takes, with their runs. What is of a run that was queued a moment ago, between two
+    /// readings, is left out.
+    fn measured<'a, T>(
+        &'a self,
+        pick: impl Fn(&'a Measurement) -> Option<T> + 'a,
+    ) -> impl Iterator<Item = (&'a Run, T)> {
+        let runs: HashMap<i64, &Run> = self.runs.iter().map(|run| (run.id, run)).collect();
+        let all = self.measurements.iter();
+        all.filter_map(move |(id, one)| Some((*runs.get(id)?, pick(one)?)))
+    }
+}
+
+/// Which run a row is of: number, alpha and seed.
+const RUN: [(&str, Kind); 3] = [
+    ("run", Kind::Integer),
+    ("alpha", Kind::Number),
+    ("seed", Kind::Integer),
+];
+
+/// The values of [`RUN`].
+fn of(run: &Run) -> Vec<Cell> {
+    vec![run.id.into(), run.spec.alpha.into(), run.spec.seed.into()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One row with every kind of value, one with none.
+    pub(super) fn some() -> Table {
+        Table {
+            columns: vec![
+                ("name", Kind::Text),
+                ("count", Kind::Integer),
+                ("number", Kind::Number),
+                ("single", Kind::Single),
+            ],
+            rows: vec![
+                vec![
+                    "a, \"b\"".into(),
+                    7_u32.into(),
+                    (0.1 + 0.2).into(),
+                    0.1_f32.into(),
+                ],
+                vec![
+                    Cell::Missing,
+                    None::<i64>.into(),
+                    Cell::Missing,
+                    Cell::Missing,
+                ],
+            ],
+        }
+    }
+}
