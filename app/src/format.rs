@@ -19,7 +19,7 @@ pub fn percent(share: f64) -> String {
     format!("{:.1} %", share * 100.0)
 }
 
-/// A number to three significant digits: `12.3`, `0.0123`, `1.23e-5`.
+/// A number to three significant digits: `12.3`, `0.0123`, `1.23e−5`.
 pub fn significant(value: f64) -> String {
     if value == 0.0 || !value.is_finite() {
         return value.abs().to_string();

@@ -208,7 +208,7 @@ fn List(listing: Listing) -> impl IntoView {
             } else {
                 view! {
                     <p>"No experiment yet."</p>
-                    <p><A href="/experiments/new?preset=quick-look">"Start with the quick look"</A>": about seven minutes on a CPU."</p>
+                    <p><A href="/experiments/new?preset=quick-look">"Start with the quick look"</A>": about five minutes on a CPU."</p>
                 }.into_any()
             }}
         </div>

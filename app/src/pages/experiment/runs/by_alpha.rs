@@ -27,7 +27,7 @@ pub fn ByAlpha(table: Table) -> impl IntoView {
             .collect_view()
     };
     view! {
-        <p class="hint">"Means over seeds with bootstrapped 95 % intervals, from 2 finished seeds on. A row opens its runs."</p>
+        <p class="hint">"Means over seeds with bootstrapped 95 % intervals, from 2 finished seeds on; validation accuracy: lowest to highest of the runs' newest epochs. A row opens its runs."</p>
         <div class="scroll" tabindex="0" role="region" aria-label="Runs">
             <table id="runs">
                 <thead>
@@ -66,8 +66,8 @@ struct Standing {
     /// How many are in each state, in words.
     states: String,
     share: f64,
-    /// Mean validation accuracy of the newest epochs.
-    validation: Option<f64>,
+    /// Lowest and highest validation accuracy of the runs' newest epochs.
+    validation: Option<[f64; 2]>,
 }
 
 impl Standing {
@@ -89,8 +89,12 @@ impl Standing {
             ids: of_alpha.iter().map(|run| run.id).collect(),
             states: states.collect::<Vec<_>>().join(", "),
             share: share_of_all_done(&of_alpha),
-            validation: (!validation.is_empty())
-                .then(|| validation.iter().sum::<f64>() / validation.len() as f64),
+            validation: validation
+                .iter()
+                .copied()
+                .min_by(f64::total_cmp)
+                .zip(validation.iter().copied().max_by(f64::total_cmp))
+                .map(<[f64; 2]>::from),
         }
     }
 }
@@ -104,6 +108,15 @@ fn percent(mean: Option<Mean>) -> String {
         format!(" [{:.1}, {:.1}]", low * 100.0, high * 100.0)
     });
     format!("{}{interval}", format::percent(mean.mean))
+}
+
+/// A range as `59.8 to 61.6 %`; a run's own value where all are the same.
+fn range(ends: Option<[f64; 2]>) -> String {
+    match ends {
+        None => "–".to_owned(),
+        Some([low, high]) if format::percent(low) == format::percent(high) => format::percent(low),
+        Some([low, high]) => format!("{:.1} to {}", low * 100.0, format::percent(high)),
+    }
 }
 
 #[component]
@@ -217,7 +230,7 @@ fn Group(table: Table, open: RwSignal<BTreeSet<u64>>, bits: u64) -> impl IntoVie
             <td class="number">{move || format!("n = {}", n())}</td>
             <td>{move || standing.with(|standing| standing.states.clone())}</td>
             <td class="wide"><ProgressBar share=Signal::derive(move || standing.with(|standing| standing.share)) label="Share of these runs done" /></td>
-            <td class="number">{move || standing.with(|standing| standing.validation.map_or("–".to_owned(), format::percent))}</td>
+            <td class="number">{move || standing.with(|standing| range(standing.validation))}</td>
             <td class="number">{move || percent(mean(1))}</td>
             <td class="number">{selectivity}</td>
             {extra}
@@ -259,5 +272,13 @@ mod tests {
         };
         assert_eq!(percent(Some(mean)), "61.2 % [60.3, 62.0]");
         assert_eq!(percent(None), "–");
+    }
+
+    /// Broken by: ends in the wrong order, or a single value that looks like a range.
+    #[test]
+    fn ranges_are_percentages() {
+        assert_eq!(range(Some([0.598, 0.616])), "59.8 to 61.6 %");
+        assert_eq!(range(Some([0.598, 0.598])), "59.8 %");
+        assert_eq!(range(None), "–");
     }
 }
