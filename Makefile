@@ -2,12 +2,16 @@
 
 CARGO_TARGET_DIR ?= $(CURDIR)/target
 export CARGO_TARGET_DIR
+comma := ,
 SITE := $(CARGO_TARGET_DIR)/site
 WASM := $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/wasm-release/app.wasm
 BINARY := $(CARGO_TARGET_DIR)/release/selectivity-lab
 # One selection of packages for every build of the server's side: another selection would turn
 # other features on, and compile burn once more.
-SERVER := -p server -p engine -p protocol -p app --features app/ssr
+# GPU=auto builds for GPUs where there is one, GPU=yes and GPU=no say so.
+GPU ?= auto
+GPU_FOUND := $(if $(filter auto,$(GPU)),$(if $(wildcard /dev/dri/render* /dev/nvidia[0-9]* /dev/kfd),yes,no),$(GPU))
+SERVER := -p server -p engine -p protocol -p app --no-default-features --features app/ssr$(if $(filter yes,$(GPU_FOUND)),$(comma)server/wgpu)
 HOST ?= 127.0.0.1
 PORT ?= 3000
 DEVICE ?= cpu

@@ -3,8 +3,11 @@
 //! Listing asks GPU drivers, and a driver can crash its process: only a worker or another child
 //! process should ask.
 
-use burn::tensor::wgpu::wgpu;
-use burn::tensor::{Device, DeviceKind};
+#[cfg_attr(feature = "wgpu", path = "devices/gpu.rs")]
+#[cfg_attr(not(feature = "wgpu"), path = "devices/no_gpu.rs")]
+mod gpu;
+
+use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use crate::EngineError;
@@ -30,35 +33,13 @@ pub const CPU: &str = "cpu";
 /// The identifier of a software adapter: used only when asked for by name.
 pub const SOFTWARE: &str = "wgpu:software";
 
-/// Every device of this machine: the CPU first, then adapters by kind.
+/// Whether this build can train on GPUs (the feature `wgpu`).
+pub const GPU_SUPPORT: bool = cfg!(feature = "wgpu");
+
+/// Every device of this machine: the CPU first, then GPU adapters by kind.
 pub fn list() -> Vec<DeviceDescription> {
     let mut devices = vec![cpu()];
-    let mut counts = [0_usize; 3];
-    for information in vulkan_adapters() {
-        let numbered = |kind: &str, count: &mut usize| {
-            *count += 1;
-            format!("wgpu:{kind}:{}", *count - 1)
-        };
-        let (id, software) = match information.device_type {
-            wgpu::DeviceType::DiscreteGpu => (numbered("discrete", &mut counts[0]), false),
-            wgpu::DeviceType::IntegratedGpu => (numbered("integrated", &mut counts[1]), false),
-            wgpu::DeviceType::VirtualGpu => (numbered("virtual", &mut counts[2]), false),
-            wgpu::DeviceType::Cpu => (SOFTWARE.into(), true),
-            wgpu::DeviceType::Other => continue,
-        };
-        if devices.iter().any(|device| device.id == id) {
-            continue;
-        }
-        devices.push(DeviceDescription {
-            id,
-            name: information.name,
-            backend: "wgpu, Vulkan with SPIR-V".into(),
-            software,
-            note: software.then(|| {
-                "Emulates a GPU on the CPU: slower than `cpu`, and its drivers crash or compute wrong numbers, which a run checks before it begins. For testing only.".into()
-            }),
-        });
-    }
+    devices.extend(gpu::list());
     devices
 }
 
@@ -81,38 +62,18 @@ pub fn open(id: &str) -> Result<Device, EngineError> {
     if id == CPU {
         return Ok(Device::flex());
     }
-    let unknown = || EngineError::UnknownDevice {
-        id: id.to_owned(),
-        available: list()
-            .into_iter()
-            .map(|device| device.id)
-            .collect::<Vec<_>>()
-            .join(", "),
-    };
-    let kind = match id.split(':').collect::<Vec<_>>()[..] {
-        ["wgpu", "software"] => DeviceKind::Cpu,
-        ["wgpu", kind, index] => {
-            let index = index.parse().map_err(|_| unknown())?;
-            match kind {
-                "discrete" => DeviceKind::DiscreteGpu(index),
-                "integrated" => DeviceKind::IntegratedGpu(index),
-                "virtual" => DeviceKind::VirtualGpu(index),
-                _ => return Err(unknown()),
-            }
-        }
-        _ => return Err(unknown()),
-    };
-    if !list().iter().any(|device| device.id == id) {
-        return Err(unknown());
-    }
-    Device::wgpu_options()
-        .device_kind(kind)
-        .graphics_api(burn::tensor::wgpu::WgpuBackend::Vulkan)
-        .init()
-        .map_err(|error| EngineError::Device {
+    let devices = list();
+    if !devices.iter().any(|device| device.id == id) {
+        return Err(EngineError::UnknownDevice {
             id: id.to_owned(),
-            reason: error.to_string(),
-        })
+            available: devices
+                .into_iter()
+                .map(|device| device.id)
+                .collect::<Vec<_>>()
+                .join(", "),
+        });
+    }
+    gpu::open(id)
 }
 
 /// The device as its driver names it.
@@ -125,14 +86,6 @@ pub fn name(id: &str) -> String {
         .into_iter()
         .find(|device| device.id == id)
         .map_or_else(|| id.to_owned(), |device| device.name)
-}
-
-fn vulkan_adapters() -> Vec<wgpu::AdapterInfo> {
-    let mut description = wgpu::InstanceDescriptor::new_without_display_handle();
-    description.backends = wgpu::Backends::VULKAN;
-    let instance = wgpu::Instance::new(description);
-    let adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::VULKAN));
-    adapters.iter().map(|adapter| adapter.get_info()).collect()
 }
 
 /// The processor's model as Linux names it, else its architecture.
