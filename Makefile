@@ -11,7 +11,7 @@ BINARY := $(CARGO_TARGET_DIR)/release/selectivity-lab
 # GPU=auto builds for GPUs where there is one, GPU=yes and GPU=no say so.
 GPU ?= auto
 GPU_FOUND := $(if $(filter auto,$(GPU)),$(if $(wildcard /dev/dri/render* /dev/nvidia[0-9]* /dev/kfd),yes,no),$(GPU))
-SERVER := -p server -p engine -p protocol -p app --no-default-features --features app/ssr$(if $(filter yes,$(GPU_FOUND)),$(comma)server/wgpu)
+SERVER := -p server -p engine -p analysis -p statistics -p protocol -p app --no-default-features --features app/ssr$(if $(filter yes,$(GPU_FOUND)),$(comma)server/wgpu)
 HOST ?= 127.0.0.1
 PORT ?= 3000
 DEVICE ?= cpu

@@ -1,18 +1,8 @@
 //! Numbers, times and lists as people read and write them.
 
+pub use protocol::numeral::{alpha, decimal, signed};
 use time::OffsetDateTime;
 use time::macros::format_description;
-
-/// Alpha with a true minus sign and an explicit plus: `−0.05`, `0`, `+1`.
-pub fn alpha(alpha: f64) -> String {
-    if alpha > 0.0 {
-        format!("+{alpha}")
-    } else if alpha < 0.0 {
-        format!("−{}", -alpha)
-    } else {
-        "0".to_owned()
-    }
-}
 
 /// A share as a percentage with one digit: `87.3 %`.
 pub fn percent(share: f64) -> String {
@@ -40,23 +30,6 @@ pub fn significant(value: f64) -> String {
         _ => written,
     };
     text.replace('-', "−")
-}
-
-/// A number with `digits` after the point and a true minus: `2.5`, `−0.3`, `0.0`.
-pub fn decimal(value: f64, digits: usize) -> String {
-    let signed = signed(value, digits);
-    signed.strip_prefix('+').unwrap_or(&signed).to_owned()
-}
-
-/// A number with its sign, a true minus, and `digits` after the point: `+2.5`, `−0.3`, `0.0`.
-pub fn signed(value: f64, digits: usize) -> String {
-    let text = format!("{:.digits$}", value.abs());
-    let zero = text.bytes().all(|byte| matches!(byte, b'0' | b'.'));
-    match value {
-        _ if zero => text,
-        value if value < 0.0 => format!("−{text}"),
-        _ => format!("+{text}"),
-    }
 }
 
 /// A probability under the null hypothesis as papers write it: `0.031`, `< 0.001`.

@@ -3,9 +3,9 @@
 use app::report::{ReportData, render};
 use protocol::finding::Claim;
 
-use crate::run_numbers::RunNumbers;
+use crate::clock;
 use crate::store::{Store, StoreError};
-use crate::{claim_figures, clock, findings};
+use analysis::run_numbers::RunNumbers;
 
 /// There is no report.
 #[derive(Debug, thiserror::Error)]
@@ -30,8 +30,8 @@ pub async fn report(store: &Store, id: i64) -> Result<String, ReportError> {
         let numbers = RunNumbers::of_experiment(experiment.spec.network, &trained)
             .map_err(StoreError::from)?;
         Ok::<_, StoreError>(render(&ReportData {
-            findings: findings::findings(&experiment, &numbers, runs.len()),
-            figures: claim_figures::figures(&runs, &numbers, &Claim::ALL),
+            findings: analysis::claims::findings(&experiment, &numbers, runs.len()),
+            figures: analysis::claims::figures(&runs, &numbers, &Claim::ALL),
             experiment,
             runs,
             at: clock::now(),

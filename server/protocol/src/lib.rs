@@ -24,6 +24,7 @@ pub mod gradient;
 pub mod layer_measure;
 pub mod measure;
 pub mod network;
+pub mod numeral;
 pub mod preset;
 pub mod result;
 pub mod run;

@@ -8,7 +8,6 @@ use protocol::finding::Claim;
 
 use super::json::{Asked, Id};
 use super::{AppState, Refusal};
-use crate::claim_figures;
 
 /// Whose figures are asked for.
 #[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
@@ -41,7 +40,7 @@ pub(super) async fn figures(
     let runs = state.store.runs(id).await?;
     let numbers = state.kept.numbers(&state.store, id).await?;
     let figures =
-        tokio::task::spawn_blocking(move || claim_figures::figures(&runs, &numbers, &claims))
+        tokio::task::spawn_blocking(move || analysis::claims::figures(&runs, &numbers, &claims))
             .await?;
     Ok(Json(figures))
 }

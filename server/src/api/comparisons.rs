@@ -10,8 +10,8 @@ use protocol::measure::{Measure, Scale};
 
 use super::json::Asked;
 use super::{AppState, Refusal};
-use crate::comparison::{Request, compare};
-use crate::run_numbers::MeasuredRuns;
+use analysis::comparison::{Request, compare};
+use analysis::run_numbers::MeasuredRuns;
 
 /// What is compared, and how.
 #[derive(Debug, serde::Deserialize, utoipa::IntoParams)]

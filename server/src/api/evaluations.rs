@@ -18,8 +18,8 @@ use protocol::{Corruption, Dataset, EvaluationSpec, FieldError, Measurement, Run
 use super::json::{Asked, Body, Id, Named};
 use super::{AppState, Refusal};
 use crate::catalogue::Catalogue;
-use crate::run_numbers::{MeasuredRuns, others_needed};
-use crate::{layer_values, scatter};
+use analysis::run_numbers::{MeasuredRuns, others_needed};
+use analysis::{layer_values, scatter};
 
 /// What was measured on a run besides its clean result.
 #[utoipa::path(get, path = "/runs/{id}/measurements", params(("id" = i64, Path)), responses((status = 200, body = Vec<Measurement>)))]

@@ -11,8 +11,9 @@ use protocol::{ExperimentSpec, Run, RunResult, RunState};
 
 use super::json::{Asked, Body, Id};
 use super::{AppState, Refusal, estimates};
-use crate::statistics::{INTERVAL_METHOD, mean};
 use crate::store::ExperimentQuery;
+use analysis::mean;
+use statistics::INTERVAL_METHOD;
 
 /// Which experiments are asked for.
 #[derive(Debug, serde::Deserialize, utoipa::IntoParams)]

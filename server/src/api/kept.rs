@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use crate::findings::findings;
-use crate::run_numbers::RunNumbers;
 use crate::store::{FindingsVersion, Store, StoreError};
+use analysis::claims::findings;
+use analysis::run_numbers::RunNumbers;
 use protocol::finding::Findings;
 
 use super::Refusal;

@@ -18,7 +18,7 @@ use protocol::{LayerSelectivity, Measurement, Run, RunResult};
 
 use super::json::{Asked, Id, Named};
 use super::{AppState, Refusal};
-use crate::statistics::quantile;
+use statistics::quantile;
 
 /// Which layer is asked for.
 #[derive(Debug, serde::Deserialize, utoipa::IntoParams)]

@@ -1,25 +1,9 @@
 //! What findings are made of, read in a short form: thousands of runs in a fraction of a second.
 
+use analysis::run_numbers::TrainedRun;
 use sqlx::Row;
 
 use super::{Store, StoreError};
-
-/// A trained run, its numbers as they are written.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TrainedRun {
-    /// Its number.
-    pub id: i64,
-    /// Its regulariser strength.
-    pub alpha: f64,
-    /// Its seed.
-    pub seed: u64,
-    /// Network selectivity on the clean test set, a JSON number.
-    pub selectivity: String,
-    /// Clean test accuracy, a JSON number.
-    pub test_accuracy: String,
-    /// A line for each measurement that findings need: its key, a space, and its short form (migration 4).
-    pub measurements: String,
-}
 
 /// What changes whenever an experiment's findings may.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -111,8 +95,8 @@ mod tests {
     use protocol::preset::presets;
     use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 
-    use crate::findings::made_up::{Lab, falls, rises};
-    use crate::run_numbers::{Keys, RunNumbers};
+    use analysis::made_up::{Lab, falls, rises};
+    use analysis::run_numbers::{Keys, RunNumbers};
 
     /// Breaks when what was measured before the migration is lost or has another form than what came after, a measurement
     /// that is said twice counts twice, or a version stays the same though something was measured.

@@ -21,7 +21,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 pub use experiments::ExperimentQuery;
-pub use findings::{FindingsVersion, TrainedRun};
+pub use findings::FindingsVersion;
 
 /// The migrations, in order; a new one is one line.
 const MIGRATIONS: [(i64, &str, &str); 4] = [

@@ -1,5 +1,7 @@
 //! Findings by HTTP: every claim answered, from the store as from the measurements themselves, and never out of date.
 
+use analysis::claims::findings;
+use analysis::run_numbers::RunNumbers;
 use axum::http::{Method, StatusCode};
 use protocol::attack::{Attack, AttackSpec};
 use protocol::dimensionality::DimensionalitySpec;
@@ -7,8 +9,6 @@ use protocol::evaluation::CorruptionSpec;
 use protocol::finding::{Claim, Finding, Findings, Verdict};
 use protocol::gradient::InputUnitGradientSpec;
 use protocol::{Corruption, EvaluationSpec, RunState};
-use server::findings::findings;
-use server::run_numbers::RunNumbers;
 
 use crate::common::{Lab, endless, small};
 

@@ -19,11 +19,11 @@ use crate::api::{AppState, app};
 use crate::catalogue::Catalogue;
 use crate::directory::DataDirectory;
 use crate::estimate::Estimator;
-use crate::findings::findings;
-use crate::run_numbers::RunNumbers;
 use crate::scheduler::{Scheduler, Slots};
 use crate::ssr;
 use crate::store::Store;
+use analysis::claims::findings;
+use analysis::run_numbers::RunNumbers;
 
 /// Values of alpha.
 const ALPHAS: u32 = 20;

@@ -15,9 +15,10 @@ use protocol::layer_measure::{
 };
 use rayon::prelude::*;
 
+use crate::mean;
 use crate::run_numbers::{MeasuredRuns, others_needed};
 use crate::scatter::most_common;
-use crate::statistics::{INTERVAL_METHOD, mean};
+use statistics::INTERVAL_METHOD;
 
 /// Values of one measure, by run.
 #[derive(Debug, Clone, Default)]
@@ -312,8 +313,8 @@ pub fn profiles(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::made_up::run;
     use crate::run_numbers::RunNumbers;
-    use crate::scatter::tests::run;
     use protocol::dimensionality::DimensionalitySpec;
     use protocol::{Corruption, Measurement};
 

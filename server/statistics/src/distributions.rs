@@ -29,7 +29,7 @@ pub(super) fn normal_reach(confidence: f64) -> Option<f64> {
 
 /// How many standard errors a two-sided interval of Student's t reaches to either side. `None`
 /// unless 0 < confidence < 1 and there are degrees of freedom.
-pub(crate) fn student_reach(confidence: f64, degrees_of_freedom: f64) -> Option<f64> {
+pub fn student_reach(confidence: f64, degrees_of_freedom: f64) -> Option<f64> {
     if !is_confidence(confidence) {
         return None;
     }

@@ -12,9 +12,10 @@ use protocol::comparison::{
 };
 use protocol::measure::{Measure, Scale};
 
+use crate::mean;
 use crate::run_numbers::MeasuredRuns;
 use crate::scatter;
-use crate::statistics::{CONFIDENCE, INTERVAL_METHOD, hedges, holm, mean, paired, welch};
+use statistics::{CONFIDENCE, INTERVAL_METHOD, hedges, holm, paired, welch};
 
 /// The most groups of which every pair is tested: beyond them hardly a difference would survive Holm's
 /// correction, and nobody reads the table.
@@ -449,7 +450,7 @@ fn tests(groups: &[Replicates], by_seed: bool) -> (Vec<GroupTest>, u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scatter::tests::run as trained_run;
+    use crate::made_up::run as trained_run;
     use protocol::Network;
     use protocol::comparison::ConfigurationField::{Alpha, Experiment, Seed, Tag};
 

@@ -4,7 +4,7 @@ use protocol::finding::{Claim, Evidence, Finding, Verdict};
 use protocol::measure::{Measure, Scale};
 use rayon::prelude::*;
 
-use super::average_case::{self, ASK};
+use super::c1::{self, ASK};
 use super::evidence::{SCALES, Side, Test, correct};
 use super::numbers::Numbers;
 use super::verdict::{FEWEST_SEEDS, Position, more_seeds, not_enough, position, unanimous};
@@ -34,7 +34,7 @@ pub fn weigh(numbers: &Numbers) -> Finding {
         return not_enough(Claim::C2, RULE, Vec::new(), ASK);
     }
     let scales = SCALES.map(|scale| of_scale(numbers, scale));
-    let pooled = average_case::slopes(numbers);
+    let pooled = c1::slopes(numbers);
     let fewest = scales.iter().flat_map(|scale| &scale.each).map(|one| one.n);
     let fewest = fewest.min().unwrap_or(0);
     let of = numbers.corruptions.len();
@@ -152,7 +152,7 @@ fn of_scale(numbers: &Numbers, scale: Scale) -> OfScale {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::findings::made_up::{Lab, falls, noise};
+    use crate::made_up::{Lab, falls, noise};
     use protocol::Corruption;
 
     /// Broken by: signs that are not counted one by one, or a test that decides beside the share.

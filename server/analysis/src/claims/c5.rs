@@ -139,7 +139,7 @@ fn strongest(numbers: &Numbers) -> Option<Attack> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::findings::made_up::{Lab, noise};
+    use crate::made_up::{Lab, noise};
     use protocol::finding::Verdict;
 
     fn lab(seeds: u64, pgd: f64, spread: f64) -> Lab {

@@ -8,17 +8,17 @@ pub mod evidence;
 pub mod numbers;
 pub mod verdict;
 
-mod average_case;
-mod early_dimensionality;
-mod every_corruption;
-mod free_cut;
-mod gradient_variability;
-#[cfg(test)]
-pub(crate) mod made_up;
-mod perturbation_dimensionality;
-mod trade_off;
-mod worst_case;
+mod c1;
+mod c2;
+mod c3;
+mod c4;
+mod c5;
+mod c6;
+mod c7;
+mod c8;
+mod figures;
 
+pub use figures::figures;
 use protocol::api::Experiment;
 use protocol::finding::{Finding, Findings};
 use rayon::prelude::*;
@@ -28,14 +28,14 @@ use numbers::Numbers;
 
 /// The claims, in order; a new one is one line and one file.
 const CLAIMS: [fn(&Numbers) -> Finding; 8] = [
-    average_case::weigh,
-    every_corruption::weigh,
-    worst_case::weigh,
-    early_dimensionality::weigh,
-    perturbation_dimensionality::weigh,
-    gradient_variability::weigh,
-    trade_off::weigh,
-    free_cut::weigh,
+    c1::weigh,
+    c2::weigh,
+    c3::weigh,
+    c4::weigh,
+    c5::weigh,
+    c6::weigh,
+    c7::weigh,
+    c8::weigh,
 ];
 
 const METHOD: &str = "Seeds are the replicates: runs that share a seed share their initial weights and the order of their images, so each seed gives one value (a least-squares slope over its alphas, or a mean over them), and every test is over seeds. Only numbers under the same conditions compare: those of most runs; a run that lacks a measurement the others have is left out. Intervals and p-values that decide are Student's t, 95 %, two-sided. Bootstrapped (BCa) 95 % intervals stand beside them and do not decide: with 3 seeds they would call 1 of 4 results without any effect significant. Tests made together are corrected after Holm. Accuracies under perturbation are tested raw and as a share of the same network's clean accuracy, which moves with alpha too, and a claim about them is decided only where both agree. At least 3 seeds, for slopes with at least 3 alphas each.";

@@ -49,7 +49,7 @@ impl Cut {
         let mut fold = test(
             format!(
                 "Selectivity of the control / at alpha {}",
-                app::format::alpha(alpha)
+                protocol::numeral::alpha(alpha)
             ),
             "fold",
         )
@@ -58,7 +58,7 @@ impl Cut {
         let difference = test(
             format!(
                 "Clean accuracy at alpha {} less the control's, p against a loss of 0.01",
-                app::format::alpha(alpha)
+                protocol::numeral::alpha(alpha)
             ),
             "accuracy",
         )
@@ -97,16 +97,16 @@ impl Cut {
         let interval = |evidence: &Evidence, factor: f64, digits: usize| {
             let ends = evidence.interval.map(|ends| ends.map(|end| end * factor));
             ends.map_or("no interval".into(), |[low, high]| {
-                let [low, high] = [low, high].map(|end| app::format::decimal(end, digits));
+                let [low, high] = [low, high].map(|end| protocol::numeral::decimal(end, digits));
                 format!("95 % interval {low} to {high}")
             })
         };
         format!(
             "alpha {} cuts selectivity {:.1}-fold ({}) and changes clean accuracy by {} points ({}, n = {} seeds, {} runs)",
-            app::format::alpha(self.alpha),
+            protocol::numeral::alpha(self.alpha),
             self.mean_fold(),
             interval(&self.fold, 1.0, 1),
-            app::format::signed(100.0 * self.difference.estimate.unwrap_or(0.0), 1),
+            protocol::numeral::signed(100.0 * self.difference.estimate.unwrap_or(0.0), 1),
             interval(&self.difference, 100.0, 1),
             self.fold.n,
             self.fold.runs,
@@ -250,7 +250,7 @@ fn evidence(cuts: Vec<Cut>) -> Vec<Evidence> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::findings::made_up::{Lab, noise};
+    use crate::made_up::{Lab, noise};
 
     /// Selectivity and clean accuracy of every run.
     fn lab(seeds: u64, of: impl Fn(u64, f64) -> (f64, f64)) -> Lab {

@@ -139,7 +139,7 @@ fn infer(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::statistics::distributions::normal_quantile;
+    use crate::distributions::normal_quantile;
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 

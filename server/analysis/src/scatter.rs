@@ -9,8 +9,9 @@ use protocol::{Corruption, Run, RunResult};
 use rayon::prelude::*;
 
 use crate::layer_values::LayerValues;
+use crate::mean;
 use crate::run_numbers::{Accuracy, MeasuredRuns, others_needed};
-use crate::statistics::{INTERVAL_METHOD, mean};
+use statistics::INTERVAL_METHOD;
 
 /// Corruptions and severities that a mean is over.
 type Items = BTreeSet<(Corruption, u8)>;
@@ -262,48 +263,14 @@ fn means(points: &[ScatterPoint]) -> Vec<ScatterMean> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
+    use crate::made_up::run;
     use crate::run_numbers::RunNumbers;
+    use protocol::Measurement;
     use protocol::dimensionality::{ActivationMatrix, DimensionStatistic};
     use protocol::evaluation::{CorruptionMeasurement, CorruptionSpec};
     use protocol::layer_measure::{LayerMeasure, LayerRange, Perturbations};
-    use protocol::preset::presets;
-    use protocol::{Measurement, RunState};
-
-    /// A trained ResNet8.
-    pub(crate) fn run(id: i64, alpha: f64, selectivity: f64) -> Run {
-        let mut spec = presets().remove(0).spec.runs().remove(0);
-        spec.alpha = alpha;
-        spec.seed = id as u64;
-        Run {
-            id,
-            experiment_id: 1,
-            spec,
-            state: RunState::Finished,
-            reason: None,
-            queued_at: 0,
-            started_at: None,
-            ended_at: None,
-            started: None,
-            epochs_done: 1,
-            latest_epoch: None,
-            progress: None,
-            later_evaluations: vec![],
-            tags: Vec::new(),
-            notes: String::new(),
-            result: Some(RunResult {
-                best_epoch: 1,
-                validation_accuracy: 0.5,
-                validation_images: 10,
-                test_accuracy: 0.8,
-                test_cross_entropy: 1.0,
-                test_images: 100,
-                selectivity,
-                layers: vec![],
-            }),
-        }
-    }
 
     fn measured(
         run: i64,

@@ -2,7 +2,7 @@
 
 use protocol::api::Mean;
 
-use super::{average, mean_interval};
+use statistics::{average, mean_interval};
 
 /// The mean of `values` (one a replicate), their number, and the 95 % interval of [`mean_interval`]; no interval for
 /// fewer than 2 values. `None` without values.

@@ -2,7 +2,6 @@
 
 use super::distributions::normal_reach;
 use super::mean_and_deviation;
-use super::student::differences;
 use statrs::function::gamma::ln_gamma;
 
 /// A standardised difference of the means of two samples.
@@ -45,31 +44,6 @@ fn bias_correction(degrees_of_freedom: f64) -> f64 {
     (ln_gamma(half) - ln_gamma(half - 0.5)).exp() / half.sqrt()
 }
 
-/// The standardised difference of pairs (d_z; Cohen 1988): the mean of first minus second within
-/// pairs (values of the same place), in standard deviations of these differences. `None` below 2
-/// pairs, for lengths that differ, for differences without spread, or for input that is not
-/// finite.
-pub fn standardised_paired_difference(first: &[f64], second: &[f64]) -> Option<f64> {
-    let (mean, deviation) = mean_and_deviation(&differences(first, second)?)?;
-    Some(mean / deviation).filter(|difference| difference.is_finite())
-}
-
-/// Cliff's delta (Cliff 1993): of all pairs of a first and a second value, the share in which the
-/// first is larger minus the share in which it is smaller. From -1 to 1; 0 where neither sample
-/// tends to be larger. `None` without values on either side or if one is not finite.
-pub fn cliffs_delta(first: &[f64], second: &[f64]) -> Option<f64> {
-    if !first.iter().chain(second).all(|value| value.is_finite()) {
-        return None;
-    }
-    let pairs = first.len() as f64 * second.len() as f64;
-    let larger: f64 = first
-        .iter()
-        .flat_map(|first| second.iter().map(move |second| (first, second)))
-        .map(|(first, second)| f64::from(i8::from(first > second) - i8::from(first < second)))
-        .sum();
-    (pairs > 0.0).then(|| larger / pairs)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,24 +73,6 @@ mod tests {
         assert!((bias_correction(3.0) - expected).abs() < 1e-12);
     }
 
-    /// numpy: d = FIRST - SECOND[:5]; mean(d) / std(d, ddof=1). Broken by: the standard error in
-    /// place of the deviation.
-    #[test]
-    fn paired_differences_are_in_their_deviations() {
-        let found = standardised_paired_difference(&FIRST, &SECOND[..5]).unwrap();
-        assert!((found - 3.6925306510164124).abs() < 1e-9, "{found}");
-    }
-
-    /// 2 * scipy.stats.mannwhitneyu([1, 2, 3, 3, 5], [0, 2, 3, 4]).statistic / 20 - 1 = 0.15.
-    /// Broken by: ties that count, or the other sign.
-    #[test]
-    fn cliffs_delta_is_that_of_mann_and_whitney() {
-        let found = cliffs_delta(&[1.0, 2.0, 3.0, 3.0, 5.0], &[0.0, 2.0, 3.0, 4.0]).unwrap();
-        assert!((found - 0.15).abs() < 1e-12, "{found}");
-        assert_eq!(cliffs_delta(&[0.1, 0.2], &[0.3]), Some(-1.0));
-        assert_eq!(cliffs_delta(&FIRST, &FIRST), Some(0.0));
-    }
-
     /// Broken by: a panic, an infinite effect or a NaN where there is no answer.
     #[test]
     fn bad_input_has_no_answer() {
@@ -125,13 +81,5 @@ mod tests {
         assert_eq!(hedges(&FIRST, &[0.1], 0.95), None);
         assert_eq!(hedges(&FIRST, &[0.1, f64::NAN], 0.95), None);
         assert_eq!(hedges(&FIRST, &SECOND, 1.0), None);
-        assert_eq!(standardised_paired_difference(&FIRST, &SECOND), None);
-        assert_eq!(standardised_paired_difference(&FIRST, &FIRST), None);
-        assert_eq!(
-            standardised_paired_difference(&[0.4, 0.3, 0.2], &[0.3, 0.2, 0.1]),
-            None
-        );
-        assert_eq!(cliffs_delta(&FIRST, &[]), None);
-        assert_eq!(cliffs_delta(&[f64::NAN], &FIRST), None);
     }
 }

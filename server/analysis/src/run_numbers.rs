@@ -17,7 +17,22 @@ use protocol::{Corruption, Measurement, Network, Run};
 use rayon::prelude::*;
 use serde::de::Error;
 
-use crate::store::TrainedRun;
+/// A trained run as the store keeps it, its numbers as they are written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrainedRun {
+    /// Its number.
+    pub id: i64,
+    /// Its regulariser strength.
+    pub alpha: f64,
+    /// Its seed.
+    pub seed: u64,
+    /// Network selectivity on the clean test set, a JSON number.
+    pub selectivity: String,
+    /// Clean test accuracy, a JSON number.
+    pub test_accuracy: String,
+    /// A line for each measurement that findings need: its key, a space, and its short form (migration 4).
+    pub measurements: String,
+}
 
 /// An accuracy under perturbation, and the same images' accuracy, clean; shares of images, 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq)]

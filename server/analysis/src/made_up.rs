@@ -6,11 +6,45 @@ use protocol::dimensionality::{
 };
 use protocol::evaluation::{CorruptionMeasurement, CorruptionSpec};
 use protocol::gradient::InputUnitGradientMeasurement;
-use protocol::{Corruption, Measurement, Network, Run};
+use protocol::preset::presets;
+use protocol::{Corruption, Measurement, Network, Run, RunResult, RunState};
 
-use super::numbers::Numbers;
+use crate::claims::numbers::Numbers;
 use crate::run_numbers::RunNumbers;
-use crate::scatter::tests::run;
+
+/// A trained ResNet8.
+pub fn run(id: i64, alpha: f64, selectivity: f64) -> Run {
+    let mut spec = presets().remove(0).spec.runs().remove(0);
+    spec.alpha = alpha;
+    spec.seed = id as u64;
+    Run {
+        id,
+        experiment_id: 1,
+        spec,
+        state: RunState::Finished,
+        reason: None,
+        queued_at: 0,
+        started_at: None,
+        ended_at: None,
+        started: None,
+        epochs_done: 1,
+        latest_epoch: None,
+        progress: None,
+        later_evaluations: vec![],
+        tags: Vec::new(),
+        notes: String::new(),
+        result: Some(RunResult {
+            best_epoch: 1,
+            validation_accuracy: 0.5,
+            validation_images: 10,
+            test_accuracy: 0.8,
+            test_cross_entropy: 1.0,
+            test_images: 100,
+            selectivity,
+            layers: vec![],
+        }),
+    }
+}
 
 /// Alphas of a lab that is not given others.
 const ALPHAS: [f64; 5] = [-1.0, -0.4, 0.0, 0.4, 1.0];

@@ -2,11 +2,11 @@
 
 use protocol::finding::{Claim, Finding};
 
-use super::average_case;
+use super::c1;
+use super::c3::{Family, family_accuracy, has_spread};
 use super::evidence::{SCALES, Side, Telling, Test, change, correct_within_scales};
 use super::numbers::Numbers;
 use super::verdict::{finding, not_enough};
-use super::worst_case::{Family, family_accuracy, has_spread};
 
 const RULE: &str = "One least-squares slope of adversarial accuracy on corruption accuracy for each seed with at least 3 alphas, at least 3 seeds: of the mean over all FGSM radii and of that over all PGD step counts, as far as they are measured, corrected after Holm within a scale; attacks under which all runs have the same accuracy, at the floor or the ceiling, are left out. Supported where every mean slope is below 0 (corrected p < 0.05) both in raw accuracy and as a share of clean accuracy, contradicted where all are above 0.";
 
@@ -20,7 +20,7 @@ const POINTS_PER_TEN: Telling = Telling {
 /// Weighs the claim.
 pub fn weigh(numbers: &Numbers) -> Finding {
     if numbers.corruptions.is_empty() {
-        return not_enough(Claim::C7, RULE, Vec::new(), average_case::ASK);
+        return not_enough(Claim::C7, RULE, Vec::new(), c1::ASK);
     }
     if !Family::ALL.iter().any(|family| family.is_measured(numbers)) {
         return not_enough(
@@ -89,7 +89,7 @@ pub fn weigh(numbers: &Numbers) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::findings::made_up::{Lab, falls, noise, rises};
+    use crate::made_up::{Lab, falls, noise, rises};
     use protocol::attack::Method;
     use protocol::finding::Verdict;
 

@@ -18,11 +18,10 @@ use protocol::{Corruption, Run};
 use rayon::prelude::*;
 
 use crate::layer_values::{LayerValues, profiles};
+use crate::mean;
 use crate::run_numbers::{Accuracy, MeasuredRuns, RunNumbers};
 use crate::scatter::{most_common, scatter};
-use crate::statistics::{
-    CONFIDENCE, FEWEST_POINTS, INTERVAL_METHOD, holm, least_squares, mean, one_sample,
-};
+use statistics::{CONFIDENCE, FEWEST_POINTS, INTERVAL_METHOD, holm, least_squares, one_sample};
 
 const SCALES: [Scale; 2] = [Scale::Raw, Scale::ShareOfClean];
 
@@ -735,13 +734,13 @@ fn label(measure: Measure, scale: Scale) -> String {
 
 /// Alpha with a true minus sign and an explicit plus, as the dashboard writes it.
 fn written_alpha(alpha: f64) -> String {
-    app::format::alpha(alpha)
+    protocol::numeral::alpha(alpha)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scatter::tests::run;
+    use crate::made_up::run;
     use protocol::Measurement;
     use protocol::attack::{AttackMeasurement, AttackSpec};
     use protocol::evaluation::{CorruptionMeasurement, CorruptionSpec};

@@ -145,7 +145,7 @@ pub(super) fn has_spread(column: &Column<Attack, Accuracy>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::findings::made_up::{Lab, falls, rises, share_of};
+    use crate::made_up::{Lab, falls, rises, share_of};
     use protocol::finding::Verdict;
 
     /// Broken by: the sign of the other kind of robustness, a family that is left out, or no correction for two tests.

@@ -52,7 +52,7 @@ pub fn weigh(numbers: &Numbers) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::findings::made_up::{Lab, noise};
+    use crate::made_up::{Lab, noise};
     use protocol::finding::Verdict;
 
     fn lab(seeds: u64, samples: f64, units: f64) -> Lab {

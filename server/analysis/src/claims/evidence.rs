@@ -3,9 +3,9 @@
 use protocol::finding::Evidence;
 use protocol::measure::Scale;
 
-use app::format;
+use protocol::numeral as format;
 
-use crate::statistics::{CONFIDENCE, Inference, holm, mean_interval, one_sample, slope_by_seed};
+use statistics::{CONFIDENCE, Inference, holm, mean_interval, one_sample, slope_by_seed};
 
 /// The p-value below which a test decides.
 pub const LEVEL: f64 = 1.0 - CONFIDENCE;

@@ -3,13 +3,12 @@
 //!
 //! What is in the house, and for which question:
 //!
-//! - [`mean()`], [`mean_interval`], [`interval`]: how well do these seeds pin down their mean, or any other
+//! - [`mean_interval`], [`interval`]: how well do these seeds pin down their mean, or any other
 //!   statistic of them, with no assumption on their distribution?
 //! - [`one_sample`], [`welch`], [`paired`]: is a mean another number, are two means different?
-//! - [`pearson`], [`spearman`]: do two measurements of the same replicates move together?
 //! - [`least_squares`], [`slope_by_seed`]: how much does one move for each unit of the other?
 //! - [`holm()`]: which of many such tests still count, as many were made?
-//! - [`hedges`], [`standardised_paired_difference`], [`cliffs_delta`]: is a difference large?
+//! - [`hedges`]: is a difference large?
 //! - [`replicates_for_half_width`]: how many seeds would do?
 //!
 //! All of them answer `None` to input that has no answer (too few values, no spread where a spread
@@ -17,22 +16,18 @@
 //! The one exception is [`holm()`], which hands a NaN through to its place.
 
 mod bootstrap;
-mod correlation;
 mod distributions;
 mod effect;
 mod holm;
-mod mean;
 mod resamples;
 mod sample_size;
 mod slope;
 mod student;
 
 pub use bootstrap::{INTERVAL_METHOD, interval, mean_interval};
-pub use correlation::{Correlation, pearson, spearman};
-pub(crate) use distributions::student_reach;
-pub use effect::{HedgesG, cliffs_delta, hedges, standardised_paired_difference};
+pub use distributions::student_reach;
+pub use effect::{HedgesG, hedges};
 pub use holm::holm;
-pub use mean::mean;
 pub use resamples::{ENUMERATED_UP_TO, RESAMPLES};
 pub use sample_size::{MOST_REPLICATES, replicates_for_half_width};
 pub use slope::{FEWEST_POINTS, Line, SeedSlope, SlopeBySeed, least_squares, slope_by_seed};
@@ -42,7 +37,7 @@ pub use student::{Inference, one_sample, paired, welch};
 pub const CONFIDENCE: f64 = 0.95;
 
 /// The arithmetic mean of values; NaN without values.
-fn average(values: &[f64]) -> f64 {
+pub fn average(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 

@@ -47,7 +47,7 @@ pub(super) fn slopes(numbers: &Numbers) -> Vec<Evidence> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::findings::made_up::{Lab, falls, rises, share_of};
+    use crate::made_up::{Lab, falls, rises, share_of};
     use crate::run_numbers::MeasuredRuns;
     use crate::scatter::scatter;
     use protocol::finding::Verdict;

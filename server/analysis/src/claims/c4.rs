@@ -54,8 +54,8 @@ pub fn weigh(numbers: &Numbers) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::findings::made_up::{Lab, noise};
     use crate::layer_values::LayerValues;
+    use crate::made_up::{Lab, noise};
     use crate::run_numbers::MeasuredRuns;
     use protocol::finding::Verdict;
     use protocol::layer_measure::{LayerMeasure, LayerRange, Perturbations};

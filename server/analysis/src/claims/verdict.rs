@@ -4,7 +4,7 @@ use protocol::finding::{Claim, Evidence, Finding, MoreSeeds, Verdict};
 use protocol::measure::Scale;
 
 use super::evidence::{LEVEL, count, digits, scale_label};
-use crate::statistics::{CONFIDENCE, replicates_for_half_width, student_reach};
+use statistics::{CONFIDENCE, replicates_for_half_width, student_reach};
 
 /// The fewest seeds that a claim is tested with.
 pub const FEWEST_SEEDS: u32 = 3;
