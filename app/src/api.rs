@@ -118,9 +118,11 @@ fn request(method: Method, path: String, _body: Option<String>) -> Answer {
             let answer = backend.get(path);
             Box::pin(async move {
                 let answer = answer.await;
-                // A page about what is not there is itself not there.
-                if let (Some(page), Ok((404, _))) = (page, &answer) {
-                    page.set_status(http::StatusCode::NOT_FOUND);
+                // A page about what is not there, or cannot be, is itself not there: its status is the answer's.
+                if let (Some(page), Ok((status @ 400.., _))) = (page, &answer)
+                    && let Ok(status) = http::StatusCode::from_u16(*status)
+                {
+                    page.set_status(status);
                 }
                 answer
             })

@@ -11,6 +11,7 @@ pub mod attacks;
 pub mod clock;
 pub mod components;
 pub mod corruptions;
+mod crash;
 pub mod draft;
 pub mod drawing;
 pub mod figure;
@@ -51,6 +52,8 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
             </head>
             <body>
                 <App />
+                // Behind the app, which takes over the body from its first element on.
+                <crash::CrashBanner />
             </body>
         </html>
     }
@@ -68,7 +71,8 @@ pub fn App() -> impl IntoView {
     view! {
         <Title formatter=|title| format!("{title} · Selectivity Lab") />
         <Router>
-            <a class="skip" href="#main">"Skip to the content"</a>
+            // External: the browser's own jump moves the focus too, the router's only scrolls.
+            <a class="skip" href="#main" rel="external">"Skip to the content"</a>
             <header class="top">
                 <a class="brand" href="/">"Selectivity Lab"</a>
                 <nav aria-label="Main">
@@ -117,6 +121,9 @@ fn mark_hydrated() {
 #[cfg(feature = "hydrate")]
 #[wasm_bindgen::prelude::wasm_bindgen]
 pub fn hydrate() {
-    console_error_panic_hook::set_once();
+    std::panic::set_hook(Box::new(|panic| {
+        console_error_panic_hook::hook(panic);
+        crash::show();
+    }));
     leptos::mount::hydrate_body(App);
 }

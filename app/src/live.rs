@@ -1,48 +1,195 @@
 //! Live events of the server, for pages that show work while it is done.
+//!
+//! All tabs of a browser share one stream, which `public/live-stream.js` holds in a worker: HTTP/1.1 allows a
+//! browser six connections to a server.
 
-use codee::string::JsonSerdeCodec;
 use leptos::prelude::*;
-use leptos_use::core::ConnectionReadyState;
-use leptos_use::{
-    ReconnectLimit, UseEventSourceMessage, UseEventSourceOnEventReturn, UseEventSourceOptions,
-    UseEventSourceReturn, use_event_source_with_options,
-};
 use protocol::Event;
 use protocol::api::LiveEvent;
 
-/// Follows `/api/v1/events?{query}` while the calling component lives, in the browser only.
+/// Whose events a page follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Follow {
+    /// Everyone's.
+    All,
+    /// One experiment's.
+    Experiment(i64),
+    /// One run's.
+    Run(i64),
+}
+
+impl Follow {
+    /// Whether `event` is one of them.
+    #[cfg_attr(not(feature = "hydrate"), allow(dead_code))]
+    fn concerns(self, event: &LiveEvent) -> bool {
+        match self {
+            Follow::All => true,
+            Follow::Experiment(id) => event.experiment_id == id,
+            Follow::Run(id) => event.run_id == id,
+        }
+    }
+}
+
+/// Follows live events while the calling component lives, in the browser only.
 ///
 /// `on_event` gets each event. `on_gap` is called whenever events may have been missed, so that
 /// the page reads everything anew: when the stream opens (again), and when the server says that
 /// this browser lagged. Returns whether the stream is open.
+#[cfg_attr(not(feature = "hydrate"), allow(unused_variables))]
 pub fn follow(
-    query: String,
+    follow: Follow,
     on_event: impl Fn(LiveEvent) + Send + Sync + 'static,
     on_gap: impl Fn() + Send + Sync + 'static,
 ) -> Signal<bool> {
-    type Message = UseEventSourceMessage<LiveEvent, JsonSerdeCodec>;
-
-    let options = UseEventSourceOptions::default()
-        .named_events(["live".to_owned(), "lagged".to_owned()])
-        .reconnect_limit(ReconnectLimit::Infinite)
-        .on_event(move |event: &leptos::web_sys::Event| {
-            match event.type_().as_str() {
-                "open" | "lagged" => on_gap(),
-                "live" => match Message::try_from(event.clone()) {
-                    Ok(message) => on_event(message.data),
-                    // An event this build does not know: what it changed can still be read.
-                    Err(_) => on_gap(),
-                },
-                _ => {}
+    let open = RwSignal::new(false);
+    // Not while the server renders; in the browser once the page is there.
+    #[cfg(feature = "hydrate")]
+    {
+        let handler = StoredValue::new_local(Some(move |message: stream::Message| match message {
+            stream::Message::Open => {
+                open.try_set(true);
+                on_gap();
             }
-            UseEventSourceOnEventReturn::IgnoreProcessingMessage
+            stream::Message::Down => {
+                open.try_set(false);
+            }
+            stream::Message::Lagged => on_gap(),
+            stream::Message::Live(event) => {
+                if follow.concerns(&event) {
+                    on_event(*event);
+                }
+            }
+        }));
+        Effect::new(move |_| {
+            if let Some(Some(handler)) = handler.try_update_value(Option::take) {
+                stream::follow(handler);
+            }
         });
-    let UseEventSourceReturn { ready_state, .. } =
-        use_event_source_with_options::<LiveEvent, JsonSerdeCodec>(
-            format!("{}/events?{query}", crate::api::ROOT),
-            options,
-        );
-    Signal::derive(move || ready_state.get() == ConnectionReadyState::Open)
+    }
+    open.into()
+}
+
+/// The shared stream, as a tab sees it.
+#[cfg(feature = "hydrate")]
+mod stream {
+    use leptos::prelude::on_cleanup;
+    use protocol::api::LiveEvent;
+    use send_wrapper::SendWrapper;
+    use wasm_bindgen::closure::Closure;
+    use wasm_bindgen::{JsCast, JsValue};
+    use web_sys::{MessageEvent, MessagePort, SharedWorker, Worker};
+
+    /// The worker's script, in `public/`.
+    const SCRIPT: &str = "/live-stream.js";
+
+    /// What the worker says.
+    pub enum Message {
+        /// The stream is open; events before may have been missed.
+        Open,
+        /// The stream is down; the worker tries again.
+        Down,
+        /// Events were missed.
+        Lagged,
+        /// Something happened.
+        Live(Box<LiveEvent>),
+    }
+
+    impl Message {
+        /// Reads a message. An event this build does not know counts as missed: what it changed can still be read.
+        fn read(message: &JsValue) -> Message {
+            let text = |name: &str| {
+                js_sys::Reflect::get(message, &name.into())
+                    .ok()
+                    .and_then(|value| value.as_string())
+            };
+            match text("kind").as_deref() {
+                Some("open") => Message::Open,
+                Some("down") => Message::Down,
+                Some("live") => text("data")
+                    .and_then(|data| serde_json::from_str(&data).ok())
+                    .map_or(Message::Lagged, Message::Live),
+                _ => Message::Lagged,
+            }
+        }
+    }
+
+    /// One of both kinds of worker, as this tab talks to it.
+    enum Line {
+        Shared(MessagePort),
+        Own(Worker),
+    }
+
+    impl Line {
+        /// `None` where the browser has no workers at all: the page then stays as it was loaded, and says so.
+        fn open() -> Option<Line> {
+            let shared = js_sys::Reflect::has(&js_sys::global(), &"SharedWorker".into());
+            if shared == Ok(true)
+                && let Ok(worker) = SharedWorker::new(SCRIPT)
+            {
+                return Some(Line::Shared(worker.port()));
+            }
+            Worker::new(SCRIPT).ok().map(Line::Own)
+        }
+
+        fn say(&self, word: &str) {
+            let word = JsValue::from_str(word);
+            // Text can always be sent.
+            let _ = match self {
+                Line::Shared(port) => port.post_message(&word),
+                Line::Own(worker) => worker.post_message(&word),
+            };
+        }
+
+        fn listen(&self, listener: Option<&js_sys::Function>) {
+            match self {
+                Line::Shared(port) => port.set_onmessage(listener),
+                Line::Own(worker) => worker.set_onmessage(listener),
+            }
+        }
+
+        fn close(&self) {
+            self.say("leave");
+            self.listen(None);
+            match self {
+                Line::Shared(port) => port.close(),
+                Line::Own(worker) => worker.terminate(),
+            }
+        }
+    }
+
+    /// Hands every message to `handler` until the calling owner is disposed of, or the tab goes.
+    pub fn follow(handler: impl Fn(Message) + 'static) {
+        let Some(line) = Line::open() else {
+            return;
+        };
+        let listener = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
+            handler(Message::read(&event.data()));
+        });
+        line.listen(Some(listener.as_ref().unchecked_ref()));
+        line.say("follow");
+        let line = std::rc::Rc::new(line);
+        // A tab that is closed, or kept for the back button, must not hold the stream open.
+        let on_hide =
+            leptos_use::use_event_listener(leptos_use::use_window(), leptos::ev::pagehide, {
+                let line = SendWrapper::new(line.clone());
+                move |_| line.say("leave")
+            });
+        let on_show =
+            leptos_use::use_event_listener(leptos_use::use_window(), leptos::ev::pageshow, {
+                let line = SendWrapper::new(line.clone());
+                move |event| {
+                    if event.persisted() {
+                        line.say("follow");
+                    }
+                }
+            });
+        let held = SendWrapper::new((line, listener));
+        on_cleanup(move || {
+            on_hide();
+            on_show();
+            held.0.close();
+        });
+    }
 }
 
 /// Whether `event` changes more of a run than it says itself: its state, or what its result is shown in.
@@ -82,5 +229,31 @@ pub fn at_most_every(
     let read = leptos_use::use_throttle_fn(read, milliseconds);
     move || {
         read();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Breaks when a page is told of another experiment's or run's events: all tabs share one stream.
+    #[test]
+    fn a_page_hears_of_its_own_alone() {
+        let event = LiveEvent {
+            sequence: None,
+            at: 0,
+            experiment_id: 2,
+            run_id: 7,
+            event: Event::Cancelled,
+        };
+        for (follow, hears) in [
+            (Follow::All, true),
+            (Follow::Experiment(2), true),
+            (Follow::Experiment(7), false),
+            (Follow::Run(7), true),
+            (Follow::Run(2), false),
+        ] {
+            assert_eq!(follow.concerns(&event), hears, "{follow:?}");
+        }
     }
 }

@@ -3,11 +3,15 @@
 use protocol::validate::MAXIMUM_RUNS;
 
 /// The numbers of a list such as `-1, 0 0.5`. Commas, semicolons and spaces separate; a true minus
-/// sign (−) is as good as a hyphen. The error says which entry is wrong.
+/// sign (−) is as good as a hyphen. Where semicolons separate, a comma within a number is a decimal
+/// comma: `0,5; 1` is 0.5 and 1. The error says which entry is wrong.
 pub fn numbers(text: &str) -> Result<Vec<f64>, String> {
-    entries(text)
+    let decimal_commas = text.contains(';');
+    text.split(|c: char| c == ';' || c.is_whitespace() || c == ',' && !decimal_commas)
+        .map(|entry| entry.trim_matches(','))
+        .filter(|entry| !entry.is_empty())
         .map(|entry| {
-            let number = entry.replace('−', "-").parse::<f64>();
+            let number = entry.replace('−', "-").replace(',', ".").parse::<f64>();
             // `inf` and `nan` parse, and are for validation to refuse; words are refused here.
             number.map_err(|_| format!("`{entry}` is not a number; write for example -1, 0, 0.5"))
         })
@@ -83,11 +87,15 @@ fn entries(text: &str) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
 
-    /// Broken by: a sign that is lost, or an entry that is dropped instead of refused.
+    /// Broken by: a sign that is lost, an entry that is dropped instead of refused, or a decimal comma that splits
+    /// a number in two.
     #[test]
     fn numbers_take_signs_and_refuse_words() {
         assert_eq!(numbers("-1, 0;+0.5 −2"), Ok(vec![-1.0, 0.0, 0.5, -2.0]));
         assert_eq!(numbers(" , "), Ok(vec![]));
+        assert_eq!(numbers("0,5; 1; −0,25"), Ok(vec![0.5, 1.0, -0.25]));
+        assert_eq!(numbers("0, 5"), Ok(vec![0.0, 5.0]));
+        assert!(numbers("1,2,3; 4").is_err());
         assert!(numbers("1, two").unwrap_err().contains("`two`"));
     }
 

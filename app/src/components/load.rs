@@ -2,6 +2,7 @@
 
 use leptos::either::Either;
 use leptos::prelude::*;
+use leptos::reactive::owner::Owner;
 use leptos_meta::Title;
 use protocol::api::ApiError;
 
@@ -26,6 +27,10 @@ pub fn ErrorBox(
 
 /// Renders `render(data)` once the data are there, or why they are not. The server waits for them,
 /// so its page is complete.
+///
+/// When the resource asks anew, the view stays on the page until the next one takes its place. Each view has an
+/// owner of its own that lives as long: Leptos would dispose of its signals at the question already, and whatever
+/// on the page read one of them before the answer came would panic.
 #[component]
 pub fn Load<T, V>(
     /// Where the data come from.
@@ -37,19 +42,43 @@ where
     T: Clone + Send + Sync + 'static,
     V: IntoView + 'static,
 {
+    let owner = Owner::current().expect("a component has an owner");
+    let shown = StoredValue::new(None::<Owner>);
+    let show = move |data: T| {
+        let next = owner.child();
+        // Erased: a page's whole view as one type takes the compiler minutes.
+        let view = next.with(|| render(data).into_any());
+        if let Some(Some(last)) = shown.try_update_value(|shown| shown.replace(next)) {
+            dispose_later(last);
+        }
+        view
+    };
     view! {
         <Suspense fallback=|| view! { <p class="waiting" aria-busy="true">"Loading …"</p> }>
-            {move || Suspend::new(async move {
-                let data = resource.await;
-                not_on_trial().await;
-                match data {
-                    // Erased: a page's whole view as one type takes the compiler minutes.
-                    Ok(data) => Either::Left(render(data).into_any()),
-                    Err(error) => Either::Right(view! { <Title text="A problem" /><ErrorBox error /> }),
-                }
-            })}
+            {move || {
+                let show = show.clone();
+                Suspend::new(async move {
+                    let data = resource.await;
+                    not_on_trial().await;
+                    match data {
+                        Ok(data) => Either::Left(show(data)),
+                        Err(error) => Either::Right(view! { <Title text="A problem" /><ErrorBox error /> }),
+                    }
+                })
+            }}
         </Suspense>
     }
+}
+
+/// Disposes of what a view owned, once the view that replaces it is on the page.
+fn dispose_later(owner: Owner) {
+    #[cfg(feature = "hydrate")]
+    leptos::task::spawn_local(async move {
+        leptos::task::tick().await;
+        owner.cleanup();
+    });
+    #[cfg(not(feature = "hydrate"))]
+    owner.cleanup();
 }
 
 /// Lets only the view that is shown be made. While the server waits for the data, Leptos polls such a future now and then

@@ -41,7 +41,7 @@ fn List(answer: Answer) -> impl IntoView {
     });
     let on_gap = reread.clone();
     let open = live::follow(
-        String::new(),
+        live::Follow::All,
         move |event| {
             if live::changes_state(&event.event) {
                 reread();

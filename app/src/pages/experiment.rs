@@ -219,7 +219,7 @@ fn Report(data: Data) -> impl IntoView {
     let after_command = reread.clone();
     let after_evaluation = reread.clone();
     let open = live::follow(
-        format!("experiment={id}"),
+        live::Follow::Experiment(id),
         move |event| {
             now.apply(&event);
             // An epoch or a measurement moves the expected end; the end of a run moves the summary.

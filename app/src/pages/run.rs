@@ -139,7 +139,7 @@ fn Report(data: Data) -> impl IntoView {
     let after_command = reread.clone();
     let after_evaluation = reread.clone();
     let open = live::follow(
-        format!("run={id}"),
+        live::Follow::Run(id),
         move |event| {
             now.apply(&event);
             // Measurements come in bursts: they are read anew, at most once a second.
