@@ -15,6 +15,7 @@ use leptos::prelude::{LeptosOptions, provide_context};
 use leptos_axum::{LeptosRoutes, generate_route_list};
 use tower::ServiceExt;
 use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
 use tower_http::services::ServeDir;
 
 /// Answers the app's requests while a page is rendered: the API's own router, called in this
@@ -72,15 +73,27 @@ pub fn site(api: Router, site_root: PathBuf) -> Router {
             let (files, pages) = (files.clone(), fallback_pages.clone());
             async move { file_or_page(files, pages, request).await }
         })
-        .layer(CompressionLayer::new())
+        .layer(CompressionLayer::new().compress_when(compressible()))
         .layer(middleware::from_fn(cache))
 }
 
+/// What is compressed on its way: text. Weights and measurements would lose a few percent, and with them their length and
+/// the ranges by which a download goes on.
+fn compressible() -> impl Predicate {
+    DefaultPredicate::new().and(NotForContentType::const_new("application/octet-stream"))
+}
+
 /// A file of the site, else the app's own page for what is not there.
-async fn file_or_page(files: ServeDir, pages: Router, request: Request) -> Response<Body> {
+async fn file_or_page(mut files: ServeDir, pages: Router, request: Request) -> Response<Body> {
     let path = request.uri().path().to_owned();
-    match files.oneshot(request).await {
+    match files.try_call(request).await {
         Ok(response) if response.status() != StatusCode::NOT_FOUND => response.map(Body::new),
+        Err(error) if !is_not_there(&error) => {
+            tracing::error!(%error, path, "a file of the site cannot be read");
+            let mut response = Response::default();
+            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+            response
+        }
         _ => {
             let asked = Request::get("/not-found").body(Body::empty());
             let page = match asked {
@@ -92,6 +105,15 @@ async fn file_or_page(files: ServeDir, pages: Router, request: Request) -> Respo
             response
         }
     }
+}
+
+/// Whether no file can have that path, or none that is ours to give.
+fn is_not_there(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{InvalidFilename, NotADirectory, NotFound, PermissionDenied};
+    matches!(
+        error.kind(),
+        InvalidFilename | NotADirectory | NotFound | PermissionDenied
+    )
 }
 
 /// Files that carry their version in the address are kept for good; everything else is asked for anew.

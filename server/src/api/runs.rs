@@ -1,16 +1,16 @@
 //! `/runs`: one run, its epochs, its log, its files.
 
 use axum::Json;
-use axum::body::Body as ResponseBody;
-use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
 use protocol::annotation::Annotation;
 use protocol::api::{Artifact, LogLine};
 use protocol::{EpochMetrics, Run};
-use tokio::io::AsyncReadExt;
+use tower_http::services::ServeFile;
 
-use super::json::{Body, Id, Named};
+use super::json::{self, Id, Named};
 use super::{AppState, Refusal};
 
 /// The files that a run may leave, with what they are. Besides them only the measurements in [`FOLDERS`] are served.
@@ -109,7 +109,7 @@ pub(super) async fn read(State(state): State<AppState>, Id(id): Id) -> Result<Js
 pub(super) async fn annotate(
     State(state): State<AppState>,
     Id(id): Id,
-    Body(annotation): Body<Annotation>,
+    json::Body(annotation): json::Body<Annotation>,
 ) -> Result<Json<Run>, Refusal> {
     let annotation = super::experiments::checked(annotation)?;
     state.store.annotate_run(id, &annotation).await?;
@@ -161,21 +161,29 @@ pub(super) async fn artifacts(
     Ok(Json(artifacts))
 }
 
-/// One of a run's files.
+/// One of a run's files; byte ranges (`Range`) are answered, so that a download that was cut off can go on.
 #[utoipa::path(
     get,
     path = "/runs/{id}/artifacts/{name}",
     params(("id" = i64, Path), ("name" = String, Path)),
-    responses((status = 200, content_type = "application/octet-stream", body = Vec<u8>))
+    responses(
+        (status = 200, description = "the file", content(
+            (Vec<u8> = "application/octet-stream"), (String = "text/plain"), (serde_json::Value = "application/json")
+        )),
+        (status = 206, description = "the bytes that `Range` asks for", content((Vec<u8> = "application/octet-stream"))),
+        (status = 304, description = "not changed since `If-Modified-Since`"),
+        (status = 416, description = "`Range` is not within the file")
+    )
 )]
 pub(super) async fn artifact(
     State(state): State<AppState>,
     Named((id, name)): Named<(i64, String)>,
-) -> Result<impl IntoResponse + use<>, Refusal> {
-    send(&state, id, &name).await
+    request: Request,
+) -> Result<Response, Refusal> {
+    send(&state, id, &name, request).await
 }
 
-/// One of the files of a run's measurements, as its list of artifacts names it.
+/// One of the files of a run's measurements, as its list of artifacts names it; byte ranges are answered.
 #[utoipa::path(
     get,
     path = "/runs/{id}/artifacts/{folder}/{conditions}/{file}",
@@ -185,48 +193,58 @@ pub(super) async fn artifact(
         ("conditions" = String, Path),
         ("file" = String, Path)
     ),
-    responses((status = 200, content_type = "application/octet-stream", body = Vec<u8>))
+    responses(
+        (status = 200, content_type = "application/octet-stream", body = Vec<u8>),
+        (status = 206, description = "the bytes that `Range` asks for", content_type = "application/octet-stream", body = Vec<u8>),
+        (status = 304, description = "not changed since `If-Modified-Since`"),
+        (status = 416, description = "`Range` is not within the file")
+    )
 )]
 pub(super) async fn measured_artifact(
     State(state): State<AppState>,
     Named((id, folder, conditions, file)): Named<(i64, String, String, String)>,
-) -> Result<impl IntoResponse + use<>, Refusal> {
-    send(&state, id, &format!("{folder}/{conditions}/{file}")).await
+    request: Request,
+) -> Result<Response, Refusal> {
+    send(
+        &state,
+        id,
+        &format!("{folder}/{conditions}/{file}"),
+        request,
+    )
+    .await
 }
 
-/// A file of a run's folder, if it may be served.
-async fn send(state: &AppState, id: i64, name: &str) -> Result<impl IntoResponse + use<>, Refusal> {
+/// A file of a run's folder, if it may be served: whole, or the ranges that `request` asks for.
+async fn send(
+    state: &AppState,
+    id: i64,
+    name: &str,
+    request: Request,
+) -> Result<Response, Refusal> {
     let missing = || Refusal::not_found(format!("run {id} has no file `{name}`"));
     if description(name).is_none() {
         return Err(missing());
     }
-    let file = tokio::fs::File::open(state.directory.run(id).join(name))
+    let path = state.directory.run(id).join(name);
+    let answer = ServeFile::new(path)
+        .try_call(request)
         .await
         .map_err(|_| missing())?;
-    let length = file.metadata().await.map_err(|_| missing())?.len();
-    // `take`: the file may be replaced by a longer one meanwhile, but not this handle's.
-    let stream = futures::stream::unfold(file.take(length), |mut file| async move {
-        let mut buffer = vec![0; 1 << 16];
-        match file.read(&mut buffer).await {
-            Ok(0) => None,
-            Ok(count) => {
-                buffer.truncate(count);
-                Some((Ok(bytes::Bytes::from(buffer)), file))
-            }
-            Err(error) => Some((Err(error), file)),
-        }
-    });
-    let file_name = name.replace('/', "-");
-    let disposition = format!("attachment; filename=\"run-{id}-{file_name}\"");
-    Ok((
-        StatusCode::OK,
-        [
-            (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
-            (header::CONTENT_LENGTH, length.to_string()),
-            (header::CONTENT_DISPOSITION, disposition),
-        ],
-        ResponseBody::from_stream(stream),
-    ))
+    if answer.status() == StatusCode::NOT_FOUND {
+        return Err(missing());
+    }
+    let mut answer = answer.map(Body::new);
+    let disposition = format!(
+        "attachment; filename=\"run-{id}-{}\"",
+        name.replace('/', "-")
+    );
+    // The name is of what `description` allows, which a header can hold.
+    if let Ok(disposition) = HeaderValue::try_from(disposition) {
+        answer
+            .headers_mut()
+            .insert(header::CONTENT_DISPOSITION, disposition);
+    }
+    Ok(answer)
 }
 
 /// Cancels a queued or running run; what it measured is kept.

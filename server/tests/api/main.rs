@@ -8,6 +8,7 @@ mod attacks;
 mod comparisons;
 mod datasets;
 mod document;
+mod downloads;
 mod evaluations;
 mod events;
 mod experiments;
