@@ -4,6 +4,7 @@
 //! standard output. Whatever ends a worker (a crash, a full memory, a GPU driver's fault) ends that run
 //! and nothing else.
 
+mod starts;
 mod supervise;
 
 use std::collections::{BTreeMap, HashMap};
@@ -17,9 +18,14 @@ use tokio::sync::{Notify, broadcast, mpsc};
 
 use crate::directory::DataDirectory;
 use crate::store::{Store, StoreError};
+use starts::Starts;
+use supervise::End;
 
 /// Events that a slow listener may fall behind before it is told to read everything anew.
 const LIVE_CAPACITY: usize = 4096;
+
+/// How long a device rests after a start that failed.
+const AFTER_FAILED_START: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// What a worker can be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +65,8 @@ struct Inner {
     workers: Mutex<HashMap<i64, mpsc::UnboundedSender<Command>>>,
     /// Where each worker is right now.
     progress: Mutex<HashMap<i64, Progress>>,
+    /// How starting goes, by device.
+    starts: Starts,
     live: broadcast::Sender<LiveEvent>,
     /// Held while an event is stored and told, so that events are told in the order of their numbers.
     publishing: tokio::sync::Mutex<()>,
@@ -91,6 +99,7 @@ impl Scheduler {
             slots,
             workers: Mutex::default(),
             progress: Mutex::default(),
+            starts: Starts::default(),
             live: broadcast::Sender::new(LIVE_CAPACITY),
             publishing: tokio::sync::Mutex::default(),
             handover: tokio::sync::Mutex::default(),
@@ -121,6 +130,18 @@ impl Scheduler {
     /// Slots of `device`.
     pub fn slots(&self, device: &str) -> u32 {
         self.0.slots.of(device)
+    }
+
+    /// Why no run of `device` is started, when three starts failed in a row; its queue waits.
+    pub fn paused(&self, device: &str) -> Option<String> {
+        self.0.starts.paused(device)
+    }
+
+    /// Takes a paused device into use again; `false` when it was not paused.
+    pub fn resume_device(&self, device: &str) -> bool {
+        let was_paused = self.0.starts.resume(device);
+        self.wake();
+        was_paused
     }
 
     /// Fills in where the run's worker is.
@@ -254,6 +275,9 @@ impl Scheduler {
                 if self.is_stopping() {
                     return Ok(());
                 }
+                if self.paused(&device).is_some() {
+                    break;
+                }
                 let running = self.0.store.count_by_device(RunState::Running).await?;
                 let running = running.iter().find(|(name, _)| *name == device);
                 if running.map_or(0, |&(_, count)| count) >= self.slots(&device) {
@@ -262,33 +286,49 @@ impl Scheduler {
                 let Some(run_id) = self.0.store.take_queued(&device).await? else {
                     break;
                 };
-                let run = match self.0.store.run(run_id).await {
-                    Ok(run) => run,
-                    Err(error) => {
-                        // Left as it is, it would hold its slot without a worker.
-                        let message = format!("the run cannot be read from the store: {error}");
-                        self.publish(run_id, &Event::Failed { message }).await?;
-                        continue;
-                    }
-                };
-                let (sender, receiver) = mpsc::unbounded_channel();
+                // Until its end is in the store, the run has an entry here: a run that is `running` never lacks someone who ends it.
+                let (sender, mut receiver) = mpsc::unbounded_channel();
                 lock(&self.0.workers).insert(run_id, sender);
-                let scheduler = self.clone();
+                let (scheduler, device) = (self.clone(), device.clone());
                 tokio::spawn(async move {
-                    let end = supervise::supervise(&scheduler, run, receiver).await;
-                    scheduler.end(run_id, end).await;
+                    let end = match scheduler.0.store.run(run_id).await {
+                        Ok(run) => supervise::supervise(&scheduler, run, &mut receiver).await,
+                        Err(error @ StoreError::Json(_)) => End::Ended(Event::Failed {
+                            message: format!("the run cannot be read from the store: {error}"),
+                        }),
+                        Err(error) => End::NotStarted(format!(
+                            "the run cannot be read from the store: {error}"
+                        )),
+                    };
+                    scheduler.end(run_id, &device, end, receiver).await;
                 });
             }
         }
         Ok(())
     }
 
-    /// Records how a run ended, now that its worker is gone, and frees its slot. Tries until the
-    /// store takes it: a run that stayed `running` without a worker would hold its slot for good.
-    async fn end(&self, run_id: i64, end: Event) {
+    /// Records how a run ended, now that its worker is gone, and frees its slot; one that never started goes back into the
+    /// queue. Tries until the store takes it: a run that stayed `running` without a worker would hold its slot for good.
+    async fn end(
+        &self,
+        run_id: i64,
+        device: &str,
+        mut end: End,
+        mut commands: mpsc::UnboundedReceiver<Command>,
+    ) {
+        if let End::NotStarted(reason) = &end {
+            self.0.starts.failed(device, reason);
+        }
         loop {
             let handover = self.0.handover.lock().await;
-            let recorded = self.publish(run_id, &end).await;
+            // A cancel that no worker has heard.
+            if matches!(end, End::NotStarted(_)) && commands.try_recv() == Ok(Command::Cancel) {
+                end = End::Ended(Event::Cancelled);
+            }
+            let recorded = match &end {
+                End::Ended(event) => self.publish(run_id, event).await.map(|_| ()),
+                End::NotStarted(_) => self.0.store.return_to_queue(run_id).await,
+            };
             if let Err(error) = &recorded {
                 tracing::error!(run_id, %error, "cannot record how the run ended; trying again in 1 s");
             }
@@ -302,6 +342,15 @@ impl Scheduler {
             tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         }
         self.0.ended.notify_waiters();
+        if let End::NotStarted(reason) = end {
+            supervise::warn(
+                self,
+                run_id,
+                format!("not started, and waits again: {reason}"),
+            )
+            .await;
+            tokio::time::sleep(AFTER_FAILED_START).await;
+        }
         self.wake();
     }
 }

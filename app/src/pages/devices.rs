@@ -4,8 +4,8 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 use protocol::api::{DeviceInfo, Health};
 
-use crate::api;
-use crate::components::Load;
+use crate::api::{self, Method};
+use crate::components::{CommandError, Load, use_command};
 use crate::live;
 
 type Answer = (Vec<DeviceInfo>, Health);
@@ -31,6 +31,7 @@ pub fn Devices() -> impl IntoView {
 #[component]
 fn List(answer: Answer) -> impl IntoView {
     let now = RwSignal::new(answer);
+    let command = use_command();
     let reread = live::at_most_every(1_000.0, move || {
         leptos::task::spawn_local(async move {
             // Without an answer the page keeps what it shows; the stream says it is down.
@@ -39,7 +40,7 @@ fn List(answer: Answer) -> impl IntoView {
             }
         });
     });
-    let on_gap = reread.clone();
+    let (on_gap, on_resume) = (reread.clone(), reread.clone());
     let open = live::follow(
         live::Follow::All,
         move |event| {
@@ -52,6 +53,19 @@ fn List(answer: Answer) -> impl IntoView {
     let rows = move || {
         now.with(|(devices, _)| {
             let row = |device: &DeviceInfo| {
+                let id = device.id.clone();
+                let reread = on_resume.clone();
+                let resume = move |_| {
+                    let path = format!("/devices/{}/resume", api::segment(&id));
+                    let reread = reread.clone();
+                    command.send(Method::Post, path, None, move |_: DeviceInfo| reread());
+                };
+                let paused = device.paused.clone().map(|reason| view! {
+                    <div class="notice" data-paused>
+                        <p>"Paused, its queue waits: " {reason}</p>
+                        <button type="button" on:click=resume disabled=move || command.busy.get()>"Resume"</button>
+                    </div>
+                });
                 let share = f64::from(device.running) / f64::from(device.slots.max(1));
                 view! {
                     <tr data-device=device.id.clone()>
@@ -60,6 +74,7 @@ fn List(answer: Answer) -> impl IntoView {
                             {device.name.clone()}
                             {device.software.then(|| view! { <span class="tag">"software"</span> })}
                             {device.note.clone().map(|note| view! { <div class="hint">{note}</div> })}
+                            {paused}
                         </td>
                         <td>{device.backend.clone()}</td>
                         <td>
@@ -88,6 +103,7 @@ fn List(answer: Answer) -> impl IntoView {
                 <tbody>{rows}</tbody>
             </table>
         </div>
+        <CommandError command />
         <p class="hint">
             "A slot takes one run at a time; the slots of each device are chosen when the server is started. "
             "The CPU always works. A software adapter emulates a GPU and is slow; it is listed only when the server was told to use one."

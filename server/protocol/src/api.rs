@@ -53,6 +53,9 @@ pub struct DeviceInfo {
     pub note: Option<String>,
     /// Runs it takes at once.
     pub slots: u32,
+    /// Why no run is started on it, when several starts failed in a row; its queue waits until it is resumed.
+    #[serde(default)]
+    pub paused: Option<String>,
     /// Runs on it right now.
     pub running: u32,
     /// Runs waiting for it.

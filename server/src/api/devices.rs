@@ -1,10 +1,11 @@
-//! `GET /devices`
+//! `/devices`: what can train, and taking a paused one into use again.
 
 use axum::Json;
 use axum::extract::State;
 use protocol::RunState;
 use protocol::api::DeviceInfo;
 
+use super::json::Named;
 use super::{AppState, Refusal};
 
 /// Devices that can train, with what is on them.
@@ -13,6 +14,21 @@ pub(super) async fn devices(
     State(state): State<AppState>,
 ) -> Result<Json<Vec<DeviceInfo>>, Refusal> {
     Ok(Json(with_load(&state).await?))
+}
+
+/// Takes a device that was paused after failed starts into use again; its queue goes on.
+#[utoipa::path(post, path = "/devices/{id}/resume", params(("id" = String, Path)), responses((status = 200, body = DeviceInfo)))]
+pub(super) async fn resume(
+    State(state): State<AppState>,
+    Named(id): Named<String>,
+) -> Result<Json<DeviceInfo>, Refusal> {
+    state.scheduler.resume_device(&id);
+    let devices = with_load(&state).await?;
+    devices
+        .into_iter()
+        .find(|device| device.id == id)
+        .map(Json)
+        .ok_or_else(|| Refusal::not_found(format!("there is no device `{id}` here")))
 }
 
 /// The devices with their slots and runs.
@@ -30,6 +46,7 @@ pub(super) async fn with_load(state: &AppState) -> Result<Vec<DeviceInfo>, Refus
         .iter()
         .map(|device| DeviceInfo {
             slots: state.scheduler.slots(&device.id),
+            paused: state.scheduler.paused(&device.id),
             running: count(&running, &device.id),
             queued: count(&queued, &device.id),
             id: device.id.clone(),

@@ -81,6 +81,7 @@ pub fn app(state: AppState) -> Router {
             OpenApiRouter::new()
                 .routes(routes!(health::health))
                 .routes(routes!(devices::devices))
+                .routes(routes!(devices::resume))
                 .routes(routes!(options::options))
                 .routes(routes!(options::presets))
                 .routes(routes!(datasets::list))

@@ -1,6 +1,7 @@
 //! One worker process, from its spec to the event that ends its run.
 
 use std::collections::VecDeque;
+use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -33,16 +34,24 @@ const LOGGED_LINES: usize = 200;
 /// Lines of standard error that are quoted when a worker dies.
 const QUOTED_LINES: usize = 8;
 
-/// Runs a worker on `run` and records what it says; gives the event that ends the run, which is
-/// still to be recorded. The worker is gone by then, so that the run can be resumed or deleted.
+/// How a run left the hands of its worker.
+pub(super) enum End {
+    /// With this event, which is still to be recorded.
+    Ended(Event),
+    /// No worker began, for this reason.
+    NotStarted(String),
+}
+
+/// Runs a worker on `run` and records what it says; gives how that ended, which is still to be recorded. The worker is gone
+/// by then, so that the run can be resumed or deleted.
 pub(super) async fn supervise(
     scheduler: &Scheduler,
     run: Run,
-    commands: UnboundedReceiver<Command>,
-) -> Event {
+    commands: &mut UnboundedReceiver<Command>,
+) -> End {
     match start(scheduler, &run).await {
-        Ok(worker) => worker.follow(scheduler, run.id, commands).await,
-        Err(message) => Event::Failed { message },
+        Ok(worker) => End::Ended(worker.follow(scheduler, &run, commands).await),
+        Err(reason) => End::NotStarted(reason),
     }
 }
 
@@ -111,15 +120,17 @@ impl Worker {
     async fn follow(
         mut self,
         scheduler: &Scheduler,
-        run_id: i64,
-        mut commands: UnboundedReceiver<Command>,
+        run: &Run,
+        commands: &mut UnboundedReceiver<Command>,
     ) -> Event {
+        let (run_id, device) = (run.id, run.spec.device.as_str());
+        let starts = &scheduler.0.starts;
         let Some(output) = self.child.stdout.take() else {
             return failed("a worker started without its pipes");
         };
         // Lines of bytes: what a driver prints need not be UTF-8.
         let mut lines = BufReader::new(output).split(b'\n');
-        let (mut told, mut end, mut killed) = (None, None, false);
+        let (mut told, mut end, mut killed, mut began) = (None, None, false, false);
         loop {
             // Once told to cancel, the worker has its grace; then it is killed, and what it said
             // before is still read.
@@ -135,7 +146,16 @@ impl Worker {
             tokio::select! {
                 line = lines.next_segment() => match line {
                     Ok(Some(line)) => match take(scheduler, run_id, &line).await {
-                        Ok(event) => end = end.or(event),
+                        Ok(Heard::Noise) => {}
+                        Ok(heard) => {
+                            if !began {
+                                began = true;
+                                starts.succeeded(device);
+                            }
+                            if let Heard::End(event) = heard {
+                                end = end.or(Some(event));
+                            }
+                        }
                         Err(error) => return self.give_up(run_id, &error).await,
                     },
                     Ok(None) | Err(_) => break,
@@ -172,11 +192,22 @@ impl Worker {
             (None, Some((Command::Stop, _))) => Event::Interrupted {
                 message: "the server was stopped".into(),
             },
-            (None, None) => failed(&format!(
-                "the worker {} before the run's end{}",
-                how_ended(status),
-                quote(&lock(&self.quoted))
-            )),
+            (None, None) => {
+                let message = format!(
+                    "the worker {} before the run's end{}",
+                    how_ended(status),
+                    quote(&lock(&self.quoted))
+                );
+                if !began {
+                    starts.failed(device, &message);
+                }
+                // A signal came from outside (a person, a full memory) or from a driver that crashed: the run can go on.
+                // A worker that exits by itself without a word would do so again.
+                match status {
+                    Some(status) if status.signal().is_none() => Event::Failed { message },
+                    _ => Event::Interrupted { message },
+                }
+            }
         }
     }
 
@@ -206,12 +237,18 @@ impl Worker {
     }
 }
 
+/// What a line of a worker was.
+enum Heard {
+    /// No event.
+    Noise,
+    /// An event, which is recorded.
+    Event,
+    /// The event that ends the run, which is not.
+    End(Event),
+}
+
 /// Records what a worker said, or gives it back when it ends the run.
-async fn take(
-    scheduler: &Scheduler,
-    run_id: i64,
-    line: &[u8],
-) -> Result<Option<Event>, StoreError> {
+async fn take(scheduler: &Scheduler, run_id: i64, line: &[u8]) -> Result<Heard, StoreError> {
     let event = match serde_json::from_slice::<Event>(line) {
         Ok(event) => event,
         Err(error) => {
@@ -222,7 +259,7 @@ async fn take(
                 format!("the worker wrote a line that is no event ({error}): {line:.200}"),
             )
             .await;
-            return Ok(None);
+            return Ok(Heard::Noise);
         }
     };
     match event {
@@ -237,7 +274,7 @@ async fn take(
                 run_id,
                 event: Event::Progress(progress),
             });
-            Ok(None)
+            Ok(Heard::Event)
         }
         Event::Started(_)
         | Event::Epoch(_)
@@ -245,18 +282,18 @@ async fn take(
         | Event::Measured(_)
         | Event::Log { .. } => {
             scheduler.publish(run_id, &event).await?;
-            Ok(None)
+            Ok(Heard::Event)
         }
         Event::Finished(_)
         | Event::Diverged { .. }
         | Event::Failed { .. }
         | Event::Cancelled
-        | Event::Interrupted { .. } => Ok(Some(event)),
+        | Event::Interrupted { .. } => Ok(Heard::End(event)),
     }
 }
 
 /// Puts a warning into the run's log.
-async fn warn(scheduler: &Scheduler, run_id: i64, message: String) {
+pub(super) async fn warn(scheduler: &Scheduler, run_id: i64, message: String) {
     let level = LogLevel::Warning;
     if let Err(error) = scheduler
         .publish(run_id, &Event::Log { level, message })

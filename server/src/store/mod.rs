@@ -16,7 +16,7 @@ mod runs;
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::SqlitePool;
+use sqlx::{Connection, SqlitePool};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
@@ -105,6 +105,15 @@ impl Store {
         migrated?;
         let pool = SqlitePoolOptions::new()
             .max_connections(8)
+            // On a full disk SQLite itself ends the transaction. sqlx then fails to roll it back and goes on counting it as
+            // open, so that every later `BEGIN` on that connection fails: such a connection is closed, not used again.
+            .after_release(|connection, _| {
+                Box::pin(async move {
+                    // Waits for a rollback that is still under way.
+                    connection.ping().await?;
+                    Ok(!connection.is_in_transaction())
+                })
+            })
             .connect_with(options)
             .await?;
         Ok(Store { pool })

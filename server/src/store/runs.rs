@@ -107,17 +107,36 @@ impl Store {
     /// The number of the oldest queued run of `device`, marked as running now; `None` when none waits.
     ///
     /// # Errors
-    /// When the store fails.
+    /// When the store fails; nothing has changed then.
     pub async fn take_queued(&self, device: &str) -> Result<Option<i64>, StoreError> {
-        Ok(sqlx::query_scalar(
+        // A transaction: alone, the statement gives its row before it is on disk, and a full disk would go unnoticed.
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let taken = sqlx::query_scalar(
             "UPDATE runs SET state = 'running', started_at = ?, ended_at = NULL, reason = NULL
              WHERE id = (SELECT id FROM runs WHERE state = 'queued' AND device = ? ORDER BY queued_at, id LIMIT 1)
              RETURNING id",
         )
         .bind(now())
         .bind(device)
-        .fetch_optional(&self.pool)
-        .await?)
+        .fetch_optional(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(taken)
+    }
+
+    /// Puts a run that was taken but never began at the end of the queue.
+    ///
+    /// # Errors
+    /// When the store fails; nothing has changed then.
+    pub async fn return_to_queue(&self, run_id: i64) -> Result<(), StoreError> {
+        sqlx::query(
+            "UPDATE runs SET state = 'queued', queued_at = ? WHERE id = ? AND state = 'running'",
+        )
+        .bind(now())
+        .bind(run_id)
+        .execute(&self.pool)
+        .await?;
+        Ok(())
     }
 
     /// Puts the resumable runs among `ids` back into the queue; gives those that were.
@@ -226,7 +245,7 @@ pub(super) async fn apply(
         }
         Event::Finished(result) => {
             let changed = sqlx::query(
-                "UPDATE runs SET state = 'finished', reason = NULL, ended_at = ?1,
+                "UPDATE runs SET state = 'finished', reason = NULL, ended_at = max(?1, coalesce(started_at, ?1)),
                      result = coalesce(result, ?2), result_with_units = coalesce(result_with_units, ?3)
                  WHERE id = ?4 AND state = 'running'",
             )
@@ -247,7 +266,9 @@ pub(super) async fn apply(
         Event::Interrupted { message } => ended(RunState::Interrupted, Some(message.clone())),
     };
     let changed = sqlx::query(
-        "UPDATE runs SET state = ?, reason = ?, ended_at = ? WHERE id = ? AND state IN ('queued', 'running')",
+        // The clock may have been set back between two starts of the server.
+        "UPDATE runs SET state = ?1, reason = ?2, ended_at = max(?3, coalesce(started_at, ?3))
+         WHERE id = ?4 AND state IN ('queued', 'running')",
     )
     .bind(state.id())
     .bind(reason)

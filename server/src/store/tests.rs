@@ -1,4 +1,6 @@
+use protocol::Event;
 use protocol::annotation::Annotation;
+use protocol::event::LogLevel;
 use protocol::preset::presets;
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
@@ -132,4 +134,42 @@ async fn a_store_of_the_second_version_takes_tags_and_notes() {
         .await
         .unwrap();
     assert_eq!(left, 0);
+}
+
+/// Breaks when a connection whose transaction SQLite has ended by itself, as on a full disk, is used again: every later
+/// write on it then fails, with room or without.
+#[tokio::test]
+async fn writes_go_on_when_a_full_disk_has_room_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("lab.sqlite"))
+        .await
+        .unwrap();
+    let experiment = store
+        .create_experiment(&presets().remove(0).spec)
+        .await
+        .unwrap();
+    let run = store.runs(experiment).await.unwrap()[0].id;
+    let line = |length: usize| Event::Log {
+        level: LogLevel::Info,
+        message: "x".repeat(length),
+    };
+    // What a full disk says, on the one connection that is open. The limit is the connection's own.
+    let pages: i64 = sqlx::query_scalar("PRAGMA page_count")
+        .fetch_one(&store.pool)
+        .await
+        .unwrap();
+    let limit = async |pages: i64| {
+        let sql = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
+        sqlx::query(sql).execute(&store.pool).await.unwrap();
+    };
+    assert_eq!(store.pool.size(), 1);
+    limit(pages).await;
+    let full = store.record(run, &line(100_000)).await.unwrap_err();
+    assert!(full.to_string().contains("full"), "{full}");
+    limit(1 << 30).await;
+    for _ in 0..20 {
+        let stored = store.record(run, &line(100_000)).await.unwrap();
+        assert!(stored.is_some());
+    }
+    assert_eq!(store.log(run).await.unwrap().len(), 20);
 }

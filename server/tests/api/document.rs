@@ -6,9 +6,10 @@ use serde_json::Value;
 use crate::common::Lab;
 
 /// Every route of the API; a new one is added here by whoever adds it.
-const ROUTES: [(&str, &str); 54] = [
+const ROUTES: [(&str, &str); 55] = [
     ("get", "/health"),
     ("get", "/devices"),
+    ("post", "/devices/{id}/resume"),
     ("get", "/options"),
     ("get", "/presets"),
     ("get", "/datasets"),

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use protocol::api::LogLine;
+use protocol::api::{DeviceInfo, LogLine};
 use protocol::{Event, Run, RunState};
 
 use crate::common::{Lab, executable, small};
@@ -103,4 +103,146 @@ async fn the_first_end_counts() {
         .await
         .unwrap();
     assert_eq!(events.len(), 1, "{events:?}");
+}
+
+/// Makes every write of an event fail while it is there, as a full disk does: SQLite itself ends the transaction.
+struct FullDisk(sqlx::SqlitePool);
+
+impl FullDisk {
+    async fn begin(lab: &Lab) -> FullDisk {
+        let options = sqlx::sqlite::SqliteConnectOptions::new()
+            .filename(lab.state.directory.store())
+            .busy_timeout(crate::common::PATIENCE);
+        let disk = FullDisk(sqlx::SqlitePool::connect_with(options).await.unwrap());
+        disk.execute(
+            "CREATE TRIGGER full_disk BEFORE INSERT ON events
+             BEGIN SELECT RAISE(ROLLBACK, 'database or disk is full'); END",
+        )
+        .await;
+        disk
+    }
+
+    async fn execute(&self, sql: &'static str) {
+        sqlx::query(sql).execute(&self.0).await.unwrap();
+    }
+
+    async fn end(self) {
+        self.execute("DROP TRIGGER full_disk").await;
+        self.0.close().await;
+    }
+}
+
+/// Breaks when a run stays `running` without a worker because its end could not be stored while the disk was full.
+#[tokio::test]
+async fn a_run_ends_once_a_full_disk_has_room_again() {
+    let lab = Lab::open().await;
+    let (_, ids) = lab.launch(&small(&[0.0], 10_000)).await;
+    lab.wait_for_epoch(ids[0]).await;
+    let disk = FullDisk::begin(&lab).await;
+    // The next event cannot be stored: the worker is ended. The end cannot be stored either, several times.
+    let start = Instant::now();
+    while !crate::processes::workers(lab.folder.path()).is_empty() {
+        assert!(start.elapsed() < crate::common::PATIENCE);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    let run: Run = lab.get(&format!("/runs/{}", ids[0])).await;
+    assert_eq!(run.state, RunState::Running);
+    disk.end().await;
+    let run = lab.wait_for_end(ids[0]).await;
+    assert_eq!(run.state, RunState::Interrupted, "{:?}", run.reason);
+    // The slot is free again.
+    let (_, next) = lab.launch(&small(&[0.0], 1)).await;
+    assert_eq!(lab.wait_for_end(next[0]).await.state, RunState::Finished);
+}
+
+/// Breaks when a run that cannot be read holds its slot for good because nothing could be stored at that moment.
+#[tokio::test]
+async fn a_run_that_cannot_be_read_ends_once_a_full_disk_has_room_again() {
+    let lab = Lab::open().await;
+    let (_, first) = lab.launch(&small(&[0.0], 10_000)).await;
+    lab.wait_for_epoch(first[0]).await;
+    let (_, unreadable) = lab.launch(&small(&[1.0], 1)).await;
+    let (_, next) = lab.launch(&small(&[0.5], 1)).await;
+    lab.post::<Run>(&format!("/runs/{}/cancel", first[0])).await;
+    let disk = FullDisk::begin(&lab).await;
+    disk.execute("UPDATE runs SET spec = '{' WHERE alpha = 1")
+        .await;
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    disk.end().await;
+    let failed = async || {
+        let store = &lab.state.store;
+        store.run_ids(RunState::Failed, None).await.unwrap()
+    };
+    assert_eq!(lab.wait_for_end(next[0]).await.state, RunState::Finished);
+    assert_eq!(failed().await, unreadable);
+}
+
+/// Breaks when a device on which nothing starts burns its queue, says nothing of it, or does not go on when it is mended.
+#[tokio::test]
+async fn a_device_on_which_nothing_starts_is_paused_and_its_queue_waits() {
+    let folder = tempfile::tempdir().unwrap();
+    let worker = folder.path().join("worker");
+    let lab = Lab::with_worker(1, worker.clone()).await;
+    let alphas: Vec<f64> = (0..10).map(|index| f64::from(index) / 10.0).collect();
+    let (_, ids) = lab.launch(&small(&alphas, 1)).await;
+    let cpu = async || -> DeviceInfo {
+        let devices: Vec<DeviceInfo> = lab.get("/devices").await;
+        devices
+            .into_iter()
+            .find(|device| device.id == "cpu")
+            .unwrap()
+    };
+    let start = Instant::now();
+    let paused = loop {
+        if let Some(reason) = cpu().await.paused {
+            break reason;
+        }
+        assert!(start.elapsed() < crate::common::PATIENCE, "not paused");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert!(paused.contains("cannot start a worker"), "{paused}");
+    let queued = lab
+        .state
+        .store
+        .run_ids(RunState::Queued, None)
+        .await
+        .unwrap();
+    assert_eq!(queued, ids, "runs were lost to a missing program");
+    // A launch does not wake it, and a waiting run can be cancelled.
+    let (_, late) = lab.launch(&small(&[0.0], 1)).await;
+    let cancelled: Run = lab.post(&format!("/runs/{}/cancel", ids[9])).await;
+    assert_eq!(cancelled.state, RunState::Cancelled);
+    std::os::unix::fs::symlink(executable(), &worker).unwrap();
+    let device: DeviceInfo = lab.post("/devices/cpu/resume").await;
+    assert_eq!(device.paused, None);
+    for id in ids[..9].iter().chain(&late) {
+        let run = lab.wait_for_end(*id).await;
+        assert_eq!(run.state, RunState::Finished, "{:?}", run.reason);
+    }
+    assert_eq!(cpu().await.paused, None);
+    lab.ask(axum::http::Method::POST, "/devices/abacus/resume")
+        .await
+        .refusal(axum::http::StatusCode::NOT_FOUND);
+}
+
+/// Breaks when workers that die before their first word do not count as failed starts.
+#[tokio::test]
+async fn workers_that_die_at_once_pause_their_device() {
+    let (lab, _script) =
+        lab("echo 'libvulkan.so.1: cannot open shared object file' >&2; exit 127").await;
+    let (_, ids) = lab.launch(&small(&[0.0, 0.1, 0.2, 0.3, 0.4], 1)).await;
+    for id in &ids[..3] {
+        assert_eq!(lab.wait_for_end(*id).await.state, RunState::Failed);
+    }
+    let devices: Vec<DeviceInfo> = lab.get("/devices").await;
+    let reason = devices[0].paused.as_deref().unwrap();
+    assert!(reason.contains("libvulkan"), "{reason}");
+    let queued = lab
+        .state
+        .store
+        .run_ids(RunState::Queued, None)
+        .await
+        .unwrap();
+    assert_eq!(queued, ids[3..]);
 }

@@ -169,10 +169,10 @@ async fn a_run_never_has_two_workers() {
     assert_eq!(lab.wait_for_end(ids[0]).await.state, RunState::Cancelled);
 }
 
-/// Broken by: a dead worker that counts as anything but failed, a reason that does not say what
-/// killed it, or a next run that never starts.
+/// Broken by: a killed worker that counts as anything but interrupted ("Resume all" then passes its run over), a reason
+/// that does not say what killed it, or a next run that never starts.
 #[tokio::test]
-async fn a_killed_worker_fails_its_run_and_no_other() {
+async fn a_killed_worker_interrupts_its_run_and_no_other() {
     let lab = Lab::open().await;
     let (_, endless_ids) = lab.launch(&endless(&[0.0])).await;
     let (_, next) = lab.launch(&small(&[1.0], 1)).await;
@@ -181,11 +181,18 @@ async fn a_killed_worker_fails_its_run_and_no_other() {
     assert_eq!(workers.len(), 1);
     processes::send("KILL", workers[0]);
     let killed = lab.wait_for_end(endless_ids[0]).await;
-    assert_eq!(killed.state, RunState::Failed);
+    assert_eq!(killed.state, RunState::Interrupted);
     let reason = killed.reason.unwrap();
     assert!(reason.contains("SIGKILL"), "{reason}");
     assert!(killed.epochs_done >= 1 && killed.result.is_none());
     assert_eq!(lab.wait_for_end(next[0]).await.state, RunState::Finished);
+    let resumed: serde_json::Value = lab.post("/resume").await;
+    assert_eq!(resumed["resumed"], 1);
+    lab.wait(endless_ids[0], |run| run.state == RunState::Running)
+        .await;
+    lab.post::<Run>(&format!("/runs/{}/cancel", endless_ids[0]))
+        .await;
+    lab.wait_for_end(endless_ids[0]).await;
 }
 
 /// Broken by: a diverged run that has a result, gives no reason, or can be resumed only to diverge again.
