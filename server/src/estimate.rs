@@ -154,7 +154,8 @@ impl Estimator {
 
 /// How long ago, in words; `milliseconds` is at most a few days.
 fn ago(milliseconds: i64) -> String {
-    match milliseconds / 60_000 {
+    // Negative where another server measured whose clock was ahead.
+    match milliseconds.max(0) / 60_000 {
         0 => "just now".into(),
         minutes @ 1..60 => format!("{minutes} min ago"),
         minutes => format!("{} h ago", minutes / 60),
