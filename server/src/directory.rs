@@ -40,6 +40,16 @@ impl DataDirectory {
         Ok(DataDirectory { root, datasets })
     }
 
+    /// The directory itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where runs keep their files, each in a folder of its number.
+    pub fn runs(&self) -> PathBuf {
+        self.root.join("runs")
+    }
+
     /// The SQLite file.
     pub fn store(&self) -> PathBuf {
         self.root.join("store.sqlite")
@@ -57,7 +67,7 @@ impl DataDirectory {
 
     /// Where a run keeps its files. Not made here.
     pub fn run(&self, run_id: i64) -> PathBuf {
-        self.root.join("runs").join(run_id.to_string())
+        self.runs().join(run_id.to_string())
     }
 
     /// A directory for short measurements that leave nothing behind.

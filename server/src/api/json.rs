@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
 use super::Refusal;
+use crate::connections::BodyDeadline;
 
 /// A JSON body.
 pub(super) struct Body<T>(pub(super) T);
@@ -29,9 +30,19 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
                 "send JSON, with the header content-type: application/json",
             ));
         }
-        let bytes = bytes::Bytes::from_request(request, state)
-            .await
-            .map_err(|rejection| Refusal::new(rejection.status(), rejection.body_text()))?;
+        let deadline = request.extensions().get::<BodyDeadline>().copied();
+        let body = bytes::Bytes::from_request(request, state);
+        let body = match deadline {
+            Some(BodyDeadline(at)) => tokio::time::timeout_at(at, body).await.map_err(|_| {
+                Refusal::new(
+                    StatusCode::REQUEST_TIMEOUT,
+                    "the body did not come in time; send it at once",
+                )
+            })?,
+            None => body.await,
+        };
+        let bytes =
+            body.map_err(|rejection| Refusal::new(rejection.status(), rejection.body_text()))?;
         let mut reader = serde_json::Deserializer::from_slice(&bytes);
         let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
             let path = error.path().to_string();

@@ -38,7 +38,7 @@ use crate::store::Store;
 
 pub use error::Refusal;
 pub use estimates::launchable;
-pub use guard::{AllowedHosts, guard};
+pub use guard::{Guard, guard};
 pub use kept::Kept;
 
 /// What every handler may use.
@@ -141,6 +141,8 @@ pub fn app(state: AppState) -> Router {
         .route("/api/v1", axum::routing::any(error::no_route))
         .route("/api/v1/", axum::routing::any(error::no_route))
         .route("/api/v1/{*rest}", axum::routing::any(error::no_route))
+        .route("/api/", axum::routing::any(error::no_route))
+        .route("/api/{*rest}", axum::routing::any(error::no_route))
         .method_not_allowed_fallback(error::no_method)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(state)

@@ -45,7 +45,9 @@ pub(super) async fn report(
     // Nothing in it is a script, and nothing is to be fetched: whatever a name holds, a browser keeps to that.
     headers.insert(
         header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'"),
+        HeaderValue::from_static(
+            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+        ),
     );
     Ok((headers, Html(text)))
 }

@@ -9,14 +9,16 @@ use std::sync::Arc;
 use axum::middleware;
 use tokio::net::TcpListener;
 
-use crate::api::{AllowedHosts, AppState, app, guard};
+use crate::api::{AppState, Guard, app, guard};
 use crate::catalogue::Catalogue;
+use crate::connections::{self, Limits};
 use crate::directory::DataDirectory;
 use crate::estimate::Estimator;
 use crate::lock::StoreLock;
 use crate::scheduler::{Scheduler, Slots};
 use crate::ssr::site;
 use crate::store::Store;
+use crate::tokens::{Access, Tokens};
 
 /// Arguments of `serve`.
 #[derive(Debug, clap::Args)]
@@ -82,24 +84,44 @@ impl Arguments {
         tokio::spawn(async move { early.devices().await.len() });
         let downloads = catalogue.clone();
         let state = AppState {
-            store,
+            store: store.clone(),
             scheduler: scheduler.clone(),
-            directory,
+            directory: directory.clone(),
             catalogue,
             estimator: Arc::new(Estimator::new(executable)),
             kept: Default::default(),
         };
-        let mut hosts = self.allow_host;
-        if !self.host.is_loopback() && !self.host.is_unspecified() {
-            hosts.push(address.ip().to_string());
-        }
-        let hosts = AllowedHosts::new(address.port(), &hosts);
-        let site =
-            site(app(state), self.site_root).layer(middleware::from_fn_with_state(hosts, guard));
+        // Whoever is not on this machine needs a token; a name was added because there are such, through a proxy perhaps.
+        let tokens = (!self.host.is_loopback() || !self.allow_host.is_empty())
+            .then(|| Tokens::load_or_make(directory.root()))
+            .transpose()?;
         println!("Selectivity Lab is listening on http://{address}");
+        if let Some(tokens) = &tokens {
+            let name = match self.allow_host.first() {
+                Some(name) => name.clone(),
+                None if self.host.is_unspecified() => host_name(),
+                None => self.host.to_string(),
+            };
+            let link = |access| {
+                format!(
+                    "http://{name}:{}/?token={}",
+                    address.port(),
+                    tokens.of(access)
+                )
+            };
+            println!("From other machines:  {}", link(Access::Full));
+            println!("For reading alone:    {}", link(Access::ReadOnly));
+        }
+        let mut names = self.allow_host;
+        if !self.host.is_loopback() && !self.host.is_unspecified() {
+            names.push(address.ip().to_string());
+        }
+        let guarded = Guard::new(address.port(), &names, tokens);
+        let site =
+            site(app(state), self.site_root).layer(middleware::from_fn_with_state(guarded, guard));
         let stopping = scheduler.clone();
         let (stop, stopped) = tokio::sync::oneshot::channel();
-        let server = axum::serve(listener, site).with_graceful_shutdown(async move {
+        let server = connections::serve(listener, site, Limits::default(), async move {
             told_to_stop().await;
             downloads.stop();
             stopping.stop().await;
@@ -107,11 +129,20 @@ impl Arguments {
             let _ = stop.send(());
         });
         tokio::select! {
-            served = server.into_future() => served?,
+            () = server => {}
             () = async { let _ = stopped.await; tokio::time::sleep(std::time::Duration::from_secs(1)).await; } => {}
         }
         drop(lock);
         Ok(())
+    }
+}
+
+/// This machine's name, as others may know it.
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match name.trim() {
+        "" => "localhost".into(),
+        name => name.into(),
     }
 }
 

@@ -6,6 +6,7 @@ mod common;
 mod annotations;
 mod attacks;
 mod comparisons;
+mod connections;
 mod datasets;
 mod document;
 mod downloads;
