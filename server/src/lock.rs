@@ -35,6 +35,16 @@ pub enum LockError {
     },
 }
 
+impl LockError {
+    /// The address of the server that holds the lock, if a server does.
+    pub fn server(&self) -> Option<&str> {
+        let LockError::Held { holder, .. } = self else {
+            return None;
+        };
+        holder.strip_prefix("the server at ")?.split(' ').next()
+    }
+}
+
 impl StoreLock {
     /// Locks, and says in the file who holds it, for example `the server at http://127.0.0.1:3000`.
     pub fn acquire(path: &Path, holder: &str) -> Result<StoreLock, LockError> {
@@ -102,7 +112,12 @@ mod tests {
         let first = StoreLock::acquire(&path, "the first").unwrap();
         let error = StoreLock::acquire(&path, "the second").unwrap_err();
         assert!(error.to_string().contains("the first (process "), "{error}");
+        assert_eq!(error.server(), None);
         drop(first);
+        let server = StoreLock::acquire(&path, "the server at http://[::1]:3000").unwrap();
+        let error = StoreLock::acquire(&path, "a second").unwrap_err();
+        assert_eq!(error.server(), Some("http://[::1]:3000"));
+        drop(server);
         StoreLock::acquire(&path, "the second").unwrap();
     }
 }

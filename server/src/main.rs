@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use server::commands::{
-    analyze, bench, calibrate, corrupt, data, devices, report, run, serve, worker,
+    analyze, bench, calibrate, corrupt, data, devices, report, run, serve, store, worker,
 };
 use server::directory::DataDirectory;
 use tracing_subscriber::EnvFilter;
@@ -41,6 +41,9 @@ enum Command {
     /// List, check, fetch or add data sets.
     #[command(subcommand)]
     Data(data::Command),
+    /// Care for the store: copy it while it is in use.
+    #[command(subcommand)]
+    Store(store::Command),
     /// Analyse imported weights.
     Analyze(analyze::Arguments),
     /// Corrupt images as CIFAR10-C and Tiny ImageNet-C do.
@@ -80,6 +83,7 @@ fn execute(cli: Cli) -> Result<(), Box<dyn std::error::Error>> {
         Command::Run(arguments) => runtime()?.block_on(arguments.run(directory()?)),
         Command::Devices(arguments) => arguments.run(),
         Command::Data(command) => command.run(&directory()?),
+        Command::Store(command) => runtime()?.block_on(command.run(directory()?)),
         Command::Analyze(arguments) => arguments.run(),
         Command::Corrupt(arguments) => arguments.run(),
         Command::Report(arguments) => runtime()?.block_on(arguments.run(directory()?)),

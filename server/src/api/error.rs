@@ -58,7 +58,7 @@ impl From<StoreError> for Refusal {
         let status = match error {
             StoreError::NoExperiment(_) | StoreError::NoRun(_) => StatusCode::NOT_FOUND,
             StoreError::Active { .. } | StoreError::NotEvaluable(_) => StatusCode::CONFLICT,
-            StoreError::Database(_) | StoreError::Migration(_) | StoreError::Json(_) => {
+            _ => {
                 tracing::error!(%error, "a request failed");
                 StatusCode::INTERNAL_SERVER_ERROR
             }

@@ -9,4 +9,5 @@ pub mod devices;
 pub mod report;
 pub mod run;
 pub mod serve;
+pub mod store;
 pub mod worker;

@@ -23,7 +23,7 @@ impl Arguments {
     /// # Errors
     /// When there is no such experiment, or the file cannot be written.
     pub async fn run(self, directory: DataDirectory) -> Result<(), Box<dyn Error>> {
-        let store = Store::open(&directory.store()).await?;
+        let store = Store::open_in(&directory).await?;
         let text = report(&store, self.experiment).await?;
         std::fs::write(&self.out, text)
             .map_err(|error| format!("{}: {error}", self.out.display()))?;

@@ -1,13 +1,15 @@
 //! `selectivity-lab run experiment.toml`: the browser's twin without a browser, into the same store.
 
+mod server;
+
 use std::collections::HashMap;
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use protocol::event::Phase;
-use protocol::{Event, ExperimentSpec, Run, RunState};
+use protocol::{Event, ExperimentSpec, FieldError, Run, RunState};
 use tokio::sync::broadcast::error::RecvError;
 
 use super::serve::told_to_stop;
@@ -21,45 +23,78 @@ use crate::store::Store;
 /// Arguments of `run`.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// The experiment, in TOML with the fields of the form; see README.
+    /// The experiment, in TOML with the fields of the form; see README. Where it was launched before, it goes on.
     experiment: PathBuf,
-    /// Runs the experiment's device takes at once.
+    /// Runs the experiment's device takes at once, where no server is at work.
     #[arg(long, default_value_t = 1)]
     slots: u32,
+    /// Launch it once more, although the same was launched before.
+    #[arg(long)]
+    new: bool,
 }
 
 impl Arguments {
-    /// Runs the experiment to its end, and prints what it measured.
+    /// Runs the experiment to its end, and prints what it measured. Where a server is at work on the store, that server
+    /// runs it.
     ///
     /// # Errors
-    /// When the spec is wrong, the store is in use, or a run did not finish.
+    /// When the spec is wrong, the store is in use by another command, or a run did not finish.
     pub async fn run(self, directory: DataDirectory) -> Result<(), Box<dyn Error>> {
         let text = std::fs::read_to_string(&self.experiment)
             .map_err(|error| format!("{}: {error}", self.experiment.display()))?;
         let spec: ExperimentSpec = toml::from_str(&text)
             .map_err(|error| format!("{}: {error}", self.experiment.display()))?;
         let name = format!("`selectivity-lab run {}`", self.experiment.display());
-        let _lock = StoreLock::acquire(&directory.lock(), &name)?;
+        match StoreLock::acquire(&directory.lock(), &name) {
+            Ok(lock) => self.run_here(directory, spec, lock).await,
+            Err(held) => match held.server() {
+                Some(address) => {
+                    let server = server::Server::new(address, &directory);
+                    server.run(&self.experiment, spec, self.new).await
+                }
+                None => Err(held.into()),
+            },
+        }
+    }
+
+    async fn run_here(
+        self,
+        directory: DataDirectory,
+        spec: ExperimentSpec,
+        _lock: StoreLock,
+    ) -> Result<(), Box<dyn Error>> {
         let executable = std::env::current_exe()?;
         let catalogue = Catalogue::new(directory.clone(), executable.clone());
         if let Err(fields) = launchable(&catalogue, &spec).await? {
-            let reasons: Vec<_> = fields
-                .iter()
-                .map(|error| format!("  {}: {}", error.field, error.reason))
-                .collect();
-            return Err(format!(
-                "{} cannot be launched:\n{}",
-                self.experiment.display(),
-                reasons.join("\n")
-            )
-            .into());
+            return Err(not_launchable(&self.experiment, &fields));
         }
-        let store = Store::open(&directory.store()).await?;
+        let store = Store::open_in(&directory).await?;
         let slots = Slots::new([(spec.device.clone(), self.slots)].into());
+        // Runs that an earlier command or server left at work are interrupted from here on.
         let scheduler = Scheduler::start(store.clone(), directory, executable, slots).await?;
         let mut events = scheduler.subscribe();
-        let id = store.create_experiment(&spec).await?;
-        println!("experiment {id}: {}", spec.name);
+        let known = match self.new {
+            true => None,
+            false => store.experiment_with(&spec).await?,
+        };
+        let id = match known {
+            Some(id) => {
+                let runs = store.runs(id).await?;
+                let resumable: Vec<i64> = runs
+                    .iter()
+                    .filter(|run| run.state.is_resumable())
+                    .map(|run| run.id)
+                    .collect();
+                store.requeue(&resumable).await?;
+                println!("{}", goes_on(id, &spec, resumable.len(), runs.len()));
+                id
+            }
+            None => {
+                let id = store.create_experiment(&spec).await?;
+                println!("experiment {id}: {}", spec.name);
+                id
+            }
+        };
         scheduler.wake();
 
         let mut bars = Bars::new(&store.runs(id).await?)?;
@@ -76,8 +111,16 @@ impl Arguments {
                 () = tokio::time::sleep(Duration::from_millis(500)) => {}
                 () = &mut stop => {
                     scheduler.stop().await;
-                    return Err(format!("stopped; start the server and resume experiment {id} there").into());
+                    store.close().await;
+                    return Err(format!("stopped; the same command goes on with experiment {id}").into());
                 }
+            }
+            if let Some(reason) = scheduler.paused(&spec.device) {
+                scheduler.stop().await;
+                store.close().await;
+                return Err(
+                    format!("{reason}\nthe same command goes on with experiment {id}").into(),
+                );
             }
             if store
                 .experiment(id)
@@ -90,8 +133,32 @@ impl Arguments {
             }
         }
         bars.all.clear()?;
-        report(&store.runs(id).await?)
+        let runs = store.runs(id).await?;
+        store.close().await;
+        report(&runs)
     }
+}
+
+fn not_launchable(experiment: &Path, fields: &[FieldError]) -> Box<dyn Error> {
+    let reasons: Vec<_> = fields
+        .iter()
+        .map(|error| format!("  {}: {}", error.field, error.reason))
+        .collect();
+    format!(
+        "{} cannot be launched:\n{}",
+        experiment.display(),
+        reasons.join("\n")
+    )
+    .into()
+}
+
+/// Says that an experiment was launched before: `resumed` of its `runs` are queued again.
+fn goes_on(id: i64, spec: &ExperimentSpec, resumed: usize, runs: usize) -> String {
+    let what = match resumed {
+        0 => "was launched before; --new launches it once more".to_owned(),
+        resumed => format!("goes on with {resumed} of {runs} runs"),
+    };
+    format!("experiment {id}: {} {what}", spec.name)
 }
 
 struct Bars {

@@ -17,7 +17,7 @@ use crate::estimate::Estimator;
 use crate::lock::StoreLock;
 use crate::scheduler::{Scheduler, Slots};
 use crate::ssr::site;
-use crate::store::Store;
+use crate::store::{Store, StoreError, check_large};
 use crate::tokens::{Access, Tokens};
 
 /// Arguments of `serve`.
@@ -74,7 +74,7 @@ impl Arguments {
         lock.describe(&format!("the server at http://{address}"))?;
 
         let executable = std::env::current_exe()?;
-        let store = Store::open(&directory.store()).await?;
+        let store = Store::open_in(&directory).await?;
         let slots = Slots::new(self.slots.into_iter().collect::<BTreeMap<_, _>>());
         let scheduler =
             Scheduler::start(store.clone(), directory.clone(), executable.clone(), slots).await?;
@@ -131,9 +131,27 @@ impl Arguments {
         tokio::select! {
             () = server => {}
             () = async { let _ = stopped.await; tokio::time::sleep(std::time::Duration::from_secs(1)).await; } => {}
+            damaged = damage(&directory) => {
+                // Nothing more is written: what can still be read is worth more than what would come.
+                scheduler.stop().await;
+                return Err(damaged.into());
+            }
         }
+        store.close().await;
         drop(lock);
         Ok(())
+    }
+}
+
+/// Checks a large store while the server is at work; resolves where it is damaged.
+async fn damage(directory: &DataDirectory) -> StoreError {
+    match check_large(directory).await {
+        Err(error @ StoreError::Damaged { .. }) => error,
+        Err(error) => {
+            tracing::warn!(%error, "the store could not be checked");
+            std::future::pending().await
+        }
+        Ok(()) => std::future::pending().await,
     }
 }
 

@@ -115,6 +115,24 @@ impl Store {
         })
     }
 
+    /// The newest experiment that was launched with exactly `spec`.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn experiment_with(&self, spec: &ExperimentSpec) -> Result<Option<i64>, StoreError> {
+        let rows = sqlx::query("SELECT id, spec FROM experiments WHERE name = ? ORDER BY id DESC")
+            .bind(&spec.name)
+            .fetch_all(&self.pool)
+            .await?;
+        for row in &rows {
+            // Compared as it is read, not as it is written: a later version may write it otherwise.
+            if serde_json::from_str::<ExperimentSpec>(row.try_get("spec")?)? == *spec {
+                return Ok(Some(row.try_get("id")?));
+            }
+        }
+        Ok(None)
+    }
+
     /// Deletes an experiment with its runs and all that they measured.
     ///
     /// # Errors

@@ -10,18 +10,20 @@ mod comparison;
 mod events;
 mod experiments;
 mod findings;
+mod integrity;
 mod measurements;
 mod runs;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sqlx::{Connection, SqlitePool};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Connection, SqlitePool};
 
 pub use experiments::ExperimentQuery;
 pub use findings::FindingsVersion;
+pub use integrity::{backup, check_large};
 
 /// The migrations, in order; a new one is one line.
 const MIGRATIONS: [(i64, &str, &str); 4] = [
@@ -55,6 +57,36 @@ pub enum StoreError {
     /// A stored value cannot be read back.
     #[error("the store holds a value that cannot be read: {0}")]
     Json(#[from] serde_json::Error),
+    /// The file is damaged.
+    #[error(
+        "the store {path} is damaged ({what}), and was left as it is. Stop what uses it, delete {path}-wal and {path}-shm, and put a backup in its place (`selectivity-lab store backup` makes one); without a backup, `sqlite3 {path} .recover | sqlite3 recovered.sqlite` saves what can be read"
+    )]
+    Damaged {
+        /// The store.
+        path: PathBuf,
+        /// What SQLite found.
+        what: String,
+    },
+    /// The file is empty or missing, but runs have been there.
+    #[error(
+        "the store {path} is empty or missing, but {folder} holds the files of {runs} runs. Put a backup of the store in its place; or, to begin anew, move {folder} away or name another directory with --data"
+    )]
+    Emptied {
+        /// The store.
+        path: PathBuf,
+        /// Where runs keep their files.
+        folder: PathBuf,
+        /// Runs that have files there.
+        runs: usize,
+    },
+    /// The copy cannot be written.
+    #[error("cannot write the copy {path}: {source}")]
+    Copy {
+        /// The copy.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
     /// There is no such experiment.
     #[error("there is no experiment {0}")]
     NoExperiment(i64),
@@ -117,6 +149,16 @@ impl Store {
             .connect_with(options)
             .await?;
         Ok(Store { pool })
+    }
+
+    /// Writes the log that SQLite keeps beside the store into it, so that a copy of the one file is whole, and closes it.
+    pub async fn close(&self) {
+        // Closing does it too, unless another process reads.
+        let checkpoint = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)");
+        if let Err(error) = checkpoint.execute(&self.pool).await {
+            tracing::warn!(%error, "store.sqlite-wal stays: copy it with store.sqlite");
+        }
+        self.pool.close().await;
     }
 
     /// Whether the store answers.

@@ -132,6 +132,9 @@ fn a_stopped_server_interrupts_its_runs() {
         clock.elapsed()
     );
     assert_eq!(processes::workers(folder.path()), Vec::<u32>::new());
+    // A copy of the one file has everything.
+    let log = folder.path().join("data/store.sqlite-wal");
+    assert!(!log.exists(), "the write-ahead log stays");
     let told = heard.lock().unwrap().clone();
     nothing_is_lost(folder.path(), &told, ids, "the server was stopped");
 }
@@ -167,6 +170,53 @@ fn a_second_server_on_the_same_store_is_refused() {
         "{errors}"
     );
     assert_eq!(first.get::<Health>("/health").status, "ok");
+}
+
+/// Breaks when a server starts on a store that was emptied or damaged, or a backup from under a server at work is not whole.
+#[test]
+fn an_emptied_or_damaged_store_is_refused_and_a_backup_takes_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data/store.sqlite");
+    let backup = folder.path().join("backup.sqlite");
+    {
+        let server = Server::start(folder.path());
+        let spec = serde_json::to_string(&small(&[0.0], 1)).unwrap();
+        server.ask::<Experiment>("POST", "/experiments", &spec);
+        server.wait_for(1, |run| run.state == RunState::Finished);
+        let mut command = crate::common::process::command(folder.path());
+        let output = command
+            .args(["store", "backup"])
+            .arg(&backup)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+    for damage in ["emptied", "damaged"] {
+        let text = if damage == "emptied" {
+            ""
+        } else {
+            "this is no store"
+        };
+        std::fs::write(&path, text).unwrap();
+        let refused = serve(folder.path()).output().unwrap();
+        assert!(!refused.status.success(), "{damage}");
+        let errors = String::from_utf8_lossy(&refused.stderr);
+        assert!(
+            errors.contains(if damage == "emptied" {
+                "is empty"
+            } else {
+                "damaged"
+            }) && errors.contains("backup"),
+            "{errors}"
+        );
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+    }
+    for log in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{}{log}", path.display()));
+    }
+    std::fs::copy(&backup, &path).unwrap();
+    let server = Server::start(folder.path());
+    assert_eq!(server.get::<Run>("/runs/1").state, RunState::Finished);
 }
 
 /// Broken by: starting without the dashboard's files, which would serve empty pages.
