@@ -316,9 +316,6 @@ impl Scheduler {
         mut end: End,
         mut commands: mpsc::UnboundedReceiver<Command>,
     ) {
-        if let End::NotStarted(reason) = &end {
-            self.0.starts.failed(device, reason);
-        }
         loop {
             let handover = self.0.handover.lock().await;
             // A cancel that no worker has heard.
@@ -334,6 +331,9 @@ impl Scheduler {
             }
             // A stopping server does not wait: the run is shown as interrupted after the next start.
             if recorded.is_ok() || self.is_stopping() {
+                if let End::NotStarted(reason) = &end {
+                    self.0.starts.failed(device, reason);
+                }
                 lock(&self.0.workers).remove(&run_id);
                 lock(&self.0.progress).remove(&run_id);
                 break;

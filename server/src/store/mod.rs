@@ -120,6 +120,10 @@ impl Store {
     /// # Errors
     /// When the file cannot be opened, or was written by a newer version.
     pub async fn open(path: &Path) -> Result<Store, StoreError> {
+        Store::open_with(path, 8).await
+    }
+
+    async fn open_with(path: &Path, connections: u32) -> Result<Store, StoreError> {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -136,7 +140,7 @@ impl Store {
         migrating.close().await;
         migrated?;
         let pool = SqlitePoolOptions::new()
-            .max_connections(8)
+            .max_connections(connections)
             // On a full disk SQLite itself ends the transaction. sqlx then fails to roll it back and goes on counting it as
             // open, so that every later `BEGIN` on that connection fails: such a connection is closed, not used again.
             .after_release(|connection, _| {

@@ -111,7 +111,7 @@ async fn a_part_of_a_file_is_that_part() {
 }
 
 /// Breaks when a name longer than any file's is the server's fault and not the asker's.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_name_too_long_for_a_file_is_not_found() {
     let (lab, run) = served().await;
     for length in [251, 252, 253, 255, 256, 5000] {

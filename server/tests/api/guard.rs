@@ -216,7 +216,7 @@ async fn lab_launch(lab: &Lab) -> (i64, Experiment) {
 
 /// Breaks when a link with a token does not sign in, leaves the token in the address, signs in scripts of other sites, or
 /// when the token for reading changes something.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_link_signs_in() {
     let (lab, tokens) = guarded(&[], true).await;
     for (access, changes) in [
