@@ -51,7 +51,7 @@ fn an_experiment_from_a_file_is_in_the_servers_store() {
 fn a_command_goes_on_with_what_it_began() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("experiment.toml");
-    std::fs::write(&file, toml::to_string(&small(&[0.0, 1.0], 20)).unwrap()).unwrap();
+    std::fs::write(&file, toml::to_string(&small(&[0.0, 1.0], 6)).unwrap()).unwrap();
     let run = || {
         let mut command = command(folder.path());
         command.arg("run").arg(&file);
@@ -95,7 +95,7 @@ fn a_command_goes_on_with_what_it_began() {
     assert!(resumed.is_some_and(|epoch| epoch >= 2), "{resumed:?}");
     assert!(
         runs.iter()
-            .all(|run| run.state == RunState::Finished && run.epochs_done == 20)
+            .all(|run| run.state == RunState::Finished && run.epochs_done == 6)
     );
 }
 
