@@ -24,7 +24,7 @@ pub use experiments::ExperimentQuery;
 pub use findings::FindingsVersion;
 
 /// The migrations, in order; a new one is one line.
-const MIGRATIONS: [(i64, &str, &str); 4] = [
+const MIGRATIONS: [(i64, &str, &str); 5] = [
     (1, "store", include_str!("../../migrations/0001_store.sql")),
     (
         2,
@@ -40,6 +40,11 @@ const MIGRATIONS: [(i64, &str, &str); 4] = [
         4,
         "short measurements",
         include_str!("../../migrations/0004_short_measurements.sql"),
+    ),
+    (
+        6,
+        "run keys",
+        include_str!("../../migrations/0006_run_keys.sql"),
     ),
 ];
 
