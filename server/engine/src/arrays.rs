@@ -1,16 +1,13 @@
-//! Named arrays with text beside them, in a safetensors file that is replaced in one step.
+//! Named arrays with text beside them, in a safetensors file with a checksum that is replaced in one step.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 use burn::tensor::f16;
-use safetensors::SafeTensors;
-use safetensors::tensor::{Dtype, Metadata, TensorView};
+use safetensors::tensor::{Dtype, TensorView};
+use safetensors::{SafeTensorError, SafeTensors};
 
-use crate::EngineError;
-use crate::checkpoint::write_atomically;
+use crate::{EngineError, files};
 
 /// Arrays by name.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -97,16 +94,16 @@ impl Arrays {
     /// # Errors
     /// When the file is there but cannot be read, or is damaged.
     pub fn load(path: &Path) -> Result<Option<Arrays>, EngineError> {
-        let bytes = match std::fs::read(path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(EngineError::file("cannot read", path)(error)),
+        let Some(bytes) = files::read_checked(path)? else {
+            return Ok(None);
         };
-        let damaged = |error: safetensors::SafeTensorError| EngineError::Input {
-            path: path.to_owned(),
-            reason: format!("is damaged ({error}); delete it, and evaluate again"),
-        };
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
+        Self::from_bytes(path, &bytes).map(Some)
+    }
+
+    /// The arrays in the content of the file `path`.
+    pub(crate) fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Arrays, EngineError> {
+        let damaged = |error: SafeTensorError| files::damaged(path, error.to_string());
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
         let mut arrays = Arrays {
             metadata: header
                 .metadata()
@@ -116,14 +113,15 @@ impl Arrays {
                 .collect(),
             ..Arrays::default()
         };
-        for (name, view) in SafeTensors::deserialize(&bytes).map_err(damaged)?.tensors() {
+        arrays.metadata.remove(files::ENTRY);
+        for (name, view) in SafeTensors::deserialize(bytes).map_err(damaged)?.tensors() {
             arrays.insert_bytes(&name, view.dtype(), view.shape(), view.data().to_vec());
         }
-        Ok(Some(arrays))
+        Ok(arrays)
     }
 
-    /// Reads row `row` of some arrays of single or half precision (of those of one dimension: that element), and
-    /// nothing else of the file, in the order of `names`; `None` when there is no file.
+    /// Reads row `row` of some arrays of single or half precision (of those of one dimension: that element), in the
+    /// order of `names`; `None` when there is no file. The whole file is checked, and nothing else of it converted.
     ///
     /// # Errors
     /// When the file cannot be read, is damaged, or has no such array or row.
@@ -132,45 +130,25 @@ impl Arrays {
         names: &[&str],
         row: usize,
     ) -> Result<Option<Vec<Vec<f32>>>, EngineError> {
-        let mut file = match File::open(path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(EngineError::file("cannot open", path)(error)),
+        let Some(bytes) = files::read_checked(path)? else {
+            return Ok(None);
         };
-        let damaged = |reason: &str| EngineError::Input {
-            path: path.to_owned(),
-            reason: format!("is damaged ({reason}); delete it, and evaluate again"),
-        };
-        let mut length = [0_u8; 8];
-        file.read_exact(&mut length)
-            .map_err(EngineError::file("cannot read", path))?;
-        let header = usize::try_from(u64::from_le_bytes(length))
-            .ok()
-            .filter(|&header| header < 100 << 20)
-            .ok_or_else(|| damaged("its header is too long"))?;
-        let mut bytes = vec![0; header];
-        file.read_exact(&mut bytes)
-            .map_err(EngineError::file("cannot read", path))?;
-        let metadata: Metadata =
-            serde_json::from_slice(&bytes).map_err(|error| damaged(&error.to_string()))?;
+        let damaged = |reason: String| files::damaged(path, reason);
+        let tensors =
+            SafeTensors::deserialize(&bytes).map_err(|error| damaged(error.to_string()))?;
         names
             .iter()
             .map(|&name| {
-                let info = metadata
-                    .info(name)
-                    .ok_or_else(|| damaged("an array is missing"))?;
-                let rows = info.shape.first().copied().unwrap_or(0);
+                let array = tensors
+                    .tensor(name)
+                    .map_err(|error| damaged(error.to_string()))?;
+                let rows = array.shape().first().copied().unwrap_or(0);
                 if row >= rows {
-                    return Err(damaged("a row is missing"));
+                    return Err(damaged(format!("`{name}` has no row {row}")));
                 }
-                let (first, end) = info.data_offsets;
-                let size = (end - first) / rows;
-                let mut bytes = vec![0; size];
-                let place = (8 + header + first + row * size) as u64;
-                file.seek(SeekFrom::Start(place))
-                    .and_then(|_| file.read_exact(&mut bytes))
-                    .map_err(EngineError::file("cannot read", path))?;
-                floats(info.dtype, &bytes).ok_or_else(|| damaged("an array is of another type"))
+                let size = array.data().len() / rows;
+                floats(array.dtype(), &array.data()[row * size..][..size])
+                    .ok_or_else(|| damaged(format!("`{name}` is of another type")))
             })
             .collect::<Result<_, _>>()
             .map(Some)
@@ -181,20 +159,24 @@ impl Arrays {
     /// # Errors
     /// When it cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), EngineError> {
-        let failed = |error: safetensors::SafeTensorError| {
-            EngineError::file("cannot write", path)(std::io::Error::other(error))
-        };
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(EngineError::file("cannot create", folder))?;
         }
+        files::write_checked(path, &self.bytes(path)?)
+    }
+
+    /// The content of the file `path`, without its checksum.
+    pub(crate) fn bytes(&self, path: &Path) -> Result<Vec<u8>, EngineError> {
+        let failed = |error: SafeTensorError| {
+            EngineError::file("cannot write", path)(std::io::Error::other(error))
+        };
         let mut views = Vec::new();
         for (name, array) in &self.arrays {
             let view = TensorView::new(array.dtype, array.shape.clone(), &array.bytes);
             views.push((name, view.map_err(failed)?));
         }
         let metadata: HashMap<String, String> = self.metadata.clone().into_iter().collect();
-        let bytes = safetensors::serialize(views, Some(metadata)).map_err(failed)?;
-        write_atomically(path, &bytes)
+        safetensors::serialize(views, Some(metadata)).map_err(failed)
     }
 }
 

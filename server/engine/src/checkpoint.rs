@@ -1,13 +1,12 @@
 //! The state of a run after an epoch, in one file, so that an interrupted run goes on where it was.
 //!
 //! The file is a safetensors container: weights, optimiser state and best weights as byte tensors
-//! (burn's own records), and the rest as JSON in the header. It is written beside its final name,
-//! flushed to disk and renamed, so that a kill at any moment leaves the old or the new one whole.
+//! (burn's own records), and the rest as JSON in the header. It has a checksum and is replaced in one step
+//! (`files.rs`), and the one before it is kept: where the newest is damaged, a run goes on from that.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
@@ -18,10 +17,14 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 
-use crate::EngineError;
 use crate::networks::Model;
+use crate::{EngineError, files};
 
 const FILE: &str = "checkpoint.safetensors";
+
+/// The checkpoint before.
+const PREVIOUS: &str = "checkpoint.previous.safetensors";
+
 const FORMAT: u32 = 1;
 
 /// A run after its last complete epoch.
@@ -34,6 +37,9 @@ pub(crate) struct Checkpoint {
     pub(crate) optimiser: Vec<u8>,
     /// Record of the model at its best epoch.
     pub(crate) best: Vec<u8>,
+    /// The file with the units' selectivity after each epoch (`unit_selectivity.rs`): weights that are gone cannot be
+    /// measured anew. Empty in checkpoints of earlier versions.
+    pub(crate) unit_selectivity: Vec<u8>,
 }
 
 /// What is known about a run after its last complete epoch.
@@ -83,13 +89,14 @@ pub(crate) fn load_model(model: Model, bytes: &[u8]) -> Result<Model, EngineErro
 }
 
 impl Checkpoint {
-    /// Writes the checkpoint into `directory`, replacing the one before in one step.
+    /// Writes the checkpoint into `directory`; the one that was there becomes the previous one.
     pub(crate) fn save(&self, directory: &Path) -> Result<(), EngineError> {
         let path = directory.join(FILE);
         let tensors = [
             ("model", &self.model),
             ("optimiser", &self.optimiser),
             ("best", &self.best),
+            ("unit_selectivity", &self.unit_selectivity),
         ];
         let mut views = Vec::new();
         for (name, bytes) in tensors {
@@ -102,72 +109,122 @@ impl Checkpoint {
         let metadata = HashMap::from([("progress".to_owned(), progress)]);
         let bytes = safetensors::serialize(views, Some(metadata))
             .map_err(|error| broken(&path, error.to_string()))?;
-        write_atomically(&path, &bytes)
+        files::write_generation(&path, Some(&directory.join(PREVIOUS)), &bytes)
     }
 
-    /// Removes the checkpoint in `directory`, once its run has a result and needs it no more.
+    /// Removes the checkpoints in `directory`, once its run has a result and needs them no more.
     pub(crate) fn remove(directory: &Path) -> Result<(), EngineError> {
-        let path = directory.join(FILE);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(EngineError::file("cannot remove", path)(error))
+        for name in [FILE, PREVIOUS] {
+            let path = directory.join(name);
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(EngineError::file("cannot remove", path)(error));
+                }
+                _ => {}
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 
-    /// The checkpoint in `directory`, if there is one of this very spec.
+    /// The newest whole checkpoint in `directory`, if there is one of this very spec. `warn` is told of a damaged one,
+    /// which is kept under another name, and of one without a checksum.
     ///
     /// # Errors
-    /// When it cannot be read, is damaged, or belongs to another spec or a newer format.
-    pub(crate) fn load(directory: &Path, spec: &RunSpec) -> Result<Option<Self>, EngineError> {
+    /// When none can be read, all are damaged, or it belongs to another spec or a newer format.
+    pub(crate) fn load(
+        directory: &Path,
+        spec: &RunSpec,
+        warn: &mut dyn FnMut(String),
+    ) -> Result<Option<Self>, EngineError> {
         let path = directory.join(FILE);
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(EngineError::file("cannot read", path)(error)),
-        };
-        let damaged = |reason: String| broken(&path, reason);
-        let (_, header) =
-            SafeTensors::read_metadata(&bytes).map_err(|error| damaged(error.to_string()))?;
-        let progress = header
-            .metadata()
-            .as_ref()
-            .and_then(|metadata| metadata.get("progress"))
-            .ok_or_else(|| damaged("has no `progress` entry".into()))?;
-        let progress: Progress =
-            serde_json::from_str(progress).map_err(|error| damaged(error.to_string()))?;
-        if progress.format != FORMAT {
-            return Err(damaged(format!(
+        let previous = || read(&directory.join(PREVIOUS), spec);
+        match read(&path, spec) {
+            Ok(Some(checkpoint)) => {
+                if files::stamp(&path)? {
+                    warn(format!(
+                        "{FILE} has no checksum, as of an earlier version: it is taken as it is"
+                    ));
+                }
+                Ok(Some(checkpoint))
+            }
+            Ok(None) => {
+                let before = previous()?;
+                if let Some(before) = &before {
+                    warn(format!(
+                        "{FILE} is missing: the run goes on from the checkpoint before, after epoch {}",
+                        before.progress.epochs.len()
+                    ));
+                }
+                Ok(before)
+            }
+            Err(EngineError::Damaged { reason, .. }) => {
+                let Ok(Some(before)) = previous() else {
+                    let advice =
+                        "there is no whole one before it; delete it to start the run afresh";
+                    return Err(broken(&path, format!("is damaged: {reason}, and {advice}")));
+                };
+                let aside = files::set_aside(&path, "damaged")?;
+                warn(format!(
+                    "{FILE} is damaged: {reason}. The run goes on from the checkpoint before, after epoch {}; the damaged one is kept as {}",
+                    before.progress.epochs.len(),
+                    aside.display()
+                ));
+                Ok(Some(before))
+            }
+            Err(other) => Err(other),
+        }
+    }
+}
+
+/// The checkpoint in a file, if there is one.
+fn read(path: &Path, spec: &RunSpec) -> Result<Option<Checkpoint>, EngineError> {
+    let Some(bytes) = files::read_checked(path)? else {
+        return Ok(None);
+    };
+    let damaged = |reason: String| files::damaged(path, reason);
+    let (_, header) =
+        SafeTensors::read_metadata(&bytes).map_err(|error| damaged(error.to_string()))?;
+    let progress = header
+        .metadata()
+        .as_ref()
+        .and_then(|metadata| metadata.get("progress"))
+        .ok_or_else(|| damaged("it has no `progress` entry".into()))?;
+    let progress: Progress =
+        serde_json::from_str(progress).map_err(|error| damaged(error.to_string()))?;
+    if progress.format != FORMAT {
+        return Err(broken(
+            path,
+            format!(
                 "is of format {}, this engine reads {FORMAT}; delete it to start the run afresh",
                 progress.format
-            )));
-        }
-        // The device may differ: a run can go on elsewhere.
-        let asked = RunSpec {
-            device: progress.spec.device.clone(),
-            ..spec.clone()
-        };
-        if progress.spec != asked {
-            return Err(damaged(
-                "belongs to another run; delete it to start this one afresh".into(),
-            ));
-        }
-        let tensors =
-            SafeTensors::deserialize(&bytes).map_err(|error| damaged(error.to_string()))?;
-        let part = |name: &str| {
-            tensors
-                .tensor(name)
-                .map(|tensor| tensor.data().to_vec())
-                .map_err(|error| damaged(format!("`{name}`: {error}")))
-        };
-        Ok(Some(Checkpoint {
-            model: part("model")?,
-            optimiser: part("optimiser")?,
-            best: part("best")?,
-            progress,
-        }))
+            ),
+        ));
     }
+    // The device may differ: a run can go on elsewhere.
+    let asked = RunSpec {
+        device: progress.spec.device.clone(),
+        ..spec.clone()
+    };
+    if progress.spec != asked {
+        return Err(broken(
+            path,
+            "belongs to another run; delete it to start this one afresh".into(),
+        ));
+    }
+    let tensors = SafeTensors::deserialize(&bytes).map_err(|error| damaged(error.to_string()))?;
+    let part = |name: &str| {
+        tensors
+            .tensor(name)
+            .map(|tensor| tensor.data().to_vec())
+            .map_err(|error| damaged(format!("`{name}`: {error}")))
+    };
+    Ok(Some(Checkpoint {
+        model: part("model")?,
+        optimiser: part("optimiser")?,
+        best: part("best")?,
+        unit_selectivity: part("unit_selectivity").unwrap_or_default(),
+        progress,
+    }))
 }
 
 /// The optimiser with the state of a record.
@@ -178,18 +235,6 @@ pub(crate) fn load_optimiser(
     optimiser
         .from_bytes(Bytes::from_bytes_vec(bytes.to_vec()))
         .map_err(|error| broken(Path::new(FILE), error.to_string()))
-}
-
-/// Writes a file so that a kill or a power cut leaves the old content or the new, never a part.
-pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), EngineError> {
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".part");
-    let partial = PathBuf::from(partial);
-    let mut file = File::create(&partial).map_err(EngineError::file("cannot create", &partial))?;
-    file.write_all(bytes)
-        .and_then(|()| file.sync_all())
-        .map_err(EngineError::file("cannot write", &partial))?;
-    fs::rename(&partial, path).map_err(EngineError::file("cannot rename to", path))
 }
 
 fn broken(path: &Path, reason: String) -> EngineError {

@@ -7,9 +7,9 @@ use npyz::WriterBuilder;
 use protocol::Corruption;
 
 use crate::EngineError;
-use crate::checkpoint::write_atomically;
 use crate::corruptions::Corruptor;
 use crate::data::ImageSet;
+use crate::files::write_atomically;
 
 /// Writes `corruption` of every image of `set` at each of `severities`, one severity after the other, as uint8
 /// `[severities x images, height, width, 3]` into `path`, replacing an older file in one step.

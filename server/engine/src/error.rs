@@ -76,6 +76,14 @@ pub enum EngineError {
         /// What was expected and found.
         reason: String,
     },
+    /// A file of a run is not what was written to it.
+    #[error("{path} is damaged: {reason}; evaluate the run again, and it is measured anew", path = path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// How that was seen.
+        reason: String,
+    },
     /// No analysis has this name.
     #[error("no analysis is called `{name}`; there are {known}")]
     UnknownAnalysis {

@@ -11,16 +11,15 @@ use protocol::event::{LogLevel, Phase, Progress as ProgressEvent, Started};
 use protocol::{EpochMetrics, EvaluationSpec, Event, Measurement, RunResult, RunSpec};
 
 use crate::batch::EpochPlan;
-use crate::checkpoint::{
-    Checkpoint, Progress, load_model, load_optimiser, model_bytes, write_atomically,
-};
+use crate::checkpoint::{Checkpoint, Progress, load_model, load_optimiser, model_bytes};
 use crate::data::{self, ImageSet, LoadedDataset, Split};
 use crate::epoch::{self, StepDone, Totals};
 use crate::evaluate::{Evaluation, batch_size, evaluate};
 use crate::evaluations::{self, Listener, Trained};
 use crate::networks::{Model, ModelConfig, weights};
+use crate::run_folder::{self, Identity};
 use crate::unit_selectivity::UnitSelectivity;
-use crate::{EngineError, devices, self_check};
+use crate::{EngineError, devices, files, self_check};
 
 /// Name of the file with the weights of the best epoch, in the run's directory.
 pub const WEIGHTS_FILE: &str = "weights.safetensors";
@@ -35,6 +34,10 @@ pub struct RunContext {
     pub data_directory: PathBuf,
     /// The run's own folder: checkpoint, weights, result. Made when missing.
     pub run_directory: PathBuf,
+    /// What no other run has, in whatever store: the folder is the run's own where it says the same.
+    pub key: String,
+    /// The run's result as the store has it, by which a folder of an earlier version is known.
+    pub known_result: Option<RunResult>,
     /// Set to true to end the run as cancelled after the current step.
     pub cancel: Arc<AtomicBool>,
 }
@@ -96,8 +99,14 @@ impl<'a> Run<'a> {
             images_per_second: 0.0,
             remaining_seconds: None,
         }));
-        std::fs::create_dir_all(&context.run_directory)
-            .map_err(EngineError::file("cannot create", &context.run_directory))?;
+        let identity = Identity {
+            key: context.key.clone(),
+            spec: spec.clone(),
+        };
+        let known = context.known_result.as_ref();
+        run_folder::claim(&context.run_directory, &identity, known, &mut |message| {
+            emit(warning(message))
+        })?;
         let data = data::load(&spec.dataset, &context.data_directory)?;
         let (height, width) = (data.train.height(), data.train.width());
         let minimum = spec.network.minimum_image_side();
@@ -172,30 +181,52 @@ impl<'a> Run<'a> {
         if !path.is_file() || !weights_path.is_file() {
             return Ok(None);
         }
-        let bytes = std::fs::read(&path).map_err(EngineError::file("cannot read", &path))?;
-        let result = serde_json::from_slice(&bytes).map_err(|error| EngineError::Input {
-            path,
-            reason: format!("is damaged ({error}); delete it to train the run again"),
-        })?;
+        let damaged = |reason: String| EngineError::Input {
+            path: path.clone(),
+            reason: format!("is damaged ({reason}); delete it to train the run again"),
+        };
+        let bytes = match files::read_checked(&path) {
+            Err(EngineError::Damaged { reason, .. }) => return Err(damaged(reason)),
+            other => other?.unwrap_or_default(),
+        };
+        let result = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+        // Copied here by hand, perhaps: the folder is this run's own.
         let metadata = weights::metadata(&weights_path)?;
-        let asked = self.identity();
-        if asked
-            .iter()
-            .any(|(name, value)| metadata.get(*name) != Some(value))
-        {
+        let asked = self.weights_metadata();
+        let differs = |(name, value): &(&str, String)| match metadata.get(*name) {
+            Some(found) => found != value,
+            // Earlier versions wrote no key.
+            None => *name != "run",
+        };
+        if asked.iter().any(differs) {
             return Err(EngineError::Weights {
                 path: weights_path,
                 reason: "belongs to another run; delete the folder to start this one afresh".into(),
             });
         }
         let model = weights::load(&self.config, &weights_path, &self.device)?;
+        if let Some((name, value)) = weights::first_not_finite(&model) {
+            return Err(EngineError::Weights {
+                path: weights_path,
+                reason: format!("`{name}` holds {value}; delete it to train the run again"),
+            });
+        }
+        for path in [&path, &weights_path] {
+            if files::stamp(path)? {
+                (self.emit)(warning(format!(
+                    "{} has no checksum, as of an earlier version: it is taken as it is",
+                    path.display()
+                )));
+            }
+        }
         self.say_started(&model, Some(self.spec.training.epochs));
         Ok(Some((model, result)))
     }
 
     /// What tells the run's weights from another run's, in their file's header.
-    fn identity(&self) -> [(&'static str, String); 4] {
+    fn weights_metadata(&self) -> [(&'static str, String); 5] {
         [
+            ("run", self.context.key.clone()),
             ("network", self.spec.network.to_string()),
             ("dataset", self.spec.dataset.to_string()),
             ("alpha", self.spec.alpha.to_string()),
@@ -235,7 +266,10 @@ impl<'a> Run<'a> {
         let mut best = Vec::new();
         let mut unit_selectivity = UnitSelectivity::default();
 
-        let checkpoint = Checkpoint::load(&self.context.run_directory, self.spec)?;
+        let folder = &self.context.run_directory;
+        let checkpoint = Checkpoint::load(folder, self.spec, &mut |message| {
+            (self.emit)(warning(message));
+        })?;
         self.say_started(
             &model,
             checkpoint
@@ -247,7 +281,7 @@ impl<'a> Run<'a> {
             optimiser = load_optimiser(optimiser, &checkpoint.optimiser)?;
             best = checkpoint.best;
             progress = checkpoint.progress;
-            unit_selectivity = UnitSelectivity::load(&self.context.run_directory)?;
+            unit_selectivity = self.resumed_units(&checkpoint.unit_selectivity)?;
             for metrics in &progress.epochs {
                 (self.emit)(Event::Epoch(metrics.clone()));
             }
@@ -260,7 +294,15 @@ impl<'a> Run<'a> {
             let (trained, totals) = self.train(model, &mut optimiser, epoch, learning_rate)?;
             model = trained;
             let training_seconds = began.elapsed().as_secs_f64();
-            let validation = self.measure(&model.valid(), epoch, Phase::Validation)?;
+            let trained = model.valid();
+            if let Some((name, value)) = weights::first_not_finite(&trained) {
+                return Err(EngineError::Diverged {
+                    epoch,
+                    step: self.clock.training_steps(self.spec.training.batch_size),
+                    what: format!("`{name}` holds {value}"),
+                });
+            }
+            let validation = self.measure(&trained, epoch, Phase::Validation)?;
             let mut metrics = epoch_metrics(epoch, learning_rate, &totals, &validation);
             metrics.images_per_second = totals.images as f64 / training_seconds;
 
@@ -282,11 +324,38 @@ impl<'a> Run<'a> {
                 model: bytes,
                 optimiser: optimiser_bytes(&optimiser)?,
                 best: best.clone(),
+                unit_selectivity: unit_selectivity.bytes(&self.context.run_directory)?,
             }
             .save(&self.context.run_directory)?;
             (self.emit)(Event::Epoch(metrics));
         }
         self.result(&progress, &best)
+    }
+
+    /// The units' selectivity after the epochs so far, for a run that goes on from a checkpoint that has it too, where
+    /// it is not of an earlier version.
+    fn resumed_units(&mut self, in_checkpoint: &[u8]) -> Result<UnitSelectivity, EngineError> {
+        let folder = &self.context.run_directory;
+        let on_disk = match UnitSelectivity::load(folder) {
+            Err(EngineError::Damaged { path, reason }) => {
+                let aside = files::set_aside(&path, "damaged")?;
+                let instead = match in_checkpoint.is_empty() {
+                    true => "the selectivity of units after earlier epochs is unknown",
+                    false => "what it said is in the checkpoint",
+                };
+                (self.emit)(warning(format!(
+                    "{} is damaged: {reason}. It is kept as {}; {instead}",
+                    path.display(),
+                    aside.display()
+                )));
+                UnitSelectivity::default()
+            }
+            other => other?,
+        };
+        match in_checkpoint.is_empty() {
+            true => Ok(on_disk),
+            false => UnitSelectivity::of_bytes(folder, in_checkpoint),
+        }
     }
 
     /// Measures the best weights on the test set and writes them out.
@@ -315,7 +384,7 @@ impl<'a> Run<'a> {
             ("std", describe(&self.config.std)),
             ("epoch", progress.best_epoch.to_string()),
         ];
-        metadata.extend(self.identity());
+        metadata.extend(self.weights_metadata());
         weights::save(
             &model,
             &self.context.run_directory.join(WEIGHTS_FILE),
@@ -327,7 +396,7 @@ impl<'a> Run<'a> {
             path: path.clone(),
             source: error.into(),
         })?;
-        write_atomically(&path, &json)?;
+        files::write_checked(&path, &json)?;
         Ok((model, result))
     }
 
@@ -436,6 +505,14 @@ impl<'a> Run<'a> {
     }
 }
 
+/// A line for the run's log that is worth a look.
+fn warning(message: String) -> Event {
+    Event::Log {
+        level: LogLevel::Warning,
+        message,
+    }
+}
+
 fn epoch_metrics(
     epoch: u32,
     learning_rate: f64,
@@ -485,6 +562,10 @@ impl Listener for EvaluationProgress<'_> {
 
     fn measured(&mut self, measurement: Measurement) {
         (self.emit)(Event::Measured(measurement));
+    }
+
+    fn warned(&mut self, message: String) {
+        (self.emit)(warning(message));
     }
 
     fn advanced(&mut self, images: usize, computed: bool) -> bool {
@@ -600,5 +681,86 @@ impl Clock {
 
     fn training_steps(&self, batch_size: u32) -> u32 {
         self.train_images.div_ceil(batch_size as usize) as u32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::networks::spoilt;
+    use protocol::{Augmentation, Dataset, Network, TrainingSpec};
+
+    fn spec() -> RunSpec {
+        RunSpec {
+            network: Network::ResNet8,
+            dataset: Dataset::Builtin,
+            alpha: 0.0,
+            seed: 3,
+            device: "cpu".into(),
+            training: TrainingSpec {
+                epochs: 2,
+                batch_size: 32,
+                learning_rate: 0.05,
+                momentum: 0.9,
+                weight_decay: 1e-4,
+                learning_rate_milestones: vec![],
+                learning_rate_factor: 0.1,
+                augmentation: Augmentation::None,
+                validation_images_per_class: 2,
+                train_images_per_class: Some(6),
+            },
+            evaluation: EvaluationSpec::default(),
+        }
+    }
+
+    /// Breaks when a run whose network is broken, by a weight of a convolution or by a running statistic that its
+    /// output does not show, ends as anything but diverged.
+    #[test]
+    fn a_broken_network_ends_as_diverged() {
+        for (name, value, expected) in [
+            ("conv2.weight", f32::NAN, "loss is NaN"),
+            ("conv1.weight", f32::NAN, "loss is NaN"),
+            ("running_var", f32::INFINITY, "running_var` holds inf"),
+            ("running_mean", f32::NAN, "running_mean` holds NaN"),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let context = RunContext {
+                data_directory: folder.path().join("datasets"),
+                run_directory: folder.path().join("run"),
+                key: "1".into(),
+                known_result: None,
+                cancel: Arc::new(AtomicBool::new(false)),
+            };
+            let mut end = None;
+            run(&spec(), &[], &context, &mut |event| {
+                if matches!(event, Event::Epoch(_)) {
+                    context.cancel.store(true, Ordering::Relaxed);
+                }
+                end = Some(event);
+            });
+            assert_eq!(end, Some(Event::Cancelled));
+            context.cancel.store(false, Ordering::Relaxed);
+
+            let mut checkpoint = Checkpoint::load(&context.run_directory, &spec(), &mut |_| {})
+                .unwrap()
+                .unwrap();
+            let config = ModelConfig {
+                network: Network::ResNet8,
+                classes: 10,
+                mean: [0.5; 3],
+                std: [0.25; 3],
+            };
+            let device = Device::flex().autodiff();
+            let model = load_model(config.init(0, &device), &checkpoint.model).unwrap();
+            checkpoint.model = model_bytes(&spoilt(model.valid(), name, value)).unwrap();
+            checkpoint.save(&context.run_directory).unwrap();
+            run(&spec(), &[], &context, &mut |event| end = Some(event));
+            match end {
+                Some(Event::Diverged { epoch: 2, what, .. }) => {
+                    assert!(what.contains(expected), "{what}");
+                }
+                other => panic!("{value} in {name}: ended with {other:?}"),
+            }
+        }
     }
 }

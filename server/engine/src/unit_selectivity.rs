@@ -4,8 +4,8 @@ use std::path::Path;
 
 use protocol::LayerSelectivity;
 
-use crate::EngineError;
 use crate::arrays::Arrays;
+use crate::{EngineError, files};
 
 /// Name of the file, in the run's directory: `selectivity` `[epochs, units of all layers]`.
 pub const FILE: &str = "unit_selectivity.safetensors";
@@ -44,6 +44,12 @@ impl UnitSelectivity {
         let Some(arrays) = Arrays::load(&path)? else {
             return Ok(UnitSelectivity::default());
         };
+        Self::of(&arrays).ok_or_else(|| {
+            files::damaged(&path, "it has no array `selectivity` of epochs by units")
+        })
+    }
+
+    fn of(arrays: &Arrays) -> Option<UnitSelectivity> {
         let rows = || {
             let &[epochs, units] = arrays.shape("selectivity")? else {
                 return None;
@@ -52,14 +58,28 @@ impl UnitSelectivity {
             (values.len() == epochs * units && units > 0)
                 .then(|| values.chunks(units).map(<[f32]>::to_vec).collect())
         };
-        let epochs = rows().ok_or_else(|| EngineError::Input {
-            path,
-            reason: "has no array `selectivity` of epochs by units; delete it".into(),
-        })?;
-        Ok(UnitSelectivity { epochs })
+        Some(UnitSelectivity { epochs: rows()? })
+    }
+
+    /// From the file's content, which a checkpoint keeps too.
+    pub(crate) fn of_bytes(
+        run_directory: &Path,
+        bytes: &[u8],
+    ) -> Result<UnitSelectivity, EngineError> {
+        let arrays = Arrays::from_bytes(&run_directory.join(FILE), bytes)?;
+        Ok(Self::of(&arrays).unwrap_or_default())
+    }
+
+    /// The file's content.
+    pub(crate) fn bytes(&self, run_directory: &Path) -> Result<Vec<u8>, EngineError> {
+        self.arrays().bytes(&run_directory.join(FILE))
     }
 
     pub(crate) fn save(&self, run_directory: &Path) -> Result<(), EngineError> {
+        self.arrays().save(&run_directory.join(FILE))
+    }
+
+    fn arrays(&self) -> Arrays {
         let units = self.epochs.first().map_or(0, Vec::len);
         let mut arrays = Arrays::default();
         arrays.insert(
@@ -67,7 +87,7 @@ impl UnitSelectivity {
             &[self.epochs.len(), units],
             &self.epochs.concat(),
         );
-        arrays.save(&run_directory.join(FILE))
+        arrays
     }
 }
 

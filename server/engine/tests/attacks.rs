@@ -438,6 +438,10 @@ impl Attack for Wild {
     fn perturb(&self, _: &Target, samples: &Samples) -> Result<Tensor<4>, AttackError> {
         Ok(samples.images().clone().mul_scalar(1.0 - self.change))
     }
+
+    fn with_epsilon_zero(&self) -> Box<dyn Attack> {
+        Box::new(Wild { change: 0.0 })
+    }
 }
 
 /// Breaks when bad input or a wrong attack gives a number or a panic instead of an error.
@@ -523,4 +527,145 @@ fn what_cannot_be_measured_is_refused() {
     assert!(Ensemble::standard(linf(1.0), nothing).is_err());
     let empty = run(&fgsm, &sums(3), &first(&set, 0, 4), &mut |_| true).unwrap();
     assert_eq!(empty.accuracy(), 0.0);
+}
+
+/// An attack that keeps to its ball, and changes images by a share of epsilon that a test chooses.
+struct Shift {
+    epsilon: f64,
+    /// How much of epsilon is taken off every value of the images of a batch of so many.
+    share: fn(usize) -> f64,
+    /// What it changes images by when its radius is 0.
+    at_zero: f64,
+}
+
+impl Attack for Shift {
+    fn name(&self) -> &'static str {
+        "shift"
+    }
+
+    fn description(&self) -> String {
+        String::new()
+    }
+
+    fn ball(&self) -> Ball {
+        Ball::new(Norm::Linf, self.epsilon).unwrap()
+    }
+
+    fn perturb(&self, _: &Target, samples: &Samples) -> Result<Tensor<4>, AttackError> {
+        let change = self.epsilon * (self.share)(samples.len());
+        Ok((samples.images().clone() - change).clamp(0.0, 1.0))
+    }
+
+    fn with_epsilon_zero(&self) -> Box<dyn Attack> {
+        Box::new(Shift {
+            epsilon: self.at_zero,
+            ..*self
+        })
+    }
+}
+
+/// Breaks when an evaluation goes on though an attack of radius 0 changes a class, an image's answer depends on its
+/// batch, or logits or gradients are not numbers, or does not say which attack and image and by how much.
+#[test]
+fn a_breach_ends_the_evaluation() {
+    let device = Device::flex();
+    let pixels = (0..20 * 192).map(|i| (64 + i * 7919 % 128) as u8).collect();
+    let set = ImageSet::new(pixels, vec![0; 20], 8, 8).unwrap();
+    // Class 0 wins where the image's mean is over 1/4, which all are.
+    let logits = |images: Tensor<4>| {
+        let batch = images.dims()[0];
+        let mean = images.reshape([batch, 192]).mean_dim(1);
+        Tensor::cat(vec![mean.clone() - 0.25, mean.neg() + 0.25], 1)
+    };
+    let bright = Target::from_function(2, &device, logits);
+    let work = first(&set, 20, 16);
+    let shift = |share: fn(usize) -> f64, at_zero: f64| Shift {
+        epsilon: 0.1,
+        share,
+        at_zero,
+    };
+    let found = |attack: &dyn Attack, target: &Target| run(attack, target, &work, &mut |_| true);
+    let right = found(&shift(|_| 0.5, 0.0), &bright).unwrap();
+    assert_eq!(right.clean_accuracy(), 1.0);
+
+    let error = found(&shift(|_| 1.0, 0.9), &bright).unwrap_err();
+    let AttackError::EpsilonZero {
+        attack: "shift",
+        index: 7,
+        clean: Some(0),
+        found: Some(1),
+        distance,
+    } = error
+    else {
+        panic!("{error}");
+    };
+    assert!(distance > 0.2, "{distance}");
+    // It changes no class, but leaves the ball of radius 0.
+    let error = found(&shift(|_| 1.0, 0.001), &bright).unwrap_err();
+    assert!(
+        matches!(error, AttackError::OutsideBall { epsilon: 0.0, .. }),
+        "{error}"
+    );
+    // The answer depends on how many images come together.
+    let by_batch = shift(|images| if images == 16 { 1.0 } else { 0.5 }, 0.0);
+    let error = found(&by_batch, &bright).unwrap_err();
+    let AttackError::OtherBatch {
+        attack: "shift",
+        index: 7,
+        what,
+        difference,
+    } = error
+    else {
+        panic!("{error}");
+    };
+    assert!(
+        what.contains("values") && (difference - 0.05).abs() < 1e-6,
+        "{what} {difference}"
+    );
+    // So does a network's that looks at the batch, as batch norm does in training mode.
+    let looks = Target::from_function(2, &device, |images| {
+        let all = logits(images);
+        all.clone() + all.mean_dim(0)
+    });
+    let error = found(&shift(|_| 0.5, 0.0), &looks).unwrap_err();
+    assert!(
+        matches!(error, AttackError::OtherBatch { what: "logits", .. }),
+        "{error}"
+    );
+    // Series are held to the same.
+    let sweep = FgsmSweep::new(Norm::Linf, &[0.0, 0.01]).unwrap();
+    let swept = |target: &Target| run_series(&sweep, target, &work, &mut |_, _| true);
+    assert!(swept(&bright).is_ok());
+    let error = swept(&looks).unwrap_err();
+    assert!(
+        matches!(error, AttackError::OtherBatch { attack: "fgsm", .. }),
+        "{error}"
+    );
+
+    for value in [f32::NAN, f32::INFINITY] {
+        let broken = Target::from_function(2, &device, move |images| {
+            let batch = images.dims()[0];
+            logits(images)
+                + Tensor::<2>::from_data([[0.0, value]], &Device::flex().autodiff())
+                    .expand([batch, 2])
+        });
+        let error = found(&shift(|_| 0.5, 0.0), &broken).unwrap_err();
+        let expected = AttackError::NotNumbers {
+            attack: "clean",
+            index: 0,
+        };
+        assert_eq!(error, expected, "{value}");
+        assert_eq!(swept(&broken), Err(expected), "{value}");
+    }
+    // sqrt has an infinite slope at 0: the logits are numbers, the gradient is none.
+    let steep = Target::from_function(2, &device, |images| {
+        let zero = (images.clone() - images.clone().detach()).sqrt();
+        let batch = zero.dims()[0];
+        logits(images) + zero.reshape([batch, 192]).sum_dim(1).repeat_dim(1, 2)
+    });
+    let error = found(&Fgsm { ball: linf(1.0) }, &steep).unwrap_err();
+    assert!(
+        matches!(error, AttackError::Gradient { row: 0, .. }),
+        "{error}"
+    );
 }

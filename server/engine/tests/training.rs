@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use engine::train::{RESULT_FILE, RunContext, WEIGHTS_FILE, run};
+use engine::unit_selectivity::UnitSelectivity;
+use protocol::event::LogLevel;
 use protocol::{
     Augmentation, Dataset, EpochMetrics, EvaluationSpec, Event, Network, RunResult, RunSpec,
     TrainingSpec,
@@ -38,6 +40,8 @@ fn context(folder: &Path) -> RunContext {
     RunContext {
         data_directory: folder.join("datasets"),
         run_directory: folder.join("run"),
+        key: "00".into(),
+        known_result: None,
         cancel: Arc::new(AtomicBool::new(false)),
     }
 }
@@ -50,9 +54,14 @@ fn events(spec: &RunSpec, context: &RunContext) -> Vec<Event> {
 
 /// What happens when a person ends the run in its second epoch; the checkpoint stays.
 fn cancelled_after_an_epoch(spec: &RunSpec, context: &RunContext) -> Vec<Event> {
+    cancelled_after(1, spec, context)
+}
+
+/// What happens when a person ends the run after epoch `last`.
+fn cancelled_after(last: u32, spec: &RunSpec, context: &RunContext) -> Vec<Event> {
     let mut seen = Vec::new();
     run(spec, &[], context, &mut |event| {
-        if matches!(&event, Event::Epoch(metrics) if metrics.epoch == 1) {
+        if matches!(&event, Event::Epoch(metrics) if metrics.epoch == last) {
             context.cancel.store(true, Ordering::Relaxed);
         }
         seen.push(event);
@@ -161,30 +170,200 @@ fn a_diverging_run_says_where() {
     assert_eq!(terminal.count(), 1);
 }
 
-/// Breaks when a damaged or foreign checkpoint or result is taken up, crashes the worker, or a checkpoint
-/// outlives its use.
+/// Warnings in a run's log.
+fn warnings(events: &[Event]) -> Vec<String> {
+    events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Log {
+                level: LogLevel::Warning,
+                message,
+            } => Some(message.clone()),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Flips a bit in the middle of a file; again, and it is whole.
+fn flip(path: &Path) {
+    let mut bytes = std::fs::read(path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(path, bytes).unwrap();
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+/// Breaks when a run takes what another run left, of another spec (4 epochs for 1 among them) or only of another key,
+/// loses it, or does not say so.
 #[test]
-fn what_another_run_left_or_is_damaged_is_refused() {
+fn what_another_run_left_is_not_taken() {
     let folder = tempfile::tempdir().unwrap();
     let context = context(folder.path());
-    cancelled_after_an_epoch(&spec(0.0, 2), &context);
-    let refused = |spec: &RunSpec| match events(spec, &context).last() {
+    let before = finished(&events(&spec(0.0, 2), &context));
+    assert_eq!(warnings(&events(&spec(0.0, 2), &context)), [""; 0]);
+    let other_key = RunContext {
+        key: "11".into(),
+        ..context.clone()
+    };
+    for (number, (spec, context)) in [
+        (spec(0.0, 1), &context),
+        (spec(0.0, 2), &other_key),
+        (spec(1.0, 2), &other_key),
+    ]
+    .iter()
+    .enumerate()
+    {
+        let again = events(spec, context);
+        let result = finished(&again);
+        assert_eq!(
+            epochs(&again).len(),
+            spec.training.epochs as usize,
+            "it was trained"
+        );
+        assert_eq!(
+            result == before,
+            number == 1,
+            "the same spec, the same result"
+        );
+        let warned = warnings(&again);
+        assert!(
+            warned.len() == 1 && warned[0].contains("begins afresh"),
+            "{warned:?}"
+        );
+    }
+    // Nothing was lost.
+    let aside = folder.path().join("run.earlier");
+    assert!(names(&aside).contains(&WEIGHTS_FILE.to_owned()));
+    assert_eq!(names(folder.path()).len(), 4, "run and three of earlier");
+    // A checkpoint of another run is not taken either.
+    let fresh = self::context(&folder.path().join("fresh"));
+    cancelled_after_an_epoch(&spec(0.0, 2), &fresh);
+    let again = events(&spec(1.0, 2), &fresh);
+    assert_eq!(epochs(&again).len(), 2);
+    assert!(warnings(&again)[0].contains("begins afresh"));
+}
+
+/// Makes of a run's folder what an earlier version left: nothing says whose it is, and nothing has a checksum.
+fn of_an_earlier_version(folder: &Path) {
+    std::fs::remove_file(folder.join("run.json")).unwrap();
+    let weights = folder.join(WEIGHTS_FILE);
+    let bytes = std::fs::read(&weights).unwrap();
+    let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+    let mut metadata = header.metadata().clone().unwrap();
+    assert!(metadata.remove("checksum").is_some());
+    metadata.remove("run");
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let plain = safetensors::serialize(tensors.tensors(), Some(metadata)).unwrap();
+    std::fs::write(weights, plain).unwrap();
+    let result = folder.join(RESULT_FILE);
+    let mut value: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&result).unwrap()).unwrap();
+    assert!(value.as_object_mut().unwrap().remove("checksum").is_some());
+    std::fs::write(result, value.to_string()).unwrap();
+}
+
+/// Breaks when a finished run of an earlier version is lost though the store knows its result, or is taken though
+/// nothing says whose it is.
+#[test]
+fn a_folder_of_an_earlier_version_is_taken_where_it_is_verified() {
+    let folder = tempfile::tempdir().unwrap();
+    let context = context(folder.path());
+    let result = finished(&events(&spec(0.0, 1), &context));
+    of_an_earlier_version(&context.run_directory);
+    let knows = RunContext {
+        known_result: Some(result.clone()),
+        ..context.clone()
+    };
+    let again = events(&spec(0.0, 1), &knows);
+    assert_eq!(finished(&again), result);
+    assert_eq!(epochs(&again), [], "it was trained again");
+    let warned = warnings(&again).join("\n");
+    assert!(warned.contains("the result that the store has"), "{warned}");
+    assert_eq!(warned.matches("no checksum").count(), 2, "{warned}");
+    assert_eq!(
+        warnings(&events(&spec(0.0, 1), &context)),
+        [""; 0],
+        "said once"
+    );
+
+    of_an_earlier_version(&context.run_directory);
+    let again = events(&spec(0.0, 1), &context);
+    assert_eq!(
+        epochs(&again).len(),
+        1,
+        "nothing says that it is this run's"
+    );
+    assert!(warnings(&again)[0].contains("begins afresh"));
+}
+
+/// Breaks when one flipped bit in what a run reads back changes its result, goes unsaid, or ends a run that could go on.
+#[test]
+fn damage_is_seen_and_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = finished(&events(
+        &spec(0.0, 3),
+        &context(&folder.path().join("whole")),
+    ));
+    let cut = context(&folder.path().join("cut"));
+    let [newest, previous, units] = [
+        "checkpoint.safetensors",
+        "checkpoint.previous.safetensors",
+        "unit_selectivity.safetensors",
+    ]
+    .map(|name| cut.run_directory.join(name));
+    // Two epochs, then the newest checkpoint is damaged: the run goes on from the first epoch's.
+    cancelled_after(2, &spec(0.0, 3), &cut);
+    flip(&newest);
+    flip(&units);
+    let resumed = events(&spec(0.0, 3), &cut);
+    assert_eq!(finished(&resumed), whole);
+    assert_eq!(epochs(&resumed).len(), 3);
+    let warned = warnings(&resumed);
+    assert!(warned[0].contains("after epoch 1"), "{warned:?}");
+    assert!(warned[1].contains("is in the checkpoint"), "{warned:?}");
+    let kept = names(&cut.run_directory);
+    assert!(
+        kept.contains(&"checkpoint.safetensors.damaged".to_owned()),
+        "{kept:?}"
+    );
+    assert!(
+        !newest.exists() && !previous.exists(),
+        "checkpoints of a finished run stay"
+    );
+    let first = UnitSelectivity::load(&folder.path().join("whole/run")).unwrap();
+    assert_eq!(UnitSelectivity::load(&cut.run_directory).unwrap(), first);
+
+    // Both are damaged: refused, and nothing is lost.
+    let both = context(&folder.path().join("both"));
+    cancelled_after(2, &spec(0.0, 3), &both);
+    for name in ["checkpoint.safetensors", "checkpoint.previous.safetensors"] {
+        flip(&both.run_directory.join(name));
+    }
+    let refused = |context: &RunContext| match events(&spec(0.0, 3), context).last() {
         Some(Event::Failed { message }) => message.clone(),
         other => panic!("ended with {other:?}"),
     };
-    assert!(refused(&spec(1.0, 2)).contains("another run"));
-    let path = context.run_directory.join("checkpoint.safetensors");
-    let bytes = std::fs::read(&path).unwrap();
-    std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
-    assert!(refused(&spec(0.0, 2)).contains("checkpoint"));
-    std::fs::write(&path, &bytes).unwrap();
+    assert!(refused(&both).contains("checkpoint.safetensors"));
+    flip(&both.run_directory.join("checkpoint.previous.safetensors"));
+    assert_eq!(finished(&events(&spec(0.0, 3), &both)), whole);
 
-    let result = finished(&events(&spec(0.0, 2), &context));
-    assert!(!path.exists(), "the checkpoint of a finished run stays");
-    assert!(refused(&spec(1.0, 2)).contains("another run"));
-    let again = events(&spec(0.0, 2), &context);
-    assert_eq!(finished(&again), result);
-    assert_eq!(epochs(&again), [], "a trained run trained again");
-    std::fs::write(context.run_directory.join(RESULT_FILE), "{").unwrap();
-    assert!(refused(&spec(0.0, 2)).contains(RESULT_FILE));
+    // A finished run's weights or result: refused by name, and taken again when they are whole.
+    for name in [WEIGHTS_FILE, RESULT_FILE] {
+        flip(&cut.run_directory.join(name));
+        let message = refused(&cut);
+        assert!(
+            message.contains(name) && message.contains("damaged"),
+            "{message}"
+        );
+        flip(&cut.run_directory.join(name));
+        assert_eq!(finished(&events(&spec(0.0, 3), &cut)), whole);
+    }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use engine::train::{RunContext, run};
-use protocol::{EvaluationSpec, Event, RunSpec};
+use protocol::{EvaluationSpec, Event, RunResult, RunSpec};
 use serde::{Deserialize, Serialize};
 
 /// Exit status when the lifeline is cut.
@@ -24,6 +24,10 @@ pub struct WorkerOrder {
     pub spec: RunSpec,
     /// Evaluations that were asked for after its launch.
     pub later_evaluations: Vec<EvaluationSpec>,
+    /// What tells the run from every other, in whatever store.
+    pub key: String,
+    /// Its result, where the store has one.
+    pub known_result: Option<RunResult>,
 }
 
 /// Arguments of `worker`.
@@ -59,6 +63,8 @@ impl Arguments {
         let context = RunContext {
             data_directory: self.datasets,
             run_directory: self.run_directory,
+            key: order.key,
+            known_result: order.known_result,
             cancel,
         };
         run(

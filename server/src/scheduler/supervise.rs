@@ -71,6 +71,11 @@ async fn start(scheduler: &Scheduler, run: &Run) -> Result<Worker, String> {
             directory.display()
         )
     })?;
+    let key = inner
+        .store
+        .run_key(run.id)
+        .await
+        .map_err(|error| format!("cannot read the run's key: {error}"))?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = (cores / scheduler.slots(&run.spec.device) as usize).max(1);
     let mut child = tokio::process::Command::new(&inner.executable)
@@ -94,6 +99,8 @@ async fn start(scheduler: &Scheduler, run: &Run) -> Result<Worker, String> {
     let order = WorkerOrder {
         spec: run.spec.clone(),
         later_evaluations: run.later_evaluations.clone(),
+        key,
+        known_result: run.result.clone(),
     };
     let mut order = serde_json::to_vec(&order).map_err(|error| error.to_string())?;
     order.push(b'\n');

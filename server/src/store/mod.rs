@@ -26,7 +26,7 @@ pub use findings::FindingsVersion;
 pub use integrity::{backup, check_large};
 
 /// The migrations, in order; a new one is one line.
-const MIGRATIONS: [(i64, &str, &str); 4] = [
+const MIGRATIONS: [(i64, &str, &str); 5] = [
     (1, "store", include_str!("../../migrations/0001_store.sql")),
     (
         2,
@@ -42,6 +42,11 @@ const MIGRATIONS: [(i64, &str, &str); 4] = [
         4,
         "short measurements",
         include_str!("../../migrations/0004_short_measurements.sql"),
+    ),
+    (
+        6,
+        "run keys",
+        include_str!("../../migrations/0006_run_keys.sql"),
     ),
 ];
 

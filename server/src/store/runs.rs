@@ -73,6 +73,18 @@ impl Store {
             .ok_or(StoreError::NoRun(run_id))
     }
 
+    /// What tells a run from every run of every other store: 32 hex digits.
+    ///
+    /// # Errors
+    /// When there is no such run.
+    pub async fn run_key(&self, run_id: i64) -> Result<String, StoreError> {
+        sqlx::query_scalar("SELECT key FROM runs WHERE id = ?")
+            .bind(run_id)
+            .fetch_optional(&self.pool)
+            .await?
+            .ok_or(StoreError::NoRun(run_id))
+    }
+
     async fn must_exist(&self, experiment_id: i64) -> Result<(), StoreError> {
         sqlx::query_scalar::<_, i64>("SELECT id FROM experiments WHERE id = ?")
             .bind(experiment_id)

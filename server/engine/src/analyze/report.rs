@@ -7,7 +7,7 @@ use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Map, Value};
 
 use crate::EngineError;
-use crate::checkpoint::write_atomically;
+use crate::files::write_atomically;
 
 /// An array of an analysis.
 #[derive(Debug, Clone, PartialEq)]

@@ -20,6 +20,7 @@
 
 use burn::tensor::{Tensor, TensorData};
 
+use super::invariants::FEW_STEPS;
 use super::loss::descending;
 use super::samples::{Gallery, choose, select};
 use super::{
@@ -182,6 +183,14 @@ impl Attack for Apgd {
             self.climb(target, &left, targets, run as u32, &places, &mut gallery)?;
         }
         Ok(gallery.or(samples.images()))
+    }
+
+    fn with_epsilon_zero(&self) -> Box<dyn Attack> {
+        Box::new(Apgd {
+            ball: self.ball.with_epsilon_zero(),
+            steps: self.steps.min(FEW_STEPS),
+            ..*self
+        })
     }
 }
 

@@ -86,6 +86,14 @@ impl Ball {
         Ok(Ball { norm, epsilon })
     }
 
+    /// The ball of the same norm that allows the clean image alone.
+    pub fn with_epsilon_zero(self) -> Ball {
+        Ball {
+            epsilon: 0.0,
+            ..self
+        }
+    }
+
     /// How distance is measured.
     pub fn norm(&self) -> Norm {
         self.norm

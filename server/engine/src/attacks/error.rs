@@ -2,6 +2,10 @@
 
 use super::Norm;
 
+fn class(class: &Option<u32>) -> String {
+    class.map_or_else(|| "none".to_owned(), |class| class.to_string())
+}
+
 /// Why an attack could not be set up, or its result cannot be trusted.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum AttackError {
@@ -100,6 +104,60 @@ pub enum AttackError {
         /// The image in its set.
         index: usize,
         /// The value, perhaps not a number.
+        value: f32,
+    },
+    /// An attack of radius 0 changed a class: a mistake in an attack.
+    #[error(
+        "{attack} with epsilon 0 changes image {index} by {distance:e} and its class from {} to {}: no accuracy under it can be trusted",
+        class(.clean), class(.found)
+    )]
+    EpsilonZero {
+        /// The attack.
+        attack: &'static str,
+        /// The image in its set.
+        index: usize,
+        /// Its class as it is.
+        clean: Option<u32>,
+        /// Its class after the attack.
+        found: Option<u32>,
+        /// The largest change of a value, on the [0, 1] scale.
+        distance: f64,
+    },
+    /// An image's answer depends on the images around it: a mistake in an attack, the network or the device.
+    #[error(
+        "{attack}: attacked in another batch, image {index} gives {what} that differ by {difference:e}: no accuracy under it can be trusted"
+    )]
+    OtherBatch {
+        /// The attack.
+        attack: &'static str,
+        /// The image in its set.
+        index: usize,
+        /// What differs.
+        what: &'static str,
+        /// The largest difference.
+        difference: f64,
+    },
+    /// The network gives NaN or infinity.
+    #[error(
+        "{attack}: the network's logits of image {index} are not numbers: its weights are broken; train it again"
+    )]
+    NotNumbers {
+        /// The attack, or that it was the clean image.
+        attack: &'static str,
+        /// The image in its set.
+        index: usize,
+    },
+    /// The gradient is NaN or infinite where the logits are numbers: an attack that goes on without it is weaker
+    /// than it says.
+    #[error(
+        "the gradient of {loss} with respect to sample {row} of the batch is {value}, though its logits are finite: no accuracy under this attack can be trusted"
+    )]
+    Gradient {
+        /// What is climbed.
+        loss: &'static str,
+        /// Which sample of the batch.
+        row: usize,
+        /// A value of it.
         value: f32,
     },
     /// Whoever watches ended it.

@@ -21,6 +21,7 @@ use rayon::prelude::*;
 
 use super::apgd::ranked_targets;
 use super::ball::rows;
+use super::invariants::FEW_STEPS;
 use super::{
     Attack, AttackError, Ball, Loss, Norm, Samples, Target, at_least_one, in_words, purpose,
 };
@@ -103,9 +104,10 @@ impl Fab {
             .map(|(&right, clean)| (!right).then(|| (0.0, clean.clone())))
             .collect();
         let targets = ranked_targets(target, samples, self.targets)?;
+        let ranks = targets.len();
         for restart in 0..self.restarts {
             for (rank, targets) in targets.iter().enumerate() {
-                let run = (restart * targets.len().max(1) + rank) as u32;
+                let run = (restart * ranks + rank) as u32;
                 let places: Vec<usize> = (0..samples.len())
                     .filter(|&place| right[place] && !is_enough(&best[place], enough))
                     .collect();
@@ -241,6 +243,14 @@ impl Attack for Fab {
             samples.images(),
         ))
     }
+
+    fn with_epsilon_zero(&self) -> Box<dyn Attack> {
+        Box::new(Fab {
+            ball: self.ball.with_epsilon_zero(),
+            steps: self.steps.min(FEW_STEPS),
+            ..*self
+        })
+    }
 }
 
 /// The distance and the values of the nearest image that the network is wrong about.
@@ -289,6 +299,9 @@ impl Walker<'_> {
     /// Step 4.
     fn crossed(&mut self, norm: Norm) {
         let distance = norm.distance(self.clean, &self.x);
+        if !distance.is_finite() {
+            return; // A value is not a number: nothing was found.
+        }
         if self
             .best
             .as_ref()

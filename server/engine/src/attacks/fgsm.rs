@@ -42,6 +42,12 @@ impl Attack for Fgsm {
             target.loss_and_gradient(clean.clone(), samples.labels(), Loss::CrossEntropy)?;
         Ok(self.step(clean, &self.ball.direction(slope.gradient)))
     }
+
+    fn with_epsilon_zero(&self) -> Box<dyn Attack> {
+        Box::new(Fgsm {
+            ball: self.ball.with_epsilon_zero(),
+        })
+    }
 }
 
 /// [`Fgsm`] at several radii, which share one gradient.
@@ -96,5 +102,13 @@ impl Series for FgsmSweep {
             visit(index, fgsm.step(clean, &direction))?;
         }
         Ok(())
+    }
+
+    fn with_epsilon_zero(&self) -> Box<dyn Series> {
+        Box::new(FgsmSweep {
+            radii: vec![Fgsm {
+                ball: self.radii[0].ball.with_epsilon_zero(),
+            }],
+        })
     }
 }

@@ -7,7 +7,7 @@
 //! - [`Ball`] (`ball.rs`) is the set of allowed images around a clean one, [`Samples`] are clean images with
 //!   labels and the seed of everything random.
 //! - One [`Attack`] a file: [`Fgsm`], [`Pgd`], [`Apgd`], [`Fab`], [`Square`].
-//! - [`run`] attacks a set of images batch by batch and checks every adversarial image; [`run_series`] does
+//! - [`run`] attacks a set of images batch by batch and asserts what must hold (`invariants.rs`); [`run_series`] does
 //!   so for several radii or step counts at once; [`Ensemble`] puts attacks one after another on what is
 //!   still right, AutoAttack's standard one among them.
 //! - [`masking`] asks whether the number is real, after Athalye et al. 2018.
@@ -24,6 +24,7 @@ mod ensemble;
 mod error;
 mod fab;
 mod fgsm;
+mod invariants;
 mod loss;
 pub mod masking;
 mod pgd;
@@ -40,9 +41,10 @@ pub use ensemble::{Budget, Ensemble, EnsembleOutcome, STANDARD};
 pub use error::AttackError;
 pub use fab::{Fab, Nearest};
 pub use fgsm::{Fgsm, FgsmSweep};
+pub use invariants::{CHECKED, ROUNDING};
 pub use loss::Loss;
 pub use pgd::{Pgd, PgdTrajectory, Start};
-pub use run::{AttackOutcome, Point, Progress, Series, Work, run, run_series};
+pub use run::{AttackOutcome, Point, Progress, Series, Work, perturb, run, run_series};
 pub use samples::Samples;
 pub use square::Square;
 pub use target::{Logits, Passes, Slope, Target};
@@ -65,6 +67,9 @@ pub trait Attack {
     /// When labels do not fit the network, the network does not suit the attack, or whoever watches the
     /// target ends it.
     fn perturb(&self, target: &Target, samples: &Samples) -> Result<Tensor<4>, AttackError>;
+
+    /// The same attack with radius 0 and no more than a few steps, which may change no image's class.
+    fn with_epsilon_zero(&self) -> Box<dyn Attack>;
 }
 
 /// What sets the random draws of one kind of attack apart from those of another: the first word of

@@ -7,6 +7,7 @@
 
 use burn::tensor::Tensor;
 
+use super::invariants::FEW_STEPS;
 use super::run::{Point, Series};
 use super::samples::Gallery;
 use super::{
@@ -95,6 +96,15 @@ impl Pgd {
         Ok(images)
     }
 
+    /// With radius 0 and a few steps.
+    fn at_rest(&self) -> Pgd {
+        Pgd {
+            ball: self.ball.with_epsilon_zero(),
+            steps: self.steps.min(FEW_STEPS),
+            ..*self
+        }
+    }
+
     fn start_of(&self, samples: &Samples, restart: usize) -> Tensor<4> {
         match self.start {
             Start::Clean => samples.images().clone(),
@@ -159,6 +169,10 @@ impl Attack for Pgd {
             }
         }
         Ok(gallery.or(samples.images()))
+    }
+
+    fn with_epsilon_zero(&self) -> Box<dyn Attack> {
+        Box::new(self.at_rest())
     }
 }
 
@@ -227,5 +241,13 @@ impl Series for PgdTrajectory {
                 },
             )?;
         Ok(())
+    }
+
+    fn with_epsilon_zero(&self) -> Box<dyn Series> {
+        let pgd = self.pgd.at_rest();
+        Box::new(PgdTrajectory {
+            pgd,
+            stops: vec![pgd.steps],
+        })
     }
 }

@@ -1,9 +1,10 @@
-//! Attacks on a set of images: batch by batch, every adversarial image checked.
+//! Attacks on a set of images: batch by batch, and what must hold of every attack asserted (`invariants.rs`).
 
 use burn::tensor::{Device, Tensor};
 
 use super::ball::rows;
-use super::{Attack, AttackError, Ball, Norm, Passes, Samples, Target, at_least_one};
+use super::invariants::{self, Answer};
+use super::{Attack, AttackError, Ball, Logits, Norm, Passes, Samples, Target, at_least_one};
 use crate::batch::clean_images;
 use crate::data::ImageSet;
 
@@ -119,14 +120,14 @@ impl AttackOutcome {
         share(&right(&self.clean_predictions, &self.labels))
     }
 
-    /// Checks a batch's adversarial images and takes them in. Gives how many are still right.
+    /// Checks a batch's adversarial images and takes them in. Gives how many are still right, and their logits.
     fn add(
         &mut self,
         target: &Target,
         samples: &Samples,
         places: &[usize],
         adversarial: &Tensor<4>,
-    ) -> Result<usize, AttackError> {
+    ) -> Result<(usize, Logits), AttackError> {
         let expected = samples.images().dims();
         if adversarial.dims() != expected {
             return Err(AttackError::Count {
@@ -136,19 +137,19 @@ impl AttackOutcome {
             });
         }
         let (clean, images) = (rows(samples.images().clone()), rows(adversarial.clone()));
+        check_ball(self.attack, self.ball, samples, &clean, &images)?;
         let logits = target.logits(adversarial.clone())?;
+        invariants::are_numbers(self.attack, &logits, samples.indices())?;
         let mut robust = 0;
         for (row, &place) in places.iter().enumerate() {
             let (clean, image) = (&clean[row], &images[row]);
-            let index = samples.indices()[row];
-            self.ball.check(self.attack, index, clean, image)?;
             self.linf[place] = Norm::Linf.distance(clean, image);
             self.l2[place] = Norm::L2.distance(clean, image);
             self.predictions[place] = logits.prediction(row);
             self.robust[place] = logits.prediction(row) == Some(samples.labels()[row]);
             robust += usize::from(self.robust[place]);
         }
-        Ok(robust)
+        Ok((robust, logits))
     }
 }
 
@@ -165,7 +166,7 @@ fn share(flags: &[bool]) -> f64 {
     count as f64 / flags.len().max(1) as f64
 }
 
-/// The classes of the clean images.
+/// The classes of the clean images, which the network must have.
 pub(super) fn clean_predictions(
     target: &Target,
     work: &Work,
@@ -174,7 +175,9 @@ pub(super) fn clean_predictions(
     let mut predictions = Vec::new();
     for indices in work.indices.chunks(work.batch_size) {
         let images = clean_images(work.set, indices, target.device());
-        predictions.extend(target.logits(images)?.predictions());
+        let logits = target.logits(images)?;
+        invariants::are_numbers("clean", &logits, indices)?;
+        predictions.extend(logits.predictions());
     }
     Ok(predictions)
 }
@@ -192,8 +195,8 @@ pub(super) fn since(before: Passes, target: &Target) -> Passes {
 /// `progress` is called after every batch; `false` ends it. (To be asked more often, watch the target.)
 ///
 /// # Errors
-/// When an index or label does not fit, an adversarial image is outside its ball or outside [0, 1], the
-/// attack cannot be made, or `progress` or whoever watches the target ends it.
+/// When an index or label does not fit, the attack cannot be made, something does not hold that must hold of every
+/// attack (`invariants.rs`), or `progress` or whoever watches the target ends it.
 pub fn run(
     attack: &dyn Attack,
     target: &Target,
@@ -227,12 +230,26 @@ pub(super) fn run_on(
     outcome.robust = marked.to_vec();
     let total = work.indices.len();
     let marked: Vec<usize> = (0..total).filter(|&place| marked[place]).collect();
-    let (mut done, mut robust) = (total - marked.len(), 0);
+    let (mut done, mut robust, mut first) = (total - marked.len(), 0, true);
     for places in marked.chunks(work.batch_size) {
         let indices: Vec<usize> = places.iter().map(|&place| work.indices[place]).collect();
         let samples = work.samples(&indices, target.device())?;
         let adversarial = attack.perturb(target, &samples)?;
-        robust += outcome.add(target, &samples, places, &adversarial)?;
+        let (right, logits) = outcome.add(target, &samples, places, &adversarial)?;
+        if first {
+            first = false;
+            let answer = Answer {
+                attack: attack.name(),
+                images: adversarial.clone(),
+                logits,
+            };
+            let clean: Vec<_> = places
+                .iter()
+                .map(|&place| clean_predictions[place])
+                .collect();
+            check_attack(attack, target, &samples, &clean, &answer)?;
+        }
+        robust += right;
         done += places.len();
         let goes_on = progress(&Progress {
             attack: attack.name(),
@@ -276,6 +293,9 @@ pub trait Series {
         samples: &Samples,
         visit: &mut dyn FnMut(usize, Tensor<4>) -> Result<(), AttackError>,
     ) -> Result<(), AttackError>;
+
+    /// A series of the same kind with radius 0 and no more than a few steps, which may change no image's class.
+    fn with_epsilon_zero(&self) -> Box<dyn Series>;
 }
 
 /// Attacks *all* images, those that the network is wrong about too, and measures every point of the series:
@@ -301,12 +321,23 @@ pub fn run_series(
     let places: Vec<usize> = (0..work.indices.len()).collect();
     let mut done = 0;
     for places in places.chunks(work.batch_size) {
+        let first = done == 0;
+        let mut answers = Vec::new();
         let indices: Vec<usize> = places.iter().map(|&place| work.indices[place]).collect();
         let samples = work.samples(&indices, target.device())?;
         done += places.len();
         series.perturb(target, &samples, &mut |point, adversarial| {
             let outcome = &mut outcomes[point];
-            robust[point] += outcome.add(target, &samples, places, &adversarial)?;
+            let (right, logits) = outcome.add(target, &samples, places, &adversarial)?;
+            robust[point] += right;
+            if first {
+                let answer = Answer {
+                    attack: outcome.attack,
+                    images: adversarial.clone(),
+                    logits,
+                };
+                answers.push((point, answer));
+            }
             let now = Progress {
                 attack: outcome.attack,
                 done,
@@ -321,10 +352,98 @@ pub fn run_series(
                 Err(AttackError::Cancelled)
             }
         })?;
+        if first {
+            check_series(series, target, &samples, &predictions, &answers)?;
+        }
     }
     let passes = since(before, target);
     for outcome in &mut outcomes {
         outcome.passes = passes;
     }
     Ok(outcomes)
+}
+
+fn check_ball(
+    attack: &str,
+    ball: Ball,
+    samples: &Samples,
+    clean: &[Vec<f32>],
+    images: &[Vec<f32>],
+) -> Result<(), AttackError> {
+    for ((clean, image), &index) in clean.iter().zip(images).zip(samples.indices()) {
+        ball.check(attack, index, clean, image)?;
+    }
+    Ok(())
+}
+
+/// The adversarial images of one batch, `[batch, 3, height, width]`, for who needs the images and no accuracy. What
+/// must hold of every attack is asserted: of every image that it is in its ball, of a `first` batch the rest too.
+///
+/// # Errors
+/// When the attack cannot be made, something does not hold, or whoever watches the target ends it.
+pub fn perturb(
+    attack: &dyn Attack,
+    target: &Target,
+    samples: &Samples,
+    first: bool,
+) -> Result<Tensor<4>, AttackError> {
+    let adversarial = attack.perturb(target, samples)?;
+    let (clean, images) = (rows(samples.images().clone()), rows(adversarial.clone()));
+    check_ball(attack.name(), attack.ball(), samples, &clean, &images)?;
+    if first {
+        let clean = target.logits(samples.images().clone())?;
+        invariants::are_numbers("clean", &clean, samples.indices())?;
+        let logits = target.logits(adversarial.clone())?;
+        invariants::are_numbers(attack.name(), &logits, samples.indices())?;
+        let answer = Answer {
+            attack: attack.name(),
+            images: adversarial.clone(),
+            logits,
+        };
+        check_attack(attack, target, samples, &clean.predictions(), &answer)?;
+    }
+    Ok(adversarial)
+}
+
+/// Asserts on a first batch, whose clean images are of the classes `clean`, what must hold of an attack.
+fn check_attack(
+    attack: &dyn Attack,
+    target: &Target,
+    samples: &Samples,
+    clean: &[Option<u32>],
+    answer: &Answer,
+) -> Result<(), AttackError> {
+    let checked = invariants::checked_rows(samples.len());
+    let few = samples.select(&checked);
+    let clean: Vec<_> = checked.iter().map(|&row| clean[row]).collect();
+    let still = attack.with_epsilon_zero().perturb(target, &few)?;
+    invariants::radius_zero(attack.name(), attack.ball(), target, &few, &clean, &still)?;
+    let again = attack.perturb(target, &few)?;
+    invariants::other_batch(answer, target, samples, &checked, &again)
+}
+
+/// Asserts on a first batch, whose clean images are of the classes `clean`, what must hold of a series.
+fn check_series(
+    series: &dyn Series,
+    target: &Target,
+    samples: &Samples,
+    clean: &[Option<u32>],
+    answers: &[(usize, Answer)],
+) -> Result<(), AttackError> {
+    let checked = invariants::checked_rows(samples.len());
+    let few = samples.select(&checked);
+    let clean: Vec<_> = checked.iter().map(|&row| clean[row]).collect();
+    let still = series.with_epsilon_zero();
+    let points = still.points();
+    still.perturb(target, &few, &mut |point, images| {
+        let Point { attack, ball, .. } = points[point];
+        invariants::radius_zero(attack, ball, target, &few, &clean, &images)
+    })?;
+    series.perturb(target, &few, &mut |point, again| {
+        let whole = answers.iter().find(|(of, _)| *of == point);
+        match whole {
+            Some((_, answer)) => invariants::other_batch(answer, target, samples, &checked, &again),
+            None => Ok(()),
+        }
+    })
 }

@@ -15,6 +15,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use super::ball::rows;
+use super::invariants::FEW_STEPS;
 use super::samples::Gallery;
 use super::{Attack, AttackError, Ball, Norm, Samples, Target, at_least_one, in_words, purpose};
 
@@ -147,6 +148,14 @@ impl Attack for Square {
             gallery.offer(search.place, &left, row);
         }
         Ok(gallery.or(samples.images()))
+    }
+
+    fn with_epsilon_zero(&self) -> Box<dyn Attack> {
+        Box::new(Square {
+            ball: self.ball.with_epsilon_zero(),
+            queries: self.queries.min(FEW_STEPS),
+            ..*self
+        })
     }
 }
 

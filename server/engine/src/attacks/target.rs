@@ -6,6 +6,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::AttackError;
+use super::ball::rows;
 use super::loss::{Loss, margin};
 use crate::evaluate::host;
 use crate::networks::Model;
@@ -43,10 +44,14 @@ impl Logits {
         self.values.is_empty()
     }
 
-    /// The class of the largest logit of image `row`, the first of equal ones; none where a logit is not a number.
+    /// The class of the largest logit of image `row`, the first of equal ones; none where a logit is NaN or infinity,
+    /// and no class has a probability.
     pub fn prediction(&self, row: usize) -> Option<u32> {
         let logits = self.row(row);
-        if logits.iter().any(|value| value.is_nan()) {
+        if logits
+            .iter()
+            .any(|&value| value.is_nan() || value == f32::INFINITY)
+        {
             return None;
         }
         let first_best = (0..logits.len())
@@ -73,7 +78,7 @@ pub struct Slope {
     /// The logits they are of.
     pub logits: Logits,
     /// Each loss's gradient with respect to its own image, `[batch, 3, height, width]`, without autodiff.
-    /// Values that are not finite are zero.
+    /// Where an image's logits are not finite, values that are not finite are zero.
     pub gradient: Tensor<4>,
 }
 
@@ -136,6 +141,11 @@ impl<'a> Target<'a> {
         &self.device
     }
 
+    /// Whether an image's logits must be the same to the last bit in every batch: on the CPU.
+    pub fn is_exact(&self) -> bool {
+        self.device == Device::flex()
+    }
+
     /// Passes since it was made.
     pub fn passes(&self) -> Passes {
         self.passes.get()
@@ -182,8 +192,8 @@ impl<'a> Target<'a> {
     /// `loss` of images `[batch, 3, height, width]` in [0, 1] with one label each, and its gradient.
     ///
     /// # Errors
-    /// When labels and images do not belong together, the loss is not defined for so few classes, or whoever
-    /// watches ends it.
+    /// When labels and images do not belong together, the loss is not defined for so few classes, a gradient is not
+    /// finite though the logits are, or whoever watches ends it.
     pub fn loss_and_gradient(
         &self,
         images: Tensor<4>,
@@ -223,8 +233,7 @@ impl<'a> Target<'a> {
         let gradient = match gradient.flatten() {
             Some(gradient) => {
                 let gradient = gradient.narrow(0, 0, batch);
-                let broken = gradient.clone().is_finite().bool_not();
-                gradient.mask_fill(broken, 0.0)
+                finite_where_logits_are(gradient, &logits, loss)?
             }
             None => Tensor::zeros(shape, &self.device),
         };
@@ -261,6 +270,31 @@ impl<'a> Target<'a> {
             gradient,
         })
     }
+}
+
+/// `gradient` with zeros for what is not finite in images whose logits are not finite either.
+fn finite_where_logits_are(
+    gradient: Tensor<4>,
+    logits: &Logits,
+    loss: Loss,
+) -> Result<Tensor<4>, AttackError> {
+    let broken = gradient.clone().is_finite().bool_not();
+    if !broken.clone().any().into_scalar::<bool>() {
+        return Ok(gradient);
+    }
+    for (row, values) in rows(gradient.clone()).iter().enumerate() {
+        let value = values.iter().find(|value| !value.is_finite());
+        if let Some(&value) = value
+            && logits.row(row).iter().all(|logit| logit.is_finite())
+        {
+            return Err(AttackError::Gradient {
+                loss: loss.name(),
+                row,
+                value,
+            });
+        }
+    }
+    Ok(gradient.mask_fill(broken, 0.0))
 }
 
 /// Fewest images that go through a network at once.

@@ -14,14 +14,14 @@ use protocol::attack::{
     MaskingReport, Method, Norm, SQUARE_QUERIES,
 };
 
-use super::{Listener, Predictions, PredictionsFile, Trained, spread};
-use crate::EngineError;
+use super::{Listener, Predictions, PredictionsFile, Trained, kept, spread};
 use crate::attacks::{
     self, Apgd, AttackError, AttackOutcome, Ball, Ensemble, Fab, FgsmSweep, Objective, Passes, Pgd,
     PgdTrajectory, Progress, Square, Start, Target, Work, masking,
 };
 use crate::batch::clean_images;
 use crate::evaluate::{batch_size, host};
+use crate::{EngineError, files};
 
 /// Folder, within the run's, of what attacks found.
 const FOLDER: &str = "attacks";
@@ -72,8 +72,8 @@ pub fn measure_attacks(
         batch_size: batch_size(test.height(), test.width()),
         seed: spec.attack_seed,
     };
-    let mut kept = match folder {
-        Some(folder) => PredictionsFile::load(&predictions_file(folder))?,
+    let mut known = match folder {
+        Some(folder) => kept(&predictions_file(folder), listener, PredictionsFile::load)?,
         None => PredictionsFile::default(),
     };
     let mut measure = Measure {
@@ -81,17 +81,18 @@ pub fn measure_attacks(
         conditions,
         work,
         folder,
-        kept: &mut kept,
+        kept: &mut known,
         listener,
     };
     measure.clean()?;
     let mut left = Vec::new();
     for &attack in &spec.attacks {
-        match measure.kept.get(&attack.to_string()) {
-            Some((_, Some(measurement))) => {
-                let measurement = measurement.clone();
-                measure.listener.measured(measurement);
-            }
+        let known = match measure.kept.get(&attack.to_string()) {
+            Some((_, Some(measurement))) => Some(measurement.clone()),
+            _ => None,
+        };
+        match known {
+            Some(known) if measure.has_images(attack)? => measure.listener.measured(known),
             _ => left.push(attack),
         }
     }
@@ -166,6 +167,16 @@ impl Measure<'_> {
         }
         self.kept.insert(CLEAN, predictions, None);
         self.save()
+    }
+
+    /// Whether an attack's images are there and whole, or none are kept.
+    fn has_images(&mut self, attack: Attack) -> Result<bool, EngineError> {
+        let Some(folder) = self.folder else {
+            return Ok(true);
+        };
+        let path = AttackPredictions::images_file(folder, attack);
+        let images = kept(&path, self.listener, files::read_checked)?;
+        Ok(images.is_some())
     }
 
     fn save(&self) -> Result<(), EngineError> {
@@ -340,8 +351,7 @@ impl Measure<'_> {
     fn masking(&mut self) -> Result<(), EngineError> {
         let path = self.folder.map(|folder| folder.join("masking.json"));
         if let Some(path) = &path
-            && let Ok(bytes) = std::fs::read(path)
-            && let Ok(report) = serde_json::from_slice(&bytes)
+            && let Some(report) = kept(path, self.listener, read_masking)?
         {
             self.listener.measured(Measurement::Masking(report));
             return Ok(());
@@ -382,11 +392,21 @@ impl Measure<'_> {
         if let Some(path) = &path {
             let failed = |error: std::io::Error| EngineError::file("cannot write", path)(error);
             let json = serde_json::to_vec(&report).map_err(|error| failed(error.into()))?;
-            crate::checkpoint::write_atomically(path, &json)?;
+            files::write_checked(path, &json)?;
         }
         self.listener.measured(Measurement::Masking(report));
         Ok(())
     }
+}
+
+/// The report in a file, if there is one.
+fn read_masking(path: &Path) -> Result<Option<MaskingReport>, EngineError> {
+    let Some(bytes) = files::read_checked(path)? else {
+        return Ok(None);
+    };
+    serde_json::from_slice(&bytes)
+        .map(Some)
+        .map_err(|error| files::damaged(path, error.to_string()))
 }
 
 /// Images that the checks for masking look at.
@@ -527,7 +547,7 @@ impl AttackPredictions {
         )
         .map_err(failed)?;
         let bytes = safetensors::serialize([("adversarial", view)], None).map_err(failed)?;
-        crate::checkpoint::write_atomically(&path, &bytes)
+        files::write_checked(&path, &bytes)
     }
 
     /// The adversarial image at `place` among those attacked, `[3, height, width]` in [0, 1], as it was found;
@@ -542,15 +562,11 @@ impl AttackPredictions {
         place: usize,
     ) -> Result<Option<Vec<f32>>, EngineError> {
         let path = Self::images_file(&Self::folder(run_directory, conditions), attack);
-        let bytes = match std::fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(EngineError::file("cannot read", path)(error)),
+        let Some(bytes) = files::read_checked(&path)? else {
+            return Ok(None);
         };
-        let damaged = |error: safetensors::SafeTensorError| EngineError::Input {
-            path: path.clone(),
-            reason: format!("is damaged ({error}); delete the folder, and evaluate again"),
-        };
+        let damaged =
+            |error: safetensors::SafeTensorError| files::damaged(&path, error.to_string());
         let file = safetensors::SafeTensors::deserialize(&bytes).map_err(damaged)?;
         let view = file.tensor("adversarial").map_err(damaged)?;
         let length: usize = view.shape().iter().skip(1).product::<usize>() * 4;

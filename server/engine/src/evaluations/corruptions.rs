@@ -9,7 +9,7 @@ use protocol::evaluation::{
 };
 use protocol::{Dataset, Measurement};
 
-use super::{Listener, Pixels, Predictions, PredictionsFile, Trained, predict, spread};
+use super::{Listener, Pixels, Predictions, PredictionsFile, Trained, kept, predict, spread};
 use crate::EngineError;
 use crate::corruptions::Corruptor;
 use crate::data::{ImageSet, PublishedCorruptions};
@@ -100,7 +100,7 @@ pub(super) fn perform(
 /// what an earlier try has measured.
 ///
 /// # Errors
-/// When a file cannot be read or written, or the listener stops it.
+/// When a file cannot be read or written, logits are not finite, or the listener stops it.
 pub fn measure_corruptions(
     spec: &CorruptionSpec,
     images: &CorruptedImages,
@@ -112,8 +112,8 @@ pub fn measure_corruptions(
     let conditions = spec.conditions(test.len() as u32);
     let indices = spread(test.labels(), conditions.images as usize);
     let labels: Vec<u32> = indices.iter().map(|&index| test.labels()[index]).collect();
-    let load = |name: &str| match folder {
-        Some(folder) => PredictionsFile::load(&file(folder, name)),
+    let load = |name: &str, listener: &mut dyn Listener| match folder {
+        Some(folder) => kept(&file(folder, name), listener, PredictionsFile::load),
         None => Ok(PredictionsFile::default()),
     };
     let predict = |pixels: Pixels, listener: &mut dyn Listener| {
@@ -127,7 +127,7 @@ pub fn measure_corruptions(
         )
     };
 
-    let mut clean_file = load(CLEAN)?;
+    let mut clean_file = load(CLEAN, listener)?;
     if clean_file.get(CLEAN).is_none() {
         let clean_pixels = |indices: &[usize]| Ok(test.subset(indices).pixels().to_vec());
         let (predictions, _) = predict(&clean_pixels, listener)?;
@@ -143,10 +143,10 @@ pub fn measure_corruptions(
         .map_or(0.0, |(predictions, _)| predictions.accuracy(&labels));
 
     for &corruption in &spec.corruptions {
-        let mut kept = load(corruption.id())?;
+        let mut known = load(corruption.id(), listener)?;
         for &severity in &spec.severities {
             let entry = entry(severity);
-            if let Some((_, Some(measurement))) = kept.get(&entry) {
+            if let Some((_, Some(measurement))) = known.get(&entry) {
                 let measurement = measurement.clone();
                 listener.measured(measurement);
                 if !listener.advanced(indices.len(), false) {
@@ -156,6 +156,11 @@ pub fn measure_corruptions(
             }
             let pixels = |indices: &[usize]| images.images(corruption, severity, indices);
             let (predictions, cross_entropy) = predict(&pixels, listener)?;
+            if !cross_entropy.is_finite() {
+                return Err(EngineError::NotFinite {
+                    what: format!("logits of images with {corruption}, severity {severity},"),
+                });
+            }
             let measurement = Measurement::Corruption(CorruptionMeasurement {
                 conditions,
                 corruption,
@@ -164,9 +169,9 @@ pub fn measure_corruptions(
                 cross_entropy,
                 clean_accuracy,
             });
-            kept.insert(&entry, predictions, Some(measurement.clone()));
+            known.insert(&entry, predictions, Some(measurement.clone()));
             if let Some(folder) = folder {
-                kept.save(&file(folder, corruption.id()))?;
+                known.save(&file(folder, corruption.id()))?;
             }
             listener.measured(measurement);
         }

@@ -22,14 +22,14 @@ use protocol::evaluation::CorruptionConditions;
 use rayon::prelude::*;
 
 use super::attacks::norm;
-use super::{CorruptedImages, Listener, Trained, open_images, spread};
-use crate::EngineError;
+use super::{CorruptedImages, Listener, Trained, kept, open_images, spread};
 use crate::arrays::Arrays;
 use crate::attacks::{self, Ball, Fgsm, Passes, Pgd, Samples, Start, Target};
 use crate::batch::clean_images;
 use crate::data::to_unit_interval;
 use crate::dimensionality::{FRACTIONS, Scatter, Spectrum};
 use crate::evaluate::{batch_size, host, logits_and_responses};
+use crate::{EngineError, files};
 
 use unit_responses::ResponseMoments;
 pub use unit_responses::{EXTREMES, Tuning, UnitResponses};
@@ -147,22 +147,11 @@ impl<'a> Measure<'a> {
         self.listener.borrow_mut().measured(measurement);
     }
 
-    /// Says what an earlier try has kept, if it has.
-    fn kept(&self, path: Option<&Path>) -> Result<Option<Arrays>, EngineError> {
-        let Some(path) = path else { return Ok(None) };
-        let Some(arrays) = Arrays::load(path)? else {
-            return Ok(None);
-        };
-        let measurement = arrays
-            .metadata
-            .get(MEASUREMENT)
-            .and_then(|json| serde_json::from_str(json).ok())
-            .ok_or_else(|| EngineError::Input {
-                path: path.to_owned(),
-                reason: "has no measurement; delete it, and evaluate again".into(),
-            })?;
-        self.say(measurement);
-        Ok(Some(arrays))
+    /// Says what an earlier try has kept. `true` where it has.
+    fn kept(&self, path: Option<&Path>) -> Result<bool, EngineError> {
+        let Some(path) = path else { return Ok(false) };
+        let known = kept(path, &mut **self.listener.borrow_mut(), read_measurement)?;
+        Ok(known.map(|measurement| self.say(measurement)).is_some())
     }
 
     /// Images `[batch, 3, height, width]` in [0, 1] at `indices`, perturbed.
@@ -215,15 +204,16 @@ impl<'a> Measure<'a> {
             indices.to_vec(),
             0,
         )?;
-        let images = match attack.method {
-            Method::Fgsm => attacks::Attack::perturb(&Fgsm { ball }, &target, &samples),
+        let attack: Box<dyn attacks::Attack> = match attack.method {
+            Method::Fgsm => Box::new(Fgsm { ball }),
             _ => {
                 let steps = attack.steps.unwrap_or(1) as usize;
                 let step_size = attack.step_size.unwrap_or_default();
-                let pgd = Pgd::new(ball, step_size, steps, Start::Clean)?;
-                attacks::Attack::perturb(&pgd, &target, &samples)
+                Box::new(Pgd::new(ball, step_size, steps, Start::Clean)?)
             }
         };
+        let first = indices.first() == self.indices.first();
+        let images = attacks::perturb(&*attack, &target, &samples, first);
         if cancelled.get() {
             return Err(EngineError::Cancelled);
         }
@@ -264,7 +254,7 @@ impl<'a> Measure<'a> {
         folder: Option<&Path>,
     ) -> Result<(), EngineError> {
         let path = folder.map(|folder| file(folder, perturbation));
-        if self.kept(path.as_deref())?.is_some() {
+        if self.kept(path.as_deref())? {
             return self.advanced(self.indices.len(), false);
         }
         let row: usize = self.units.iter().sum();
@@ -350,6 +340,19 @@ fn add_to_layers(scatters: &mut [Scatter], units: &[usize], rows: &[f32]) {
         });
 }
 
+/// The measurement in a file, if there is one.
+fn read_measurement(path: &Path) -> Result<Option<DimensionalityMeasurement>, EngineError> {
+    let Some(arrays) = Arrays::load(path)? else {
+        return Ok(None);
+    };
+    arrays
+        .metadata
+        .get(MEASUREMENT)
+        .and_then(|json| serde_json::from_str(json).ok())
+        .map(Some)
+        .ok_or_else(|| files::damaged(path, "it has no measurement"))
+}
+
 /// Writes arrays with their measurement.
 fn keep(
     arrays: &mut Arrays,
@@ -389,6 +392,10 @@ mod tests {
     }
 
     impl Listener for Seen {
+        fn warned(&mut self, message: String) {
+            panic!("{message}");
+        }
+
         fn measured(&mut self, measurement: Measurement) {
             self.measured
                 .push(measurement.dimensionality().unwrap().clone());

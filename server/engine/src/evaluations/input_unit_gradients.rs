@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use protocol::Measurement;
 use protocol::gradient::{InputUnitGradientMeasurement, InputUnitGradientSpec};
 
-use super::{Listener, Trained, spread};
-use crate::EngineError;
+use super::{Listener, Trained, kept, spread};
 use crate::arrays::Arrays;
 use crate::gradients::{GradientVariability, InputUnitGradients, LayerGradients, variability};
+use crate::{EngineError, files};
 
 /// Folder, within the run's, of what was found.
 const FOLDER: &str = "input_unit_gradients";
@@ -58,17 +58,17 @@ pub fn measure_layers(
         let path = folder.map(|folder| file(folder, &layer.name));
         // A unit's pass is as deep as its layer, forward and back; progress counts whole networks.
         let depth = 3.0 * (index + 1) as f64 / layers.len() as f64;
-        let kept = match &path {
-            Some(path) => UnitGradients::read(path)?,
+        let known = match &path {
+            Some(path) => kept(path, listener, UnitGradients::read)?,
             None => None,
         };
-        let variability = match kept {
-            Some(kept) => {
+        let variability = match known {
+            Some(known) => {
                 let images = indices.len() as f64 * f64::from(layer.units) * depth;
                 if !listener.advanced(images as usize, false) {
                     return Err(EngineError::Cancelled);
                 }
-                kept.variability()
+                known.variability()
             }
             None => {
                 let (mut done, mut said) = (0.0, 0);
@@ -200,11 +200,9 @@ impl UnitGradients {
                 width,
             })
         };
-        read().map(Some).ok_or_else(|| EngineError::Input {
-            path: path.to_owned(),
-            reason: "lacks an array, or has one of another shape; delete it, and evaluate again"
-                .into(),
-        })
+        read()
+            .map(Some)
+            .ok_or_else(|| files::damaged(path, "it lacks an array, or has one of another shape"))
     }
 
     /// What the norms add up to.
@@ -234,6 +232,10 @@ mod tests {
     }
 
     impl Listener for Count {
+        fn warned(&mut self, message: String) {
+            panic!("{message}");
+        }
+
         fn measured(&mut self, _measurement: Measurement) {}
 
         fn advanced(&mut self, images: usize, computed: bool) -> bool {

@@ -18,10 +18,10 @@ use protocol::event::Phase;
 use protocol::{Dataset, Measurement};
 use rayon::prelude::*;
 
-use crate::EngineError;
 use crate::data::{ImageSet, to_unit_interval};
 use crate::evaluate::batch_size;
 use crate::networks::Model;
+use crate::{EngineError, files};
 
 pub use attacks::{AttackPredictions, KEPT_IMAGES, measure_attacks};
 pub use corruptions::{CorruptedImages, CorruptionPredictions, measure_corruptions, open_images};
@@ -52,6 +52,10 @@ pub trait Listener {
 
     /// Something was measured, now or by an earlier try that was cut off.
     fn measured(&mut self, measurement: Measurement);
+
+    /// A file of an earlier try is not used, or not as sure as others; for the run's log. Who keeps no files hears
+    /// nothing of them.
+    fn warned(&mut self, _message: String) {}
 
     /// `images` more are done; `computed` is false where an earlier try had done them. `false` stops.
     fn advanced(&mut self, images: usize, computed: bool) -> bool;
@@ -84,6 +88,37 @@ pub fn perform(
         input_unit_gradients::perform(spec, trained, listener)?;
     }
     Ok(())
+}
+
+/// What an earlier try kept in the file `path`, as `load` gives it: a damaged file is kept under another name and
+/// nothing of it used; one without a checksum, of an earlier version, is taken as it is and given one. The listener
+/// is told of both.
+pub(crate) fn kept<T: Default>(
+    path: &Path,
+    listener: &mut dyn Listener,
+    load: impl FnOnce(&Path) -> Result<T, EngineError>,
+) -> Result<T, EngineError> {
+    match load(path) {
+        Ok(kept) => {
+            if files::stamp(path)? {
+                listener.warned(format!(
+                    "{} has no checksum, as of an earlier version: what it says is taken as it is",
+                    path.display()
+                ));
+            }
+            Ok(kept)
+        }
+        Err(EngineError::Damaged { path, reason }) => {
+            let aside = files::set_aside(&path, "damaged")?;
+            listener.warned(format!(
+                "{} is damaged: {reason}. It is kept as {}, and what it said is measured anew",
+                path.display(),
+                aside.display()
+            ));
+            Ok(T::default())
+        }
+        Err(other) => Err(other),
+    }
 }
 
 /// Indices of `count` images of a set with these labels, ascending: of every class in proportion to its size,
@@ -175,5 +210,138 @@ mod tests {
             }
         }
         assert_eq!(spread(&[], 9), [0_usize; 0]);
+    }
+
+    #[derive(Default)]
+    struct Heard {
+        measured: Vec<Measurement>,
+        warned: Vec<String>,
+    }
+
+    impl Listener for Heard {
+        fn measured(&mut self, measurement: Measurement) {
+            self.measured.push(measurement);
+        }
+
+        fn warned(&mut self, message: String) {
+            self.warned.push(message);
+        }
+
+        fn advanced(&mut self, _images: usize, _computed: bool) -> bool {
+            true
+        }
+    }
+
+    /// Every file under `folder`.
+    fn files_under(folder: &Path) -> Vec<std::path::PathBuf> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => found.extend(files_under(&path)),
+                false => found.push(path),
+            }
+        }
+        found.sort();
+        found
+    }
+
+    /// Breaks when one flipped bit in any file that an evaluation kept changes what it says, goes unsaid, is lost,
+    /// or stops the run; or when a file of an earlier version, without a checksum, is taken in silence or not at all.
+    #[test]
+    fn damaged_files_are_measured_anew_and_named() {
+        use crate::networks::ModelConfig;
+        use burn::module::Module;
+        use protocol::attack::{Attack, AttackSpec};
+        use protocol::dimensionality::DimensionalitySpec;
+        use protocol::evaluation::CorruptionSpec;
+        use protocol::gradient::InputUnitGradientSpec;
+        use protocol::{Corruption, Network};
+
+        let device = Device::flex();
+        let config = ModelConfig {
+            network: Network::ResNet8,
+            classes: 3,
+            mean: [0.5; 3],
+            std: [0.25; 3],
+        };
+        let model = config.init(1, &device).valid();
+        let pixels = (0..12 * 3 * 256).map(|i| ((i * i * 31 + i * 7) % 253) as u8);
+        let labels = (0..12).map(|i| i % 3).collect();
+        let set = ImageSet::new(pixels.collect(), labels, 16, 16).unwrap();
+        let spec = EvaluationSpec {
+            corruptions: Some(CorruptionSpec {
+                corruptions: vec![Corruption::Brightness],
+                severities: vec![2],
+                ..CorruptionSpec::everything(None)
+            }),
+            attacks: Some(AttackSpec {
+                attacks: vec![Attack::fgsm(4.0), Attack::pgd(8.0, 2.0, 2)],
+                check_masking: true,
+                ..AttackSpec::source(None)
+            }),
+            dimensionality: Some(DimensionalitySpec {
+                corruptions: vec![Corruption::Brightness],
+                severities: vec![2],
+                attacks: vec![Attack::fgsm(4.0)],
+                images: Some(10),
+                activation_images: Some(6),
+                ..DimensionalitySpec::source(None)
+            }),
+            input_unit_gradients: Some(InputUnitGradientSpec { images: 2 }),
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let heard = || {
+            let trained = Trained {
+                model: &model,
+                device: &device,
+                dataset: &Dataset::Builtin,
+                data_directory: folder.path(),
+                test: &set,
+                run_directory: folder.path(),
+            };
+            let mut heard = Heard::default();
+            perform(&spec, &trained, &mut heard).unwrap();
+            heard.measured.sort_by_key(|measurement| measurement.key());
+            heard
+        };
+        let whole = heard();
+        assert_eq!(whole.warned, [""; 0]);
+        let all = files_under(folder.path());
+        let names: Vec<_> = all.iter().map(|path| path.display().to_string()).collect();
+        // Clean and brightness, two attacks and what they said, masking, 3 of responses and of activations, 7 layers.
+        assert_eq!(all.len(), 2 + 4 + 6 + 7, "{names:#?}");
+        for path in &all {
+            let content = std::fs::read(path).unwrap();
+            let mut flipped = content.clone();
+            let place = flipped.len() - 3;
+            flipped[place] ^= 4;
+            std::fs::write(path, &flipped).unwrap();
+            let again = heard();
+            assert_eq!(again.measured, whole.measured, "{}", path.display());
+            let named = again.warned.len() == 1
+                && again.warned[0].contains(&path.display().to_string())
+                && again.warned[0].contains("measured anew");
+            assert!(named, "{}: {:?}", path.display(), again.warned);
+            let mut aside = path.clone().into_os_string();
+            aside.push(".damaged");
+            assert!(std::fs::read(aside).unwrap() == flipped, "it is kept");
+            assert!(path.is_file(), "{} is there again", path.display());
+        }
+        for path in &all {
+            let content = std::fs::read(path).unwrap();
+            let mark = b"xxh3-128:";
+            let place = content
+                .windows(mark.len())
+                .position(|window| window == mark)
+                .unwrap();
+            let mut without = content.clone();
+            without[place..place + mark.len()].copy_from_slice(b"none-000:");
+            std::fs::write(path, &without).unwrap();
+        }
+        let earlier = heard();
+        assert_eq!(earlier.measured, whole.measured);
+        assert_eq!(earlier.warned.len(), all.len(), "{:#?}", earlier.warned);
+        assert_eq!(heard().warned, [""; 0], "said once");
     }
 }

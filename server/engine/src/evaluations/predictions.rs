@@ -13,9 +13,8 @@ use protocol::Measurement;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
-use crate::EngineError;
-use crate::checkpoint::write_atomically;
 use crate::evaluate::host;
+use crate::{EngineError, files};
 
 /// What a network said about some images, in their order.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -82,17 +81,10 @@ impl PredictionsFile {
     /// # Errors
     /// When the file is there but damaged.
     pub fn load(path: &Path) -> Result<PredictionsFile, EngineError> {
-        let bytes = match std::fs::read(path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(PredictionsFile::default());
-            }
-            Err(error) => return Err(EngineError::file("cannot read", path)(error)),
+        let Some(bytes) = files::read_checked(path)? else {
+            return Ok(PredictionsFile::default());
         };
-        let damaged = |reason: String| EngineError::Input {
-            path: path.to_owned(),
-            reason: format!("is damaged ({reason}); delete it, and evaluate again"),
-        };
+        let damaged = |reason: String| files::damaged(path, reason);
         let tensors =
             SafeTensors::deserialize(&bytes).map_err(|error| damaged(error.to_string()))?;
         let (_, header) =
@@ -184,7 +176,7 @@ impl PredictionsFile {
         }
         let bytes = safetensors::serialize(views, Some(metadata))
             .map_err(|error| failed(std::io::Error::other(error)))?;
-        write_atomically(path, &bytes)
+        files::write_checked(path, &bytes)
     }
 }
 

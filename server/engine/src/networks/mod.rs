@@ -162,6 +162,48 @@ pub(crate) fn layer_shapes(stem_units: usize, stages: &[Vec<Vec<usize>>]) -> Vec
     layers
 }
 
+/// `model` with the first value of its first tensor whose path ends with `name` replaced: a broken network.
+#[cfg(test)]
+pub(crate) fn spoilt(model: Model, name: &'static str, value: f32) -> Model {
+    use burn::module::{ModuleMapper, Param};
+    struct Spoil {
+        path: Vec<String>,
+        name: &'static str,
+        value: f32,
+        done: bool,
+    }
+    impl ModuleMapper for Spoil {
+        fn enter_module(&mut self, name: &str, _container: &str) {
+            self.path.push(name.to_owned());
+        }
+        fn exit_module(&mut self, _name: &str, _container: &str) {
+            self.path.pop();
+        }
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            if self.done || !self.path.join(".").ends_with(self.name) {
+                return param;
+            }
+            self.done = true;
+            let (device, shape, id) = (param.val().device(), param.val().dims(), param.id);
+            let mut values = crate::evaluate::host(param.val());
+            values[0] = self.value;
+            Param::initialized(
+                id,
+                Tensor::from_data(TensorData::new(values, shape), &device),
+            )
+        }
+    }
+    let mut spoil = Spoil {
+        path: Vec::new(),
+        name,
+        value,
+        done: false,
+    };
+    let model = model.map(&mut spoil);
+    assert!(spoil.done, "no tensor is called {name}");
+    model
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,7 +13,8 @@ use burn::tensor::{Device, Tensor};
 use safetensors::SafeTensors;
 
 use super::{Body, Model, ModelConfig};
-use crate::EngineError;
+use crate::evaluate::host;
+use crate::{EngineError, files};
 
 /// The network of `config` with the weights of a file, in inference mode on `device`.
 ///
@@ -35,6 +36,9 @@ pub fn load(config: &ModelConfig, path: &Path, device: &Device) -> Result<Model,
         .extension()
         .is_some_and(|extension| extension == "safetensors");
     let result = if safetensors {
+        if let Err(EngineError::Damaged { reason, .. }) = files::read_checked(path) {
+            return Err(refuse(format!("is damaged: {reason}")));
+        }
         let mut store = SafetensorsStore::from_file(path)
             .with_from_adapter(PyTorchToBurnAdapter)
             .skip_enum_variants(true)
@@ -148,7 +152,7 @@ pub fn save(model: &Model, path: &Path, metadata: &[(&str, String)]) -> Result<(
     let bytes = store
         .get_bytes()
         .map_err(|error| refuse(error.to_string()))?;
-    crate::checkpoint::write_atomically(path, &bytes)
+    files::write_checked(path, &bytes)
 }
 
 /// Trainable parameters: weights, biases, batch-norm scales and shifts, without running statistics.
@@ -174,6 +178,40 @@ pub fn trainable_parameters(model: &Model) -> u64 {
     let mut count = Count(0, Vec::new());
     model.visit(&mut count);
     count.0
+}
+
+/// The first parameter or running statistic of `model` that holds NaN or infinity, and that value; none where all
+/// are finite.
+///
+/// A running variance of infinity is why the network's output is not enough to look at: it makes a unit 0.
+pub fn first_not_finite(model: &Model) -> Option<(String, f32)> {
+    struct Look {
+        path: Vec<String>,
+        found: Option<(String, f32)>,
+    }
+    impl ModuleVisitor for Look {
+        fn enter_module(&mut self, name: &str, _container: &str) {
+            self.path.push(name.to_owned());
+        }
+        fn exit_module(&mut self, _name: &str, _container: &str) {
+            self.path.pop();
+        }
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if self.found.is_some() {
+                return;
+            }
+            let broken = host(param.val())
+                .into_iter()
+                .find(|value| !value.is_finite());
+            self.found = broken.map(|value| (self.path.join("."), value));
+        }
+    }
+    let mut look = Look {
+        path: Vec::new(),
+        found: None,
+    };
+    model.valid().body.visit(&mut look);
+    look.found
 }
 
 #[cfg(test)]

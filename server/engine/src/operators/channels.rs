@@ -7,7 +7,7 @@ use std::mem::MaybeUninit;
 
 use pulp::{Simd, WithSimd};
 
-use super::kernel::{BLOCK, load, save};
+use super::kernel::{BLOCK, at_least, load, save, through_relu};
 use super::shape::Frame;
 
 /// The first channel of each register.
@@ -118,7 +118,7 @@ pub(super) fn normalise<S: Simd>(
                 let added = load(simd, &shortcut[pixel * channels + channel..]);
                 value = simd.add_f32s(value, added);
             }
-            let value = simd.max_f32s(value, floor);
+            let value = at_least(simd, value, floor);
             total = simd.add_f32s(total, value);
             write(simd, &mut output[channel..], value);
         }
@@ -140,18 +140,16 @@ fn write<S: Simd>(_: S, values: &mut [MaybeUninit<f32>], register: S::f32s) {
     }
 }
 
-/// Sets an image's gradient to 0 where the ReLU's output is not above 0.
+/// Sets an image's gradient to 0 where the ReLU's output is 0.
 #[inline(always)]
 pub(super) fn mask<S: Simd>(simd: S, gradient: &mut [f32], output: &[f32]) {
-    let zero = simd.splat_f32s(0.0);
     let lanes = S::F32_LANES;
     for (gradient, output) in gradient
         .chunks_exact_mut(lanes)
         .zip(output.chunks_exact(lanes))
     {
-        let above = simd.greater_than_f32s(load(simd, output), zero);
-        let kept = simd.select_f32s(above, load(simd, gradient), zero);
-        save(simd, gradient, kept);
+        let passed = through_relu(simd, load(simd, gradient), load(simd, output));
+        save(simd, gradient, passed);
     }
 }
 
@@ -179,7 +177,7 @@ pub(super) fn gradient_sums<S: Simd>(
             let mut value = load(simd, &gradient[channel..]);
             if let Some(output) = relu_output {
                 let output = load(simd, &output[pixel * channels + channel..]);
-                value = simd.select_f32s(simd.greater_than_f32s(output, zero), value, zero);
+                value = through_relu(simd, value, output);
                 save(simd, &mut gradient[channel..], value);
             }
             let deviation = simd.sub_f32s(load(simd, &convolved[channel..]), centre);

@@ -197,11 +197,27 @@ impl Store for Affine<'_> {
             value = simd.add_f32s(value, load(simd, &shortcut[at..]));
         }
         if self.relu {
-            value = simd.max_f32s(value, simd.splat_f32s(0.0));
+            value = at_least(simd, value, simd.splat_f32s(0.0));
         }
         // SAFETY: the trait's contract.
         unsafe { place.cast::<S::f32s>().write_unaligned(value) }
     }
+}
+
+/// The larger of `value` and `floor`, and NaN where `value` is NaN.
+///
+/// Not the instruction sets' own `max`: for NaN x86's gives its second operand and `f32::max` the other one, so that
+/// a ReLU would make 0 of it and a broken network would look like a working one.
+#[inline(always)]
+pub(super) fn at_least<S: Simd>(simd: S, value: S::f32s, floor: S::f32s) -> S::f32s {
+    simd.select_f32s(simd.less_than_or_equal_f32s(value, floor), floor, value)
+}
+
+/// `gradient` where a ReLU let its input through to `output`, else 0. A NaN output passes it on.
+#[inline(always)]
+pub(super) fn through_relu<S: Simd>(simd: S, gradient: S::f32s, output: S::f32s) -> S::f32s {
+    let zero = simd.splat_f32s(0.0);
+    simd.select_f32s(simd.less_than_or_equal_f32s(output, zero), zero, gradient)
 }
 
 /// The register that begins `values`.

@@ -13,8 +13,9 @@ use rand::distr::{Distribution, Uniform};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::channels::{self, Normalisation};
 use super::kernel::{
-    Overwrite, PackedWeights, Pairing, WeightOrder, outer_products, windows_product,
+    Affine, Overwrite, PackedWeights, Pairing, WeightOrder, outer_products, windows_product,
 };
 use super::shape::ConvolutionShape;
 use super::{Activations, layer};
@@ -160,8 +161,48 @@ fn layer_of(
     (convolution, norm)
 }
 
+/// The values that go into a layer and its way back.
+const INPUTS: [&str; 9] = [
+    "input",
+    "weights",
+    "gamma",
+    "beta",
+    "running mean",
+    "running variance",
+    "shortcut",
+    "gradient of the maps",
+    "gradient of the responses",
+];
+
+/// One of [`INPUTS`] whose middle value is replaced.
+type Spoilt = Option<(&'static str, f32)>;
+
+/// `tensor`, which is `name`, with its middle value replaced where it is the spoilt one.
+fn spoilt<const D: usize>(spoilt: Spoilt, name: &str, tensor: Tensor<D>) -> Tensor<D> {
+    let Some((_, value)) = spoilt.filter(|(of, _)| *of == name) else {
+        return tensor;
+    };
+    let (device, shape) = (tensor.device(), tensor.dims());
+    let mut values = values(tensor);
+    let middle = values.len() / 2;
+    values[middle] = value;
+    Tensor::from_data(TensorData::new(values, shape), &device)
+}
+
 /// Outputs, running statistics, and the gradients of everything that has one.
 fn everything(
+    shape: ConvolutionShape,
+    seed: u64,
+    with_shortcut: bool,
+    ends_in_relu: bool,
+    frozen: bool,
+) -> Vec<(&'static str, Vec<f32>)> {
+    everything_with(None, shape, seed, with_shortcut, ends_in_relu, frozen)
+}
+
+/// The same with one value spoilt.
+fn everything_with(
+    broken: Spoilt,
     shape: ConvolutionShape,
     seed: u64,
     with_shortcut: bool,
@@ -171,18 +212,37 @@ fn everything(
     let device = Device::flex().autodiff();
     let mut generator = ChaCha8Rng::seed_from_u64(seed);
     let (mut convolution, mut norm) = layer_of(shape, &mut generator, &device);
+    let parameter = |name, tensor| burn::module::Param::from_tensor(spoilt(broken, name, tensor));
+    convolution.weight = burn::module::Param::from_tensor(spoilt(
+        broken,
+        "weights",
+        convolution.weight.val().detach(),
+    ));
+    norm.gamma = parameter("gamma", norm.gamma.val().detach());
+    norm.beta = parameter("beta", norm.beta.val().detach());
+    for (name, running) in [
+        ("running mean", &norm.running_mean),
+        ("running variance", &norm.running_var),
+    ] {
+        running.update(spoilt(broken, name, running.value_sync()));
+    }
     if frozen {
         (convolution, norm) = (convolution.freeze(), norm.freeze());
     }
     let sizes = [shape.batch, shape.channels_in, shape.height, shape.width];
-    let input = tensor(&mut generator, sizes, &device).require_grad();
+    let input = spoilt(broken, "input", tensor(&mut generator, sizes, &device)).require_grad();
     let sizes_out = [
         shape.batch,
         shape.channels_out,
         shape.height_out(),
         shape.width_out(),
     ];
-    let shortcut = tensor(&mut generator, sizes_out, &device).require_grad();
+    let shortcut = spoilt(
+        broken,
+        "shortcut",
+        tensor(&mut generator, sizes_out, &device),
+    )
+    .require_grad();
     let Activations { maps, responses } = layer(
         input.clone(),
         &convolution,
@@ -192,7 +252,9 @@ fn everything(
     );
     assert_eq!(maps.dims(), sizes_out);
     let pull_maps = tensor(&mut generator, sizes_out, &device);
+    let pull_maps = spoilt(broken, "gradient of the maps", pull_maps);
     let pull_responses = tensor(&mut generator, [shape.batch, shape.channels_out], &device);
+    let pull_responses = spoilt(broken, "gradient of the responses", pull_responses);
     let loss = (maps.clone() * pull_maps).sum() + (responses.clone() * pull_responses).sum() * 3.0;
     let gradients = loss.backward();
     let mut all = vec![
@@ -253,6 +315,228 @@ fn layers_agree_with_burn_on_many_shapes() {
             }
         }
     }
+}
+
+/// Breaks when a layer, training or frozen, makes a finite number of one that is not, in any of its inputs, where
+/// burn's operators do not.
+#[test]
+fn what_is_not_finite_comes_through_every_layer() {
+    for (index, shape) in shapes().into_iter().take(11).enumerate() {
+        for (relu, frozen) in [(true, false), (true, true), (false, true)] {
+            for input in INPUTS {
+                for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                    let compute = || {
+                        everything_with(
+                            Some((input, value)),
+                            shape,
+                            index as u64,
+                            true,
+                            relu,
+                            frozen,
+                        )
+                    };
+                    let (ours, burns) = (compute(), with_burn_alone(compute));
+                    let mut broken = 0;
+                    for ((what, found), (_, expected)) in ours.iter().zip(&burns) {
+                        broken += found.iter().filter(|value| !value.is_finite()).count();
+                        let hidden = found
+                            .iter()
+                            .zip(expected)
+                            .filter(|(found, expected)| found.is_finite() && !expected.is_finite());
+                        assert_eq!(
+                            hidden.count(),
+                            0,
+                            "{value} in {input}: {what} of {shape:?}, ReLU {relu}, frozen {frozen}"
+                        );
+                    }
+                    // A ReLU stops minus infinity, and a gradient where it let nothing through.
+                    assert!(
+                        broken > 0
+                            || relu && (value < 0.0 || input.starts_with("gradient"))
+                            || input == "running variance",
+                        "{value} in {input} of {shape:?} came through nowhere, ReLU {relu}, frozen {frozen}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Breaks when a loop over one image makes a finite number of a NaN in any instruction set of this machine.
+#[test]
+fn nan_comes_through_in_every_instruction_set() {
+    struct Check(&'static str);
+    impl WithSimd for Check {
+        type Output = ();
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) {
+            check_nan(simd, self.0);
+        }
+    }
+    Check("plain").with_simd(pulp::Scalar::new());
+    #[cfg(target_arch = "x86_64")]
+    {
+        if let Some(simd) = pulp::x86::V3::try_new() {
+            Simd::vectorize(simd, Check("AVX2"));
+        }
+        if let Some(simd) = pulp::x86::V4::try_new() {
+            Simd::vectorize(simd, Check("AVX-512"));
+        }
+    }
+    #[cfg(target_arch = "aarch64")]
+    if let Some(simd) = pulp::aarch64::Neon::try_new() {
+        Simd::vectorize(simd, Check("NEON"));
+    }
+}
+
+/// One NaN, at the second pixel's third channel of two pixels of 32 channels, or in the third channel.
+#[inline(always)]
+fn check_nan<S: Simd>(simd: S, instructions: &str) {
+    const CHANNELS: usize = 32;
+    const AT: usize = CHANNELS + 2;
+    let image = |broken: bool| {
+        let mut image = vec![1.0_f32; 2 * CHANNELS];
+        image[AT] = if broken { f32::NAN } else { 1.0 };
+        image
+    };
+    let row = |broken: bool| {
+        let mut row = vec![1.0_f32; CHANNELS];
+        row[2] = if broken { f32::NAN } else { 1.0 };
+        row
+    };
+    let only = |what: &str, values: &[f32], places: &[usize]| {
+        let found: Vec<usize> = (0..values.len()).filter(|&i| values[i].is_nan()).collect();
+        assert_eq!(found, places, "{instructions}: {what}");
+    };
+    let initialised = |values: Vec<MaybeUninit<f32>>| -> Vec<f32> {
+        #[allow(unsafe_code)]
+        // SAFETY: made of values below, and written over.
+        let values = values
+            .iter()
+            .map(|value| unsafe { value.assume_init() })
+            .collect();
+        values
+    };
+
+    // Normalisation: NaN in the image, the mean, the scale, the shift or the shortcut.
+    for broken in 0..5 {
+        for relu in [true, false] {
+            let (mean, scale, shift) = (row(broken == 1), row(broken == 2), row(broken == 3));
+            let by = Normalisation {
+                mean: &mean,
+                scale: &scale,
+                shift: &shift,
+            };
+            let mut output = vec![MaybeUninit::new(0.0); 2 * CHANNELS];
+            let mut responses = vec![0.0; CHANNELS];
+            let shortcut = image(broken == 4);
+            channels::normalise(
+                simd,
+                &image(broken == 0),
+                by,
+                Some(&shortcut),
+                relu,
+                &mut output,
+                &mut responses,
+            );
+            let places: &[usize] = match broken {
+                0 | 4 => &[AT],
+                _ => &[2, AT],
+            };
+            only(&format!("normalise {broken}"), &initialised(output), places);
+            only(&format!("responses {broken}"), &responses, &[2]);
+        }
+    }
+
+    // The same at the end of a convolution of 1 x 1 pixels, of one channel.
+    let shape = ConvolutionShape {
+        batch: 1,
+        channels_in: 1,
+        channels_out: CHANNELS,
+        height: 1,
+        width: 2,
+        kernel: 1,
+        stride: 1,
+        padding: 0,
+    };
+    let order = WeightOrder {
+        channels: CHANNELS,
+        channel_stride: 1,
+        others: 1,
+        other_stride: 1,
+        rank: vec![Some(0)],
+    };
+    let block = if S::F32_LANES == 16 { 32 } else { 16 };
+    for broken in 0..5 {
+        for relu in [true, false] {
+            let packed = PackedWeights::pack_in_blocks(block, &row(broken == 1), &order);
+            let (scale, shift) = (row(broken == 2), row(broken == 3));
+            let shortcut = image(broken == 4);
+            let by = Affine {
+                scale: &scale,
+                shift: &shift,
+                shortcut: Some(&shortcut),
+                relu,
+            };
+            let frame = [1.0, if broken == 0 { f32::NAN } else { 1.0 }];
+            let mut output = vec![MaybeUninit::new(0.0); 2 * CHANNELS];
+            let windows = shape.forward_windows();
+            windows_product(simd, &frame, &windows, &packed, &mut output, by);
+            let second: Vec<usize> = (CHANNELS..2 * CHANNELS).collect();
+            let places: &[usize] = match broken {
+                0 => &second,
+                4 => &[AT],
+                _ => &[2, AT],
+            };
+            only(
+                &format!("convolution {broken}"),
+                &initialised(output),
+                places,
+            );
+        }
+    }
+
+    // The way back: NaN in the gradient, or in the ReLU's output (which lets the gradient through).
+    let mut gradient = image(true);
+    channels::mask(simd, &mut gradient, &image(false));
+    only("mask, gradient", &gradient, &[AT]);
+    let mut gradient = image(false);
+    channels::mask(simd, &mut gradient, &image(true));
+    assert_eq!(gradient, image(false), "{instructions}: mask, output");
+    for broken in 0..4 {
+        let mut gradient = image(broken == 0);
+        let (mut sums, mut products) = (vec![0.0; CHANNELS], vec![0.0; CHANNELS]);
+        channels::gradient_sums(
+            simd,
+            &mut gradient,
+            Some(&image(broken == 1)),
+            &image(broken == 2),
+            &row(broken == 3),
+            &mut sums,
+            &mut products,
+        );
+        only(
+            &format!("sums {broken}"),
+            &sums,
+            if broken == 0 { &[2] } else { &[] },
+        );
+        only(
+            &format!("products {broken}"),
+            &products,
+            if broken == 1 { &[] } else { &[2] },
+        );
+        assert!(
+            sums[2] != 1.0,
+            "{instructions}: a gradient was stopped at NaN"
+        );
+    }
+
+    let (mut mean, mut deviation) = (row(false), row(false));
+    channels::moments(simd, &image(true), CHANNELS, &mut mean, &mut deviation);
+    only("mean", &mean, &[2]);
+    only("deviation", &deviation, &[2]);
+    channels::means(simd, &image(true), CHANNELS, &mut mean);
+    only("means", &mean, &[2]);
 }
 
 /// Breaks when a gradient is lost or counted twice where a layer's output has several readers: the next

@@ -28,7 +28,7 @@ impl Measure<'_> {
         folder: Option<&Path>,
     ) -> Result<(), EngineError> {
         let path = folder.map(|folder| file(folder, perturbation));
-        if self.kept(path.as_deref())?.is_some() {
+        if self.kept(path.as_deref())? {
             return self.advanced(self.indices.len(), false);
         }
         let images = self.indices.len();

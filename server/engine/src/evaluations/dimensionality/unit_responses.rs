@@ -6,9 +6,9 @@ use protocol::dimensionality::Perturbation;
 use protocol::evaluation::CorruptionConditions;
 
 use super::{FOLDER, file};
-use crate::EngineError;
 use crate::arrays::Arrays;
 use crate::selectivity::selectivity_index;
+use crate::{EngineError, files};
 
 /// Images that are remembered as a unit's most, and least, activating ones.
 pub const EXTREMES: usize = 12;
@@ -74,7 +74,9 @@ impl ResponseMoments {
                 means[place] = self.sums[place] / count.max(1.0);
                 if count >= 2.0 {
                     let spread = self.squares[place] - count * means[place] * means[place];
-                    let variance = (spread / (count - 1.0)).max(0.0);
+                    // Rounding may leave less than nothing; NaN stays.
+                    let spread = if spread < 0.0 { 0.0 } else { spread };
+                    let variance = spread / (count - 1.0);
                     errors[place] = (variance / count).sqrt() as f32;
                 }
             }
@@ -194,11 +196,9 @@ impl UnitResponses {
             let whole = found.most_activating.len() == units;
             (whole && found.least_activating.len() == units).then_some(found)
         };
-        read().map(Some).ok_or_else(|| EngineError::Input {
-            path,
-            reason: "lacks an array, or has one of another size; delete it, and evaluate again"
-                .into(),
-        })
+        read()
+            .map(Some)
+            .ok_or_else(|| files::damaged(&path, "it lacks an array, or has one of another size"))
     }
 
     /// Reads what unit `unit` (of all layers, in forward order) responds to under `perturbation`, and nothing of

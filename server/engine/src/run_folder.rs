@@ -1,0 +1,166 @@
+//! Whose run's files a folder holds.
+//!
+//! A run writes its key and its whole spec into its folder before anything else, and takes nothing from a folder that
+//! another run has written to, be it one of the same number in another store. A folder of an earlier version, which
+//! has no such file, is taken over where that can be verified: by the result that the store knows, or by a
+//! checkpoint, which has always held the whole spec. What belongs to another run, or to nobody knows which, is
+//! moved beside the folder, and the run begins afresh.
+
+use std::path::{Path, PathBuf};
+
+use protocol::{RunResult, RunSpec};
+use serde::{Deserialize, Serialize};
+
+use crate::checkpoint::Checkpoint;
+use crate::networks::weights;
+use crate::train::{RESULT_FILE, WEIGHTS_FILE};
+use crate::{EngineError, files};
+
+/// Name of the file that says whose the folder is.
+pub(crate) const RUN_FILE: &str = "run.json";
+
+/// What the server puts into a run's folder before the run begins, so that it is this run's: what the worker says on
+/// standard error, and weights that are imported (their checksum is in the spec).
+const PLACED: [&str; 3] = ["worker.log", "imported.safetensors", "imported.pt"];
+
+/// What tells a run from every other.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Identity {
+    /// The run's key, which no other run has in any store.
+    pub(crate) key: String,
+    /// What was asked. Where it computes may change.
+    pub(crate) spec: RunSpec,
+}
+
+impl Identity {
+    fn is(&self, other: &Identity) -> bool {
+        let elsewhere = RunSpec {
+            device: other.spec.device.clone(),
+            ..self.spec.clone()
+        };
+        self.key == other.key && elsewhere == other.spec
+    }
+}
+
+/// Makes `folder` the run's own. `known` is its result as the store has it. `warn` is told what was moved away, or
+/// taken over from an earlier version.
+///
+/// # Errors
+/// When the folder cannot be read or written.
+pub(crate) fn claim(
+    folder: &Path,
+    identity: &Identity,
+    known: Option<&RunResult>,
+    warn: &mut dyn FnMut(String),
+) -> Result<(), EngineError> {
+    std::fs::create_dir_all(folder).map_err(EngineError::file("cannot create", folder))?;
+    let entries = entries(folder)?;
+    let path = folder.join(RUN_FILE);
+    let (written, strange) = match read(&path) {
+        Ok(Some(of)) if of.is(identity) => return Ok(()),
+        Ok(Some(of)) if of.key == identity.key => {
+            (true, "files of this run as it was asked before")
+        }
+        Ok(Some(_)) => (true, "another run's files"),
+        Ok(None) => (false, "files of which nothing says whose they are"),
+        Err(EngineError::Damaged { .. }) => {
+            (false, "files, and what says whose they are is damaged")
+        }
+        Err(other) => return Err(other),
+    };
+    if !entries.is_empty() {
+        let verified = match written {
+            true => None,
+            false => verified(folder, identity, known)?,
+        };
+        match verified {
+            Some(by) => warn(format!(
+                "{} is of an earlier version; it is this run's by {by}",
+                folder.display()
+            )),
+            None => {
+                let aside = move_aside(folder, entries)?;
+                warn(format!(
+                    "{} held {strange}: they were moved to {}, and this run begins afresh",
+                    folder.display(),
+                    aside.display()
+                ));
+            }
+        }
+    }
+    let json = serde_json::to_vec_pretty(identity)
+        .map_err(|error| EngineError::file("cannot write", &path)(error.into()))?;
+    files::write_checked(&path, &json)
+}
+
+fn read(path: &Path) -> Result<Option<Identity>, EngineError> {
+    let Some(bytes) = files::read_checked(path)? else {
+        return Ok(None);
+    };
+    serde_json::from_slice(&bytes)
+        .map(Some)
+        .map_err(|error| files::damaged(path, error.to_string()))
+}
+
+/// What a run left in its folder; not what the server writes there, nor writes that were cut off, which are removed.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, EngineError> {
+    let mut entries = Vec::new();
+    let listed = std::fs::read_dir(folder).map_err(EngineError::file("cannot read", folder))?;
+    for entry in listed {
+        let path = entry
+            .map_err(EngineError::file("cannot read", folder))?
+            .path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "part")
+        {
+            std::fs::remove_file(&path).map_err(EngineError::file("cannot remove", &path))?;
+        } else if PLACED.iter().all(|name| !path.ends_with(name)) {
+            entries.push(path);
+        }
+    }
+    Ok(entries)
+}
+
+/// By what a folder without a name is this run's; none where that cannot be said.
+fn verified(
+    folder: &Path,
+    identity: &Identity,
+    known: Option<&RunResult>,
+) -> Result<Option<&'static str>, EngineError> {
+    let spec = &identity.spec;
+    let (result, weights_path) = (folder.join(RESULT_FILE), folder.join(WEIGHTS_FILE));
+    if result.is_file() && weights_path.is_file() {
+        let bytes = std::fs::read(&result).map_err(EngineError::file("cannot read", &result))?;
+        let kept: Option<RunResult> = serde_json::from_slice(&bytes).ok();
+        let metadata = weights::metadata(&weights_path).unwrap_or_default();
+        let asked = [
+            ("network", spec.network.to_string()),
+            ("dataset", spec.dataset.to_string()),
+            ("alpha", spec.alpha.to_string()),
+            ("seed", spec.seed.to_string()),
+        ];
+        let same = asked
+            .iter()
+            .all(|(name, value)| metadata.get(*name) == Some(value));
+        let verified = same && known.is_some() && kept.as_ref() == known;
+        return Ok(verified.then_some("the result that the store has"));
+    }
+    let checkpoint = Checkpoint::load(folder, spec, &mut |_| {});
+    Ok(matches!(checkpoint, Ok(Some(_))).then_some("the spec in its checkpoint"))
+}
+
+/// Moves entries of `folder` to a new folder beside it, the file that says whose they are last.
+fn move_aside(folder: &Path, mut entries: Vec<PathBuf>) -> Result<PathBuf, EngineError> {
+    entries.sort_by_key(|path| path.file_name().is_some_and(|name| name == RUN_FILE));
+    let aside = files::free_name(folder, "earlier");
+    std::fs::create_dir_all(&aside).map_err(EngineError::file("cannot create", &aside))?;
+    for entry in entries {
+        let Some(name) = entry.file_name() else {
+            continue;
+        };
+        std::fs::rename(&entry, aside.join(name))
+            .map_err(EngineError::file("cannot move", &entry))?;
+    }
+    Ok(aside)
+}
