@@ -10,6 +10,11 @@ use protocol::corruption::ParameterTable;
 
 use super::{crystals, resize};
 
+/// What photographs are scaled by for CIFAR10-C.
+pub(super) const CIFAR10_SCALE: f64 = 0.2;
+/// As [`CIFAR10_SCALE`], for Tiny ImageNet-C.
+pub(super) const TINY_IMAGENET_SCALE: f64 = 0.3;
+
 /// Photographs taken from a folder.
 const PHOTOGRAPHS: usize = 5;
 
@@ -96,8 +101,8 @@ impl FrostTextures {
     /// The photographs of a folder, scaled for `table`.
     pub fn photographs(folder: &Path, table: ParameterTable) -> Result<Self, CorruptionError> {
         let (scale, side) = match table {
-            ParameterTable::Cifar10 => (0.2, 32),
-            ParameterTable::TinyImagenet => (0.3, 64),
+            ParameterTable::Cifar10 => (CIFAR10_SCALE, 32),
+            ParameterTable::TinyImagenet => (TINY_IMAGENET_SCALE, 64),
         };
         let textures = photograph_paths(folder)?
             .iter()

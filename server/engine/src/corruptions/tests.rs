@@ -1,5 +1,7 @@
 //! What holds of corruptions on any machine, without the published images.
 
+mod tables;
+
 use std::path::Path;
 
 use protocol::corruption::{Corruption, ParameterTable, SEVERITIES};
