@@ -1,9 +1,9 @@
 //! What a run's measurements on corrupted images say: by conditions, by corruption, on the average.
 
-use protocol::Measurement;
 use protocol::corruption::{Corruption, CorruptionFamily};
 use protocol::evaluation::{CorruptionConditions, CorruptionMeasurement};
 use protocol::measure::Scale;
+use protocol::{Dataset, Measurement};
 
 use crate::components::Choice;
 
@@ -40,6 +40,17 @@ pub fn conditions(measurements: &[Measurement]) -> Vec<CorruptionConditions> {
         .into_iter()
         .map(|(conditions, _)| conditions)
         .collect()
+}
+
+/// What a share of clean accuracy means where the corrupted images of `conditions` are not those of `dataset`; `None`
+/// where they are.
+pub fn other_images(
+    conditions: Option<CorruptionConditions>,
+    dataset: &Dataset,
+) -> Option<&'static str> {
+    conditions?.source.unmatched(dataset).map(|_| {
+        "Clean accuracy is of Tiny ImageNet’s own test images. The published Tiny ImageNet-C was made from other crops: a share of clean accuracy compares two sets of images of the same classes. It orders networks, and is no share of images that stay right."
+    })
 }
 
 /// What was measured under `conditions`, in the order of families, corruptions and severities.
@@ -176,6 +187,16 @@ pub fn conditions_choices(known: &[CorruptionConditions]) -> Vec<Choice> {
 pub(crate) mod tests {
     use super::*;
     use protocol::evaluation::CorruptionSpec;
+
+    /// Broken by: a share over other images that is shown as if it were over the same, or the same ones called others.
+    #[test]
+    fn a_share_over_other_images_is_told() {
+        let of = |conditions: &str, dataset| other_images(conditions.parse().ok(), &dataset);
+        assert!(of("published.0.100", Dataset::TinyImagenet).is_some());
+        assert_eq!(of("published.0.100", Dataset::Cifar10), None);
+        assert_eq!(of("generated.0.100.jpeg85", Dataset::TinyImagenet), None);
+        assert_eq!(of("", Dataset::TinyImagenet), None);
+    }
 
     /// Measured on 200 of 1,000 generated images; clean accuracy 0.8.
     pub(crate) fn measured(

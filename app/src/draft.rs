@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use protocol::attack::{Attack, AttackSpec};
-use protocol::corruption::{Corruption, SEVERITIES};
+use protocol::corruption::{Corruption, JpegStep, SEVERITIES};
 use protocol::dimensionality::DimensionalitySpec;
 use protocol::evaluation::{CorruptionSource, CorruptionSpec};
 use protocol::gradient::InputUnitGradientSpec;
 use protocol::validate::FieldError;
-use protocol::{Augmentation, EvaluationSpec, ExperimentSpec};
+use protocol::{Augmentation, Dataset, EvaluationSpec, ExperimentSpec};
 
 use crate::parse;
 
@@ -35,6 +35,10 @@ pub const CORRUPTION_SEVERITIES: &str = "evaluation.corruptions.severities";
 pub const CORRUPTION_IMAGES: &str = "evaluation.corruptions.images";
 /// Path of the seed of generated corruptions.
 pub const CORRUPTION_SEED: &str = "evaluation.corruptions.corruption_seed";
+/// Path of whether generated corruptions go through a JPEG file: a step's name.
+pub const CORRUPTION_JPEG: &str = "evaluation.corruptions.jpeg";
+/// Path of the name of the folder with photographs of frost; empty: the drawn texture.
+pub const CORRUPTION_FROST: &str = "evaluation.corruptions.frost_photographs";
 
 /// Path of the field that says which attacks are made: [`OFF`], [`SOURCE`], [`AUTO`] or [`KEPT`].
 pub const ATTACKS: &str = "evaluation.attacks.attacks";
@@ -61,6 +65,10 @@ pub const DIMENSIONALITY_IMAGES: &str = "evaluation.dimensionality.images";
 pub const ACTIVATION_IMAGES: &str = "evaluation.dimensionality.activation_images";
 /// Path of the seed of the corruptions whose dimensionality is measured.
 pub const DIMENSIONALITY_SEED: &str = "evaluation.dimensionality.corruption_seed";
+/// As [`CORRUPTION_JPEG`], for the corruptions whose dimensionality is measured.
+pub const DIMENSIONALITY_JPEG: &str = "evaluation.dimensionality.jpeg";
+/// As [`CORRUPTION_FROST`], for the corruptions whose dimensionality is measured.
+pub const DIMENSIONALITY_FROST: &str = "evaluation.dimensionality.frost_photographs";
 
 /// Path of the field that says whether input-unit gradients are measured: [`OFF`] or [`ON`].
 pub const GRADIENTS: &str = "evaluation.input_unit_gradients";
@@ -153,6 +161,8 @@ impl From<&EvaluationSpec> for Draft {
             severities,
             images,
             corruption_seed,
+            jpeg,
+            frost_photographs,
             ..
         } = spec
             .corruptions
@@ -177,6 +187,8 @@ impl From<&EvaluationSpec> for Draft {
                 .as_ref()
                 .map_or(CorruptionSource::Generated, |spec| spec.source),
             corruption_seed,
+            jpeg,
+            frost_photographs: frost_photographs.clone(),
             ..DimensionalitySpec::source(images)
         };
         let dimensionality = spec.dimensionality.as_ref().unwrap_or(&same_images);
@@ -203,6 +215,11 @@ impl From<&EvaluationSpec> for Draft {
                 DIMENSIONALITY_SEED,
                 dimensionality.corruption_seed.to_string(),
             ),
+            (DIMENSIONALITY_JPEG, dimensionality.jpeg.id().to_owned()),
+            (
+                DIMENSIONALITY_FROST,
+                dimensionality.frost_photographs.clone().unwrap_or_default(),
+            ),
             (GRADIENTS, gradients.map_or(OFF, |_| ON).to_owned()),
             (GRADIENT_IMAGES, gradient_images.to_string()),
             (ATTACKS, choice.to_owned()),
@@ -214,6 +231,8 @@ impl From<&EvaluationSpec> for Draft {
             (CORRUPTION_SEVERITIES, list(&severities)),
             (CORRUPTION_IMAGES, images_field(images)),
             (CORRUPTION_SEED, corruption_seed.to_string()),
+            (CORRUPTION_JPEG, jpeg.id().to_owned()),
+            (CORRUPTION_FROST, frost_photographs.unwrap_or_default()),
         ]);
         Draft {
             typed,
@@ -304,13 +323,25 @@ impl Draft {
 
     /// The evaluation that is asked for, or everything wrong with it, field by field.
     pub fn evaluation(&self) -> Result<EvaluationSpec, Vec<FieldError>> {
+        self.evaluation_if(EvaluationSpec::validate)
+    }
+
+    /// The evaluation that is asked for on `dataset`, or everything wrong with it there, field by field.
+    pub fn evaluation_on(&self, dataset: &Dataset) -> Result<EvaluationSpec, Vec<FieldError>> {
+        self.evaluation_if(|spec| spec.validate_on(dataset))
+    }
+
+    fn evaluation_if(
+        &self,
+        validate: impl Fn(&EvaluationSpec) -> Vec<FieldError>,
+    ) -> Result<EvaluationSpec, Vec<FieldError>> {
         let mut reader = Reader {
             draft: self,
             errors: Vec::new(),
         };
         let mut spec = EvaluationSpec::default();
         reader.evaluation(&mut spec);
-        reader.judge(spec, EvaluationSpec::validate)
+        reader.judge(spec, validate)
     }
 
     /// The attacks that [`KEPT`] stands for; empty where the form's own choices say all.
@@ -392,6 +423,8 @@ impl Reader<'_> {
                 text.parse()
                     .map_err(|_| format!("`{text}` is not a whole number of 0 or more"))
             });
+            self.read(CORRUPTION_JPEG, &mut spec.jpeg, jpeg_step);
+            self.read(CORRUPTION_FROST, &mut spec.frost_photographs, some_text);
         }
         Some(spec)
     }
@@ -443,8 +476,12 @@ impl Reader<'_> {
                 text.parse()
                     .map_err(|_| format!("`{text}` is not a whole number of 0 or more"))
             });
+            self.read(DIMENSIONALITY_JPEG, &mut spec.jpeg, jpeg_step);
+            self.read(DIMENSIONALITY_FROST, &mut spec.frost_photographs, some_text);
         } else {
             spec.corruption_seed = 0;
+            spec.jpeg = JpegStep::AsPublished;
+            spec.frost_photographs = None;
         }
         Some(spec)
     }
@@ -485,6 +522,18 @@ impl Reader<'_> {
             Err(errors)
         }
     }
+}
+
+fn jpeg_step(text: &str) -> Result<JpegStep, String> {
+    JpegStep::ALL
+        .into_iter()
+        .find(|step| step.id() == text)
+        .ok_or_else(|| format!("no JPEG step is called `{text}`"))
+}
+
+/// What was typed, or none where nothing was.
+fn some_text(text: &str) -> Result<Option<String>, String> {
+    Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
 }
 
 fn corruption_source(text: &str) -> Result<CorruptionSource, String> {
@@ -625,14 +674,22 @@ mod tests {
         let mut draft = Draft::from(&off);
         draft.set(CORRUPTION_SOURCE, "published".into());
         draft.set(CORRUPTION_SEED, "7".into());
+        draft.set(CORRUPTION_JPEG, "off".into());
+        draft.set(CORRUPTION_FROST, "frost".into());
         let asked = draft.evaluation().unwrap().corruptions.unwrap();
         assert_eq!((asked.corruptions.len(), asked.corruption_seed), (19, 0));
+        assert_eq!(
+            (asked.jpeg, asked.frost_photographs),
+            (JpegStep::AsPublished, None)
+        );
         for (path, value) in [
             (CORRUPTION_SOURCE, "drawn"),
             (CORRUPTIONS, ""),
             (CORRUPTION_SEVERITIES, "6"),
             (CORRUPTION_IMAGES, "0"),
             (CORRUPTION_SEED, "-1"),
+            (CORRUPTION_JPEG, "perhaps"),
+            (CORRUPTION_FROST, "/frost"),
         ] {
             let mut draft = Draft::from(&base.evaluation);
             draft.set(path, value.into());
@@ -724,6 +781,8 @@ mod tests {
             images: Some(31),
             activation_images: Some(17),
             corruption_seed: 5,
+            jpeg: JpegStep::Off,
+            frost_photographs: None,
         });
         copied.input_unit_gradients = Some(InputUnitGradientSpec { images: 3 });
         let mut draft = Draft::from(&copied);
@@ -743,6 +802,8 @@ mod tests {
             (DIMENSIONALITY_IMAGES, "1"),
             (ACTIVATION_IMAGES, "10000"),
             (DIMENSIONALITY_SEED, "-1"),
+            (DIMENSIONALITY_JPEG, "perhaps"),
+            (DIMENSIONALITY_FROST, "frost"),
             (GRADIENTS, "perhaps"),
             (GRADIENT_IMAGES, ""),
         ] {
@@ -758,11 +819,58 @@ mod tests {
         }
     }
 
+    /// Broken by: a JPEG step or photographs of frost that the form loses, or that specs written by it leave to a
+    /// default.
+    #[test]
+    fn how_corruptions_are_drawn_goes_through_the_form_unchanged() {
+        let mut corruptions = CorruptionSpec::everything(None);
+        corruptions.jpeg = JpegStep::Off;
+        corruptions.frost_photographs = Some("frost".into());
+        let mut dimensionality = DimensionalitySpec::source(None);
+        dimensionality.frost_photographs = Some("ice".into());
+        let spec = EvaluationSpec {
+            corruptions: Some(corruptions),
+            dimensionality: Some(dimensionality),
+            ..EvaluationSpec::default()
+        };
+        let mut draft = Draft::from(&spec);
+        assert_eq!(draft.evaluation(), Ok(spec));
+        draft.set(CORRUPTION_JPEG, "as_published".into());
+        draft.set(CORRUPTION_FROST, " ".into());
+        let asked = draft.evaluation().unwrap().corruptions.unwrap();
+        assert_eq!(asked.frost_photographs, None);
+        let written = serde_json::to_string(&asked).unwrap();
+        assert!(written.contains(r#""jpeg":"as_published""#), "{written}");
+    }
+
+    /// Broken by: a form that lets the difference to the published Tiny ImageNet-C be asked for.
+    #[test]
+    fn differences_to_the_published_tiny_imagenet_c_are_refused_in_the_form() {
+        let mut spec = presets().remove(0).spec;
+        let mut draft = Draft::from(&spec);
+        draft.set("dataset", "tiny-imagenet".into());
+        draft.set(CORRUPTION_SOURCE, "published".into());
+        draft.set(DIMENSIONALITY, SOURCE.into());
+        spec.dataset = Dataset::TinyImagenet;
+        assert!(draft.spec(&spec).is_ok());
+        draft.set(DIMENSIONALITY_SOURCE, "published".into());
+        let fields = |errors: Vec<FieldError>| -> Vec<String> {
+            errors.into_iter().map(|error| error.field).collect()
+        };
+        let errors = draft.spec(&spec).unwrap_err();
+        assert_eq!(fields(errors), [DIMENSIONALITY_SOURCE]);
+        let errors = draft.evaluation_on(&Dataset::TinyImagenet).unwrap_err();
+        assert_eq!(fields(errors), [DIMENSIONALITY_SOURCE]);
+        assert!(draft.evaluation_on(&Dataset::Cifar10).is_ok());
+    }
+
     /// Broken by: geometry that, once switched on, looks at other corrupted images than the corruptions' test.
     #[test]
     fn dimensionality_begins_on_the_images_of_the_corruptions() {
         let mut corruptions = CorruptionSpec::everything(Some(120));
         corruptions.corruption_seed = 4;
+        corruptions.jpeg = JpegStep::Off;
+        corruptions.frost_photographs = Some("frost".into());
         let spec = EvaluationSpec {
             corruptions: Some(corruptions),
             ..EvaluationSpec::default()
@@ -772,10 +880,7 @@ mod tests {
         draft.set(GRADIENTS, ON.into());
         let asked = draft.evaluation().unwrap();
         let dimensionality = asked.dimensionality.unwrap();
-        assert_eq!(
-            dimensionality.conditions(1000),
-            asked.corruptions.unwrap().conditions(1000)
-        );
+        assert_eq!(dimensionality.corrupted(), asked.corruptions.unwrap());
         assert_eq!(asked.input_unit_gradients.unwrap().images, 30);
     }
 

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use engine::data;
 use engine::devices::DeviceDescription;
-use protocol::Dataset;
-use protocol::api::{DatasetInfo, DatasetStatus};
+use protocol::api::{DatasetFacts, DatasetInfo, DatasetStatus};
 use protocol::evaluation::{CorruptionSource, CorruptionSpec};
+use protocol::{Dataset, EvaluationSpec, FieldError};
 use tokio::sync::OnceCell;
 use tokio::task::JoinError;
 
@@ -147,6 +147,43 @@ impl Catalogue {
         (!path.is_dir()).then(|| {
             format!("{} is not there; fetch it with `selectivity-lab data fetch`, link it there, or choose generated corruptions", path.display())
         })
+    }
+
+    /// What stands against the photographs of frost that `spec` names: that they are not there, or cannot serve for
+    /// images as `facts` say.
+    ///
+    /// # Errors
+    /// When the task that looks at them fails.
+    pub async fn lacks_photographs(
+        &self,
+        spec: &EvaluationSpec,
+        facts: &DatasetFacts,
+    ) -> Result<Vec<FieldError>, JoinError> {
+        let corruptions = spec.corruptions.clone().map(|spec| ("corruptions", spec));
+        let dimensionality = spec.dimensionality.as_ref();
+        let dimensionality = dimensionality.map(|spec| ("dimensionality", spec.corrupted()));
+        // A name that is none was refused already, and must not be looked for.
+        let named: Vec<_> = corruptions
+            .into_iter()
+            .chain(dimensionality)
+            .filter(|(_, spec)| spec.frost_photographs.is_some() && spec.validate().is_empty())
+            .collect();
+        if named.is_empty() {
+            return Ok(Vec::new());
+        }
+        let inner = self.0.clone();
+        let (height, width) = (facts.height as usize, facts.width as usize);
+        tokio::task::spawn_blocking(move || {
+            let datasets = inner.directory.datasets();
+            let problems = named.into_iter().filter_map(|(kind, spec)| {
+                let problem =
+                    engine::evaluations::corruptor(&spec, datasets, height, width).err()?;
+                let field = format!("evaluation.{kind}.frost_photographs");
+                Some(FieldError::new(field, problem.to_string()))
+            });
+            problems.collect()
+        })
+        .await
     }
 
     fn fetches(&self) -> MutexGuard<'_, HashMap<Download, DatasetStatus>> {

@@ -2,12 +2,13 @@
 
 use leptos::prelude::*;
 use protocol::Corruption;
-use protocol::corruption::SEVERITIES;
+use protocol::corruption::{JpegStep, SEVERITIES};
 
-use super::field::{Field, Input, Inputs, input_id};
+use super::field::{Choice, Field, Input, Inputs, input_id};
 use crate::corruptions::{FAMILIES, of_family};
 use crate::draft::{
-    CORRUPTION_IMAGES, CORRUPTION_SEED, CORRUPTION_SEVERITIES, CORRUPTION_SOURCE, CORRUPTIONS, OFF,
+    CORRUPTION_FROST, CORRUPTION_IMAGES, CORRUPTION_JPEG, CORRUPTION_SEED, CORRUPTION_SEVERITIES,
+    CORRUPTION_SOURCE, CORRUPTIONS, OFF,
 };
 use crate::format;
 
@@ -60,12 +61,18 @@ pub fn CorruptionFields(
     });
     let no_published = Signal::derive(move || published.get().is_none());
     let seeded = move || source.with(|source| source == "generated");
+    // What cannot be measured on it is not offered as if it could.
+    let accuracy_alone = move || {
+        let tiny = dataset.with(|dataset| dataset == "tiny-imagenet");
+        tiny && source.with(|source| source == "published")
+    };
     view! {
         <Group inputs path=CORRUPTION_SOURCE label="Natural corruptions" role="radiogroup">
             {option(OFF, words("Off"), never)}
             {option("generated", words("Generated from the test images"), never)}
             {option("published", published_label, no_published)}
         </Group>
+        <p class="hint" hidden=move || !accuracy_alone()>{TINY_IMAGENET_C}</p>
         <div class="corruption-fields" hidden=off>
             <Picks inputs />
             <Group inputs path=CORRUPTION_SEVERITIES label="Severities" role="group">
@@ -81,10 +88,43 @@ pub fn CorruptionFields(
                     inputs path=CORRUPTION_SEED label="Corruption seed" input=Input::Line("numeric")
                     hint=words("The same for every run, so that all meet the same images.")
                 />
+                <Field
+                    inputs path=CORRUPTION_JPEG label="JPEG step" input=Input::Select(jpeg_choices())
+                    hint=words(JPEG_HINT)
+                />
+                <Field
+                    inputs path=CORRUPTION_FROST label="Frost photographs" input=Input::Line("text")
+                    hint=words(FROST_HINT)
+                />
             </details>
         </div>
     }
     .into_any()
+}
+
+/// What the published Tiny ImageNet-C is good for.
+const TINY_IMAGENET_C: &str = "Accuracy alone: its images were made from other crops of the photographs than Tiny ImageNet’s, so none has a clean one beside it. Its share of clean accuracy compares two sets of images of the same classes.";
+
+/// What is said at [`CORRUPTIONS`] of a field that a fold may hide.
+const FOLDED: &[&str] = &[CORRUPTION_FROST];
+
+/// What the JPEG step is.
+pub(super) const JPEG_HINT: &str = "Tiny ImageNet-C is published as JPEG files of quality 85. Images with its parameters (a shorter side over 48 pixels) go through the same; with CIFAR10-C’s parameters none do.";
+
+/// How photographs of frost are named.
+pub(super) const FROST_HINT: &str = "Name of a folder in the data sets directory; its first five images are used. Empty: the drawn texture.";
+
+/// The choices of the JPEG step.
+pub(super) fn jpeg_choices() -> Vec<Choice> {
+    JpegStep::ALL
+        .map(|step| {
+            let label = match step {
+                JpegStep::AsPublished => "As published",
+                JpegStep::Off => "Left out",
+            };
+            Choice::new(step.id(), label)
+        })
+        .into()
 }
 
 fn all_severities() -> Vec<String> {
@@ -181,7 +221,7 @@ fn Picks(inputs: Inputs) -> impl IntoView {
         ))
     };
     view! {
-        <Group inputs path=CORRUPTIONS label="Corruptions" role="group">
+        <Group inputs path=CORRUPTIONS label="Corruptions" role="group" also=FOLDED>
             <button type="button" class="quiet" on:click=choose(|_| true)>{format!("All {}", Corruption::ALL.len())}</button>
             <button type="button" class="quiet" on:click=choose(|one| !one.is_extra())>"The benchmark's 15"</button>
             <button type="button" class="quiet" on:click=choose(|_| false)>"None"</button>

@@ -72,7 +72,8 @@ pub fn EvaluateAgain(
         first.set(CORRUPTION_SOURCE, "generated".to_owned());
     }
     let draft = RwSignal::new(first);
-    let spec = Memo::new(move |_| draft.with(Draft::evaluation));
+    let on = dataset.clone();
+    let spec = Memo::new(move |_| draft.with(|draft| draft.evaluation_on(&on)));
     let own = Signal::derive(move || spec.with(|spec| spec.clone().err().unwrap_or_default()));
     let inputs = Inputs::new(draft, own);
     let command = use_command();

@@ -108,6 +108,8 @@ pub fn input_id(path: &str) -> String {
         crate::draft::DIMENSIONALITY_IMAGES => "field-dimensionality_images".to_owned(),
         crate::draft::DIMENSIONALITY_SOURCE => "field-dimensionality_source".to_owned(),
         crate::draft::DIMENSIONALITY_SEED => "field-dimensionality_seed".to_owned(),
+        crate::draft::DIMENSIONALITY_JPEG => "field-dimensionality_jpeg".to_owned(),
+        crate::draft::DIMENSIONALITY_FROST => "field-dimensionality_frost".to_owned(),
         // Corruptions, severities and attacks are chosen together.
         _ if is_within(path, crate::draft::DIMENSIONALITY) => "field-dimensionality".to_owned(),
         _ => format!("field-{}", path.rsplit('.').next().unwrap_or(path)),
@@ -191,10 +193,10 @@ pub fn Field(
 mod tests {
     use super::*;
     use crate::draft::{
-        ACTIVATION_IMAGES, ATTACK_IMAGES, ATTACKS, CORRUPTION_IMAGES, CORRUPTION_SEED,
-        CORRUPTION_SEVERITIES, CORRUPTION_SOURCE, CORRUPTIONS, DIMENSIONALITY,
-        DIMENSIONALITY_IMAGES, DIMENSIONALITY_SEED, DIMENSIONALITY_SOURCE, GRADIENT_IMAGES,
-        GRADIENTS,
+        ACTIVATION_IMAGES, ATTACK_IMAGES, ATTACKS, CORRUPTION_FROST, CORRUPTION_IMAGES,
+        CORRUPTION_JPEG, CORRUPTION_SEED, CORRUPTION_SEVERITIES, CORRUPTION_SOURCE, CORRUPTIONS,
+        DIMENSIONALITY, DIMENSIONALITY_FROST, DIMENSIONALITY_IMAGES, DIMENSIONALITY_JPEG,
+        DIMENSIONALITY_SEED, DIMENSIONALITY_SOURCE, GRADIENT_IMAGES, GRADIENTS,
     };
 
     /// Broken by: two fields of one form with the same id, of which the browser focuses the first whichever is wrong.
@@ -204,13 +206,17 @@ mod tests {
             ACTIVATION_IMAGES,
             ATTACK_IMAGES,
             ATTACKS,
+            CORRUPTION_FROST,
             CORRUPTION_IMAGES,
+            CORRUPTION_JPEG,
             CORRUPTION_SEED,
             CORRUPTION_SEVERITIES,
             CORRUPTION_SOURCE,
             CORRUPTIONS,
             DIMENSIONALITY,
+            DIMENSIONALITY_FROST,
             DIMENSIONALITY_IMAGES,
+            DIMENSIONALITY_JPEG,
             DIMENSIONALITY_SEED,
             DIMENSIONALITY_SOURCE,
             GRADIENT_IMAGES,
@@ -220,7 +226,7 @@ mod tests {
         .to_vec();
         ids.sort();
         ids.dedup();
-        assert_eq!(ids.len(), 14, "{ids:?}");
+        assert_eq!(ids.len(), 18, "{ids:?}");
         // What has no field of its own leads to the choice that decides it.
         assert_eq!(
             input_id("evaluation.dimensionality.attacks"),

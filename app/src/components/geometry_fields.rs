@@ -6,17 +6,20 @@ use protocol::dimensionality::{DimensionalitySpec, MAXIMUM_ACTIVATION_IMAGES};
 use protocol::evaluation::CorruptionSource;
 use protocol::gradient::InputUnitGradientSpec;
 
-use super::corruption_fields::Group;
+use super::corruption_fields::{FROST_HINT, Group, JPEG_HINT, jpeg_choices};
 use super::field::{Choice, Field, Input, Inputs};
 use super::training_facts::perturbations_words;
 use crate::draft::{
-    ACTIVATION_IMAGES, DIMENSIONALITY, DIMENSIONALITY_IMAGES, DIMENSIONALITY_SEED,
-    DIMENSIONALITY_SOURCE, Draft, GRADIENT_IMAGES, GRADIENTS, KEPT, OFF, ON, SOURCE,
+    ACTIVATION_IMAGES, DIMENSIONALITY, DIMENSIONALITY_FROST, DIMENSIONALITY_IMAGES,
+    DIMENSIONALITY_JPEG, DIMENSIONALITY_SEED, DIMENSIONALITY_SOURCE, Draft, GRADIENT_IMAGES,
+    GRADIENTS, KEPT, OFF, ON, SOURCE,
 };
 use crate::format;
 
-/// What [`DIMENSIONALITY`] decides without a field of its own; the server may refuse it under these names.
+/// What is said at [`DIMENSIONALITY`] of what it decides without a field of its own, and of fields that a fold may hide.
 const CHOSEN_TOGETHER: &[&str] = &[
+    DIMENSIONALITY_SOURCE,
+    DIMENSIONALITY_FROST,
     "evaluation.dimensionality.corruptions",
     "evaluation.dimensionality.severities",
     "evaluation.dimensionality.attacks",
@@ -91,7 +94,7 @@ pub fn GeometryFields(
         ),
         Choice::new(
             CorruptionSource::Published.id(),
-            "Published set (CIFAR10-C, Tiny ImageNet-C)",
+            "Published set (CIFAR10-C; Tiny ImageNet-C has no clean images to subtract)",
         ),
     ];
     let activations = format!(
@@ -120,6 +123,14 @@ pub fn GeometryFields(
                     <Field
                         inputs path=DIMENSIONALITY_SEED label="Corruption seed" input=Input::Line("numeric")
                         hint=words("The one of the test on corruptions lets both meet the same images.")
+                    />
+                    <Field
+                        inputs path=DIMENSIONALITY_JPEG label="JPEG step" input=Input::Select(jpeg_choices())
+                        hint=words(JPEG_HINT)
+                    />
+                    <Field
+                        inputs path=DIMENSIONALITY_FROST label="Frost photographs" input=Input::Line("text")
+                        hint=words(FROST_HINT)
                     />
                 </div>
             </details>

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use protocol::attack::{Attack, AttackSpec, Method};
-use protocol::corruption::Corruption;
+use protocol::corruption::{Corruption, JpegStep};
 use protocol::dimensionality::DimensionalitySpec;
 use protocol::evaluation::{CorruptionSource, CorruptionSpec};
 use protocol::gradient::InputUnitGradientSpec;
@@ -102,10 +102,7 @@ fn corruptions(spec: &CorruptionSpec) -> String {
         labels.join(", ")
     };
     let severities: Vec<String> = spec.severities.iter().map(u8::to_string).collect();
-    let source = match spec.source {
-        CorruptionSource::Generated => format!("generated with seed {}", spec.corruption_seed),
-        CorruptionSource::Published => "published set".to_owned(),
-    };
+    let source = origin(spec);
     let images = spec.images.map_or("all test images".to_owned(), |images| {
         format::plural(images.into(), "test image", "test images")
     });
@@ -113,6 +110,21 @@ fn corruptions(spec: &CorruptionSpec) -> String {
         "{which}; severities {}; {source}; {images}",
         severities.join(", ")
     )
+}
+
+/// Where corrupted images come from, as it was asked for.
+fn origin(spec: &CorruptionSpec) -> String {
+    if spec.source == CorruptionSource::Published {
+        return "published set".to_owned();
+    }
+    let mut words = format!("generated with seed {}", spec.corruption_seed);
+    if spec.jpeg == JpegStep::Off {
+        words += ", JPEG left out";
+    }
+    if let Some(folder) = &spec.frost_photographs {
+        words += &format!(", frost photographs of {folder}");
+    }
+    words
 }
 
 fn attacks(spec: &AttackSpec) -> String {
@@ -150,10 +162,10 @@ pub fn perturbations_words(spec: &DimensionalitySpec) -> String {
 }
 
 fn dimensionality(spec: &DimensionalitySpec) -> String {
-    let source = match spec.source {
-        _ if spec.corruptions.is_empty() => String::new(),
-        CorruptionSource::Generated => format!("; generated with seed {}", spec.corruption_seed),
-        CorruptionSource::Published => "; published set".to_owned(),
+    let source = if spec.corruptions.is_empty() {
+        String::new()
+    } else {
+        format!("; {}", origin(&spec.corrupted()))
     };
     let images = spec.images.map_or("all test images".to_owned(), |images| {
         format::plural(images.into(), "test image", "test images")
@@ -202,13 +214,20 @@ pub fn attacks_words(attacks: &[Attack]) -> String {
 mod tests {
     use super::*;
 
-    /// Broken by: a perturbation, the images or the matrix that is asked for and not named.
+    /// Broken by: a perturbation, how it is drawn, the images or the matrix that is asked for and not named.
     #[test]
     fn what_dimensionality_is_measured_on_is_named() {
         let mut spec = DimensionalitySpec::source(Some(500));
         assert_eq!(
             dimensionality(&spec),
             "clean images, 19 corruptions × 5 severities, PGD L∞ ε 8/255, step 0.5/255, 40 steps; generated with seed 0; 500 test images; full activations not measured"
+        );
+        spec.jpeg = JpegStep::Off;
+        spec.frost_photographs = Some("ice".into());
+        let text = dimensionality(&spec);
+        assert!(
+            text.contains("; generated with seed 0, JPEG left out, frost photographs of ice; "),
+            "{text}"
         );
         spec.corruptions.clear();
         spec.severities.clear();

@@ -147,10 +147,7 @@ pub fn subtitle(curves: &[Curve], statistic: DimensionStatistic) -> String {
         "{counted} of each layer’s {what} [images × {words}, centred], as a share of its {words}: clean, and of the difference clean less perturbed. n = {}, {}",
         format::plural(images.into(), "image", "images"),
         match first.conditions.source {
-            CorruptionSource::Generated => format!(
-                "corruptions generated with seed {}",
-                first.conditions.corruption_seed
-            ),
+            CorruptionSource::Generated => format!("corruptions {}", first.conditions.origin()),
             CorruptionSource::Published => "corruptions of the published set".to_owned(),
         }
     );

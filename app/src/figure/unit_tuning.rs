@@ -273,6 +273,7 @@ pub(crate) mod tests {
                     0.5,
                 ),
             ],
+            unmatched: None,
             most_activating: Vec::new(),
             least_activating: Vec::new(),
             gradient_url: None,

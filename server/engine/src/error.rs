@@ -105,6 +105,12 @@ pub enum EngineError {
     /// An attack could not be made, or left its bounds.
     #[error(transparent)]
     Attack(#[from] crate::attacks::AttackError),
+    /// Corrupted images could not be drawn.
+    #[error(transparent)]
+    Corruption(#[from] crate::corruptions::CorruptionError),
+    /// Clean and corrupted images were to be set side by side that do not match.
+    #[error("{0}")]
+    Unmatched(&'static str),
     /// A network computed NaN or infinity where a number is measured.
     #[error("{what} are not finite numbers: the network's weights are broken; train it again")]
     NotFinite {

@@ -122,6 +122,84 @@ impl FromStr for Corruption {
     }
 }
 
+/// Quality of the JPEG files that Tiny ImageNet-C is published as; the colour planes at half the size (4:2:0).
+pub const PUBLISHED_JPEG_QUALITY: u8 = 85;
+
+/// Whether generated corrupted images go through a JPEG file before a network sees them, as published ones did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum JpegStep {
+    /// As the set was published whose parameters are used: Tiny ImageNet-C's images are JPEG files of quality 85
+    /// (4:2:0), CIFAR10-C's are arrays that lose nothing.
+    #[default]
+    AsPublished,
+    /// Never: what the corruption gives is what the network sees.
+    Off,
+}
+
+impl JpegStep {
+    /// Both.
+    pub const ALL: [JpegStep; 2] = [JpegStep::AsPublished, JpegStep::Off];
+
+    /// The name in specs.
+    pub fn id(self) -> &'static str {
+        match self {
+            JpegStep::AsPublished => "as_published",
+            JpegStep::Off => "off",
+        }
+    }
+
+    /// Whether images made with the parameters of `table` go through a JPEG file.
+    pub fn applies(self, table: ParameterTable) -> bool {
+        self == JpegStep::AsPublished && table == ParameterTable::TinyImagenet
+    }
+}
+
+/// Which photographs of frost were laid over images, by their content: the first 64 bits of the MD5 sum of the files.
+/// Written as 16 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct FrostFingerprint(pub u64);
+
+impl fmt::Display for FrostFingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// A text is no fingerprint of photographs.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no fingerprint of frost photographs: it is written as 16 hexadecimal digits")]
+pub struct UnknownFingerprint(pub String);
+
+impl FromStr for FrostFingerprint {
+    type Err = UnknownFingerprint;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let digits = text.len() == 16 && text.chars().all(|c| c.is_ascii_hexdigit());
+        digits
+            .then(|| u64::from_str_radix(text, 16).ok())
+            .flatten()
+            .map(FrostFingerprint)
+            .ok_or_else(|| UnknownFingerprint(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for FrostFingerprint {
+    type Error = UnknownFingerprint;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<FrostFingerprint> for String {
+    fn from(fingerprint: FrostFingerprint) -> String {
+        fingerprint.to_string()
+    }
+}
+
 /// Which published table a corruption's parameters come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -59,14 +59,7 @@ impl FromStr for Dataset {
             "cifar10" => Ok(Dataset::Cifar10),
             "tiny-imagenet" => Ok(Dataset::TinyImagenet),
             _ => match text.strip_prefix("folder:") {
-                // A name, never a path: what a browser sends must stay inside the data directory.
-                Some(name)
-                    if !name.is_empty()
-                        && !name.starts_with('.')
-                        && name
-                            .chars()
-                            .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) =>
-                {
+                Some(name) if crate::evaluation::is_folder_name(name) => {
                     Ok(Dataset::Folder(name.to_owned()))
                 }
                 _ => Err(UnknownDataset(text.to_owned())),

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::attack::{Attack, Method};
-use crate::corruption::{Corruption, SEVERITIES};
+use crate::corruption::{Corruption, JpegStep, SEVERITIES};
 use crate::evaluation::{CorruptionConditions, CorruptionSource, CorruptionSpec, repeated};
 use crate::validate::{FieldError, MAXIMUM_SEED};
 
@@ -35,6 +35,12 @@ pub struct DimensionalitySpec {
     /// Seed of generated corruptions.
     #[serde(default)]
     pub corruption_seed: u64,
+    /// As [`CorruptionSpec::jpeg`].
+    #[serde(default)]
+    pub jpeg: JpegStep,
+    /// As [`CorruptionSpec::frost_photographs`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frost_photographs: Option<String>,
 }
 
 impl DimensionalitySpec {
@@ -48,6 +54,8 @@ impl DimensionalitySpec {
             images,
             activation_images: None,
             corruption_seed: 0,
+            jpeg: JpegStep::AsPublished,
+            frost_photographs: None,
         }
     }
 
@@ -59,10 +67,12 @@ impl DimensionalitySpec {
             severities: self.severities.clone(),
             images: self.images,
             corruption_seed: self.corruption_seed,
+            jpeg: self.jpeg,
+            frost_photographs: self.frost_photographs.clone(),
         }
     }
 
-    /// The conditions of unit responses on a test set of `test_images`.
+    /// The conditions of unit responses on a test set of `test_images`, as far as the spec alone says them.
     pub fn conditions(&self, test_images: u32) -> CorruptionConditions {
         self.corrupted().conditions(test_images)
     }
@@ -187,11 +197,8 @@ impl DimensionalitySpec {
                 format!("{} is over {MAXIMUM_SEED}", self.corruption_seed),
             );
         }
-        if self.source == CorruptionSource::Published && self.corruption_seed != 0 {
-            refuse(
-                "corruption_seed",
-                "published images have no seed; write 0".into(),
-            );
+        for (field, reason) in self.corrupted().drawing_problems() {
+            refuse(field, reason);
         }
         errors
     }
@@ -450,7 +457,7 @@ mod tests {
     #[test]
     fn each_wrong_value_is_refused_under_its_own_field() {
         type Spoil = fn(&mut DimensionalitySpec);
-        let spoil: [(&str, Spoil); 7] = [
+        let spoil: [(&str, Spoil); 9] = [
             ("corruptions", |s| s.corruptions.push(Corruption::Fog)),
             ("severities", |s| s.severities = vec![6]),
             ("severities", |s| s.severities.clear()),
@@ -458,6 +465,13 @@ mod tests {
             ("images", |s| s.images = Some(1)),
             ("activation_images", |s| s.activation_images = Some(10_000)),
             ("corruption_seed", |s| s.corruption_seed = u64::MAX),
+            ("jpeg", |s| {
+                s.source = CorruptionSource::Published;
+                s.jpeg = JpegStep::Off;
+            }),
+            ("frost_photographs", |s| {
+                s.frost_photographs = Some("a/b".into());
+            }),
         ];
         assert_eq!(DimensionalitySpec::source(None).validate(), []);
         for (field, wrong) in spoil {

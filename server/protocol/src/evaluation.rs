@@ -5,12 +5,14 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Network;
 use crate::attack::{AttackMeasurement, AttackSpec, MaskingReport};
-use crate::corruption::{Corruption, SEVERITIES};
+use crate::corruption::{
+    Corruption, FrostFingerprint, JpegStep, PUBLISHED_JPEG_QUALITY, SEVERITIES,
+};
 use crate::dimensionality::{DimensionalityMeasurement, DimensionalitySpec};
 use crate::gradient::{InputUnitGradientMeasurement, InputUnitGradientSpec};
 use crate::validate::{FieldError, MAXIMUM_SEED};
+use crate::{Dataset, Network};
 
 /// The tests that follow training, or are asked for later. Absent ones are not made.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -50,7 +52,17 @@ impl CorruptionSource {
             CorruptionSource::Published => "published",
         }
     }
+
+    /// Why no image of this source can be set beside the clean image of `dataset` with its number, or subtracted from
+    /// it; `None` where it can. Accuracy on such images means what it says: their labels are right.
+    pub fn unmatched(self, dataset: &Dataset) -> Option<&'static str> {
+        (self == CorruptionSource::Published && *dataset == Dataset::TinyImagenet)
+            .then_some(TINY_IMAGENET_C_UNMATCHED)
+    }
 }
+
+/// Why the images of the published Tiny ImageNet-C match no clean image (its author in hendrycks/robustness, issue 39).
+pub const TINY_IMAGENET_C_UNMATCHED: &str = "the published Tiny ImageNet-C was made from other crops of the photographs than Tiny ImageNet, so no corrupted image has its clean one: only accuracy can be measured on it; for anything that sets the two side by side choose generated corruptions";
 
 /// A test on natural corruptions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -69,6 +81,13 @@ pub struct CorruptionSpec {
     /// Seed of generated corruptions: the same for every run of an experiment, so that all meet the same images.
     #[serde(default)]
     pub corruption_seed: u64,
+    /// Whether generated images go through a JPEG file, as those of Tiny ImageNet-C did.
+    #[serde(default)]
+    pub jpeg: JpegStep,
+    /// Photographs of frost for generated images: the name of a folder in the data sets directory, of which the first
+    /// five `.png`, `.jpg` or `.jpeg` files by name are used. The drawn texture when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frost_photographs: Option<String>,
 }
 
 impl CorruptionSpec {
@@ -80,10 +99,13 @@ impl CorruptionSpec {
             severities: SEVERITIES.to_vec(),
             images,
             corruption_seed: 0,
+            jpeg: JpegStep::AsPublished,
+            frost_photographs: None,
         }
     }
 
-    /// The conditions it is made under on a test set of `test_images`.
+    /// The conditions as far as the spec alone says them, on a test set of `test_images`: what goes through a JPEG
+    /// file and which photographs are used depends on the images, so measurements take theirs from what draws them.
     pub fn conditions(&self, test_images: u32) -> CorruptionConditions {
         CorruptionConditions {
             source: self.source,
@@ -92,6 +114,8 @@ impl CorruptionSpec {
                 CorruptionSource::Published => 0,
             },
             images: self.images.unwrap_or(test_images).min(test_images),
+            jpeg: false,
+            frost: None,
         }
     }
 
@@ -112,25 +136,63 @@ pub struct CorruptionConditions {
     pub corruption_seed: u64,
     /// Test images that were corrupted.
     pub images: u32,
+    /// Whether generated images went through a JPEG file of quality 85 (4:2:0). Measurements from before there was
+    /// such a step have no field for it, and had none.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub jpeg: bool,
+    /// The photographs of frost that generated images were made with; the drawn texture when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, example = "0f3a9c1d5e7b2468"))]
+    pub frost: Option<FrostFingerprint>,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl CorruptionConditions {
+    /// Those of a published set, on `images` of its images of each corruption and severity.
+    pub fn published(images: u32) -> CorruptionConditions {
+        CorruptionConditions {
+            source: CorruptionSource::Published,
+            corruption_seed: 0,
+            images,
+            jpeg: false,
+            frost: None,
+        }
+    }
+
+    /// Where the corrupted images came from, as a person says it.
+    pub fn origin(&self) -> String {
+        match self.source {
+            CorruptionSource::Published => "published set".to_owned(),
+            CorruptionSource::Generated => {
+                let mut words = format!("generated with seed {}", self.corruption_seed);
+                if self.jpeg {
+                    words += &format!(", saved as JPEG (quality {PUBLISHED_JPEG_QUALITY})");
+                }
+                if let Some(frost) = self.frost {
+                    words += &format!(", frost photographs {frost}");
+                }
+                words
+            }
+        }
+    }
+
     /// What a person calls them.
     pub fn label(&self) -> String {
-        let images = self.images;
-        match self.source {
-            CorruptionSource::Generated => {
-                format!(
-                    "generated with seed {}, {images} images",
-                    self.corruption_seed
-                )
-            }
-            CorruptionSource::Published => format!("published set, {images} images"),
-        }
+        format!("{}, {} images", self.origin(), self.images)
     }
 }
 
-/// Written `generated.0.1000` or `published.0.10000`: source, seed, images.
+/// What the text form says of images that went through a JPEG file.
+const JPEG: &str = "jpeg85";
+
+/// What the text form begins the fingerprint of frost photographs with.
+const FROST: &str = "frost-";
+
+/// Written `generated.0.1000` or `published.0.10000`: source, seed, images; then `.jpeg85` where images went through a
+/// JPEG file, then `.frost-<fingerprint>` where photographs of frost were used.
 impl fmt::Display for CorruptionConditions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -139,14 +201,21 @@ impl fmt::Display for CorruptionConditions {
             self.source.id(),
             self.corruption_seed,
             self.images
-        )
+        )?;
+        if self.jpeg {
+            write!(f, ".{JPEG}")?;
+        }
+        match self.frost {
+            Some(frost) => write!(f, ".{FROST}{frost}"),
+            None => Ok(()),
+        }
     }
 }
 
 /// A text names no conditions.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` names no conditions; they are written source.seed.images, for example generated.0.1000"
+    "`{0}` names no conditions; they are written source.seed.images, for example generated.0.1000, generated.0.1000.jpeg85 or generated.0.1000.frost-0f3a9c1d5e7b2468"
 )]
 pub struct UnknownConditions(pub String);
 
@@ -163,10 +232,19 @@ impl FromStr for CorruptionConditions {
             };
             let corruption_seed = parts.next()?.parse().ok()?;
             let images = parts.next()?.parse().ok()?;
-            parts.next().is_none().then_some(CorruptionConditions {
+            let mut parts = parts.peekable();
+            let jpeg = parts.next_if(|&part| part == JPEG).is_some();
+            let frost = match parts.next() {
+                Some(part) => Some(part.strip_prefix(FROST)?.parse().ok()?),
+                None => None,
+            };
+            let of_generated = source == CorruptionSource::Generated || (!jpeg && frost.is_none());
+            (of_generated && parts.next().is_none()).then_some(CorruptionConditions {
                 source,
                 corruption_seed,
                 images,
+                jpeg,
+                frost,
             })
         };
         parse().ok_or_else(|| UnknownConditions(text.to_owned()))
@@ -200,6 +278,18 @@ impl EvaluationSpec {
         errors.extend(dimensionality.flat_map(DimensionalitySpec::validate));
         let gradients = self.input_unit_gradients.iter();
         errors.extend(gradients.flat_map(InputUnitGradientSpec::validate));
+        errors
+    }
+
+    /// Everything wrong with it by itself and on `dataset`, with fields named `evaluation.…`.
+    pub fn validate_on(&self, dataset: &Dataset) -> Vec<FieldError> {
+        let mut errors = self.validate();
+        if let Some(spec) = &self.dimensionality
+            && !spec.corruptions.is_empty()
+            && let Some(reason) = spec.source.unmatched(dataset)
+        {
+            errors.push(FieldError::new("evaluation.dimensionality.source", reason));
+        }
         errors
     }
 }
@@ -245,14 +335,50 @@ impl CorruptionSpec {
                 format!("{} is over {MAXIMUM_SEED}", self.corruption_seed),
             );
         }
-        if self.source == CorruptionSource::Published && self.corruption_seed != 0 {
-            refuse(
-                "corruption_seed",
-                "published images have no seed; write 0".into(),
-            );
+        for (field, reason) in self.drawing_problems() {
+            refuse(field, reason);
         }
         errors
     }
+
+    /// What is wrong with how images are drawn: fields, and what would be right.
+    pub(crate) fn drawing_problems(&self) -> Vec<(&'static str, String)> {
+        let mut problems = Vec::new();
+        if self.source == CorruptionSource::Published {
+            if self.corruption_seed != 0 {
+                let reason = "published images have no seed; write 0";
+                problems.push(("corruption_seed", reason.to_owned()));
+            }
+            if self.jpeg == JpegStep::Off {
+                let reason = "published images are as they were saved; leave it out";
+                problems.push(("jpeg", reason.to_owned()));
+            }
+        }
+        if let Some(folder) = &self.frost_photographs {
+            let reason = if self.source == CorruptionSource::Published {
+                Some("published images have their own frost; leave it empty".to_owned())
+            } else if !self.corruptions.contains(&Corruption::Frost) {
+                Some("frost is not among the corruptions: add it, or leave this empty".to_owned())
+            } else if !is_folder_name(folder) {
+                Some(format!(
+                    "`{folder}` is no name of a folder in the data sets directory (letters, digits, `.`, `_`, `-`); link the photographs' folder there and give its name"
+                ))
+            } else {
+                None
+            };
+            problems.extend(reason.map(|reason| ("frost_photographs", reason)));
+        }
+        problems
+    }
+}
+
+/// Whether `name` is a folder's name and nothing else: what a browser sends must stay inside the data directory.
+pub(crate) fn is_folder_name(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with('.')
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
 }
 
 /// The first value that an earlier one equals; looks at no more than can be right.
@@ -351,12 +477,15 @@ pub struct CorruptionMeasurement {
     pub accuracy: f64,
     /// Mean cross-entropy on the corrupted images, in nats.
     pub cross_entropy: f64,
-    /// Share of the same images, clean, classified correctly.
+    /// Share of the clean test images with the same numbers classified correctly: of the same images, clean, but with the
+    /// published Tiny ImageNet-C, whose images are others of the same classes (see [`CorruptionSource::unmatched`]).
     pub clean_accuracy: f64,
 }
 
 impl CorruptionMeasurement {
-    /// Accuracy as a share of the accuracy on the same images, clean; absent where that is 0.
+    /// Accuracy as a share of clean accuracy; absent where that is 0. Of the same images it is how much accuracy the
+    /// corruption leaves. Over other images (see [`clean_accuracy`](Self::clean_accuracy)) it still orders networks, which
+    /// all meet the same two sets, but holds the difference between the sets as well as the corruption.
     pub fn share_of_clean(&self) -> Option<f64> {
         (self.clean_accuracy > 0.0).then(|| self.accuracy / self.clean_accuracy)
     }
@@ -416,15 +545,105 @@ mod tests {
         let conditions = CorruptionSpec::everything(None).conditions(10_000);
         assert_eq!(conditions.to_string(), "generated.0.10000");
         assert_eq!(conditions.to_string().parse(), Ok(conditions));
+        let frost = Some(FrostFingerprint(0x0f3a_9c1d_5e7b_2468));
+        for (jpeg, frost, text) in [
+            (true, None, "generated.0.10000.jpeg85"),
+            (false, frost, "generated.0.10000.frost-0f3a9c1d5e7b2468"),
+            (
+                true,
+                frost,
+                "generated.0.10000.jpeg85.frost-0f3a9c1d5e7b2468",
+            ),
+        ] {
+            let named = CorruptionConditions {
+                jpeg,
+                frost,
+                ..conditions
+            };
+            assert_eq!(named.to_string(), text);
+            assert_eq!(text.parse(), Ok(named));
+            let json = serde_json::to_string(&named).unwrap();
+            assert_eq!(serde_json::from_str(&json).ok(), Some(named), "{json}");
+        }
         for wrong in [
             "",
             "generated",
             "generated.0",
             "drawn.0.1",
             "generated.0.1.2",
+            "generated.0.1.jpeg",
+            "generated.0.1.frost-1",
+            "generated.0.1.frost-0f3a9c1d5e7b2468.jpeg85",
+            "generated.0.1.jpeg85.jpeg85",
+            "published.0.1.jpeg85",
         ] {
             assert!(wrong.parse::<CorruptionConditions>().is_err(), "{wrong}");
         }
+    }
+
+    /// Breaks when a measurement from before there was a JPEG step or a choice of frost cannot be read, or is taken for
+    /// one with them; or when conditions that do not concern a run are written into every one of its measurements.
+    #[test]
+    fn old_conditions_had_no_jpeg_and_drawn_frost() {
+        let old = r#"{"source":"generated","corruption_seed":3,"images":50}"#;
+        let read: CorruptionConditions = serde_json::from_str(old).unwrap();
+        assert!(!read.jpeg && read.frost.is_none());
+        assert_eq!(serde_json::to_string(&read).unwrap(), old);
+        assert_eq!(read.label(), "generated with seed 3, 50 images");
+        let now = CorruptionConditions {
+            jpeg: true,
+            frost: Some(FrostFingerprint(7)),
+            ..read
+        };
+        assert_ne!(read, now);
+        assert_eq!(
+            now.label(),
+            "generated with seed 3, saved as JPEG (quality 85), frost photographs 0000000000000007, 50 images"
+        );
+    }
+
+    /// Breaks when a spec from before there was a JPEG step cannot be read, or one without the field leaves it out.
+    #[test]
+    fn a_spec_without_the_field_is_as_published() {
+        let text = r#"{"source":"generated","corruptions":["fog"],"severities":[1]}"#;
+        let spec: CorruptionSpec = serde_json::from_str(text).unwrap();
+        assert_eq!(spec.jpeg, JpegStep::AsPublished);
+        let written = serde_json::to_string(&spec).unwrap();
+        assert!(written.contains(r#""jpeg":"as_published""#), "{written}");
+        use crate::corruption::ParameterTable::{Cifar10, TinyImagenet};
+        assert!(spec.jpeg.applies(TinyImagenet) && !spec.jpeg.applies(Cifar10));
+        assert!(!JpegStep::Off.applies(TinyImagenet));
+    }
+
+    /// Breaks when the difference between a clean image and one of the published Tiny ImageNet-C can be asked for,
+    /// when accuracy on it cannot, or when what has matching images is refused with it.
+    #[test]
+    fn the_published_tiny_imagenet_c_has_no_differences() {
+        let published = |spec: &mut DimensionalitySpec| spec.source = CorruptionSource::Published;
+        let mut spec = EvaluationSpec {
+            dimensionality: Some(DimensionalitySpec::source(None)),
+            ..EvaluationSpec::default()
+        };
+        assert_eq!(spec.validate_on(&Dataset::TinyImagenet), []);
+        spec.dimensionality.iter_mut().for_each(published);
+        assert_eq!(spec.validate_on(&Dataset::Cifar10), []);
+        let refused = spec.validate_on(&Dataset::TinyImagenet);
+        let fields: Vec<&str> = refused.iter().map(|error| error.field.as_str()).collect();
+        assert_eq!(fields, ["evaluation.dimensionality.source"]);
+        assert_eq!(refused[0].reason, TINY_IMAGENET_C_UNMATCHED);
+        // Clean activations and attacks need no corrupted image.
+        if let Some(spec) = &mut spec.dimensionality {
+            spec.corruptions.clear();
+            spec.severities.clear();
+        }
+        assert_eq!(spec.validate_on(&Dataset::TinyImagenet), []);
+        let mut accuracy = CorruptionSpec::everything(None);
+        accuracy.source = CorruptionSource::Published;
+        let spec = EvaluationSpec {
+            corruptions: Some(accuracy),
+            ..EvaluationSpec::default()
+        };
+        assert_eq!(spec.validate_on(&Dataset::TinyImagenet), []);
     }
 
     /// Breaks when each severity is divided by itself (the mean of ratios is another number), or runs that
@@ -449,13 +668,28 @@ mod tests {
     #[test]
     fn each_wrong_value_is_refused_under_its_own_field() {
         type Spoil = fn(&mut CorruptionSpec);
-        let spoil: [(&str, Spoil); 6] = [
+        let spoil: [(&str, Spoil); 10] = [
             ("corruptions", |s| s.corruptions.clear()),
             ("corruptions", |s| s.corruptions.push(Corruption::Fog)),
             ("severities", |s| s.severities = vec![0]),
             ("severities", |s| s.severities = vec![]),
             ("images", |s| s.images = Some(0)),
             ("corruption_seed", |s| s.corruption_seed = u64::MAX),
+            ("jpeg", |s| {
+                s.source = CorruptionSource::Published;
+                s.jpeg = JpegStep::Off;
+            }),
+            ("frost_photographs", |s| {
+                s.frost_photographs = Some("../frost".into());
+            }),
+            ("frost_photographs", |s| {
+                s.frost_photographs = Some("frost".into());
+                s.corruptions = vec![Corruption::Fog];
+            }),
+            ("frost_photographs", |s| {
+                s.frost_photographs = Some("frost".into());
+                s.source = CorruptionSource::Published;
+            }),
         ];
         assert_eq!(CorruptionSpec::everything(None).validate(), []);
         for (field, wrong) in spoil {

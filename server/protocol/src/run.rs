@@ -113,3 +113,24 @@ pub struct Run {
     /// or could not go on. In lists of runs its per-unit vectors are empty.
     pub result: Option<RunResult>,
 }
+
+impl Run {
+    /// The folders of frost photographs that its evaluations name, of the launch and later ones.
+    pub fn frost_photographs(&self) -> Vec<String> {
+        let evaluations = std::iter::once(&self.spec.evaluation).chain(&self.later_evaluations);
+        let mut folders: Vec<String> = evaluations
+            .flat_map(|evaluation| {
+                let corruptions = evaluation.corruptions.as_ref();
+                let dimensionality = evaluation.dimensionality.as_ref();
+                [
+                    corruptions.and_then(|spec| spec.frost_photographs.clone()),
+                    dimensionality.and_then(|spec| spec.frost_photographs.clone()),
+                ]
+            })
+            .flatten()
+            .collect();
+        folders.sort();
+        folders.dedup();
+        folders
+    }
+}

@@ -60,6 +60,9 @@ pub struct UnitDetail {
     pub conditions: Option<CorruptionConditions>,
     /// Its mean response to each class, clean first, then under each perturbation measured.
     pub tuning: Vec<UnitTuning>,
+    /// Why responses to corrupted images are left out though they were kept; absent where they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unmatched: Option<String>,
     /// The images that activate it most, strongest first.
     pub most_activating: Vec<ActivatingImage>,
     /// The images that activate it least, weakest first.

@@ -77,7 +77,7 @@ impl ExperimentSpec {
             refuse("device", "name a device, for example cpu".into());
         }
         errors.extend(self.training.validate());
-        errors.extend(self.evaluation.validate());
+        errors.extend(self.evaluation.validate_on(&self.dataset));
         errors
     }
 }

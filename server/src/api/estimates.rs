@@ -103,6 +103,8 @@ pub async fn launchable(
             facts.test_images,
             catalogue,
         ));
+        let photographs = catalogue.lacks_photographs(&spec.evaluation, facts);
+        errors.extend(photographs.await?);
         let mut refuse = |field: &str, reason: String| errors.push(FieldError::new(field, reason));
         let side = facts.height.min(facts.width) as usize;
         if side < spec.network.minimum_image_side() {

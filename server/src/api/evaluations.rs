@@ -82,7 +82,7 @@ async fn check(
     dataset: &Dataset,
     spec: &EvaluationSpec,
 ) -> Result<(), Refusal> {
-    let mut errors = spec.validate();
+    let mut errors = spec.validate_on(dataset);
     if spec.is_empty() {
         errors.push(FieldError::new(
             "evaluation",
@@ -93,6 +93,7 @@ async fn check(
     match (&info.status, &info.facts) {
         (DatasetStatus::Installed, Some(facts)) => {
             errors.extend(fits(spec, dataset, facts.test_images, catalogue));
+            errors.extend(catalogue.lacks_photographs(spec, facts).await?);
         }
         _ => errors.push(FieldError::new(
             "dataset",
@@ -359,8 +360,9 @@ fn twelve() -> u32 {
     12
 }
 
-/// What a run said about each test image, clean and corrupted.
-#[utoipa::path(get, path = "/runs/{id}/corrupted-samples", params(("id" = i64, Path), SamplesQuery), responses((status = 200, body = CorruptedSamplePage)))]
+/// What a run said about each test image, clean and corrupted. Refused where the two are not of the same image, as with
+/// the published Tiny ImageNet-C.
+#[utoipa::path(get, path = "/runs/{id}/corrupted-samples", params(("id" = i64, Path), SamplesQuery), responses((status = 200, body = CorruptedSamplePage), (status = 409, body = protocol::api::ApiError)))]
 pub(super) async fn samples(
     State(state): State<AppState>,
     Id(id): Id,
@@ -386,6 +388,9 @@ pub(super) async fn samples(
         ));
     }
     let run = state.store.run(id).await?;
+    if let Some(reason) = conditions.source.unmatched(&run.spec.dataset) {
+        return Err(Refusal::new(StatusCode::CONFLICT, reason));
+    }
     let missing = || {
         Refusal::not_found(format!(
             "run {id} has no predictions for {corruption} {severity} ({conditions})"
@@ -432,6 +437,12 @@ pub(super) async fn samples(
     let clean_folder = format!("/api/v1/datasets/{dataset_id}/images/test");
     let corrupted_folder =
         format!("/api/v1/datasets/{dataset_id}/corrupted/{conditions}/{corruption}/{severity}");
+    // Photographs of frost are found by what the run's evaluations name.
+    let of_run = if conditions.frost.is_some() {
+        format!("?run={id}")
+    } else {
+        String::new()
+    };
     let first = (query.page - 1) as usize * query.page_size as usize;
     let samples = chosen
         .iter()
@@ -439,17 +450,20 @@ pub(super) async fn samples(
         .take(query.page_size as usize)
         .map(|&place| {
             let index = predictions.indices[place];
-            let prediction = |of: &engine::evaluations::Predictions, folder: &str| Prediction {
+            let prediction = |of: &engine::evaluations::Predictions, url: String| Prediction {
                 class: class(of.predicted[place]),
                 confidence: of.confidence[place],
                 right: of.predicted[place] == labels[index],
-                url: format!("{folder}/{index}.png"),
+                url,
             };
             CorruptedSample {
                 index: index as u32,
                 class: class(labels[index]).unwrap_or_default(),
-                clean: prediction(&predictions.clean, &clean_folder),
-                corrupted: prediction(&predictions.corrupted, &corrupted_folder),
+                clean: prediction(&predictions.clean, format!("{clean_folder}/{index}.png")),
+                corrupted: prediction(
+                    &predictions.corrupted,
+                    format!("{corrupted_folder}/{index}.png{of_run}"),
+                ),
             }
         });
     Ok(Json(CorruptedSamplePage {
@@ -457,6 +471,14 @@ pub(super) async fn samples(
         total: chosen.len() as u32,
         images: predictions.indices.len() as u32,
     }))
+}
+
+/// Whose photographs of frost an image is drawn with.
+#[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct PhotographsQuery {
+    /// A run whose evaluations name the folder; only needed for frost whose conditions name photographs.
+    run: Option<i64>,
 }
 
 /// One corrupted test image as PNG.
@@ -468,7 +490,8 @@ pub(super) async fn samples(
         ("conditions" = String, Path, description = "for example `generated.0.1000`"),
         ("corruption" = String, Path),
         ("severity" = u8, Path),
-        ("file" = String, Path, description = "`<index>.png`")
+        ("file" = String, Path, description = "`<index>.png`"),
+        PhotographsQuery
     ),
     responses((status = 200, content_type = "image/png", body = Vec<u8>))
 )]
@@ -481,6 +504,7 @@ pub(super) async fn corrupted_image(
         u8,
         String,
     )>,
+    Asked(query): Asked<PhotographsQuery>,
 ) -> Result<impl IntoResponse, Refusal> {
     let dataset = super::datasets::parse(&id)?;
     let conditions = parse_conditions(&conditions)?;
@@ -490,10 +514,20 @@ pub(super) async fn corrupted_image(
         .strip_suffix(".png")
         .and_then(|index| index.parse().ok())
         .ok_or_else(|| Refusal::not_found("an image is called <index>.png"))?;
+    let photographs = match query.run {
+        Some(run) => state.store.run(run).await?.frost_photographs(),
+        None => Vec::new(),
+    };
     let directory = state.directory.datasets().to_owned();
     let png = tokio::task::spawn_blocking(move || {
         engine::data::corrupted_image_png(
-            &dataset, &directory, conditions, corruption, severity, index,
+            &dataset,
+            &directory,
+            conditions,
+            &photographs,
+            corruption,
+            severity,
+            index,
         )
     })
     .await??;

@@ -36,8 +36,10 @@ struct Subject {
     classes: Vec<String>,
     /// Where responses were kept, on the most images.
     conditions: Option<CorruptionConditions>,
-    /// Perturbations under which responses were kept there, clean first.
+    /// Perturbations under which responses were kept there, clean first; none whose images match no clean ones.
     perturbations: Vec<Perturbation>,
+    /// Why there are perturbations among them that are left out.
+    unmatched: Option<&'static str>,
     /// The most images that gradients were measured on.
     gradient_images: Option<u32>,
     directory: std::path::PathBuf,
@@ -66,6 +68,12 @@ impl Subject {
             .filter(|measured| Some(measured.conditions) == conditions)
             .map(|measured| measured.perturbation)
             .collect();
+        let unmatched = conditions
+            .and_then(|conditions| conditions.source.unmatched(&run.spec.dataset))
+            .filter(|_| perturbations.iter().any(is_corruption));
+        if unmatched.is_some() {
+            perturbations.retain(|perturbation| !is_corruption(perturbation));
+        }
         perturbations.sort_by_key(|perturbation| match perturbation {
             Perturbation::Clean => (0, 0, 0, String::new()),
             Perturbation::Corruption {
@@ -90,6 +98,7 @@ impl Subject {
             classes,
             conditions,
             perturbations,
+            unmatched,
             gradient_images,
         })
     }
@@ -125,6 +134,10 @@ impl Subject {
             None => None,
         })
     }
+}
+
+fn is_corruption(perturbation: &Perturbation) -> bool {
+    matches!(perturbation, Perturbation::Corruption { .. })
 }
 
 /// The numbers of a layer's units, in order.
@@ -283,6 +296,7 @@ fn look_at(
         classes: subject.classes.clone(),
         conditions: responses.as_ref().and(subject.conditions),
         tuning,
+        unmatched: subject.unmatched.map(str::to_owned),
         most_activating: extremes(|kept| &kept.most_activating),
         least_activating: extremes(|kept| &kept.least_activating),
         gradient_url: scale

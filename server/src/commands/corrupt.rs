@@ -8,7 +8,7 @@ use engine::corrupt::{write_corrupted, write_labels};
 use engine::corruptions::Corruptor;
 use indicatif::ProgressBar;
 use protocol::Corruption;
-use protocol::corruption::{ParameterTable, SEVERITIES};
+use protocol::corruption::{JpegStep, ParameterTable, SEVERITIES};
 
 /// Arguments of `corrupt`.
 #[derive(Debug, clap::Args)]
@@ -35,6 +35,10 @@ pub struct Arguments {
     /// A folder with photographs of frost, used instead of the drawn texture.
     #[arg(long)]
     frost: Option<PathBuf>,
+    /// `as_published`: with Tiny ImageNet's parameters every image goes through a JPEG file (quality 85, 4:2:0), as in
+    /// Tiny ImageNet-C. `off`: never.
+    #[arg(long, default_value = "as_published", value_parser = parse_jpeg)]
+    jpeg: JpegStep,
     /// Labels: `.npy`, copied beside the images with `--all`.
     #[arg(long, requires = "all")]
     labels: Option<PathBuf>,
@@ -50,6 +54,13 @@ fn parse_table(text: &str) -> Result<ParameterTable, String> {
         .ok_or_else(|| "write cifar10 or tiny-imagenet".into())
 }
 
+fn parse_jpeg(text: &str) -> Result<JpegStep, String> {
+    JpegStep::ALL
+        .into_iter()
+        .find(|step| step.id() == text)
+        .ok_or_else(|| "write as_published or off".into())
+}
+
 impl Arguments {
     /// Reads the images, corrupts them, writes the files.
     ///
@@ -61,23 +72,23 @@ impl Arguments {
         let table = self
             .table
             .unwrap_or_else(|| ParameterTable::for_size(set.height(), set.width()));
-        let mut corruptor = Corruptor::new(table, self.seed);
+        let mut corruptor = Corruptor::new(table, self.seed).with_jpeg_step(self.jpeg);
         if let Some(folder) = &self.frost {
             corruptor = corruptor.with_frost_photographs(folder)?;
             corruptor.check_frost(set.height(), set.width())?;
         }
+        let conditions = corruptor.conditions(set.len() as u32);
+        let how = format!("parameters of {}, {}", table.id(), conditions.origin());
         let severities = self
             .severity
             .map_or(SEVERITIES.to_vec(), |severity| vec![severity]);
         if let Some(corruption) = self.corruption {
             write_corrupted(&set, &corruptor, corruption, &severities, &self.out)?;
             println!(
-                "{}: {} of {} images at severity {severities:?}, parameters of {}, seed {}",
+                "{}: {} of {} images at severity {severities:?}, {how}",
                 self.out.display(),
                 corruption,
                 set.len(),
-                table.id(),
-                self.seed
             );
             return Ok(());
         }
@@ -104,12 +115,10 @@ impl Arguments {
             write_labels(&labels[..set.len()], SEVERITIES.len(), &path)?;
         }
         println!(
-            "{}: {} corruptions of {} images at 5 severities, parameters of {}, seed {}",
+            "{}: {} corruptions of {} images at 5 severities, {how}",
             self.out.display(),
             Corruption::ALL.len(),
             set.len(),
-            table.id(),
-            self.seed
         );
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use protocol::Measurement;
 
-use super::{Kind, RUN, Source, Table, of};
+use super::{Kind, RUN, Source, Table, frost_photographs, jpeg_quality, of};
 
 pub(super) fn table(source: &Source) -> Table {
     let columns = [
@@ -10,6 +10,8 @@ pub(super) fn table(source: &Source) -> Table {
         ("source", Kind::Text),
         ("corruption_seed", Kind::Integer),
         ("images", Kind::Integer),
+        ("jpeg_quality", Kind::Integer),
+        ("frost_photographs", Kind::Text),
         ("perturbation", Kind::Text),
         ("layer", Kind::Integer),
         ("layer_name", Kind::Text),
@@ -29,6 +31,8 @@ pub(super) fn table(source: &Source) -> Table {
                 one.conditions.source.id().into(),
                 one.conditions.corruption_seed.into(),
                 one.conditions.images.into(),
+                jpeg_quality(one.conditions).into(),
+                frost_photographs(one.conditions).into(),
                 one.perturbation.to_string().into(),
                 layer.into(),
                 shape.name.into(),

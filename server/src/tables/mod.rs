@@ -16,6 +16,8 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use protocol::api::RunMetrics;
+use protocol::corruption::PUBLISHED_JPEG_QUALITY;
+use protocol::evaluation::CorruptionConditions;
 use protocol::export::{ExportFormat, ExportTable};
 use protocol::{Measurement, Run};
 
@@ -239,6 +241,16 @@ const RUN: [(&str, Kind); 3] = [
 /// The values of [`RUN`].
 fn of(run: &Run) -> Vec<Cell> {
     vec![run.id.into(), run.spec.alpha.into(), run.spec.seed.into()]
+}
+
+/// Quality of the JPEG files that corrupted images went through; none where they went through none.
+fn jpeg_quality(conditions: CorruptionConditions) -> Option<u32> {
+    conditions.jpeg.then_some(PUBLISHED_JPEG_QUALITY.into())
+}
+
+/// Fingerprint of the photographs of frost; none where the texture was drawn.
+fn frost_photographs(conditions: CorruptionConditions) -> Option<String> {
+    conditions.frost.map(|frost| frost.to_string())
 }
 
 #[cfg(test)]

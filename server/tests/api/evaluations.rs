@@ -177,6 +177,150 @@ async fn a_finished_run_is_evaluated_again_with_more() {
     );
 }
 
+/// Breaks when photographs of frost that a spec names are not used, not named in the conditions, mixed with others', or
+/// their samples cannot be seen; or when a folder that is not there is found out only by a run.
+#[tokio::test]
+async fn frost_is_of_the_photographs_that_a_spec_names() {
+    let lab = Lab::open().await;
+    let mut spec = small(&[0.0], 1);
+    spec.evaluation = only(Corruption::Frost, &[3], 20);
+    let photographs = |folder: &str| Some(folder.to_owned());
+    spec.evaluation
+        .corruptions
+        .as_mut()
+        .unwrap()
+        .frost_photographs = photographs("ice");
+    let body = serde_json::to_vec(&spec).unwrap();
+    let refused = lab
+        .post_json("/experiments", body)
+        .await
+        .refusal(StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(refused.fields.len(), 1, "{refused:?}");
+    let field = "evaluation.corruptions.frost_photographs";
+    assert_eq!(refused.fields[0].field, field);
+    let reason = &refused.fields[0].reason;
+    assert!(reason.contains("put the photographs there"), "{reason}");
+
+    let datasets = lab.state.directory.datasets().to_owned();
+    for (folder, grey) in [("ice", 250), ("rime", 20)] {
+        std::fs::create_dir_all(datasets.join(folder)).unwrap();
+        let picture = image::RgbImage::from_pixel(200, 200, image::Rgb([grey; 3]));
+        let file = datasets.join(folder).join("1.png");
+        picture.save(file).unwrap();
+    }
+    let (_, runs) = lab.launch(&spec).await;
+    let id = runs[0];
+    let run = lab.wait_for_end(id).await;
+    assert_eq!(run.state, RunState::Finished, "{:?}", run.reason);
+    let mut again = only(Corruption::Frost, &[3], 20);
+    again.corruptions.as_mut().unwrap().frost_photographs = photographs("rime");
+    let path = format!("/runs/{id}/evaluate");
+    let body = serde_json::to_vec(&again).unwrap();
+    let answer = lab.post_json(&path, body).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+    let run = lab.wait_for_end(id).await;
+    assert_eq!(run.state, RunState::Finished, "{:?}", run.reason);
+    let measured = of_corruptions(lab.get(&format!("/runs/{id}/measurements")).await);
+    let conditions: Vec<_> = measured.iter().map(|one| one.conditions).collect();
+    assert_eq!(conditions.len(), 2);
+    assert_ne!(conditions[0].frost, conditions[1].frost);
+    assert!(conditions.iter().all(|one| one.frost.is_some()));
+
+    // White frost brightens, dark frost hardly does: each sample is drawn with its own photographs.
+    let mut brightness = Vec::new();
+    for conditions in conditions {
+        let page: CorruptedSamplePage = lab
+            .get(&format!(
+                "/runs/{id}/corrupted-samples?conditions={conditions}&corruption=frost&severity=3&filter=all"
+            ))
+            .await;
+        let url = page.samples[0].corrupted.url.clone();
+        let path = url.strip_prefix("/api/v1").unwrap();
+        let answer = lab.ask(Method::GET, path).await;
+        assert_eq!(answer.status, StatusCode::OK, "{url}: {}", answer.text());
+        let image = image::load_from_memory(&answer.body).unwrap().into_rgb8();
+        let sum: u32 = image.as_raw().iter().map(|&value| u32::from(value)).sum();
+        brightness.push(sum / (3 * 32 * 32));
+    }
+    let apart = brightness[0].abs_diff(brightness[1]);
+    assert!(apart > 40, "{brightness:?}");
+
+    // Photographs that are gone are told, not replaced.
+    std::fs::remove_dir_all(datasets.join("ice")).unwrap();
+    std::fs::remove_dir_all(datasets.join("rime")).unwrap();
+    let page: CorruptedSamplePage = lab
+        .get(&format!(
+            "/runs/{id}/corrupted-samples?conditions={}&corruption=frost&severity=3&filter=all",
+            measured[0].conditions
+        ))
+        .await;
+    let url = &page.samples[0].corrupted.url;
+    lab.ask(Method::GET, url.strip_prefix("/api/v1").unwrap())
+        .await
+        .refusal(StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+/// Breaks when a clean and a corrupted image that are not the same one are set side by side, or subtracted.
+#[tokio::test]
+async fn the_published_tiny_imagenet_c_has_no_pairs() {
+    use protocol::dimensionality::DimensionalitySpec;
+    let lab = Lab::open().await;
+    let mut spec = small(&[0.0], 1);
+    spec.dataset = protocol::Dataset::TinyImagenet;
+    spec.evaluation.dimensionality = Some(DimensionalitySpec {
+        source: CorruptionSource::Published,
+        ..DimensionalitySpec::source(Some(20))
+    });
+    for path in ["/experiments", "/estimates"] {
+        let body = serde_json::to_vec(&spec).unwrap();
+        let refused = lab
+            .post_json(path, body)
+            .await
+            .refusal(StatusCode::UNPROCESSABLE_ENTITY);
+        let reasons: Vec<_> = refused
+            .fields
+            .iter()
+            .filter(|error| error.field == "evaluation.dimensionality.source")
+            .collect();
+        assert_eq!(reasons.len(), 1, "{refused:?}");
+        assert!(reasons[0].reason.contains("other crops"), "{refused:?}");
+    }
+    // A run as it may be in a store: its samples are refused before anything is looked for.
+    spec.evaluation.dimensionality = None;
+    let id = lab.state.store.create_experiment(&spec).await.unwrap();
+    let run = lab.state.store.runs(id).await.unwrap()[0].id;
+    let refused = lab
+        .ask(
+            Method::GET,
+            &format!(
+                "/runs/{run}/corrupted-samples?conditions=published.0.20&corruption=fog&severity=1"
+            ),
+        )
+        .await
+        .refusal(StatusCode::CONFLICT);
+    assert!(refused.message.contains("other crops"), "{refused:?}");
+    let body = serde_json::to_vec(&EvaluationSpec {
+        dimensionality: Some(DimensionalitySpec {
+            source: CorruptionSource::Published,
+            ..DimensionalitySpec::source(Some(20))
+        }),
+        ..EvaluationSpec::default()
+    });
+    let refused = lab
+        .post_json(&format!("/runs/{run}/evaluate"), body.unwrap())
+        .await
+        .refusal(StatusCode::UNPROCESSABLE_ENTITY);
+    let fields: Vec<_> = refused
+        .fields
+        .iter()
+        .map(|error| &error.field[..])
+        .collect();
+    assert!(
+        fields.contains(&"evaluation.dimensionality.source"),
+        "{refused:?}"
+    );
+}
+
 /// Breaks when something that cannot be evaluated is queued, or a wrong value is not named.
 #[tokio::test]
 async fn what_cannot_be_evaluated_is_refused() {

@@ -21,7 +21,9 @@ use crate::attacks::{
     attack_choices, closest, conditions_choices as attack_conditions_choices, default_attack,
 };
 use crate::components::{Choice, Chooser, ErrorBox, EvaluateAgain, Target};
-use crate::corruptions::{FAMILIES, conditions_choices, of_family, scale_choices, scale_from};
+use crate::corruptions::{
+    FAMILIES, conditions_choices, of_family, other_images, scale_choices, scale_from,
+};
 use crate::figure::{Figure, measures};
 
 /// What a select holds where the mean over all is shown, or no conditions were chosen.
@@ -398,6 +400,10 @@ pub fn MeasuresFigure(
     let error = follow(selection, scatter, move |wanted| {
         wanted.read(id.to_string())
     });
+    let dataset = now
+        .experiment
+        .with_untracked(|experiment| experiment.spec.dataset.clone());
+    let others = move || scatter.with(|scatter| other_images(scatter.conditions, &dataset));
     let scale = view.has_robustness().then(|| {
         view! {
             <Chooser
@@ -422,6 +428,7 @@ pub fn MeasuresFigure(
                 {view.has_geometry().then(|| view! { <GeometryControls now view selection scatter /> })}
                 {scale}
             </div>
+            {view.has_corruption().then(|| view! { <p class="hint">{others}</p> })}
             {move || error.get().map(|error| view! { <ErrorBox error /> })}
         </Figure>
     }

@@ -3,10 +3,12 @@
 use leptos::prelude::*;
 use protocol::evaluation::{CorruptionConditions, CorruptionMeasurement};
 use protocol::measure::Scale;
-use protocol::{Measurement, Run, RunState};
+use protocol::{Dataset, Measurement, Run, RunState};
 
 use crate::components::{Chooser, EvaluateAgain, Target};
-use crate::corruptions::{conditions, conditions_choices, scale_choices, scale_from, sets, under};
+use crate::corruptions::{
+    conditions, conditions_choices, other_images, scale_choices, scale_from, sets, under,
+};
 use crate::figure::{Figure, run_corruptions, run_severity};
 
 mod aggregate;
@@ -71,7 +73,7 @@ pub fn Robustness(
             <h2 id="robustness-title">"Robustness to natural corruptions"</h2>
             <p class="empty" hidden=move || any.get()>{move || nothing(run)}</p>
             <div class="robustness" hidden=move || !any.get()>
-                <Controls shown chosen />
+                <Controls shown chosen dataset=run.with_untracked(|run| run.spec.dataset.clone()) />
                 <aggregate::Aggregate run shown />
                 <Maps shown />
                 <samples::Samples run=run.with_untracked(|run| run.id) shown />
@@ -100,7 +102,11 @@ fn nothing(run: RwSignal<Run>) -> &'static str {
 
 /// Scale, and conditions where there are several.
 #[component]
-fn Controls(shown: Shown, chosen: RwSignal<Option<CorruptionConditions>>) -> impl IntoView {
+fn Controls(
+    shown: Shown,
+    chosen: RwSignal<Option<CorruptionConditions>>,
+    dataset: Dataset,
+) -> impl IntoView {
     let several = move || shown.known.with(|known| known.len() > 1);
     view! {
         <div class="controls">
@@ -118,6 +124,7 @@ fn Controls(shown: Shown, chosen: RwSignal<Option<CorruptionConditions>>) -> imp
                 />
             </div>
             <span class="hint">{move || shown.words()}</span>
+            <p class="hint">{move || other_images(shown.conditions.get(), &dataset)}</p>
         </div>
     }
     .into_any()

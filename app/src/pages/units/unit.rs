@@ -186,6 +186,7 @@ fn Tuning(now: Now, detail: Memo<Option<UnitDetail>>) -> impl IntoView {
         })
     };
     let unmeasured = move || perturbations.with(Vec::is_empty);
+    let unmatched = move || detail.with(|detail| detail.as_ref()?.unmatched.clone());
     view! {
         <Figure
             id="figure-unit-tuning"
@@ -195,6 +196,7 @@ fn Tuning(now: Now, detail: Memo<Option<UnitDetail>>) -> impl IntoView {
             table=Signal::derive(move || detail.with(|detail| unit_tuning::table(detail.as_ref(), shown.get())))
             plot=move |theme| detail.with(|detail| unit_tuning::plot(detail.as_ref(), shown.get(), theme))
         >
+            {move || unmatched().map(|reason| view! { <p class="notice">"Corruptions are left out: "{reason}"."</p> })}
             <div class="controls" hidden=unmeasured>
                 <Chooser
                     id="unit-perturbation" label="Against" options=perturbations

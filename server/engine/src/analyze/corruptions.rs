@@ -35,8 +35,7 @@ fn run(subject: &Subject, report: &mut Report) -> Result<(), EngineError> {
         source: CorruptionSource::Published,
         corruptions,
         severities: SEVERITIES.to_vec(),
-        images: None,
-        corruption_seed: 0,
+        ..CorruptionSpec::everything(None)
     };
     let trained = Trained {
         model: subject.model,

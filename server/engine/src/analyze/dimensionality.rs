@@ -46,9 +46,7 @@ fn run(subject: &Subject, report: &mut Report) -> Result<(), EngineError> {
         corruptions: folder.map(|_| corruption).into_iter().collect(),
         severities: vec![severity],
         attacks: vec![Attack::pgd(8.0, 0.5, 40)],
-        images: None,
-        activation_images: None,
-        corruption_seed: 0,
+        ..DimensionalitySpec::source(None)
     };
     let trained = Trained {
         model: subject.model,

@@ -9,9 +9,9 @@ use super::picture::Picture;
 use super::{CorruptionFunction, Setting, colour};
 
 /// What is added to the value by severity, where its range is 1.
-const CIFAR10: [f64; 5] = [0.05, 0.1, 0.15, 0.2, 0.3];
+pub(super) const CIFAR10: [f64; 5] = [0.05, 0.1, 0.15, 0.2, 0.3];
 /// As [`CIFAR10`], for Tiny ImageNet-C.
-const TINY_IMAGENET: [f64; 5] = [0.1, 0.2, 0.3, 0.4, 0.5];
+pub(super) const TINY_IMAGENET: [f64; 5] = [0.1, 0.2, 0.3, 0.4, 0.5];
 
 /// See the [module](self).
 pub(super) struct Brightness;

@@ -9,9 +9,9 @@ use super::picture::{Picture, to_byte};
 use super::{CorruptionFunction, Setting};
 
 /// What is kept of the distance from the mean, by severity.
-const CIFAR10: [f64; 5] = [0.75, 0.5, 0.4, 0.3, 0.15];
+pub(super) const CIFAR10: [f64; 5] = [0.75, 0.5, 0.4, 0.3, 0.15];
 /// As [`CIFAR10`], for Tiny ImageNet-C.
-const TINY_IMAGENET: [f64; 5] = [0.4, 0.3, 0.2, 0.1, 0.05];
+pub(super) const TINY_IMAGENET: [f64; 5] = [0.4, 0.3, 0.2, 0.1, 0.05];
 
 /// See the [module](self).
 pub(super) struct Contrast;

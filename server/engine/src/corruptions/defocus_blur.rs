@@ -11,9 +11,10 @@ use super::picture::{Picture, store};
 use super::{CorruptionFunction, Setting, border};
 
 /// The disk's radius and its softening's standard deviation by severity, in pixels.
-const CIFAR10: [(f32, f64); 5] = [(0.3, 0.4), (0.4, 0.5), (0.5, 0.6), (1.0, 0.2), (1.5, 0.1)];
+pub(super) const CIFAR10: [(f32, f64); 5] =
+    [(0.3, 0.4), (0.4, 0.5), (0.5, 0.6), (1.0, 0.2), (1.5, 0.1)];
 /// As [`CIFAR10`], for Tiny ImageNet-C.
-const TINY_IMAGENET: [(f32, f64); 5] =
+pub(super) const TINY_IMAGENET: [(f32, f64); 5] =
     [(0.5, 0.6), (1.0, 0.1), (1.5, 0.1), (2.5, 0.01), (3.0, 0.1)];
 
 /// See the [module](self).

@@ -14,7 +14,7 @@ use super::picture::{Picture, to_byte_f32};
 use super::{CorruptionFunction, Setting, border, draw};
 
 /// Strength `a`, smoothness `s` and the points' movement `p` by severity, as shares of the image's shorter side.
-const CIFAR10: [(f64, f64, f64); 5] = [
+pub(super) const CIFAR10: [(f64, f64, f64); 5] = [
     (0.0, 0.0, 0.08),
     (0.05, 0.2, 0.07),
     (0.08, 0.06, 0.06),
@@ -22,10 +22,10 @@ const CIFAR10: [(f64, f64, f64); 5] = [
     (0.1, 0.03, 0.03),
 ];
 /// As [`CIFAR10`], for Tiny ImageNet-C.
-const TINY_IMAGENET: [(f64, f64, f64); 5] = [
+pub(super) const TINY_IMAGENET: [(f64, f64, f64); 5] = [
     (0.0, 0.0, 0.08),
     (0.05, 0.3, 0.06),
-    (0.08, 0.08, 0.06),
+    (0.1, 0.08, 0.06),
     (0.1, 0.03, 0.03),
     (0.16, 0.03, 0.02),
 ];

@@ -12,9 +12,10 @@ use super::plasma::plasma;
 use super::{CorruptionFunction, Setting};
 
 /// The fog's strength `c` and its smoothness `w` by severity.
-const CIFAR10: [(f64, f64); 5] = [(0.2, 3.0), (0.5, 3.0), (0.75, 2.5), (1.0, 2.0), (1.5, 1.75)];
+pub(super) const CIFAR10: [(f64, f64); 5] =
+    [(0.2, 3.0), (0.5, 3.0), (0.75, 2.5), (1.0, 2.0), (1.5, 1.75)];
 /// As [`CIFAR10`], for Tiny ImageNet-C.
-const TINY_IMAGENET: [(f64, f64); 5] =
+pub(super) const TINY_IMAGENET: [(f64, f64); 5] =
     [(0.4, 3.0), (0.7, 3.0), (1.0, 2.5), (1.5, 2.0), (2.0, 1.75)];
 
 /// See the [module](self).

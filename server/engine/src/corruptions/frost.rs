@@ -11,7 +11,7 @@ use super::picture::Picture;
 use super::{CorruptionFunction, Setting};
 
 /// Shares of image and frost by severity.
-const CIFAR10: [(f64, f64); 5] = [
+pub(super) const CIFAR10: [(f64, f64); 5] = [
     (1.0, 0.2),
     (1.0, 0.3),
     (0.9, 0.4),
@@ -19,7 +19,7 @@ const CIFAR10: [(f64, f64); 5] = [
     (0.75, 0.45),
 ];
 /// As [`CIFAR10`], for Tiny ImageNet-C.
-const TINY_IMAGENET: [(f64, f64); 5] = [
+pub(super) const TINY_IMAGENET: [(f64, f64); 5] = [
     (1.0, 0.3),
     (0.9, 0.4),
     (0.8, 0.45),

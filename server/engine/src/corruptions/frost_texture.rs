@@ -6,9 +6,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
-use protocol::corruption::ParameterTable;
+use md5::{Digest, Md5};
+use protocol::corruption::{FrostFingerprint, ParameterTable};
 
 use super::{crystals, resize};
+
+/// What photographs are scaled by for CIFAR10-C.
+pub(super) const CIFAR10_SCALE: f64 = 0.2;
+/// As [`CIFAR10_SCALE`], for Tiny ImageNet-C.
+pub(super) const TINY_IMAGENET_SCALE: f64 = 0.3;
 
 /// Photographs taken from a folder.
 const PHOTOGRAPHS: usize = 5;
@@ -17,7 +23,10 @@ const PHOTOGRAPHS: usize = 5;
 #[derive(Debug, thiserror::Error)]
 pub enum CorruptionError {
     /// The folder cannot be listed.
-    #[error("the folder of frost photographs {path} cannot be read: {source}", path = path.display())]
+    #[error(
+        "the folder of frost photographs {path} cannot be read: {source}; put the photographs there, link their folder there, or use the drawn texture",
+        path = path.display()
+    )]
     Folder {
         /// The folder.
         path: PathBuf,
@@ -25,7 +34,10 @@ pub enum CorruptionError {
         source: std::io::Error,
     },
     /// Nothing in the folder is a photograph.
-    #[error("no frost photograph in {path}: it has no .png, .jpg or .jpeg file", path = path.display())]
+    #[error(
+        "no frost photograph in {path}: it has no .png, .jpg or .jpeg file; put some there, or use the drawn texture",
+        path = path.display()
+    )]
     NoPhotograph {
         /// The folder.
         path: PathBuf,
@@ -38,6 +50,22 @@ pub enum CorruptionError {
         /// What the decoder said.
         source: image::ImageError,
     },
+    /// The photographs are not those that images were drawn with.
+    #[error(
+        "the frost photographs in {path} are others than the image was drawn with (fingerprint {expected}); put the first ones back to see it",
+        path = path.display()
+    )]
+    OtherPhotographs {
+        /// The folder.
+        path: PathBuf,
+        /// Fingerprint of those that the image was drawn with.
+        expected: FrostFingerprint,
+    },
+    /// Images were drawn with photographs, and nothing says where those are.
+    #[error(
+        "the image was drawn with frost photographs (fingerprint {0}), and their folder is not known: no evaluation of the run names it"
+    )]
+    UnknownFolder(FrostFingerprint),
     /// A photograph does not cover an image.
     #[error(
         "a frost photograph is {have_height}x{have_width} pixels when scaled by {scale}; images of {height}x{width} need a larger one"
@@ -89,6 +117,8 @@ pub(super) enum FrostTextures {
         textures: Arc<[Texture]>,
         /// What they were scaled by.
         scale: f64,
+        /// Of their files.
+        fingerprint: FrostFingerprint,
     },
 }
 
@@ -96,16 +126,41 @@ impl FrostTextures {
     /// The photographs of a folder, scaled for `table`.
     pub fn photographs(folder: &Path, table: ParameterTable) -> Result<Self, CorruptionError> {
         let (scale, side) = match table {
-            ParameterTable::Cifar10 => (0.2, 32),
-            ParameterTable::TinyImagenet => (0.3, 64),
+            ParameterTable::Cifar10 => (CIFAR10_SCALE, 32),
+            ParameterTable::TinyImagenet => (TINY_IMAGENET_SCALE, 64),
         };
+        let mut sum = Md5::new();
         let textures = photograph_paths(folder)?
-            .iter()
-            .map(|path| photograph(path, scale))
+            .into_iter()
+            .map(|path| {
+                let failed = |source: std::io::Error| CorruptionError::Photograph {
+                    path: path.clone(),
+                    source: source.into(),
+                };
+                let file = std::fs::read(&path).map_err(failed)?;
+                // With each length, so that no two lists of files run into the same bytes.
+                sum.update((file.len() as u64).to_le_bytes());
+                sum.update(&file);
+                photograph(&path, &file, scale)
+            })
             .collect::<Result<Arc<[Texture]>, _>>()?;
-        let textures = FrostTextures::Photographs { textures, scale };
+        let mut first = [0; 8];
+        first.copy_from_slice(&sum.finalize()[..8]);
+        let textures = FrostTextures::Photographs {
+            textures,
+            scale,
+            fingerprint: FrostFingerprint(u64::from_be_bytes(first)),
+        };
         textures.check(side, side)?;
         Ok(textures)
+    }
+
+    /// Of the photographs' files; none of drawn textures.
+    pub fn fingerprint(&self) -> Option<FrostFingerprint> {
+        match self {
+            FrostTextures::Procedural(_) => None,
+            FrostTextures::Photographs { fingerprint, .. } => Some(*fingerprint),
+        }
     }
 
     /// All of them.
@@ -121,7 +176,10 @@ impl FrostTextures {
 
     /// Whether every photograph is larger than images of `height` x `width` pixels.
     pub fn check(&self, height: usize, width: usize) -> Result<(), CorruptionError> {
-        let FrostTextures::Photographs { textures, scale } = self else {
+        let FrostTextures::Photographs {
+            textures, scale, ..
+        } = self
+        else {
             return Ok(());
         };
         let small = |texture: &&Texture| texture.height <= height || texture.width <= width;
@@ -165,17 +223,13 @@ fn photograph_paths(folder: &Path) -> Result<Vec<PathBuf>, CorruptionError> {
     Ok(paths)
 }
 
-/// A photograph scaled by `scale`.
-fn photograph(path: &Path, scale: f64) -> Result<Texture, CorruptionError> {
+/// The photograph of a file scaled by `scale`; `path` is where the file is.
+fn photograph(path: &Path, file: &[u8], scale: f64) -> Result<Texture, CorruptionError> {
     let failed = |source| CorruptionError::Photograph {
         path: path.to_owned(),
         source,
     };
-    let reader = image::ImageReader::open(path).and_then(|reader| reader.with_guessed_format());
-    let decoded = reader
-        .map_err(image::ImageError::IoError)
-        .and_then(|reader| reader.decode());
-    let colours = decoded.map_err(failed)?.into_rgb8();
+    let colours = image::load_from_memory(file).map_err(failed)?.into_rgb8();
     let from = (colours.height() as usize, colours.width() as usize);
     let mut pixels = Vec::new();
     let mut size = from;

@@ -10,9 +10,9 @@ use super::picture::{Picture, store};
 use super::{CorruptionFunction, Setting, border};
 
 /// The standard deviation by severity, in pixels.
-const CIFAR10: [f64; 5] = [0.4, 0.6, 0.7, 0.8, 1.0];
+pub(super) const CIFAR10: [f64; 5] = [0.4, 0.6, 0.7, 0.8, 1.0];
 /// As [`CIFAR10`], for Tiny ImageNet-C.
-const TINY_IMAGENET: [f64; 5] = [0.5, 0.75, 1.0, 1.25, 1.5];
+pub(super) const TINY_IMAGENET: [f64; 5] = [0.5, 0.75, 1.0, 1.25, 1.5];
 
 /// See the [module](self).
 pub(super) struct GaussianBlur;

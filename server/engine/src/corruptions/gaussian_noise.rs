@@ -9,9 +9,9 @@ use super::picture::{Picture, to_byte};
 use super::{CorruptionFunction, Setting, draw};
 
 /// The noise's standard deviation by severity, where the values' range is 1.
-const CIFAR10: [f64; 5] = [0.04, 0.06, 0.08, 0.09, 0.10];
+pub(super) const CIFAR10: [f64; 5] = [0.04, 0.06, 0.08, 0.09, 0.10];
 /// As [`CIFAR10`], for Tiny ImageNet-C.
-const TINY_IMAGENET: [f64; 5] = [0.04, 0.08, 0.12, 0.15, 0.18];
+pub(super) const TINY_IMAGENET: [f64; 5] = [0.04, 0.08, 0.12, 0.15, 0.18];
 
 /// See the [module](self).
 pub(super) struct GaussianNoise;

@@ -16,7 +16,7 @@ use super::picture::{Picture, store, to_byte};
 use super::{CorruptionFunction, Setting, border};
 
 /// The Gaussian's standard deviation in pixels, the largest offset in pixels, the passes, by severity.
-const CIFAR10: [(f64, usize, usize); 5] = [
+pub(super) const CIFAR10: [(f64, usize, usize); 5] = [
     (0.05, 1, 1),
     (0.25, 1, 1),
     (0.4, 1, 1),
@@ -24,7 +24,7 @@ const CIFAR10: [(f64, usize, usize); 5] = [
     (0.4, 1, 2),
 ];
 /// As [`CIFAR10`], for Tiny ImageNet-C.
-const TINY_IMAGENET: [(f64, usize, usize); 5] = [
+pub(super) const TINY_IMAGENET: [(f64, usize, usize); 5] = [
     (0.1, 1, 1),
     (0.5, 1, 1),
     (0.6, 1, 2),

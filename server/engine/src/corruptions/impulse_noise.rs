@@ -11,9 +11,9 @@ use super::picture::{Picture, to_byte};
 use super::{CorruptionFunction, Setting};
 
 /// Share of the values that are set, by severity.
-const CIFAR10: [f64; 5] = [0.01, 0.02, 0.03, 0.05, 0.07];
+pub(super) const CIFAR10: [f64; 5] = [0.01, 0.02, 0.03, 0.05, 0.07];
 /// As [`CIFAR10`], for Tiny ImageNet-C.
-const TINY_IMAGENET: [f64; 5] = [0.01, 0.02, 0.05, 0.08, 0.14];
+pub(super) const TINY_IMAGENET: [f64; 5] = [0.01, 0.02, 0.05, 0.08, 0.14];
 
 /// See the [module](self).
 pub(super) struct ImpulseNoise;

@@ -10,9 +10,9 @@ use super::picture::Picture;
 use super::{CorruptionFunction, Setting, jpeg};
 
 /// The quality by severity, of 1 to 100.
-const CIFAR10: [i32; 5] = [80, 65, 58, 50, 40];
+pub(super) const CIFAR10: [i32; 5] = [80, 65, 58, 50, 40];
 /// As [`CIFAR10`], for Tiny ImageNet-C.
-const TINY_IMAGENET: [i32; 5] = [65, 58, 50, 40, 25];
+pub(super) const TINY_IMAGENET: [i32; 5] = [65, 58, 50, 40, 25];
 
 /// See the [module](self).
 pub(super) struct JpegCompression;

@@ -53,9 +53,12 @@ mod zoom_blur;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use protocol::corruption::{Corruption, ParameterTable, SEVERITIES};
+use protocol::corruption::{
+    Corruption, FrostFingerprint, JpegStep, PUBLISHED_JPEG_QUALITY, ParameterTable, SEVERITIES,
+};
+use protocol::evaluation::{CorruptionConditions, CorruptionSource};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -123,23 +126,88 @@ impl Setting<'_> {
 
 /// How corruptions are drawn for one set of images.
 ///
-/// A corrupted image is a function of seed, table, corruption, severity, the image and its index in its set, and of
-/// nothing else: neither of the other images nor of the number of threads.
+/// A corrupted image is a function of seed, table, JPEG step, photographs of frost, corruption, severity, the image and
+/// its index in its set, and of nothing else: neither of the other images nor of the number of threads.
 #[derive(Debug, Clone)]
 pub struct Corruptor {
     table: ParameterTable,
     seed: u64,
+    jpeg: bool,
     frost: FrostTextures,
 }
 
 impl Corruptor {
-    /// Corruptions with the parameters of `table`, all chance drawn from `seed`, frost from procedural textures.
+    /// Corruptions with the parameters of `table`, all chance drawn from `seed`, frost from procedural textures, saved as
+    /// the table's set was published: Tiny ImageNet-C's images as JPEG files (quality 85, 4:2:0), CIFAR10-C's without
+    /// loss.
     pub fn new(table: ParameterTable, seed: u64) -> Self {
         Corruptor {
             table,
             seed,
+            jpeg: JpegStep::default().applies(table),
             frost: FrostTextures::Procedural(table),
         }
+    }
+
+    /// The same with the JPEG step that was asked for.
+    pub fn with_jpeg_step(mut self, step: JpegStep) -> Self {
+        self.jpeg = step.applies(self.table);
+        self
+    }
+
+    /// As `conditions` say that images were drawn, for `table`. Photographs of frost are looked for in `folders`, for
+    /// `corruption` frost alone: no other corruption needs them.
+    ///
+    /// # Errors
+    /// As [`Corruptor::with_frost_photographs`], and when no folder is known or none holds the right photographs.
+    pub fn of_conditions(
+        conditions: CorruptionConditions,
+        table: ParameterTable,
+        corruption: Corruption,
+        folders: &[PathBuf],
+    ) -> Result<Self, CorruptionError> {
+        let mut corruptor = Corruptor::new(table, conditions.corruption_seed);
+        corruptor.jpeg = conditions.jpeg;
+        let Some(expected) = conditions.frost.filter(|_| corruption == Corruption::Frost) else {
+            return Ok(corruptor);
+        };
+        let mut problem = CorruptionError::UnknownFolder(expected);
+        for path in folders {
+            match FrostTextures::photographs(path, table) {
+                Ok(frost) if frost.fingerprint() == Some(expected) => {
+                    return Ok(Corruptor { frost, ..corruptor });
+                }
+                Ok(_) => {
+                    problem = CorruptionError::OtherPhotographs {
+                        path: path.clone(),
+                        expected,
+                    };
+                }
+                Err(error) => problem = error,
+            }
+        }
+        Err(problem)
+    }
+
+    /// The conditions of a measurement on `images` images that this draws.
+    pub fn conditions(&self, images: u32) -> CorruptionConditions {
+        CorruptionConditions {
+            source: CorruptionSource::Generated,
+            corruption_seed: self.seed,
+            images,
+            jpeg: self.jpeg,
+            frost: self.frost_fingerprint(),
+        }
+    }
+
+    /// Of the photographs of frost; none where textures are drawn.
+    pub fn frost_fingerprint(&self) -> Option<FrostFingerprint> {
+        self.frost.fingerprint()
+    }
+
+    /// Whether images go through a JPEG file.
+    pub fn saves_as_jpeg(&self) -> bool {
+        self.jpeg
     }
 
     /// The same with photographs of frost: the first five PNG or JPEG files of `folder` by name, as the published
@@ -243,6 +311,7 @@ impl Corruptor {
                 severity,
                 frost: &self.frost,
             },
+            jpeg: self.jpeg,
             random: generator(self.seed, corruption, severity),
         }
     }
@@ -265,6 +334,7 @@ fn generator(seed: u64, corruption: Corruption, severity: u8) -> ChaCha8Rng {
 struct Prepared<'a> {
     function: &'static dyn CorruptionFunction,
     setting: Setting<'a>,
+    jpeg: bool,
     random: ChaCha8Rng,
 }
 
@@ -280,6 +350,16 @@ impl Prepared<'_> {
         );
         let mut random = self.random.clone();
         random.set_stream(index);
-        self.function.apply(picture, self.setting, &mut random, out);
+        if !self.jpeg {
+            return self.function.apply(picture, self.setting, &mut random, out);
+        }
+        let mut corrupted = vec![0; values];
+        self.function
+            .apply(picture, self.setting, &mut random, &mut corrupted);
+        let picture = Picture {
+            pixels: &corrupted,
+            ..picture
+        };
+        jpeg::compressed(picture, PUBLISHED_JPEG_QUALITY.into(), out);
     }
 }

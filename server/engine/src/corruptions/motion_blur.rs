@@ -11,9 +11,10 @@ use super::picture::Picture;
 use super::{CorruptionFunction, Setting, draw};
 
 /// The radius `r` and the standard deviation `s` in pixels, by severity.
-const CIFAR10: [(f64, f64); 5] = [(6.0, 1.0), (6.0, 1.5), (6.0, 2.0), (8.0, 2.0), (9.0, 2.5)];
+pub(super) const CIFAR10: [(f64, f64); 5] =
+    [(6.0, 1.0), (6.0, 1.5), (6.0, 2.0), (8.0, 2.0), (9.0, 2.5)];
 /// As [`CIFAR10`], for Tiny ImageNet-C.
-const TINY_IMAGENET: [(f64, f64); 5] = [
+pub(super) const TINY_IMAGENET: [(f64, f64); 5] = [
     (10.0, 1.0),
     (10.0, 1.5),
     (10.0, 2.0),

@@ -10,9 +10,9 @@ use super::resize::box_resized;
 use super::{CorruptionFunction, Setting};
 
 /// The smaller image's side by severity, as a share of the side.
-const CIFAR10: [f64; 5] = [0.95, 0.9, 0.85, 0.75, 0.65];
+pub(super) const CIFAR10: [f64; 5] = [0.95, 0.9, 0.85, 0.75, 0.65];
 /// As [`CIFAR10`], for Tiny ImageNet-C.
-const TINY_IMAGENET: [f64; 5] = [0.9, 0.8, 0.7, 0.6, 0.5];
+pub(super) const TINY_IMAGENET: [f64; 5] = [0.9, 0.8, 0.7, 0.6, 0.5];
 
 /// See the [module](self).
 pub(super) struct Pixelate;

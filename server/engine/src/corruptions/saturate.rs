@@ -9,9 +9,10 @@ use super::picture::Picture;
 use super::{CorruptionFunction, Setting, colour};
 
 /// Factor and summand of the saturation by severity, where its range is 1.
-const CIFAR10: [(f64, f64); 5] = [(0.3, 0.0), (0.1, 0.0), (1.5, 0.0), (2.0, 0.1), (2.5, 0.2)];
+pub(super) const CIFAR10: [(f64, f64); 5] =
+    [(0.3, 0.0), (0.1, 0.0), (1.5, 0.0), (2.0, 0.1), (2.5, 0.2)];
 /// As [`CIFAR10`], for Tiny ImageNet-C.
-const TINY_IMAGENET: [(f64, f64); 5] =
+pub(super) const TINY_IMAGENET: [(f64, f64); 5] =
     [(0.3, 0.0), (0.1, 0.0), (2.0, 0.0), (5.0, 0.1), (30.0, 0.2)];
 
 /// See the [module](self).

@@ -11,9 +11,9 @@ use super::picture::{Picture, to_byte};
 use super::{CorruptionFunction, Setting};
 
 /// Photons of the brightest value by severity.
-const CIFAR10: [f64; 5] = [500.0, 250.0, 100.0, 75.0, 50.0];
+pub(super) const CIFAR10: [f64; 5] = [500.0, 250.0, 100.0, 75.0, 50.0];
 /// As [`CIFAR10`], for Tiny ImageNet-C.
-const TINY_IMAGENET: [f64; 5] = [250.0, 100.0, 50.0, 30.0, 15.0];
+pub(super) const TINY_IMAGENET: [f64; 5] = [250.0, 100.0, 50.0, 30.0, 15.0];
 
 /// See the [module](self).
 pub(super) struct ShotNoise;

@@ -15,21 +15,21 @@ use super::{CorruptionFunction, Setting, draw};
 
 /// What a severity means.
 #[derive(Debug, Clone, Copy)]
-struct Snowfall {
+pub(super) struct Snowfall {
     /// The noise's mean, where white is 1.
-    mean: f64,
+    pub(super) mean: f64,
     /// Its standard deviation.
-    deviation: f64,
+    pub(super) deviation: f64,
     /// Enlargement of the flakes.
-    zoom: f64,
+    pub(super) zoom: f64,
     /// What is darker is no flake.
-    threshold: f64,
+    pub(super) threshold: f64,
     /// Radius of the motion blur, in pixels.
-    radius: f64,
+    pub(super) radius: f64,
     /// Its standard deviation, in pixels.
-    sigma: f64,
+    pub(super) sigma: f64,
     /// What is kept of the image's own colours.
-    blend: f32,
+    pub(super) blend: f32,
 }
 
 /// A row of the tables, in the published order.
@@ -47,7 +47,7 @@ const fn snowfall(row: [f64; 6], blend: f32) -> Snowfall {
 }
 
 /// By severity.
-const CIFAR10: [Snowfall; 5] = [
+pub(super) const CIFAR10: [Snowfall; 5] = [
     snowfall([0.1, 0.2, 1.0, 0.6, 8.0, 3.0], 0.95),
     snowfall([0.1, 0.2, 1.0, 0.5, 10.0, 4.0], 0.9),
     snowfall([0.15, 0.3, 1.75, 0.55, 10.0, 4.0], 0.9),
@@ -55,7 +55,7 @@ const CIFAR10: [Snowfall; 5] = [
     snowfall([0.3, 0.3, 1.25, 0.65, 14.0, 12.0], 0.8),
 ];
 /// As [`CIFAR10`], for Tiny ImageNet-C.
-const TINY_IMAGENET: [Snowfall; 5] = [
+pub(super) const TINY_IMAGENET: [Snowfall; 5] = [
     snowfall([0.1, 0.2, 1.0, 0.6, 8.0, 3.0], 0.8),
     snowfall([0.1, 0.2, 1.0, 0.5, 10.0, 4.0], 0.8),
     snowfall([0.15, 0.3, 1.75, 0.55, 10.0, 4.0], 0.7),

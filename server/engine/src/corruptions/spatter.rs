@@ -17,24 +17,24 @@ use super::{CorruptionFunction, Setting, border, draw};
 
 /// What a severity means.
 #[derive(Debug, Clone, Copy)]
-struct Drops {
+pub(super) struct Drops {
     /// The noise's mean.
-    mean: f64,
+    pub(super) mean: f64,
     /// Its standard deviation.
-    deviation: f64,
+    pub(super) deviation: f64,
     /// Its smoothing, in pixels.
-    smoothing: f64,
+    pub(super) smoothing: f64,
     /// What is less is no drop.
-    threshold: f64,
+    pub(super) threshold: f64,
     /// Water's brightest value where white is 1; the smoothing of mud's edges, in pixels.
-    finish: f64,
+    pub(super) finish: f64,
     /// What they are of.
-    liquid: Liquid,
+    pub(super) liquid: Liquid,
 }
 
 /// What drops are of.
-#[derive(Debug, Clone, Copy)]
-enum Liquid {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Liquid {
     Water,
     Mud,
 }
@@ -53,7 +53,7 @@ const fn drops(row: [f64; 5], liquid: Liquid) -> Drops {
 }
 
 /// By severity.
-const CIFAR10: [Drops; 5] = [
+pub(super) const CIFAR10: [Drops; 5] = [
     drops([0.62, 0.1, 0.7, 0.7, 0.5], Liquid::Water),
     drops([0.65, 0.1, 0.8, 0.7, 0.5], Liquid::Water),
     drops([0.65, 0.3, 1.0, 0.69, 0.5], Liquid::Water),
@@ -61,7 +61,7 @@ const CIFAR10: [Drops; 5] = [
     drops([0.65, 0.1, 0.5, 0.68, 0.6], Liquid::Mud),
 ];
 /// As [`CIFAR10`], for Tiny ImageNet-C.
-const TINY_IMAGENET: [Drops; 5] = [
+pub(super) const TINY_IMAGENET: [Drops; 5] = [
     drops([0.62, 0.1, 0.7, 0.7, 0.6], Liquid::Water),
     drops([0.65, 0.1, 0.8, 0.7, 0.6], Liquid::Water),
     drops([0.65, 0.3, 1.0, 0.69, 0.6], Liquid::Water),

@@ -9,9 +9,9 @@ use super::picture::{Picture, to_byte};
 use super::{CorruptionFunction, Setting, draw};
 
 /// The noise's standard deviation by severity, as a share of the value it is added to.
-const CIFAR10: [f64; 5] = [0.06, 0.1, 0.12, 0.16, 0.2];
+pub(super) const CIFAR10: [f64; 5] = [0.06, 0.1, 0.12, 0.16, 0.2];
 /// As [`CIFAR10`], for Tiny ImageNet-C.
-const TINY_IMAGENET: [f64; 5] = [0.15, 0.2, 0.25, 0.3, 0.35];
+pub(super) const TINY_IMAGENET: [f64; 5] = [0.15, 0.2, 0.25, 0.3, 0.35];
 
 /// See the [module](self).
 pub(super) struct SpeckleNoise;

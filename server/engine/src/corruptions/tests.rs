@@ -1,8 +1,12 @@
 //! What holds of corruptions on any machine, without the published images.
 
+mod tables;
+
 use std::path::Path;
 
-use protocol::corruption::{Corruption, ParameterTable, SEVERITIES};
+use protocol::corruption::{
+    Corruption, FrostFingerprint, JpegStep, PUBLISHED_JPEG_QUALITY, ParameterTable, SEVERITIES,
+};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -453,6 +457,109 @@ fn jpeg_loses_by_quality() {
     assert!(loss(&grey, 100) < loss(&grey, 60) && loss(&grey, 60) < loss(&grey, 10));
     let red: Vec<u8> = [vec![200; 24 * 40], vec![60; 24 * 40], vec![30; 24 * 40]].concat();
     assert!(loss(&red, 90) < 2.0);
+}
+
+/// The MD5 sum is of what Pillow 13.0 (libjpeg-turbo) reads back after `save(quality=85, optimize=True)` of the same
+/// image. Breaks when a pixel of Tiny ImageNet-C's JPEG step is not Pillow's.
+#[test]
+fn the_published_jpeg_step_is_pillows() {
+    use md5::{Digest, Md5};
+    for (height, width, sum) in [
+        (64, 64, 0xd2a7_73e2_a667_8c93_2b2d_dd93_b53b_a637_u128),
+        (24, 40, 0xa54c_097b_a396_3f08_5763_733f_172f_bf7c_u128),
+    ] {
+        let clean = image(height, width);
+        let mut out = vec![0; clean.len()];
+        let picture = Picture {
+            pixels: &clean,
+            height,
+            width,
+        };
+        jpeg::compressed(picture, PUBLISHED_JPEG_QUALITY.into(), &mut out);
+        assert_eq!(Md5::digest(&out)[..], sum.to_be_bytes(), "{height}x{width}");
+    }
+}
+
+/// Breaks when images with Tiny ImageNet-C's parameters are not saved as it was published, when CIFAR10-C's are, when
+/// the switch changes nothing, or when conditions do not say what was done.
+#[test]
+fn tiny_imagenet_goes_through_jpeg_and_cifar_does_not() {
+    let (clean, side) = (image(64, 64), 64);
+    let draw =
+        |corruptor: &Corruptor, corruption| corruptor.corrupt(corruption, 3, 5, &clean, side, side);
+    let published = Corruptor::new(ParameterTable::TinyImagenet, 2);
+    let without = published.clone().with_jpeg_step(JpegStep::Off);
+    assert!(published.conditions(9).jpeg && !without.conditions(9).jpeg);
+    for corruption in Corruption::ALL {
+        let lossless = draw(&without, corruption);
+        let mut expected = vec![0; lossless.len()];
+        let picture = Picture {
+            pixels: &lossless,
+            height: side,
+            width: side,
+        };
+        jpeg::compressed(picture, 85, &mut expected);
+        assert!(lossless != expected, "{corruption}");
+        assert!(draw(&published, corruption) == expected, "{corruption}");
+    }
+    let cifar = Corruptor::new(ParameterTable::Cifar10, 2);
+    assert_eq!(cifar.conditions(9).to_string(), "generated.2.9");
+    let asked = cifar.clone().with_jpeg_step(JpegStep::AsPublished);
+    let off = cifar.with_jpeg_step(JpegStep::Off);
+    assert!(draw(&asked, Corruption::Fog) == draw(&off, Corruption::Fog));
+    assert_eq!(published.conditions(9).to_string(), "generated.2.9.jpeg85");
+}
+
+/// Breaks when an image is drawn anew otherwise than its conditions say: with or without the JPEG step, with other
+/// photographs of frost, or not at all where it needs none.
+#[test]
+fn conditions_say_how_an_image_was_drawn() {
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for folder in [here.path(), there.path()] {
+        write_photograph(&folder.join("a.png"), 300, 90);
+        write_photograph(&folder.join("b.png"), 300, 200);
+    }
+    let table = ParameterTable::TinyImagenet;
+    let frosted = |folder: &Path| {
+        Corruptor::new(table, 3)
+            .with_frost_photographs(folder)
+            .unwrap()
+    };
+    // A copy elsewhere has the same fingerprint; another order, or another pixel, has another one.
+    let first = frosted(here.path()).frost_fingerprint().unwrap();
+    assert_eq!(frosted(there.path()).frost_fingerprint(), Some(first));
+    std::fs::rename(there.path().join("a.png"), there.path().join("c.png")).unwrap();
+    let second = frosted(there.path()).frost_fingerprint().unwrap();
+    assert_ne!(first, second);
+
+    let clean = image(64, 64);
+    let folders = |folders: &[&Path]| -> Vec<_> {
+        folders.iter().map(|folder| folder.to_path_buf()).collect()
+    };
+    let again = |conditions, corruption, folders: &[std::path::PathBuf]| {
+        Corruptor::of_conditions(conditions, table, corruption, folders)
+            .map(|corruptor| corruptor.corrupt(corruption, 3, 1, &clean, 64, 64))
+    };
+    for step in JpegStep::ALL {
+        let drawn = frosted(here.path()).with_jpeg_step(step);
+        let conditions = drawn.conditions(7);
+        assert_eq!(conditions.frost, Some(first));
+        let both = folders(&[there.path(), here.path()]);
+        let image = drawn.corrupt(Corruption::Frost, 3, 1, &clean, 64, 64);
+        assert!(again(conditions, Corruption::Frost, &both).unwrap() == image);
+        let fog = drawn.corrupt(Corruption::Fog, 3, 1, &clean, 64, 64);
+        assert!(again(conditions, Corruption::Fog, &[]).unwrap() == fog);
+        let other = again(conditions, Corruption::Frost, &folders(&[there.path()]));
+        assert!(matches!(
+            other,
+            Err(CorruptionError::OtherPhotographs { expected, .. }) if expected == first
+        ));
+        let unknown = again(conditions, Corruption::Frost, &[]);
+        assert!(matches!(
+            unknown,
+            Err(CorruptionError::UnknownFolder(FrostFingerprint(_)))
+        ));
+    }
 }
 
 /// Breaks when resizing mixes other pixels than Pillow's box and OpenCV's bilinear filter do.

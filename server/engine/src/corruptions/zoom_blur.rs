@@ -11,9 +11,9 @@ use super::zoom::{Tap, mix_columns, mix_rows, taps};
 use super::{CorruptionFunction, Setting};
 
 /// The factor `z` before which the factors end, by severity.
-const CIFAR10: [f64; 5] = [1.06, 1.11, 1.16, 1.21, 1.26];
+pub(super) const CIFAR10: [f64; 5] = [1.06, 1.11, 1.16, 1.21, 1.26];
 /// As [`CIFAR10`], for Tiny ImageNet-C.
-const TINY_IMAGENET: [f64; 5] = [1.06, 1.11, 1.16, 1.21, 1.26];
+pub(super) const TINY_IMAGENET: [f64; 5] = [1.06, 1.11, 1.16, 1.21, 1.26];
 /// From one factor to the next.
 const STEP: f64 = 0.01;
 

@@ -138,6 +138,9 @@ pub enum DataError {
         /// What was found and expected.
         problem: String,
     },
+    /// A corrupted image could not be drawn.
+    #[error(transparent)]
+    Corruption(#[from] crate::corruptions::CorruptionError),
     /// The images do not fit into memory.
     #[error("{images} images of {width}x{height} pixels need {} MiB of memory, more than there is; use smaller or fewer images", bytes >> 20)]
     TooLarge {

@@ -239,14 +239,17 @@ pub fn image_png(
     png(&picture, index)
 }
 
-/// One corrupted test image as PNG; `index` is that of the clean test image. Reads that image alone.
+/// One corrupted test image as PNG; `index` is that of the clean test image. Reads that image alone. Frost that was
+/// drawn with photographs needs `frost_photographs`, names of folders in `directory` of which one has them.
 ///
 /// # Errors
-/// As [`image_png`], and when a published set is asked for that is not there or does not fit.
+/// As [`image_png`], when a published set is asked for that is not there or does not fit, and when photographs of frost
+/// are not there or others than `conditions` say.
 pub fn corrupted_image_png(
     dataset: &Dataset,
     directory: &Path,
     conditions: CorruptionConditions,
+    frost_photographs: &[String],
     corruption: Corruption,
     severity: u8,
     index: usize,
@@ -255,18 +258,14 @@ pub fn corrupted_image_png(
     let mut picture = source.picture(SplitName::Test, index)?;
     let (height, width) = (picture.height, picture.width);
     picture.pixels = match conditions.source {
-        CorruptionSource::Generated => Corruptor::new(
-            ParameterTable::for_size(height, width),
-            conditions.corruption_seed,
-        )
-        .corrupt(
-            corruption,
-            severity,
-            index as u64,
-            &picture.pixels,
-            height,
-            width,
-        ),
+        CorruptionSource::Generated => {
+            let table = ParameterTable::for_size(height, width);
+            let names = frost_photographs.iter();
+            let folders: Vec<_> = names.map(|name| directory.join(name)).collect();
+            let corruptor = Corruptor::of_conditions(conditions, table, corruption, &folders)?;
+            let pixels = &picture.pixels;
+            corruptor.corrupt(corruption, severity, index as u64, pixels, height, width)
+        }
         CorruptionSource::Published => {
             let labels = source.labels(SplitName::Test)?;
             let clean = CleanImages {

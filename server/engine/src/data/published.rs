@@ -2,8 +2,8 @@
 //!
 //! - `CIFAR-10-C/<corruption>.npy`: uint8 `[5 n, 32, 32, 3]`, n images of each severity in order, and
 //!   `labels.npy`. The files are memory-mapped: a set of 2.9 GB takes no memory.
-//! - `Tiny-ImageNet-C/<corruption>/<severity>/<wnid>/*.JPEG`: as many images of a class as the clean test
-//!   set has, in the same order of file name.
+//! - `Tiny-ImageNet-C/<corruption>/<severity>/<wnid>/*.JPEG`: as many images of a class as the clean test set has. They
+//!   are not of the clean images (see [`PublishedCorruptions::is_matched`]): each only has its label.
 //!
 //! Everything a test needs is checked when the set is opened: a test that has begun does not end because
 //! a file is missing or of the wrong shape.
@@ -199,7 +199,23 @@ impl PublishedCorruptions {
         })
     }
 
-    /// Corrupted images `[images, 3, height, width]`, 0 to 255, of the clean ones at `indices`.
+    /// A set of no images that match no clean ones, as Tiny ImageNet-C's.
+    #[cfg(test)]
+    pub(crate) fn unmatched(height: usize, width: usize) -> PublishedCorruptions {
+        PublishedCorruptions {
+            height,
+            width,
+            files: Files::Folders(BTreeMap::new()),
+        }
+    }
+
+    /// Whether each image is of the clean image with its number. Tiny ImageNet-C's are not: they were made from other
+    /// crops of the photographs (its author in hendrycks/robustness, issue 39), and only their labels match.
+    pub fn is_matched(&self) -> bool {
+        matches!(self.files, Files::Arrays { .. })
+    }
+
+    /// Corrupted images `[images, 3, height, width]`, 0 to 255, with the labels of the clean ones at `indices`.
     ///
     /// # Errors
     /// When a file does not decode, or the set was not opened for this corruption and severity.

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use protocol::corruption::{Corruption, ParameterTable};
 use protocol::evaluation::{
     CorruptionConditions, CorruptionMeasurement, CorruptionSource, CorruptionSpec,
+    TINY_IMAGENET_C_UNMATCHED,
 };
 use protocol::{Dataset, Measurement};
 
 use super::{Listener, Pixels, Predictions, PredictionsFile, Trained, kept, predict, spread};
 use crate::EngineError;
-use crate::corruptions::Corruptor;
+use crate::corruptions::{CorruptionError, Corruptor};
 use crate::data::{ImageSet, PublishedCorruptions};
 
 /// Folder, within the run's, of the predictions on corrupted images.
@@ -54,6 +55,27 @@ impl CorruptedImages<'_> {
             CorruptedImages::Published(set) => Ok(set.images(corruption, severity, indices)?),
         }
     }
+
+    /// The conditions of a measurement on `images` of them.
+    pub fn conditions(&self, images: u32) -> CorruptionConditions {
+        match self {
+            CorruptedImages::Generated { corruptor, .. } => corruptor.conditions(images),
+            CorruptedImages::Published(_) => CorruptionConditions::published(images),
+        }
+    }
+
+    /// That every corrupted image is of the clean image with its number, so that the two may be set side by side.
+    ///
+    /// # Errors
+    /// When they are those of the published Tiny ImageNet-C.
+    pub fn check_matched(&self) -> Result<(), EngineError> {
+        match self {
+            CorruptedImages::Published(set) if !set.is_matched() => {
+                Err(EngineError::Unmatched(TINY_IMAGENET_C_UNMATCHED))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// The images that `spec` asks for, everything checked that can be before the first one is used.
@@ -67,13 +89,11 @@ pub fn open_images<'a>(
     clean: &'a ImageSet,
 ) -> Result<CorruptedImages<'a>, EngineError> {
     Ok(match spec.source {
-        CorruptionSource::Generated => CorruptedImages::Generated {
-            clean,
-            corruptor: Corruptor::new(
-                ParameterTable::for_size(clean.height(), clean.width()),
-                spec.corruption_seed,
-            ),
-        },
+        CorruptionSource::Generated => {
+            let (height, width) = (clean.height(), clean.width());
+            let corruptor = corruptor(spec, data_directory, height, width)?;
+            CorruptedImages::Generated { clean, corruptor }
+        }
         CorruptionSource::Published => CorruptedImages::Published(PublishedCorruptions::open(
             dataset,
             data_directory,
@@ -84,6 +104,26 @@ pub fn open_images<'a>(
     })
 }
 
+/// What draws the images that `spec` asks for, of `height` x `width` pixels.
+///
+/// # Errors
+/// When photographs of frost are asked for that are not in `data_directory`, or cannot serve.
+pub fn corruptor(
+    spec: &CorruptionSpec,
+    data_directory: &Path,
+    height: usize,
+    width: usize,
+) -> Result<Corruptor, CorruptionError> {
+    let table = ParameterTable::for_size(height, width);
+    let corruptor = Corruptor::new(table, spec.corruption_seed).with_jpeg_step(spec.jpeg);
+    let Some(folder) = &spec.frost_photographs else {
+        return Ok(corruptor);
+    };
+    let corruptor = corruptor.with_frost_photographs(data_directory.join(folder))?;
+    corruptor.check_frost(height, width)?;
+    Ok(corruptor)
+}
+
 /// Tests a trained network as `spec` says; see [`super::perform`].
 pub(super) fn perform(
     spec: &CorruptionSpec,
@@ -91,7 +131,7 @@ pub(super) fn perform(
     listener: &mut dyn Listener,
 ) -> Result<(), EngineError> {
     let images = open_images(spec, trained.dataset, trained.data_directory, trained.test)?;
-    let conditions = spec.conditions(trained.test.len() as u32);
+    let conditions = images.conditions(spec.conditions(trained.test.len() as u32).images);
     let folder = CorruptionPredictions::folder(trained.run_directory, conditions);
     measure_corruptions(spec, &images, trained, Some(&folder), listener)
 }
@@ -109,7 +149,7 @@ pub fn measure_corruptions(
     listener: &mut dyn Listener,
 ) -> Result<(), EngineError> {
     let test = trained.test;
-    let conditions = spec.conditions(test.len() as u32);
+    let conditions = images.conditions(spec.conditions(test.len() as u32).images);
     let indices = spread(test.labels(), conditions.images as usize);
     let labels: Vec<u32> = indices.iter().map(|&index| test.labels()[index]).collect();
     let load = |name: &str, listener: &mut dyn Listener| match folder {
@@ -228,5 +268,63 @@ impl CorruptionPredictions {
             clean: clean.clone(),
             corrupted: corrupted.clone(),
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::corruption::JpegStep;
+
+    fn set(side: usize) -> ImageSet {
+        let pixels = (0..2 * 3 * side * side).map(|i| (i * 7 % 251) as u8);
+        ImageSet::new(pixels.collect(), vec![0, 1], side, side).unwrap()
+    }
+
+    fn conditions(spec: &CorruptionSpec, side: usize) -> String {
+        let nowhere = Path::new("");
+        let set = set(side);
+        let images = open_images(spec, &Dataset::Builtin, nowhere, &set).unwrap();
+        images.conditions(2).to_string()
+    }
+
+    /// Breaks when images are drawn otherwise than the spec asks for, or measurements do not name how: those of one
+    /// drawing would be taken for another's.
+    #[test]
+    fn what_draws_names_the_conditions() {
+        let mut spec = CorruptionSpec::everything(None);
+        spec.corruption_seed = 6;
+        assert_eq!(conditions(&spec, 32), "generated.6.2");
+        assert_eq!(conditions(&spec, 64), "generated.6.2.jpeg85");
+        spec.jpeg = JpegStep::Off;
+        assert_eq!(conditions(&spec, 64), "generated.6.2");
+    }
+
+    /// Breaks when photographs that a spec names are not used, or their folder is not looked for among the data sets.
+    #[test]
+    fn photographs_of_frost_are_those_of_the_named_folder() {
+        let datasets = tempfile::tempdir().unwrap();
+        let mut spec = CorruptionSpec::everything(None);
+        spec.frost_photographs = Some("ice".into());
+        let set = set(32);
+        let open = || open_images(&spec, &Dataset::Builtin, datasets.path(), &set);
+        let missing = open().err().unwrap().to_string();
+        let path = datasets.path().join("ice");
+        assert!(missing.contains(&path.display().to_string()), "{missing}");
+        assert!(missing.contains("put the photographs there"), "{missing}");
+
+        std::fs::create_dir(&path).unwrap();
+        let white = image::RgbImage::from_pixel(200, 200, image::Rgb([255; 3]));
+        white.save(path.join("white.png")).unwrap();
+        let images = open().unwrap();
+        let frosted = images.images(Corruption::Frost, 1, &[0]).unwrap();
+        // Severity 1 of CIFAR10-C: the image, and a fifth of the frost.
+        let expected: Vec<u8> = set
+            .image(0)
+            .iter()
+            .map(|&value| (f64::from(value) + 0.2 * 255.0).min(255.0) as u8)
+            .collect();
+        assert!(frosted == expected);
+        assert!(images.conditions(2).frost.is_some());
     }
 }

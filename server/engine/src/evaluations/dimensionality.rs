@@ -68,7 +68,8 @@ pub(super) fn perform(
 /// run, and takes from there what an earlier try has measured.
 ///
 /// # Errors
-/// When a file cannot be read or written, activations are not finite, or the listener stops it.
+/// When corrupted images are asked for that match no clean ones, a file cannot be read or written, activations are not
+/// finite, or the listener stops it.
 pub fn measure_dimensionality(
     spec: &DimensionalitySpec,
     images: &CorruptedImages,
@@ -76,14 +77,19 @@ pub fn measure_dimensionality(
     run_directory: Option<&Path>,
     listener: &mut dyn Listener,
 ) -> Result<(), EngineError> {
-    let conditions = spec.conditions(trained.test.len() as u32);
+    if !spec.corruptions.is_empty() {
+        images.check_matched()?;
+    }
+    let test_images = trained.test.len() as u32;
+    let conditions = images.conditions(spec.conditions(test_images).images);
     let mut measure = Measure::new(conditions, images, trained, listener);
     let folder = run_directory.map(|run| UnitResponses::folder(run, conditions));
     for perturbation in spec.perturbations() {
         measure.responses(perturbation, folder.as_deref())?;
     }
     let listener = measure.listener.into_inner();
-    if let Some(conditions) = spec.activation_conditions(trained.test.len() as u32) {
+    if let Some(conditions) = spec.activation_conditions(test_images) {
+        let conditions = images.conditions(conditions.images);
         let measure = Measure::new(conditions, images, trained, listener);
         let folder =
             run_directory.map(|run| run.join(FOLDER).join(format!("activations.{conditions}")));
@@ -378,7 +384,7 @@ fn file(folder: &Path, perturbation: Perturbation) -> PathBuf {
 mod tests {
     use super::*;
     use crate::corruptions::Corruptor;
-    use crate::data::ImageSet;
+    use crate::data::{ImageSet, PublishedCorruptions};
     use crate::networks::{Model, ModelConfig};
     use burn::module::Module;
     use burn::tensor::Device;
@@ -434,6 +440,49 @@ mod tests {
         };
         let end = measure_dimensionality(spec, &images, &trained, Some(folder), &mut seen);
         (seen, end)
+    }
+
+    /// Breaks when differences to the published Tiny ImageNet-C are measured, or clean activations are refused with them.
+    #[test]
+    fn images_without_clean_ones_have_no_difference() {
+        let config = ModelConfig {
+            network: Network::ResNet8,
+            classes: 2,
+            mean: [0.5; 3],
+            std: [0.25; 3],
+        };
+        let device = Device::flex();
+        let model = config.init(1, &device).valid();
+        let pixels = (0..8 * 3 * 256).map(|i| ((i * 31) % 253) as u8).collect();
+        let set = ImageSet::new(pixels, vec![0, 1, 0, 1, 0, 1, 0, 1], 16, 16).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let trained = Trained {
+            model: &model,
+            device: &device,
+            dataset: &Dataset::TinyImagenet,
+            data_directory: folder.path(),
+            test: &set,
+            run_directory: folder.path(),
+        };
+        let images = CorruptedImages::Published(PublishedCorruptions::unmatched(16, 16));
+        let mut spec = DimensionalitySpec {
+            corruptions: vec![Corruption::Fog],
+            severities: vec![1],
+            attacks: vec![],
+            source: protocol::evaluation::CorruptionSource::Published,
+            ..DimensionalitySpec::source(None)
+        };
+        let mut seen = Seen {
+            measured: vec![],
+            computed: 0,
+            stop_after: usize::MAX,
+        };
+        let end = measure_dimensionality(&spec, &images, &trained, None, &mut seen);
+        assert!(matches!(end, Err(EngineError::Unmatched(_))), "{end:?}");
+        assert_eq!((seen.measured.len(), seen.computed), (0, 0));
+        spec.corruptions.clear();
+        measure_dimensionality(&spec, &images, &trained, None, &mut seen).unwrap();
+        assert_eq!(seen.measured.len(), 1);
     }
 
     /// Breaks when a measurement is lost or made twice after a cut, full activations take the wrong images,

@@ -24,7 +24,9 @@ use crate::networks::Model;
 use crate::{EngineError, files};
 
 pub use attacks::{AttackPredictions, KEPT_IMAGES, measure_attacks};
-pub use corruptions::{CorruptedImages, CorruptionPredictions, measure_corruptions, open_images};
+pub use corruptions::{
+    CorruptedImages, CorruptionPredictions, corruptor, measure_corruptions, open_images,
+};
 pub use dimensionality::{EXTREMES, Tuning, UnitResponses, measure_dimensionality};
 pub use input_unit_gradients::{UnitGradients, measure_layers};
 pub use predictions::{Predictions, PredictionsFile, UNDECIDED};

@@ -39,6 +39,7 @@ fn images_are_found_by_severity_and_index() {
         &[4_u8, 7].repeat(5),
     );
     let set = open(folder.path()).unwrap();
+    assert!(set.is_matched());
     // Severity 3 begins at image 4; its second image at byte 5 x 6, which is red, green, blue a pixel.
     assert_eq!(
         set.images(Corruption::Fog, 3, &[1, 0]).unwrap(),
@@ -48,6 +49,60 @@ fn images_are_found_by_severity_and_index() {
         set.images(Corruption::Snow, 3, &[0]).is_err(),
         "it was not opened"
     );
+}
+
+/// A Tiny ImageNet-C of one class with two images, at severity 1 of fog alone.
+fn tiny_imagenet_c(folder: &Path) -> PublishedCorruptions {
+    use super::files::LabelledFile;
+    let class = folder.join("fog/1/n01");
+    std::fs::create_dir_all(&class).unwrap();
+    for (name, grey) in [("a.JPEG", 10), ("b.JPEG", 240)] {
+        let picture = image::RgbImage::from_pixel(8, 8, image::Rgb([grey; 3]));
+        let file = class.join(name);
+        picture
+            .save_with_format(file, image::ImageFormat::Jpeg)
+            .unwrap();
+    }
+    let clean = CleanImages {
+        labels: &[0, 0],
+        height: 8,
+        width: 8,
+    };
+    let clean_files = ["b.JPEG", "a.JPEG"].map(|name| LabelledFile {
+        path: folder.join(name),
+        label: 0,
+    });
+    let wnids = ["n01".to_owned()];
+    PublishedCorruptions::open_folders(
+        folder,
+        clean,
+        &wnids,
+        &clean_files,
+        &[Corruption::Fog],
+        &[1],
+    )
+    .unwrap()
+}
+
+/// Breaks when Tiny ImageNet-C cannot be read for accuracy, or when its images are taken for corrupted copies of the
+/// clean ones.
+#[test]
+fn tiny_imagenet_c_has_labels_and_no_clean_images() {
+    use crate::EngineError;
+    use crate::evaluations::CorruptedImages;
+    let folder = tempfile::tempdir().unwrap();
+    let set = tiny_imagenet_c(folder.path());
+    let pixels = set.images(Corruption::Fog, 1, &[0, 1]).unwrap();
+    assert!(
+        pixels[0] > 200 && pixels[3 * 64] < 50,
+        "in order of the clean files' names"
+    );
+    assert!(!set.is_matched());
+    let images = CorruptedImages::Published(set);
+    assert_eq!(images.conditions(2).to_string(), "published.0.2");
+    let refused = images.check_matched().unwrap_err();
+    assert!(matches!(refused, EngineError::Unmatched(_)));
+    assert!(refused.to_string().contains("other crops"), "{refused}");
 }
 
 /// Breaks when a set of other images, shapes or types is taken for the published one.
