@@ -55,9 +55,14 @@ impl DataDirectory {
         &self.datasets
     }
 
+    /// Where the runs' folders are.
+    pub fn runs(&self) -> PathBuf {
+        self.root.join("runs")
+    }
+
     /// Where a run keeps its files. Not made here.
     pub fn run(&self, run_id: i64) -> PathBuf {
-        self.root.join("runs").join(run_id.to_string())
+        self.runs().join(run_id.to_string())
     }
 
     /// A directory for short measurements that leave nothing behind.

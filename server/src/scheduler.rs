@@ -21,6 +21,9 @@ use crate::store::{Store, StoreError};
 /// Events that a slow listener may fall behind before it is told to read everything anew.
 const LIVE_CAPACITY: usize = 4096;
 
+/// How often the queue is looked at where nothing wakes the dispatcher.
+const LOOK: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// What a worker can be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Command {
@@ -243,7 +246,11 @@ impl Scheduler {
                 tokio::time::sleep(std::time::Duration::from_secs(5)).await;
                 continue;
             }
-            self.0.wake.notified().await;
+            tokio::select! {
+                () = self.0.wake.notified() => {}
+                // `import-weights` of another process queues runs too, and cannot wake this one.
+                () = tokio::time::sleep(LOOK) => {}
+            }
         }
     }
 

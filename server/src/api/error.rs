@@ -57,8 +57,13 @@ impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         let status = match error {
             StoreError::NoExperiment(_) | StoreError::NoRun(_) => StatusCode::NOT_FOUND,
-            StoreError::Active { .. } | StoreError::NotEvaluable(_) => StatusCode::CONFLICT,
-            StoreError::Database(_) | StoreError::Migration(_) | StoreError::Json(_) => {
+            StoreError::Active { .. } | StoreError::NotEvaluable(_) | StoreError::Taken { .. } => {
+                StatusCode::CONFLICT
+            }
+            StoreError::Database(_)
+            | StoreError::Migration(_)
+            | StoreError::Place(_)
+            | StoreError::Json(_) => {
                 tracing::error!(%error, "a request failed");
                 StatusCode::INTERNAL_SERVER_ERROR
             }

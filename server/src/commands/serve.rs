@@ -11,8 +11,10 @@ use tokio::net::TcpListener;
 
 use crate::api::{AllowedHosts, AppState, app, guard};
 use crate::catalogue::Catalogue;
+use crate::commands::output::say;
 use crate::directory::DataDirectory;
 use crate::estimate::Estimator;
+use crate::import::remove_abandoned;
 use crate::lock::StoreLock;
 use crate::scheduler::{Scheduler, Slots};
 use crate::ssr::site;
@@ -73,6 +75,7 @@ impl Arguments {
 
         let executable = std::env::current_exe()?;
         let store = Store::open(&directory.store()).await?;
+        remove_abandoned(&store, &directory).await?;
         let slots = Slots::new(self.slots.into_iter().collect::<BTreeMap<_, _>>());
         let scheduler =
             Scheduler::start(store.clone(), directory.clone(), executable.clone(), slots).await?;
@@ -96,7 +99,7 @@ impl Arguments {
         let hosts = AllowedHosts::new(address.port(), &hosts);
         let site =
             site(app(state), self.site_root).layer(middleware::from_fn_with_state(hosts, guard));
-        println!("Selectivity Lab is listening on http://{address}");
+        say!("Selectivity Lab is listening on http://{address}");
         let stopping = scheduler.clone();
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let server = axum::serve(listener, site).with_graceful_shutdown(async move {

@@ -15,6 +15,7 @@ mod exports;
 mod findings;
 mod geometry;
 mod guard;
+mod imports;
 mod pages;
 mod refusals;
 mod report;
