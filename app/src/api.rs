@@ -7,6 +7,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use leptos::html;
+use leptos::prelude::*;
 use protocol::api::ApiError;
 use serde::de::DeserializeOwned;
 
@@ -84,6 +86,57 @@ pub fn send<T: DeserializeOwned>(
     async move { read(answer.await) }
 }
 
+/// A file that a person chose.
+#[derive(Debug)]
+pub struct Upload {
+    /// Its name, without folders.
+    pub name: String,
+    #[cfg(all(feature = "hydrate", not(feature = "ssr")))]
+    file: web_sys::File,
+}
+
+impl Upload {
+    /// The file that is chosen in `input`; none on the server.
+    #[cfg(all(feature = "hydrate", not(feature = "ssr")))]
+    pub fn chosen(input: NodeRef<html::Input>) -> Option<Upload> {
+        let file = input.get_untracked()?.files()?.get(0)?;
+        Some(Upload {
+            name: file.name(),
+            file,
+        })
+    }
+
+    /// The file that is chosen in `input`; none on the server.
+    #[cfg(not(all(feature = "hydrate", not(feature = "ssr"))))]
+    pub fn chosen(_input: NodeRef<html::Input>) -> Option<Upload> {
+        None
+    }
+}
+
+/// Sends a file as the body of `POST path` below [`ROOT`] and reads the answer. Only the browser does.
+#[cfg(all(feature = "hydrate", not(feature = "ssr")))]
+pub fn send_file<T: DeserializeOwned>(
+    path: &str,
+    upload: Upload,
+) -> impl Future<Output = Result<T, ApiError>> + Send + use<T> {
+    let request = gloo_net::http::RequestBuilder::new(&format!("{ROOT}{path}"))
+        .method(gloo_net::http::Method::POST)
+        .header("accept", "application/json")
+        .header("content-type", "application/octet-stream")
+        .body(upload.file);
+    let answer = send_wrapper::SendWrapper::new(fetch(request));
+    async move { read(answer.await) }
+}
+
+/// Sends a file as the body of `POST path` below [`ROOT`] and reads the answer. Only the browser does.
+#[cfg(not(all(feature = "hydrate", not(feature = "ssr"))))]
+pub fn send_file<T: DeserializeOwned>(
+    _path: &str,
+    _upload: Upload,
+) -> impl Future<Output = Result<T, ApiError>> + Send + use<T> {
+    async { Err(failure("files are sent by the browser alone")) }
+}
+
 /// Turns status and body into what was asked for, or into a refusal a person can read.
 fn read<T: DeserializeOwned>(answer: Result<(u16, Vec<u8>), String>) -> Result<T, ApiError> {
     let (status, body) = answer.map_err(failure)?;
@@ -149,30 +202,32 @@ fn request_part(path: String) -> Answer {
 
 #[cfg(all(feature = "hydrate", not(feature = "ssr")))]
 fn request(method: Method, path: String, body: Option<String>) -> Answer {
-    use gloo_net::http::RequestBuilder;
-
-    let fetch = async move {
-        let request = RequestBuilder::new(&path)
-            .method(match method {
-                Method::Get => gloo_net::http::Method::GET,
-                Method::Post => gloo_net::http::Method::POST,
-                Method::Patch => gloo_net::http::Method::PATCH,
-                Method::Delete => gloo_net::http::Method::DELETE,
-            })
-            .header("accept", "application/json");
-        let request = match body {
-            Some(body) => request
-                .header("content-type", "application/json")
-                .body(body),
-            None => request.build(),
-        };
-        let lost = |error: gloo_net::Error| format!("the server did not answer ({error})");
-        let response = request.map_err(lost)?.send().await.map_err(lost)?;
-        let body = response.binary().await.map_err(lost)?;
-        Ok((response.status(), body))
+    let request = gloo_net::http::RequestBuilder::new(&path)
+        .method(match method {
+            Method::Get => gloo_net::http::Method::GET,
+            Method::Post => gloo_net::http::Method::POST,
+            Method::Patch => gloo_net::http::Method::PATCH,
+            Method::Delete => gloo_net::http::Method::DELETE,
+        })
+        .header("accept", "application/json");
+    let request = match body {
+        Some(body) => request
+            .header("content-type", "application/json")
+            .body(body),
+        None => request.build(),
     };
     // The browser has one thread, so what must not leave its thread never does.
-    Box::pin(send_wrapper::SendWrapper::new(fetch))
+    Box::pin(send_wrapper::SendWrapper::new(fetch(request)))
+}
+
+#[cfg(all(feature = "hydrate", not(feature = "ssr")))]
+async fn fetch(
+    request: Result<gloo_net::http::Request, gloo_net::Error>,
+) -> Result<(u16, Vec<u8>), String> {
+    let lost = |error: gloo_net::Error| format!("the server did not answer ({error})");
+    let response = request.map_err(lost)?.send().await.map_err(lost)?;
+    let body = response.binary().await.map_err(lost)?;
+    Ok((response.status(), body))
 }
 
 #[cfg(not(any(feature = "ssr", feature = "hydrate")))]

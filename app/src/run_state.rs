@@ -99,6 +99,10 @@ pub fn activity(run: &Run) -> String {
         },
         (None, RunState::Running) => "starting".to_owned(),
         (_, RunState::Queued) if run.result.is_some() => "trained, waiting to be tested".to_owned(),
+        (_, RunState::Queued) if run.spec.origin.is_some() => {
+            "imported, waiting to be measured".to_owned()
+        }
+        _ if run.spec.origin.is_some() => "imported weights".to_owned(),
         _ => format!("{} of {epochs} epochs", run.epochs_done),
     }
 }

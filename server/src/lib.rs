@@ -1,5 +1,6 @@
 //! Selectivity Lab's server. Data travels one way: spec -> [`scheduler`] -> worker (engine) -> events
 //! -> [`store`] -> [`api`] -> app.
+#![deny(clippy::print_stdout)] // It panics where nobody reads: `commands::output::say!` does not.
 
 pub mod api;
 pub mod catalogue;
@@ -9,6 +10,7 @@ pub mod connections;
 pub mod directory;
 pub mod estimate;
 pub mod fetch;
+pub mod import;
 pub mod lock;
 pub mod report;
 pub mod scheduler;

@@ -1,11 +1,14 @@
 //! `selectivity-lab`: serve the dashboard, run experiments, work on one run, analyse weights.
+#![deny(clippy::print_stdout)] // It panics where nobody reads: `commands::output::say!` does not.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use server::commands::{
-    analyze, bench, calibrate, corrupt, data, devices, report, run, serve, store, worker,
+    analyze, bench, calibrate, corrupt, data, devices, import_weights, report, run, serve, store,
+    worker,
 };
 use server::directory::DataDirectory;
 use tracing_subscriber::EnvFilter;
@@ -46,6 +49,8 @@ enum Command {
     Store(store::Command),
     /// Analyse imported weights.
     Analyze(analyze::Arguments),
+    /// Register weights that were trained elsewhere as a run of an experiment.
+    ImportWeights(import_weights::Arguments),
     /// Corrupt images as CIFAR10-C and Tiny ImageNet-C do.
     Corrupt(corrupt::Arguments),
     /// Write an experiment's report: one HTML file that needs no server.
@@ -70,7 +75,8 @@ fn main() -> ExitCode {
     match execute(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("selectivity-lab: {error}");
+            // Whoever closed standard error has the exit status.
+            let _ = writeln!(std::io::stderr(), "selectivity-lab: {error}");
             ExitCode::FAILURE
         }
     }
@@ -85,6 +91,7 @@ fn execute(cli: Cli) -> Result<(), Box<dyn std::error::Error>> {
         Command::Data(command) => command.run(&directory()?),
         Command::Store(command) => runtime()?.block_on(command.run(directory()?)),
         Command::Analyze(arguments) => arguments.run(),
+        Command::ImportWeights(arguments) => runtime()?.block_on(arguments.run(directory()?)),
         Command::Corrupt(arguments) => arguments.run(),
         Command::Report(arguments) => runtime()?.block_on(arguments.run(directory()?)),
         Command::Bench(arguments) => arguments.run(),

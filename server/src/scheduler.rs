@@ -26,6 +26,8 @@ const LIVE_CAPACITY: usize = 4096;
 
 /// How long a device rests after a start that failed.
 const AFTER_FAILED_START: std::time::Duration = std::time::Duration::from_millis(500);
+/// How often the queue is looked at where nothing wakes the dispatcher.
+const LOOK: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// What a worker can be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -264,7 +266,11 @@ impl Scheduler {
                 tokio::time::sleep(std::time::Duration::from_secs(5)).await;
                 continue;
             }
-            self.0.wake.notified().await;
+            tokio::select! {
+                () = self.0.wake.notified() => {}
+                // `import-weights` of another process queues runs too, and cannot wake this one.
+                () = tokio::time::sleep(LOOK) => {}
+            }
         }
     }
 

@@ -32,13 +32,25 @@ impl Command {
         body: Option<String>,
         then: impl FnOnce(T) + 'static,
     ) {
+        self.wait(
+            async move { api::send::<T>(method, &path, body).await },
+            then,
+        );
+    }
+
+    /// Waits for the answer to a command and hands it to `then`. Does nothing while another is under way.
+    pub fn wait<T: 'static>(
+        self,
+        answer: impl Future<Output = Result<T, ApiError>> + 'static,
+        then: impl FnOnce(T) + 'static,
+    ) {
         if self.busy.get_untracked() {
             return;
         }
         self.busy.set(true);
         self.error.set(None);
         leptos::task::spawn_local(async move {
-            let answer = api::send::<T>(method, &path, body).await;
+            let answer = answer.await;
             // The page may have been left meanwhile; then nobody waits for the answer.
             if self.busy.try_set(false).is_some() {
                 return;

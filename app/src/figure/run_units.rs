@@ -62,8 +62,8 @@ mod tests {
     #[test]
     fn every_unit_is_listed_with_its_class() {
         let result = RunResult {
-            best_epoch: 1,
-            validation_accuracy: 0.5,
+            best_epoch: Some(1),
+            validation_accuracy: Some(0.5),
             validation_images: 10,
             test_accuracy: 0.5,
             test_cross_entropy: 1.0,

@@ -21,7 +21,7 @@ pub fn table(detail: Option<&UnitDetail>) -> Table {
         return table;
     };
     let row = |epoch: u32, images: &str, selectivity: f32| {
-        let best = if epoch == detail.best_epoch {
+        let best = if Some(epoch) == detail.best_epoch {
             "yes"
         } else {
             "no"
@@ -38,23 +38,25 @@ pub fn table(detail: Option<&UnitDetail>) -> Table {
         .map(|(epoch, &selectivity)| row(epoch, "validation", selectivity))
         .collect();
     // Alone it is no growth.
-    if !table.rows.is_empty() {
+    if let Some(best) = detail.best_epoch
+        && !table.rows.is_empty()
+    {
         table
             .rows
-            .push(row(detail.best_epoch, "test", detail.summary.selectivity));
+            .push(row(best, "test", detail.summary.selectivity));
     }
     table
 }
 
 /// What is shown, over how many epochs.
 pub fn subtitle(detail: Option<&UnitDetail>) -> String {
-    let Some(detail) = detail else {
+    let Some((detail, best)) = detail.and_then(|detail| Some((detail, detail.best_epoch?))) else {
         return String::new();
     };
     format!(
         "Selectivity index on the clean validation images after each epoch, 0 to 1; n = {}. Open diamond: the best epoch, {}, whose weights everything else here is of; square: the same weights on the test images, {:.3}.",
         format::plural(detail.selectivity_by_epoch.len() as u64, "epoch", "epochs"),
-        detail.best_epoch,
+        best,
         detail.summary.selectivity
     )
 }
@@ -71,10 +73,9 @@ pub fn plot(detail: Option<&UnitDetail>, theme: Theme) -> Plot {
         epoch_axis(theme, curve.len()),
         axis(theme, "Selectivity index (0 to 1)").range(vec![-0.02, 1.02]),
     );
-    let Some(detail) = detail else {
+    let Some((detail, best)) = detail.and_then(|detail| Some((detail, detail.best_epoch?))) else {
         return plot;
     };
-    let best = detail.best_epoch;
     let at_best = usize::try_from(best)
         .ok()
         .and_then(|epoch| curve.get(epoch.checked_sub(1)?).copied());

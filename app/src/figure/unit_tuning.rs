@@ -281,7 +281,7 @@ pub(crate) mod tests {
             gradient_images: Some(3),
             gradient_norms: vec![1.0, 1.5, 2.0],
             selectivity_by_epoch: vec![0.1, 0.25, 0.5],
-            best_epoch: 2,
+            best_epoch: Some(2),
         }
     }
 

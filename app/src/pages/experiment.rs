@@ -22,6 +22,7 @@ use measures::{Selection, VIEWS};
 
 mod figures;
 mod geometry;
+mod import;
 mod measures;
 mod runs;
 mod setup;
@@ -218,6 +219,7 @@ fn Report(data: Data) -> impl IntoView {
     let on_gap = reread.clone();
     let after_command = reread.clone();
     let after_evaluation = reread.clone();
+    let after_import = reread.clone();
     let open = live::follow(
         live::Follow::Experiment(id),
         move |event| {
@@ -259,6 +261,7 @@ fn Report(data: Data) -> impl IntoView {
         <figures::Figures now selections=selections.views />
         <geometry::Geometry now selections />
         <measures::Again now after=after_evaluation />
+        <import::ImportWeights now after=after_import />
         <runs::Runs now />
         <setup::Setup experiment=now.experiment />
     }

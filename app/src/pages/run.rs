@@ -177,6 +177,9 @@ fn Report(data: Data) -> impl IntoView {
             <Actions now after=after_command />
         </div>
         <Status now open />
+        {spec.origin.as_ref().map(|origin| view! {
+            <p class="imported">{format!("Imported weights: {}, {}. They were trained elsewhere, so there are no training curves and no best epoch; alpha, seed and epochs are as they were given.", origin.file, format::timestamp(origin.imported_at))}</p>
+        })}
         <Annotations path=format!("/runs/{id}") now=annotated saved=annotate />
         <result::ResultFacts run=now.run />
         <figures::Figures run=now.run epochs=now.epochs />

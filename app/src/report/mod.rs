@@ -144,12 +144,17 @@ fn runs(data: &ReportData) -> String {
                 format::alpha(run.spec.alpha),
                 run.spec.seed.to_string(),
                 run.state.id().to_owned(),
-                result.map_or_else(|| "–".to_owned(), |result| result.best_epoch.to_string()),
+                match (result, &run.spec.origin) {
+                    (_, Some(_)) => "imported".to_owned(),
+                    (result, None) => result
+                        .and_then(|result| result.best_epoch)
+                        .map_or_else(|| "–".to_owned(), |epoch| epoch.to_string()),
+                },
                 optional(result.map(|result| result.selectivity), |value| {
                     format!("{value:.3}")
                 }),
                 optional(
-                    result.map(|result| result.validation_accuracy),
+                    result.and_then(|result| result.validation_accuracy),
                     format::percent,
                 ),
                 optional(result.map(|result| result.test_accuracy), format::percent),

@@ -34,8 +34,8 @@ pub fn run(id: i64, alpha: f64, selectivity: f64) -> Run {
         tags: Vec::new(),
         notes: String::new(),
         result: Some(RunResult {
-            best_epoch: 1,
-            validation_accuracy: 0.5,
+            best_epoch: Some(1),
+            validation_accuracy: Some(0.5),
             validation_images: 10,
             test_accuracy: 0.8,
             test_cross_entropy: 1.0,

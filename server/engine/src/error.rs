@@ -52,6 +52,12 @@ pub enum EngineError {
         /// Width of the images.
         width: usize,
     },
+    /// No network can be made of what was asked.
+    #[error("the network cannot be made: {reason}")]
+    Model {
+        /// What was wrong.
+        reason: String,
+    },
     /// A weights file could not be used.
     #[error("weights {path}: {reason}", path = path.display())]
     Weights {

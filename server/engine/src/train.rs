@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use burn::module::Module;
 use burn::tensor::Device;
 use protocol::event::{LogLevel, Phase, Progress as ProgressEvent, Started};
-use protocol::{EpochMetrics, EvaluationSpec, Event, Measurement, RunResult, RunSpec};
+use protocol::{EpochMetrics, EvaluationSpec, Event, Measurement, Origin, RunResult, RunSpec};
 
 use crate::batch::EpochPlan;
 use crate::checkpoint::{Checkpoint, Progress, load_model, load_optimiser, model_bytes};
@@ -108,33 +108,35 @@ impl<'a> Run<'a> {
             emit(warning(message))
         })?;
         let data = data::load(&spec.dataset, &context.data_directory)?;
-        let (height, width) = (data.train.height(), data.train.width());
-        let minimum = spec.network.minimum_image_side();
-        if height.min(width) < minimum {
-            return Err(EngineError::ImagesTooSmall {
-                network: spec.network,
-                minimum,
-                height,
-                width,
-            });
-        }
-        let split = data::split(
-            data.train.labels(),
-            data.classes.len(),
-            spec.seed,
-            spec.training.validation_images_per_class as usize,
-            spec.training
-                .train_images_per_class
-                .map(|count| count as usize),
-        )?;
-        let device = devices::open(&spec.device)?;
-        self_check::check_training(&spec.device, &device)?;
-        let config = ModelConfig {
+        let mut config = ModelConfig {
             network: spec.network,
             classes: data.classes.len(),
             mean: data.mean,
             std: data.std,
         };
+        if let Some(origin) = &spec.origin {
+            config.mean = origin.mean.unwrap_or(config.mean);
+            config.std = origin.std.unwrap_or(config.std);
+        }
+        config.check_images(data.train.height(), data.train.width())?;
+        let split = match &spec.origin {
+            // Which images imported weights were trained on is not known.
+            Some(_) => Split {
+                train: Vec::new(),
+                validation: Vec::new(),
+            },
+            None => data::split(
+                data.train.labels(),
+                data.classes.len(),
+                spec.seed,
+                spec.training.validation_images_per_class as usize,
+                spec.training
+                    .train_images_per_class
+                    .map(|count| count as usize),
+            )?,
+        };
+        let device = devices::open(&spec.device)?;
+        self_check::check_training(&spec.device, &device)?;
         let test_images = data.test.len();
         let clock = Clock::new(
             split.train.len(),
@@ -165,7 +167,10 @@ impl<'a> Run<'a> {
     fn complete(mut self) -> Result<RunResult, EngineError> {
         let (model, result) = match self.trained_earlier()? {
             Some(trained) => trained,
-            None => self.complete_training()?,
+            None => match &self.spec.origin {
+                Some(origin) => self.complete_import(origin)?,
+                None => self.complete_training()?,
+            },
         };
         (self.emit)(Event::Trained(result.clone()));
         Checkpoint::remove(&self.context.run_directory)?;
@@ -205,12 +210,6 @@ impl<'a> Run<'a> {
             });
         }
         let model = weights::load(&self.config, &weights_path, &self.device)?;
-        if let Some((name, value)) = weights::first_not_finite(&model) {
-            return Err(EngineError::Weights {
-                path: weights_path,
-                reason: format!("`{name}` holds {value}; delete it to train the run again"),
-            });
-        }
         for path in [&path, &weights_path] {
             if files::stamp(path)? {
                 (self.emit)(warning(format!(
@@ -219,7 +218,8 @@ impl<'a> Run<'a> {
                 )));
             }
         }
-        self.say_started(&model, Some(self.spec.training.epochs));
+        let trained_here = self.spec.origin.is_none();
+        self.say_started(&model, trained_here.then_some(self.spec.training.epochs));
         Ok(Some((model, result)))
     }
 
@@ -358,6 +358,41 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Measures imported weights as the best ones of a training here are measured.
+    fn complete_import(&mut self, origin: &Origin) -> Result<(Model, RunResult), EngineError> {
+        let path = self.context.run_directory.join(origin.kept_file());
+        let bytes = std::fs::read(&path).map_err(EngineError::file("cannot read", &path))?;
+        let refuse = |reason: &str| EngineError::Weights {
+            path: path.clone(),
+            reason: reason.to_owned(),
+        };
+        if sha256(&bytes) != origin.sha256 {
+            return Err(refuse(
+                "is not the file that was imported: its SHA-256 is another; import it again",
+            ));
+        }
+        drop(bytes);
+        let model = weights::load(&self.config, &path, &self.device)?;
+        self.say_started(&model, None);
+        let test = match self.measure(&model, 0, Phase::Test) {
+            // Finite weights, but too large to compute with.
+            Err(EngineError::Diverged { what, .. }) => return Err(refuse(&what)),
+            measured => measured?,
+        };
+        let result = RunResult {
+            best_epoch: None,
+            validation_accuracy: None,
+            validation_images: 0,
+            test_accuracy: test.accuracy,
+            test_cross_entropy: test.cross_entropy,
+            test_images: test.images as u32,
+            selectivity: test.selectivity,
+            layers: test.layers,
+        };
+        self.keep(&model, &result)?;
+        Ok((model, result))
+    }
+
     /// Measures the best weights on the test set and writes them out.
     fn result(
         &mut self,
@@ -368,8 +403,8 @@ impl<'a> Run<'a> {
         let test = self.measure(&model, self.spec.training.epochs, Phase::Test)?;
         let best_epoch = &progress.epochs[progress.best_epoch as usize - 1];
         let result = RunResult {
-            best_epoch: progress.best_epoch,
-            validation_accuracy: best_epoch.validation_accuracy,
+            best_epoch: Some(progress.best_epoch),
+            validation_accuracy: Some(best_epoch.validation_accuracy),
             validation_images: self.split.validation.len() as u32,
             test_accuracy: test.accuracy,
             test_cross_entropy: test.cross_entropy,
@@ -377,27 +412,32 @@ impl<'a> Run<'a> {
             selectivity: test.selectivity,
             layers: test.layers,
         };
+        self.keep(&model, &result)?;
+        Ok((model, result))
+    }
+
+    /// Writes weights and result into the run's folder; the result last, as the sign that both are there.
+    fn keep(&self, model: &Model, result: &RunResult) -> Result<(), EngineError> {
         let describe = |value: &[f32; 3]| format!("{},{},{}", value[0], value[1], value[2]);
         let mut metadata = vec![
             ("classes", self.data.classes.join("\n")),
             ("mean", describe(&self.config.mean)),
             ("std", describe(&self.config.std)),
-            ("epoch", progress.best_epoch.to_string()),
         ];
+        metadata.extend(result.best_epoch.map(|epoch| ("epoch", epoch.to_string())));
         metadata.extend(self.weights_metadata());
         weights::save(
-            &model,
+            model,
             &self.context.run_directory.join(WEIGHTS_FILE),
             &metadata,
         )?;
         let path = self.context.run_directory.join(RESULT_FILE);
-        let json = serde_json::to_vec_pretty(&result).map_err(|error| EngineError::File {
+        let json = serde_json::to_vec_pretty(result).map_err(|error| EngineError::File {
             action: "cannot write",
             path: path.clone(),
             source: error.into(),
         })?;
-        files::write_checked(&path, &json)?;
-        Ok((model, result))
+        files::write_checked(&path, &json)
     }
 
     fn say_started(&mut self, model: &Model, resumed_from_epoch: Option<u32>) {
@@ -511,6 +551,15 @@ fn warning(message: String) -> Event {
         level: LogLevel::Warning,
         message,
     }
+}
+
+/// SHA-256 of `bytes` in hexadecimal digits, as [`Origin`] has it.
+pub fn sha256(bytes: &[u8]) -> String {
+    use sha2::Digest;
+    sha2::Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 fn epoch_metrics(

@@ -9,14 +9,17 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
-use engine::analyze::{Report, Subject, analyze, read_images, read_labels};
+use engine::analyze::{
+    CorruptedCopies, Report, Subject, analyze, chosen, read_images, read_labels,
+};
 use engine::devices;
 use engine::networks::{ModelConfig, weights};
 use protocol::Network;
+use protocol::attack::{Attack, AttackSpec, Method};
 use safetensors::SafeTensors;
 use serde_json::Value;
 
-fn analyzed(shared: &Path, device: &str) -> Report {
+fn analyzed(shared: &Path, device: &str, attacks: &AttackSpec, analyses: &[&str]) -> Report {
     let folder = tempfile::tempdir().unwrap();
     common::unpack_corruptions(shared, folder.path());
     let config = ModelConfig {
@@ -34,9 +37,11 @@ fn analyzed(shared: &Path, device: &str) -> Report {
         model: &model,
         device: &device,
         images: &images,
-        corruptions: Some(folder.path()),
+        corruptions: Some(CorruptedCopies::Folder(folder.path())),
+        attacks,
     };
-    analyze(&subject, &[]).unwrap()
+    let analyses: Vec<String> = analyses.iter().map(|&name| name.to_owned()).collect();
+    analyze(&subject, &chosen(&analyses).unwrap()).unwrap()
 }
 
 fn arrays(path: &Path) -> BTreeMap<String, (Vec<usize>, Vec<f32>)> {
@@ -80,7 +85,8 @@ fn the_engine_agrees_with_the_independent_reference() {
     let Some(shared) = common::shared() else {
         return;
     };
-    let report = analyzed(&shared, "cpu");
+    let analyses = ["selectivity", "regulariser", "corruptions", "geometry"];
+    let report = analyzed(&shared, "cpu", &AttackSpec::source(None), &analyses);
     let expected = arrays(&shared.join("reference/expected.safetensors"));
     let scalars: Value = serde_json::from_reader(BufReader::new(
         File::open(shared.join("reference/expected.json")).unwrap(),
@@ -190,4 +196,73 @@ fn the_engine_agrees_with_the_independent_reference() {
     }
     let counts = dimensionality(&ours["dimensionality"], &scalars["dimensionality"]);
     println!("{compared} arrays and {counts} component counts agree with the reference");
+}
+
+/// Breaks when `--only attacks` lacks a number of the reference, gives it another name, or another value: the attack, its
+/// budget, the images that it starts from; and when AutoAttack finds less than its members, or is no attack at all.
+#[test]
+fn attacks_agree_with_the_independent_reference() {
+    let Some(shared) = common::shared() else {
+        return;
+    };
+    let spec = AttackSpec::source(None);
+    let report = analyzed(&shared, "cpu", &spec, &["attacks"]);
+    let mut compared = 0;
+    for (name, expected) in common::json(&shared, "expected.json").as_object().unwrap() {
+        if !name.starts_with("fgsm.") && !name.starts_with("pgd.") {
+            continue;
+        }
+        let ours = report.scalars[name].as_f64().unwrap();
+        let difference = (ours - expected.as_f64().unwrap()).abs();
+        assert!(difference < 1e-6, "{name}: {ours} against {expected}");
+        compared += 1;
+    }
+    assert_eq!(compared, spec.attacks.len());
+    assert_eq!(report.scalars["attacks"]["images"], 200);
+
+    let name = "fgsm.eps=2/255.images";
+    let (shape, theirs) = &arrays(&shared.join("reference/expected.safetensors"))[name];
+    let ours = &report.arrays[name];
+    assert_eq!(&ours.shape, shape);
+    let pairs = ours.values.iter().zip(theirs);
+    let equal = pairs.filter(|(a, b)| (*a - *b).abs() < 1e-6).count();
+    // A gradient of about 0 has either sign.
+    let share = equal as f64 / theirs.len() as f64;
+    println!("{compared} accuracies are identical, {share:.5} of the values of {name}");
+    assert!(share >= 0.995);
+
+    // At this radius the first member leaves hardly an image to the others.
+    let few = AttackSpec {
+        attacks: vec![
+            Attack::auto_attack(8.0),
+            Attack {
+                method: Method::ApgdCe,
+                steps: Some(5),
+                ..Attack::fgsm(0.5)
+            },
+        ],
+        images: Some(10),
+        attack_seed: 0,
+        check_masking: false,
+    };
+    let report = analyzed(&shared, "cpu", &few, &["attacks"]);
+    let all = report.scalars["auto-attack.eps=8/255"].as_f64().unwrap();
+    let members = report.scalars["auto-attack.eps=8/255.members"]
+        .as_object()
+        .unwrap();
+    assert_eq!(members.len(), 4);
+    let first = members["apgd-ce"].as_f64().unwrap();
+    let clean = report.scalars["attacks"]["clean_accuracy"]
+        .as_f64()
+        .unwrap();
+    assert!(
+        all <= first && first <= clean && all < clean,
+        "{all} {first} {clean}"
+    );
+    assert!(
+        report.scalars["apgd-ce.eps=0.5/255.steps=5"]
+            .as_f64()
+            .unwrap()
+            <= clean
+    );
 }

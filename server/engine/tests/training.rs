@@ -33,6 +33,7 @@ fn spec(alpha: f64, epochs: u32) -> RunSpec {
             train_images_per_class: Some(20),
         },
         evaluation: EvaluationSpec::default(),
+        origin: None,
     }
 }
 

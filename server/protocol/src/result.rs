@@ -62,11 +62,15 @@ pub struct LayerSelectivity {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RunResult {
-    /// The epoch whose weights are used: best validation accuracy, the earliest where several tie.
-    pub best_epoch: u32,
-    /// Validation accuracy at that epoch.
-    pub validation_accuracy: f64,
-    /// Number of validation images.
+    /// The epoch whose weights are used: best validation accuracy, the earliest where several tie; absent where the
+    /// weights were imported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best_epoch: Option<u32>,
+    /// Validation accuracy at that epoch; absent where the weights were imported: they may have been trained on these
+    /// images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_accuracy: Option<f64>,
+    /// Number of validation images; 0 where the weights were imported.
     pub validation_images: u32,
     /// Share of the test images classified correctly.
     pub test_accuracy: f64,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Dataset, EvaluationSpec, Network};
+use crate::{Dataset, EvaluationSpec, Network, Origin};
 
 /// How training images are varied from epoch to epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -126,6 +126,10 @@ pub struct RunSpec {
     /// What the trained network is tested on besides clean images.
     #[serde(default, skip_serializing_if = "EvaluationSpec::is_empty")]
     pub evaluation: EvaluationSpec,
+    /// Where its weights come from; absent where they are trained here. Of `training`, imported weights have the
+    /// epochs alone, as they were given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
 }
 
 impl ExperimentSpec {
@@ -139,6 +143,7 @@ impl ExperimentSpec {
             device: self.device.clone(),
             training: self.training.clone(),
             evaluation: self.evaluation.clone(),
+            origin: None,
         };
         self.seeds
             .iter()

@@ -78,8 +78,9 @@ pub struct UnitDetail {
     pub gradient_norms: Vec<f32>,
     /// Its selectivity on the clean validation images after each epoch, from epoch 1; empty for runs trained before this was kept.
     pub selectivity_by_epoch: Vec<f32>,
-    /// The epoch whose weights everything else here is of.
-    pub best_epoch: u32,
+    /// The epoch whose weights everything else here is of; absent where they were imported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best_epoch: Option<u32>,
 }
 
 /// A unit's mean responses to classes.

@@ -57,7 +57,9 @@ impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         let status = match error {
             StoreError::NoExperiment(_) | StoreError::NoRun(_) => StatusCode::NOT_FOUND,
-            StoreError::Active { .. } | StoreError::NotEvaluable(_) => StatusCode::CONFLICT,
+            StoreError::Active { .. } | StoreError::NotEvaluable(_) | StoreError::Taken { .. } => {
+                StatusCode::CONFLICT
+            }
             _ => {
                 tracing::error!(%error, "a request failed");
                 StatusCode::INTERNAL_SERVER_ERROR

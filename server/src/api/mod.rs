@@ -15,6 +15,7 @@ mod exports;
 mod findings;
 mod guard;
 mod health;
+mod imports;
 mod json;
 mod kept;
 mod options;
@@ -99,6 +100,7 @@ pub fn app(state: AppState) -> Router {
                 .routes(routes!(experiments::cancel))
                 .routes(routes!(experiments::resume))
                 .routes(routes!(experiments::runs))
+                .routes(routes!(imports::create))
                 .routes(routes!(experiments::metrics))
                 .routes(routes!(experiments::summary))
                 .routes(routes!(findings::findings))

@@ -7,6 +7,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use protocol::annotation::Annotation;
 use protocol::api::{Artifact, LogLine};
+use protocol::origin::IMPORTED_FILES;
 use protocol::{EpochMetrics, Run};
 use tower_http::services::ServeFile;
 
@@ -14,7 +15,7 @@ use super::json::{self, Id, Named};
 use super::{AppState, Refusal};
 
 /// The files that a run may leave, with what they are. Besides them only the measurements in [`FOLDERS`] are served.
-const ARTIFACTS: [(&str, &str); 5] = [
+const ARTIFACTS: [(&str, &str); 7] = [
     (
         engine::train::WEIGHTS_FILE,
         "weights of the best epoch, with PyTorch's names",
@@ -27,6 +28,8 @@ const ARTIFACTS: [(&str, &str); 5] = [
         engine::unit_selectivity::FILE,
         "every unit's selectivity after each epoch, on the validation images",
     ),
+    (IMPORTED_FILES[0], "the weights as they were imported"),
+    (IMPORTED_FILES[1], "the weights as they were imported"),
     ("worker.log", "what the worker wrote to standard error"),
     (
         "checkpoint.safetensors",

@@ -15,6 +15,8 @@ use std::process::{Command, Stdio};
 use engine::calibrate::{Calibration, CalibrationSpec, measure, measure_attack};
 use protocol::Network;
 
+use super::output::say;
+
 const PYTORCH: &str = include_str!("bench_pytorch.py");
 
 /// Arguments of `bench`.
@@ -82,23 +84,23 @@ impl Arguments {
             };
         }
         let pytorch = pytorch_version(&self.python);
-        println!(
+        say!(
             "device: {} ({})",
             self.device,
             engine::devices::name(&self.device)
         );
         match &pytorch {
-            Some(version) => println!("PyTorch {version}, measured in turn with ours"),
-            None => println!(
+            Some(version) => say!("PyTorch {version}, measured in turn with ours"),
+            None => say!(
                 "PyTorch: not installed for `{}`; measured alone",
                 self.python
             ),
         }
-        println!(
+        say!(
             "images/s, median [smallest, largest] of {} rounds\n",
             self.rounds
         );
-        println!(
+        say!(
             "| network | image | batch | what | selectivity-lab | PyTorch | ratio |\n|---|---|---|---|---|---|---|"
         );
         let mut left_out = Vec::new();
@@ -139,7 +141,7 @@ impl Arguments {
                 }
             }
             for row in rows {
-                println!(
+                say!(
                     "| {network} | {side}x{side} | {batch_size} | {}",
                     row.cells()
                 );
@@ -150,7 +152,7 @@ impl Arguments {
         gradients::print(&self.device, self.rounds)?;
         findings::print()?;
         if !left_out.is_empty() {
-            println!(
+            say!(
                 "\nleft out after {} minutes (--minutes): {}",
                 self.minutes,
                 left_out.join(", ")

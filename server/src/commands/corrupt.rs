@@ -10,6 +10,8 @@ use indicatif::ProgressBar;
 use protocol::Corruption;
 use protocol::corruption::{JpegStep, ParameterTable, SEVERITIES};
 
+use super::output::say;
+
 /// Arguments of `corrupt`.
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("what").required(true).args(["corruption", "all"]))]
@@ -84,7 +86,7 @@ impl Arguments {
             .map_or(SEVERITIES.to_vec(), |severity| vec![severity]);
         if let Some(corruption) = self.corruption {
             write_corrupted(&set, &corruptor, corruption, &severities, &self.out)?;
-            println!(
+            say!(
                 "{}: {} of {} images at severity {severities:?}, {how}",
                 self.out.display(),
                 corruption,
@@ -114,7 +116,7 @@ impl Arguments {
             let path = self.out.join("labels.npy");
             write_labels(&labels[..set.len()], SEVERITIES.len(), &path)?;
         }
-        println!(
+        say!(
             "{}: {} corruptions of {} images at 5 severities, {how}",
             self.out.display(),
             Corruption::ALL.len(),

@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use protocol::Dataset;
 use protocol::api::DatasetStatus;
 
+use crate::commands::output::say;
 use crate::directory::DataDirectory;
 use crate::fetch::{Download, Sources, fetch};
 
@@ -52,12 +53,12 @@ impl Command {
                         other => format!("{other:?}"),
                     };
                     let path = dataset.path.unwrap_or_default();
-                    println!("{:<20} {status:<12} {path}", dataset.id.to_string());
+                    say!("{:<20} {status:<12} {path}", dataset.id.to_string());
                 }
             }
             Command::Check { dataset } => {
                 let loaded = data::load(&dataset, directory.datasets())?;
-                println!(
+                say!(
                     "{dataset}: {} training and {} test images of {}x{}, {} classes",
                     loaded.train.len(),
                     loaded.test.len(),
@@ -82,7 +83,7 @@ impl Command {
                     &AtomicBool::new(false),
                 )?;
                 bar.finish_and_clear();
-                println!("{dataset} is in {}", path.display());
+                say!("{dataset} is in {}", path.display());
             }
             Command::Add { name, path } => {
                 let dataset: Dataset = format!("folder:{name}").parse()?;
@@ -95,7 +96,7 @@ impl Command {
                     std::fs::remove_file(&link)?;
                     return Err(error.into());
                 }
-                println!("{dataset} is {}", target.display());
+                say!("{dataset} is {}", target.display());
             }
         }
         Ok(())

@@ -2,6 +2,8 @@
 
 use std::error::Error;
 
+use super::output::say;
+
 /// Arguments of `devices`.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -18,13 +20,13 @@ impl Arguments {
     pub fn run(self) -> Result<(), Box<dyn Error>> {
         let devices = engine::devices::list();
         if self.json {
-            println!("{}", serde_json::to_string(&devices)?);
+            say!("{}", serde_json::to_string(&devices)?);
             return Ok(());
         }
         for device in devices {
-            println!("{:<20} {} — {}", device.id, device.name, device.backend);
+            say!("{:<20} {} — {}", device.id, device.name, device.backend);
             if let Some(note) = device.note {
-                println!("{:<20} {note}", "");
+                say!("{:<20} {note}", "");
             }
         }
         Ok(())

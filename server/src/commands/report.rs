@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::path::PathBuf;
 
+use crate::commands::output::say;
 use crate::directory::DataDirectory;
 use crate::report::report;
 use crate::store::Store;
@@ -27,7 +28,7 @@ impl Arguments {
         let text = report(&store, self.experiment).await?;
         std::fs::write(&self.out, text)
             .map_err(|error| format!("{}: {error}", self.out.display()))?;
-        println!("{}", self.out.display());
+        say!("{}", self.out.display());
         Ok(())
     }
 }

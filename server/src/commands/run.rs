@@ -15,6 +15,7 @@ use tokio::sync::broadcast::error::RecvError;
 use super::serve::told_to_stop;
 use crate::api::launchable;
 use crate::catalogue::Catalogue;
+use crate::commands::output::say;
 use crate::directory::DataDirectory;
 use crate::lock::StoreLock;
 use crate::scheduler::{Scheduler, Slots};
@@ -86,12 +87,12 @@ impl Arguments {
                     .map(|run| run.id)
                     .collect();
                 store.requeue(&resumable).await?;
-                println!("{}", goes_on(id, &spec, resumable.len(), runs.len()));
+                say!("{}", goes_on(id, &spec, resumable.len(), runs.len()));
                 id
             }
             None => {
                 let id = store.create_experiment(&spec).await?;
-                println!("experiment {id}: {}", spec.name);
+                say!("experiment {id}: {}", spec.name);
                 id
             }
         };
@@ -224,7 +225,7 @@ impl Bars {
                 );
                 // Printing fails only where nobody reads.
                 let _ = if all.is_hidden() {
-                    println!("{line}");
+                    say!("{line}");
                     Ok(())
                 } else {
                     all.println(line)
@@ -242,21 +243,33 @@ impl Bars {
 }
 
 /// Prints a row a run; an error when any did not finish.
-fn report(runs: &[Run]) -> Result<(), Box<dyn Error>> {
-    println!(
+pub(super) fn report(runs: &[Run]) -> Result<(), Box<dyn Error>> {
+    say!(
         "{:>8} {:>6} {:>10} {:>6} {:>14} {:>12} {:>8}",
-        "alpha", "seed", "state", "best", "test accuracy", "selectivity", "n test"
+        "alpha",
+        "seed",
+        "state",
+        "best",
+        "test accuracy",
+        "selectivity",
+        "n test"
     );
     for run in runs {
         let spec = &run.spec;
-        print!("{:>8} {:>6} {:>10}", spec.alpha, spec.seed, run.state.id());
-        match &run.result {
-            Some(result) => println!(
-                " {:>6} {:>14.4} {:>12.4} {:>8}",
-                result.best_epoch, result.test_accuracy, result.selectivity, result.test_images
+        let measured = match &run.result {
+            Some(result) => format!(
+                "{:>6} {:>14.4} {:>12.4} {:>8}",
+                result
+                    .best_epoch
+                    .map_or_else(|| "–".to_owned(), |epoch| epoch.to_string()),
+                result.test_accuracy,
+                result.selectivity,
+                result.test_images
             ),
-            None => println!(" {}", run.reason.as_deref().unwrap_or_default()),
-        }
+            None => run.reason.clone().unwrap_or_default(),
+        };
+        let state = run.state.id();
+        say!("{:>8} {:>6} {state:>10} {measured}", spec.alpha, spec.seed);
     }
     let unfinished = runs
         .iter()

@@ -11,9 +11,11 @@ use tokio::net::TcpListener;
 
 use crate::api::{AppState, Guard, app, guard};
 use crate::catalogue::Catalogue;
+use crate::commands::output::say;
 use crate::connections::{self, Limits};
 use crate::directory::DataDirectory;
 use crate::estimate::Estimator;
+use crate::import::remove_abandoned;
 use crate::lock::StoreLock;
 use crate::scheduler::{Scheduler, Slots};
 use crate::ssr::site;
@@ -75,6 +77,7 @@ impl Arguments {
 
         let executable = std::env::current_exe()?;
         let store = Store::open_in(&directory).await?;
+        remove_abandoned(&store, &directory).await?;
         let slots = Slots::new(self.slots.into_iter().collect::<BTreeMap<_, _>>());
         let scheduler =
             Scheduler::start(store.clone(), directory.clone(), executable.clone(), slots).await?;
@@ -95,7 +98,7 @@ impl Arguments {
         let tokens = (!self.host.is_loopback() || !self.allow_host.is_empty())
             .then(|| Tokens::load_or_make(directory.root()))
             .transpose()?;
-        println!("Selectivity Lab is listening on http://{address}");
+        say!("Selectivity Lab is listening on http://{address}");
         if let Some(tokens) = &tokens {
             let name = match self.allow_host.first() {
                 Some(name) => name.clone(),
@@ -109,8 +112,8 @@ impl Arguments {
                     tokens.of(access)
                 )
             };
-            println!("From other machines:  {}", link(Access::Full));
-            println!("For reading alone:    {}", link(Access::ReadOnly));
+            say!("From other machines:  {}", link(Access::Full));
+            say!("For reading alone:    {}", link(Access::ReadOnly));
         }
         let mut names = self.allow_host;
         if !self.host.is_loopback() && !self.host.is_unspecified() {

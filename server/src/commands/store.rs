@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::path::PathBuf;
 
+use crate::commands::output::say;
 use crate::directory::DataDirectory;
 use crate::store::backup;
 
@@ -24,7 +25,7 @@ impl Command {
     pub async fn run(self, directory: DataDirectory) -> Result<(), Box<dyn Error>> {
         let Command::Backup { file } = self;
         backup(&directory.store(), &file).await?;
-        println!("{}", file.display());
+        say!("{}", file.display());
         Ok(())
     }
 }

@@ -1,9 +1,9 @@
 //! Experiments: created whole, listed with their runs counted, deleted only when nothing of them is at work.
 
 use protocol::api::{Experiment, ExperimentPage, StateCount};
-use protocol::{EpochMetrics, ExperimentSpec, RunState};
-use sqlx::Row;
+use protocol::{EpochMetrics, ExperimentSpec, RunSpec, RunState};
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteTransaction};
 
 use super::annotations::TAGS_OF_EXPERIMENT;
 use super::{Store, StoreError};
@@ -24,6 +24,51 @@ pub struct ExperimentQuery {
     pub page_size: u32,
 }
 
+/// Inserts an experiment without runs; gives its number.
+pub(super) async fn insert_experiment(
+    transaction: &mut SqliteTransaction<'_>,
+    spec: &ExperimentSpec,
+    at: i64,
+) -> Result<i64, StoreError> {
+    let inserted =
+        sqlx::query("INSERT INTO experiments (name, notes, spec, created_at) VALUES (?, ?, ?, ?)")
+            .bind(&spec.name)
+            .bind(&spec.notes)
+            .bind(serde_json::to_string(spec)?)
+            .bind(at)
+            .execute(&mut **transaction)
+            .await?;
+    Ok(inserted.last_insert_rowid())
+}
+
+/// Queues a run of an experiment; gives its number.
+pub(super) async fn insert_run(
+    transaction: &mut SqliteTransaction<'_>,
+    experiment_id: i64,
+    run: &RunSpec,
+    at: i64,
+) -> Result<i64, StoreError> {
+    // Epochs to be trained here: progress is counted in them.
+    let epochs = match run.origin {
+        Some(_) => 0,
+        None => run.training.epochs,
+    };
+    let inserted = sqlx::query(
+        "INSERT INTO runs (experiment_id, alpha, seed, device, epochs, spec, state, queued_at)
+         VALUES (?, ?, ?, ?, ?, ?, 'queued', ?)",
+    )
+    .bind(experiment_id)
+    .bind(run.alpha)
+    .bind(run.seed as i64) // At most 2^53 - 1, checked with the spec.
+    .bind(&run.device)
+    .bind(epochs)
+    .bind(serde_json::to_string(run)?)
+    .bind(at)
+    .execute(&mut **transaction)
+    .await?;
+    Ok(inserted.last_insert_rowid())
+}
+
 impl Store {
     /// Creates an experiment and queues its runs, all or nothing.
     ///
@@ -32,30 +77,9 @@ impl Store {
     pub async fn create_experiment(&self, spec: &ExperimentSpec) -> Result<i64, StoreError> {
         let at = now();
         let mut transaction = self.pool.begin().await?;
-        let experiment_id = sqlx::query(
-            "INSERT INTO experiments (name, notes, spec, created_at) VALUES (?, ?, ?, ?)",
-        )
-        .bind(&spec.name)
-        .bind(&spec.notes)
-        .bind(serde_json::to_string(spec)?)
-        .bind(at)
-        .execute(&mut *transaction)
-        .await?
-        .last_insert_rowid();
+        let experiment_id = insert_experiment(&mut transaction, spec, at).await?;
         for run in spec.runs() {
-            sqlx::query(
-                "INSERT INTO runs (experiment_id, alpha, seed, device, epochs, spec, state, queued_at)
-                 VALUES (?, ?, ?, ?, ?, ?, 'queued', ?)",
-            )
-            .bind(experiment_id)
-            .bind(run.alpha)
-            .bind(run.seed as i64) // At most 2^53 - 1, checked with the spec.
-            .bind(&run.device)
-            .bind(run.training.epochs)
-            .bind(serde_json::to_string(&run)?)
-            .bind(at)
-            .execute(&mut *transaction)
-            .await?;
+            insert_run(&mut transaction, experiment_id, &run, at).await?;
         }
         transaction.commit().await?;
         Ok(experiment_id)
@@ -198,8 +222,15 @@ impl Store {
             tags: serde_json::from_str(row.try_get("tags")?)?,
             notes: row.try_get("notes")?,
             created_at: row.try_get("created_at")?,
+            progress: if epochs > 0 {
+                done as f64 / epochs as f64
+            } else {
+                // Imported runs alone: there is nothing to train.
+                let all: u32 = runs.iter().map(|count| count.count).sum();
+                let ended = runs.iter().filter(|count| !count.state.is_active());
+                f64::from(ended.map(|count| count.count).sum::<u32>()) / f64::from(all.max(1))
+            },
             runs,
-            progress: done as f64 / epochs.max(1) as f64,
             remaining_seconds: self.remaining_seconds(id).await?,
         })
     }

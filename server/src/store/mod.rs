@@ -10,6 +10,7 @@ mod comparison;
 mod events;
 mod experiments;
 mod findings;
+mod imports;
 mod integrity;
 mod measurements;
 mod runs;
@@ -23,6 +24,7 @@ use sqlx::{Connection, SqlitePool};
 
 pub use experiments::ExperimentQuery;
 pub use findings::FindingsVersion;
+pub use imports::ImportTarget;
 pub use integrity::{backup, check_large};
 
 /// The migrations, in order; a new one is one line.
@@ -103,6 +105,23 @@ pub enum StoreError {
         "run {0} cannot be evaluated again now: only a trained run that is not queued or running can"
     )]
     NotEvaluable(i64),
+    /// The experiment has a network of this alpha and seed.
+    #[error(
+        "run {run} of experiment {experiment} has alpha {alpha} and seed {seed} already: give the weights another seed"
+    )]
+    Taken {
+        /// The experiment.
+        experiment: i64,
+        /// The run that it has.
+        run: i64,
+        /// Its alpha.
+        alpha: f64,
+        /// Its seed.
+        seed: u64,
+    },
+    /// An imported file cannot be put into its run's folder.
+    #[error("cannot put the file into the run's folder: {0}")]
+    Place(std::io::Error),
     /// The experiment is still at work.
     #[error("{active} runs of experiment {experiment} are queued or running; cancel it first")]
     Active {

@@ -24,13 +24,16 @@ pub(super) fn table(runs: &[Run]) -> Table {
             ("test_cross_entropy_nats", Kind::Number),
             ("test_images", Kind::Integer),
             ("selectivity", Kind::Number),
+            ("imported_file", Kind::Text),
+            ("imported_sha256", Kind::Text),
+            ("imported_at_ms", Kind::Integer),
         ],
         rows: runs.iter().map(row).collect(),
     }
 }
 
 fn row(run: &Run) -> Vec<Cell> {
-    let (spec, result) = (&run.spec, run.result.as_ref());
+    let (spec, result, origin) = (&run.spec, run.result.as_ref(), run.spec.origin.as_ref());
     vec![
         run.id.into(),
         spec.network.to_string().into(),
@@ -42,12 +45,15 @@ fn row(run: &Run) -> Vec<Cell> {
         run.reason.clone().into(),
         spec.training.epochs.into(),
         run.epochs_done.into(),
-        result.map(|result| result.best_epoch).into(),
-        result.map(|result| result.validation_accuracy).into(),
+        result.and_then(|result| result.best_epoch).into(),
+        result.and_then(|result| result.validation_accuracy).into(),
         result.map(|result| result.validation_images).into(),
         result.map(|result| result.test_accuracy).into(),
         result.map(|result| result.test_cross_entropy).into(),
         result.map(|result| result.test_images).into(),
         result.map(|result| result.selectivity).into(),
+        origin.map(|origin| origin.file.clone()).into(),
+        origin.map(|origin| origin.sha256.clone()).into(),
+        origin.map(|origin| origin.imported_at).into(),
     ]
 }

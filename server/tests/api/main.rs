@@ -17,6 +17,7 @@ mod exports;
 mod findings;
 mod geometry;
 mod guard;
+mod imports;
 mod pages;
 mod refusals;
 mod report;

@@ -43,7 +43,7 @@ async fn an_experiment_runs_to_its_end() {
             .iter()
             .map(|epoch| epoch.validation_accuracy)
             .fold(0.0, f64::max);
-        assert_eq!(result.validation_accuracy, best);
+        assert_eq!(result.validation_accuracy, Some(best));
         assert!(
             run.started_at.unwrap() >= run.queued_at
                 && run.ended_at.unwrap() >= run.started_at.unwrap()

@@ -16,7 +16,6 @@ use crate::format;
 #[component]
 pub fn Figures(now: Now, selections: [Memo<Selection>; VIEWS]) -> impl IntoView {
     let Now {
-        experiment,
         runs,
         metrics,
         summary,
@@ -65,7 +64,11 @@ pub fn Figures(now: Now, selections: [Memo<Selection>; VIEWS]) -> impl IntoView 
     };
     let waiting = "No run is finished yet: this is measured at the best epoch of finished runs.";
     let layers_n = move || {
-        let seeds = experiment.with(|experiment| experiment.spec.seeds.len());
+        // Of the runs: imported ones have seeds of their own.
+        let seeds = runs.with(|runs| {
+            let seeds = runs.iter().map(|run| run.spec.seed);
+            seeds.collect::<std::collections::BTreeSet<_>>().len()
+        });
         summary.with(|summary| {
             let n = summary.alphas.iter().map(|entry| entry.selectivity.n);
             let (least, most) = (n.clone().min().unwrap_or(0), n.max().unwrap_or(0));

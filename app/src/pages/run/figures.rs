@@ -1,4 +1,4 @@
-//! The run's five figures.
+//! The run's five figures; of imported weights the last one.
 
 use leptos::prelude::*;
 use leptos_router::components::A;
@@ -38,6 +38,7 @@ pub fn Figures(run: RwSignal<Run>, epochs: RwSignal<Vec<EpochMetrics>>) -> impl 
         })
     };
     let explorer = format!("/runs/{}/units", run.with_untracked(|run| run.id));
+    let imported = run.with_untracked(|run| run.spec.origin.is_some());
     let waiting = "No epoch has ended yet.";
     let curves = move |id, question, pair: Pair, note: &'static str| {
         view! {
@@ -57,17 +58,20 @@ pub fn Figures(run: RwSignal<Run>, epochs: RwSignal<Vec<EpochMetrics>>) -> impl 
             let units: usize = result.layers.iter().map(|layer| layer.units.len()).sum();
             let dead: u32 = result.layers.iter().map(|layer| layer.dead_units).sum();
             format!(
-                "; n = {} in {} layers, {} of them dead (selectivity 0 by definition); epoch {}, {} test images",
+                "; n = {} in {} layers, {} of them dead (selectivity 0 by definition); {}, {} test images",
                 format::plural(units as u64, "unit", "units"),
                 result.layers.len(),
                 format::count(dead.into()),
-                result.best_epoch,
+                result
+                    .best_epoch
+                    .map_or_else(|| "imported weights".to_owned(), |epoch| format!("epoch {epoch}")),
                 format::count(result.test_images.into())
             )
         })
     };
     view! {
         <div class="figures">
+            {(!imported).then(|| view! {
             {curves("figure-run-loss", "Did it learn?", Pair::CrossEntropy, "Training is measured on augmented images while the weights change, validation in inference mode after the epoch.")}
             {curves("figure-run-accuracy", "Does it generalise?", Pair::Accuracy, "The best validation accuracy chooses the epoch whose weights are used.")}
             {curves("figure-run-selectivity", "What did the regulariser do to selectivity?", Pair::Selectivity, "Training: the mean over minibatches that the regulariser saw. Validation: over all validation images.")}
@@ -79,6 +83,7 @@ pub fn Figures(run: RwSignal<Run>, epochs: RwSignal<Vec<EpochMetrics>>) -> impl 
                 table=Signal::derive(move || epochs.with(|epochs| layers.with(|layers| run_layers::table(epochs, layers))))
                 plot=move |theme| epochs.with(|epochs| layers.with(|layers| run_layers::plot(epochs, layers, theme)))
             />
+            })}
             <Figure
                 id="figure-run-units"
                 question="How selective are single units?"

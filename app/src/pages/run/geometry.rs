@@ -349,8 +349,10 @@ fn GradientFigures(found: UnitGradients) -> impl IntoView {
 fn OverTraining(run: RwSignal<Run>) -> impl IntoView {
     let id = run.with_untracked(|run| run.id);
     let trained = Memo::new(move |_| run.with(|run| run.result.is_some()));
-    let best_epoch =
-        Memo::new(move |_| run.with(|run| run.result.as_ref().map(|result| result.best_epoch)));
+    let imported = run.with_untracked(|run| run.spec.origin.is_some());
+    let best_epoch = Memo::new(move |_| {
+        run.with(|run| run.result.as_ref().and_then(|result| result.best_epoch))
+    });
     // Kept, if at all, once training is over.
     let answer = Resource::new(
         move || (id, trained.get()),
@@ -359,7 +361,7 @@ fn OverTraining(run: RwSignal<Run>) -> impl IntoView {
     view! {
         <Transition fallback=|| view! { <p class="waiting" aria-busy="true">"Loading …"</p> }>
             {move || {
-                let waiting = not_kept(trained.get());
+                let waiting = not_kept(trained.get(), imported);
                 Suspend::new(async move {
                     match answer.await {
                         Ok(found) => view! { <OverTrainingFigure found waiting best_epoch /> }.into_any(),
@@ -373,8 +375,10 @@ fn OverTraining(run: RwSignal<Run>) -> impl IntoView {
 }
 
 /// What to say, and to do, where selectivity over training is not there.
-fn not_kept(trained: bool) -> &'static str {
-    if trained {
+fn not_kept(trained: bool, imported: bool) -> &'static str {
+    if imported {
+        "The weights were imported: nothing was measured while they were trained."
+    } else if trained {
         "The selectivity of single units after each epoch was not kept: the run was trained before this was kept. Copy its experiment to train it anew."
     } else {
         "The run is not trained: this appears once training is over."

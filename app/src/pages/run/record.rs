@@ -1,10 +1,10 @@
 //! How a run came about: configuration, log, files.
 
 use leptos::prelude::*;
-use protocol::Run;
 use protocol::api::Artifact;
 use protocol::event::LogLevel;
 use protocol::export::ExportTable;
+use protocol::{Origin, Run};
 
 use super::Now;
 use crate::components::{Exports, evaluation_facts, training_facts};
@@ -22,12 +22,13 @@ pub fn Record(now: Now) -> impl IntoView {
     let time = move |of: fn(&Run) -> Option<i64>| {
         move || now.run.with(of).map_or("–".to_owned(), format::timestamp)
     };
+    let imported = spec.origin.is_some();
     let machine = move || {
         now.run.with(|run| run.started.clone()).map(|started| {
             let layers = started.layers.len();
             let units: u64 = started.layers.iter().map(|layer| u64::from(layer.units)).sum();
             view! {
-                <div><dt>"Trained on"</dt><dd>{started.device}</dd></div>
+                <div><dt>{if imported { "Measured on" } else { "Trained on" }}</dt><dd>{started.device}</dd></div>
                 <div><dt>"Parameters"</dt><dd>{format::count(started.parameters)}</dd></div>
                 <div><dt>"Units"</dt><dd>{format!("{} in {layers} layers", format::count(units))}</dd></div>
                 <div><dt>"Images"</dt><dd>{format!(
@@ -48,7 +49,10 @@ pub fn Record(now: Now) -> impl IntoView {
                 <div><dt>"Network"</dt><dd>{spec.network.label()}</dd></div>
                 <div><dt>"Data set"</dt><dd>{spec.dataset.label()}</dd></div>
                 <div><dt>"Device"</dt><dd><code>{spec.device.clone()}</code></dd></div>
-                {training_facts(&spec.training)}
+                {match &spec.origin {
+                    Some(origin) => origin_facts(origin, spec.training.epochs).into_any(),
+                    None => training_facts(&spec.training).into_any(),
+                }}
                 {evaluation_facts(&spec.evaluation)}
                 <div><dt>"Queued"</dt><dd>{format::timestamp(queued_at)}</dd></div>
                 <div><dt>"Started"</dt><dd>{time(|run| run.started_at)}</dd></div>
@@ -67,6 +71,23 @@ pub fn Record(now: Now) -> impl IntoView {
         </section>
     }
     .into_any()
+}
+
+/// Where imported weights come from.
+fn origin_facts(origin: &Origin, epochs: u32) -> impl IntoView + use<> {
+    let numbers = |values: Option<[f32; 3]>| {
+        values.map_or("the data set’s own".to_owned(), |values| {
+            values.map(|value| value.to_string()).join(", ")
+        })
+    };
+    view! {
+        <div><dt>"Weights imported from"</dt><dd>{origin.file.clone()}</dd></div>
+        <div><dt>"SHA-256 of the file"</dt><dd><code class="checksum">{origin.sha256.clone()}</code></dd></div>
+        <div><dt>"Imported"</dt><dd>{format::timestamp(origin.imported_at)}</dd></div>
+        <div><dt>"Trained elsewhere for"</dt><dd>{format::plural(epochs.into(), "epoch", "epochs")}", as given"</dd></div>
+        <div><dt>"Channel means"</dt><dd>{numbers(origin.mean)}</dd></div>
+        <div><dt>"Channel standard deviations"</dt><dd>{numbers(origin.std)}</dd></div>
+    }
 }
 
 fn artifacts(now: Now) -> impl IntoView + use<> {

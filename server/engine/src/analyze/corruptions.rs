@@ -1,54 +1,33 @@
-//! Accuracy on a folder of corrupted copies of the images, in CIFAR10-C's published layout.
+//! Accuracy on corrupted copies of the images: of a folder in CIFAR10-C's layout, or drawn from the images.
 
+use protocol::Measurement;
 use protocol::corruption::SEVERITIES;
-use protocol::evaluation::{CorruptionSource, CorruptionSpec};
-use protocol::{Corruption, Dataset, Measurement};
+use protocol::evaluation::CorruptionSpec;
 use serde_json::json;
 
-use super::{Analysis, Report, Subject};
+use super::{Analysis, Collect, Report, Subject};
 use crate::EngineError;
-use crate::data::PublishedCorruptions;
-use crate::evaluations::{CorruptedImages, Listener, Trained, measure_corruptions};
+use crate::evaluations::measure_corruptions;
 
 pub(super) const ANALYSIS: Analysis = Analysis {
     name: "corruptions",
-    description: "accuracy on each corruption and severity of --corruptions, and their mean",
+    description: "accuracy and cross-entropy on each corruption and severity of --corruptions (`fog.severity=3`), and their mean",
     run,
 };
 
 fn run(subject: &Subject, report: &mut Report) -> Result<(), EngineError> {
-    let Some(folder) = subject.corruptions else {
+    let Some(copies) = subject.corruptions()? else {
         return Ok(()); // Nothing was given to measure it on.
     };
-    let corruptions: Vec<Corruption> = Corruption::ALL
-        .into_iter()
-        .filter(|corruption| folder.join(format!("{corruption}.npy")).exists())
-        .collect();
-    if corruptions.is_empty() {
-        return Err(EngineError::Input {
-            path: folder.to_owned(),
-            reason: "holds no file <corruption>.npy, for example gaussian_noise.npy".into(),
-        });
-    }
-    let set = PublishedCorruptions::open_arrays(folder, subject.images.into(), &corruptions)?;
     let spec = CorruptionSpec {
-        source: CorruptionSource::Published,
-        corruptions,
+        source: copies.source,
+        corruptions: copies.corruptions,
         severities: SEVERITIES.to_vec(),
+        corruption_seed: copies.seed,
         ..CorruptionSpec::everything(None)
     };
-    let trained = Trained {
-        model: subject.model,
-        device: subject.device,
-        // Neither is looked at: the images are open already, and nothing is kept.
-        dataset: &Dataset::Cifar10,
-        data_directory: folder,
-        run_directory: folder,
-        test: subject.images,
-    };
-    let mut found = Collect(Vec::new());
-    let images = CorruptedImages::Published(set);
-    measure_corruptions(&spec, &images, &trained, None, &mut found)?;
+    let mut found = Collect::default();
+    measure_corruptions(&spec, &copies.images, &subject.trained(), None, &mut found)?;
     let mut sum = 0.0;
     for measured in found.0.iter().filter_map(Measurement::corruption) {
         let key = format!("{}.severity={}", measured.corruption, measured.severity);
@@ -59,19 +38,13 @@ fn run(subject: &Subject, report: &mut Report) -> Result<(), EngineError> {
     let count = found.0.len();
     report.scalar(
         "corruptions",
-        json!({"mean_accuracy": sum / count as f64, "corruptions_and_severities": count}),
+        json!({
+            "mean_accuracy": sum / count as f64,
+            "corruptions_and_severities": count,
+            "images": subject.images.len(),
+            "source": spec.source,
+            "corruption_seed": spec.corruption_seed,
+        }),
     );
     Ok(())
-}
-
-struct Collect(Vec<Measurement>);
-
-impl Listener for Collect {
-    fn measured(&mut self, measurement: Measurement) {
-        self.0.push(measurement);
-    }
-
-    fn advanced(&mut self, _images: usize, _computed: bool) -> bool {
-        true
-    }
 }

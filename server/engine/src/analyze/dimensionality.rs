@@ -1,64 +1,44 @@
-//! Dimensionality of unit responses: clean, and of the difference that a corruption and PGD-40 make.
+//! Dimensionality of unit responses: clean, and of the difference that each corruption and PGD-40 make.
 
+use protocol::Measurement;
 use protocol::attack::Attack;
+use protocol::corruption::{Corruption, SEVERITIES};
 use protocol::dimensionality::{ActivationMatrix, DimensionalitySpec, Perturbation};
-use protocol::evaluation::CorruptionSource;
-use protocol::{Corruption, Dataset, Measurement};
 use serde_json::json;
 
-use super::{Analysis, Report, Subject};
+use super::{Analysis, Collect, Copies, Report, Subject};
 use crate::EngineError;
-use crate::corruptions::Corruptor;
-use crate::data::PublishedCorruptions;
 use crate::dimensionality::FRACTIONS;
-use crate::evaluations::{CorruptedImages, Listener, Trained, measure_dimensionality};
-use protocol::corruption::ParameterTable;
+use crate::evaluations::measure_dimensionality;
 
 pub(super) const ANALYSIS: Analysis = Analysis {
     name: "dimensionality",
-    description: "components for 90, 95 and 99 % of the variance of every layer: clean, and of the difference under gaussian_noise severity 3 (of --corruptions) and PGD-40",
+    description: "components for 90, 95 and 99 % of the variance of every layer: clean, and of the difference under PGD-40 and under each corruption and severity of --corruptions (`dimensionality.fog.severity=3`)",
     run,
 };
 
-/// The reference's corruption.
+/// The reference's corruption, which has a key of its own.
 const CORRUPTION: (Corruption, u8) = (Corruption::GaussianNoise, 3);
 
 fn run(subject: &Subject, report: &mut Report) -> Result<(), EngineError> {
-    let images = subject.images;
-    let (corruption, severity) = CORRUPTION;
-    let folder = subject
-        .corruptions
-        .filter(|folder| folder.join(format!("{corruption}.npy")).exists());
-    let corrupted = match folder {
-        Some(folder) => CorruptedImages::Published(PublishedCorruptions::open_arrays(
-            folder,
-            images.into(),
-            &[corruption],
-        )?),
+    let copies = match subject.corruptions()? {
+        Some(copies) => copies,
         // Never drawn from: there is no corruption in the spec then.
-        None => CorruptedImages::Generated {
-            clean: images,
-            corruptor: Corruptor::new(ParameterTable::for_size(images.height(), images.width()), 0),
+        None => Copies {
+            corruptions: Vec::new(),
+            ..subject.generated(0)?
         },
     };
     let spec = DimensionalitySpec {
-        source: CorruptionSource::Published,
-        corruptions: folder.map(|_| corruption).into_iter().collect(),
-        severities: vec![severity],
+        source: copies.source,
+        corruption_seed: copies.seed,
+        corruptions: copies.corruptions,
+        severities: SEVERITIES.to_vec(),
         attacks: vec![Attack::pgd(8.0, 0.5, 40)],
         ..DimensionalitySpec::source(None)
     };
-    let trained = Trained {
-        model: subject.model,
-        device: subject.device,
-        // None of these is looked at: the images are open already, and nothing is kept.
-        dataset: &Dataset::Cifar10,
-        data_directory: std::path::Path::new(""),
-        run_directory: std::path::Path::new(""),
-        test: images,
-    };
-    let mut found = Collect(Vec::new());
-    measure_dimensionality(&spec, &corrupted, &trained, None, &mut found)?;
+    let mut found = Collect::default();
+    measure_dimensionality(&spec, &copies.images, &subject.trained(), None, &mut found)?;
     let units: Vec<u32> = subject
         .model
         .layers()
@@ -66,16 +46,8 @@ fn run(subject: &Subject, report: &mut Report) -> Result<(), EngineError> {
         .map(|layer| layer.units)
         .collect();
     let mut dimensionality = json!({"fractions": FRACTIONS, "units": units});
-    for measurement in &found.0 {
-        let Some(measured) = measurement.dimensionality() else {
-            continue;
-        };
+    for measured in found.0.iter().filter_map(Measurement::dimensionality) {
         debug_assert_eq!(measured.matrix, ActivationMatrix::Responses);
-        let key = match measured.perturbation {
-            Perturbation::Clean => "clean",
-            Perturbation::Corruption { .. } => "corruption_difference",
-            Perturbation::Attack(_) => "adversarial_difference",
-        };
         let components: Vec<[u32; 3]> = (0..units.len())
             .map(|layer| {
                 [
@@ -85,21 +57,26 @@ fn run(subject: &Subject, report: &mut Report) -> Result<(), EngineError> {
                 ]
             })
             .collect();
+        let key = match measured.perturbation {
+            Perturbation::Clean => "clean",
+            Perturbation::Attack(_) => "adversarial_difference",
+            Perturbation::Corruption {
+                corruption,
+                severity,
+            } => {
+                report.scalar(
+                    format!("dimensionality.{corruption}.severity={severity}"),
+                    json!(components),
+                );
+                if (corruption, severity) != CORRUPTION {
+                    continue;
+                }
+                "corruption_difference"
+            }
+        };
         dimensionality[key] = json!(components);
         dimensionality[format!("{key}_participation_ratio")] = json!(measured.participation_ratio);
     }
     report.scalar("dimensionality", dimensionality);
     Ok(())
-}
-
-struct Collect(Vec<Measurement>);
-
-impl Listener for Collect {
-    fn measured(&mut self, measurement: Measurement) {
-        self.0.push(measurement);
-    }
-
-    fn advanced(&mut self, _images: usize, _computed: bool) -> bool {
-        true
-    }
 }

@@ -1,15 +1,18 @@
 //! Images and labels from NumPy files, as CIFAR10-C is published.
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Seek};
 use std::path::Path;
 
-use npyz::{NpyFile, TypeChar};
+use npyz::{NpyFile, NpyHeader, TypeChar};
 
 use crate::EngineError;
 use crate::data::ImageSet;
 
-/// Images from an `.npy` file, uint8 `[images, height, width, 3]`, with their labels.
+/// The largest side of an image, in pixels.
+const MAXIMUM_SIDE: usize = 1024;
+
+/// Images from an `.npy` file, uint8 `[images, height, width, 3]`, 1 or more, of sides 1 to 1024, with their labels.
 ///
 /// # Errors
 /// When the file is of another type or shape, is truncated, or there are not as many labels.
@@ -22,6 +25,17 @@ pub fn read_images(path: &Path, labels: Vec<u32>) -> Result<ImageSet, EngineErro
             "has shape {shape:?}; expected [images, height, width, 3]"
         )));
     };
+    if images == 0 {
+        return Err(refuse(format!("has shape {shape:?}: it holds no image")));
+    }
+    if [height, width]
+        .iter()
+        .any(|side| !(1..=MAXIMUM_SIDE).contains(side))
+    {
+        return Err(refuse(format!(
+            "has shape {shape:?}: images of {height}x{width} pixels; each side must be 1 to {MAXIMUM_SIDE}"
+        )));
+    }
     if file.order() != npyz::Order::C {
         return Err(refuse(
             "is in Fortran order; save it with numpy.ascontiguousarray".into(),
@@ -121,10 +135,36 @@ fn match_labels(labels: Vec<u32>, images: usize) -> Result<Vec<u32>, String> {
     Ok(labels[..images].to_vec())
 }
 
+/// Opens an `.npy` file that is as long as its header says, so that nothing absurd is ever allocated.
 fn open(path: &Path) -> Result<NpyFile<BufReader<File>>, EngineError> {
+    let unreadable = |error| EngineError::file("cannot read", path)(error);
     let file = File::open(path).map_err(EngineError::file("cannot open", path))?;
-    NpyFile::new(BufReader::new(file))
-        .map_err(|error| refuse(path)(format!("is no readable .npy file: {error}")))
+    let length = file.metadata().map_err(unreadable)?.len();
+    let mut reader = BufReader::new(file);
+    let header = NpyHeader::from_reader(&mut reader).map_err(|error| {
+        let why = match error.kind() {
+            std::io::ErrorKind::UnexpectedEof => "it ends within its header".to_owned(),
+            _ => error.to_string(),
+        };
+        refuse(path)(format!("is no whole .npy file: {why}"))
+    })?;
+    let follow = length.saturating_sub(reader.stream_position().map_err(unreadable)?);
+    let Some(size) = header.dtype().num_bytes() else {
+        let descr = header.dtype().descr();
+        return Err(refuse(path)(format!("holds {descr}; expected numbers")));
+    };
+    let needed = header
+        .shape()
+        .iter()
+        .try_fold(size as u64, |bytes, &side| bytes.checked_mul(side));
+    if needed.is_none_or(|needed| needed > follow) {
+        return Err(refuse(path)(format!(
+            "is cut off, or its header is damaged: it says {} of shape {:?}, but {follow} bytes follow",
+            header.dtype().descr(),
+            header.shape(),
+        )));
+    }
+    Ok(NpyFile::with_header(header, reader))
 }
 
 fn type_of(file: &NpyFile<BufReader<File>>) -> Option<(TypeChar, u64)> {
@@ -191,5 +231,53 @@ mod tests {
         assert!(error.contains("label 1 is 9"), "{error}");
         write(&path, &[2], &[0_i32, -1]);
         assert!(read_labels(&path, 9).is_err());
+    }
+
+    /// A file whose header says `shape` of uint8, and `bytes` bytes after it.
+    fn write_header(path: &Path, shape: &str, bytes: usize) {
+        let mut header = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}");
+        header.push_str(&" ".repeat(118 - 1 - header.len()));
+        header.push('\n');
+        let mut file = b"\x93NUMPY\x01\x00".to_vec();
+        file.extend((header.len() as u16).to_le_bytes());
+        file.extend(header.as_bytes());
+        file.extend(vec![0; bytes]);
+        std::fs::write(path, file).unwrap();
+    }
+
+    /// Breaks when a shape that cannot be is believed (a panic at sides of 0, an abort when the sizes are
+    /// allocated), or a file that is cut off is refused without saying so.
+    #[test]
+    fn absurd_shapes_and_truncated_files_are_refused_with_the_reason() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.npy");
+        let refused = |shape: &str, bytes: usize| {
+            write_header(&path, shape, bytes);
+            read_images(&path, vec![0]).unwrap_err().to_string()
+        };
+        for (shape, bytes, reason) in [
+            ("(1, 0, 0, 3)", 0, "images of 0x0 pixels"),
+            ("(0, 8, 8, 3)", 0, "holds no image"),
+            ("(1, 1, 5000, 3)", 15_000, "each side must be 1 to 1024"),
+            ("(1, 8, 8, 3)", 191, "191 bytes follow"),
+            ("(100000000000, 32, 32, 3)", 10, "10 bytes follow"),
+            (
+                "(4294967296, 4294967296, 4294967296, 3)",
+                10,
+                "10 bytes follow",
+            ),
+        ] {
+            let error = refused(shape, bytes);
+            assert!(error.contains(reason), "{shape}: {error}");
+        }
+        write_header(&path, "(1, 8, 8, 3)", 192);
+        assert_eq!(read_images(&path, vec![0]).unwrap().len(), 1);
+        let whole = std::fs::read(&path).unwrap();
+        for length in [0, 3, 9, 40] {
+            std::fs::write(&path, &whole[..length]).unwrap();
+            let error = read_images(&path, vec![0]).unwrap_err().to_string();
+            assert!(error.contains("is no whole .npy file"), "{length}: {error}");
+            assert!(!error.contains("whole buffer"), "{length}: {error}");
+        }
     }
 }

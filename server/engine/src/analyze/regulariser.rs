@@ -1,6 +1,6 @@
 //! The regularised training loss and its gradient at alpha -1, 0 and 1, batch statistics in the batch norms.
 
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{Module, Param};
 use burn::tensor::{Gradients, Tensor};
 use serde_json::json;
 
@@ -9,6 +9,7 @@ use crate::EngineError;
 use crate::batch::clean_images;
 use crate::epoch::regularised_loss;
 use crate::evaluate::host;
+use crate::networks::{NamedParameters, visit_named};
 
 /// Images of the minibatch: the first of the set.
 const BATCH: usize = 64;
@@ -40,11 +41,10 @@ fn run(subject: &Subject, report: &mut Report) -> Result<(), EngineError> {
         );
         let mut collect = Collect {
             prefix: format!("{key}.grad"),
-            path: Vec::new(),
             gradients: &gradients,
             report,
         };
-        model.visit(&mut collect);
+        visit_named(&model, &mut collect);
     }
     Ok(())
 }
@@ -52,29 +52,15 @@ fn run(subject: &Subject, report: &mut Report) -> Result<(), EngineError> {
 /// Collects each parameter's gradient under the name PyTorch gives the parameter.
 struct Collect<'a> {
     prefix: String,
-    /// (field name, container type) from the model down.
-    path: Vec<(String, String)>,
     gradients: &'a Gradients,
     report: &'a mut Report,
 }
 
-impl ModuleVisitor for Collect<'_> {
-    fn enter_module(&mut self, name: &str, container: &str) {
-        self.path.push((name.to_owned(), container.to_owned()));
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+impl NamedParameters for Collect<'_> {
+    fn parameter<const D: usize>(&mut self, name: &str, linear: bool, param: &Param<Tensor<D>>) {
         let Some(gradient) = param.val().grad(self.gradients) else {
             return; // Running statistics have none.
         };
-        let linear = self
-            .path
-            .iter()
-            .any(|(_, container)| container == "Struct:Linear");
         // burn keeps linear weights as [inputs, outputs], PyTorch as [outputs, inputs].
         let gradient = if linear && D == 2 {
             gradient.transpose()
@@ -82,19 +68,6 @@ impl ModuleVisitor for Collect<'_> {
             gradient
         };
         let shape = gradient.dims();
-        // The first names are the wrapper's: `body` and the family's variant.
-        let names = self.path.iter().map(|(name, _)| name.as_str());
-        let name = names
-            .filter(|name| !["body", "Cifar", "ImageNet"].contains(name))
-            .collect::<Vec<_>>()
-            .join(".")
-            .replace(".downsample.conv.", ".downsample.0.")
-            .replace(".downsample.bn.", ".downsample.1.");
-        let name = match name.rsplit_once('.') {
-            Some((layer, "gamma")) => format!("{layer}.weight"),
-            Some((layer, "beta")) => format!("{layer}.bias"),
-            _ => name,
-        };
         let prefix = &self.prefix;
         self.report
             .array(format!("{prefix}.{name}"), &shape, host(gradient));

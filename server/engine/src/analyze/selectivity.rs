@@ -16,7 +16,7 @@ fn run(subject: &Subject, report: &mut Report) -> Result<(), EngineError> {
         model,
         device,
         images,
-        corruptions: _,
+        ..
     } = subject;
     let indices: Vec<usize> = (0..images.len()).collect();
     let measured = evaluate(model, images, &indices, device, &mut |_| true)

@@ -5,6 +5,7 @@
 mod cifar_resnet;
 mod imagenet_resnet;
 mod layers;
+mod names;
 pub mod weights;
 
 use std::ops::ControlFlow;
@@ -16,7 +17,9 @@ use protocol::result::LayerShape;
 
 pub use cifar_resnet::CifarResNet;
 pub use imagenet_resnet::ImageNetResNet;
+pub(crate) use names::{NamedParameters, visit_named};
 
+use crate::EngineError;
 use crate::operators::Activations;
 
 /// Receives the activations of each ReLU layer in forward order, and says whether to go on.
@@ -36,6 +39,49 @@ pub struct ModelConfig {
 }
 
 impl ModelConfig {
+    /// Whether a network can be made of it, and measures anything.
+    ///
+    /// # Errors
+    /// When there are fewer than two classes, or the normalisation divides by 0 or is not finite.
+    pub fn check(&self) -> Result<(), EngineError> {
+        let refuse = |reason: String| Err(EngineError::Model { reason });
+        if self.classes < 2 {
+            return refuse(format!("{} classes; there must be 2 or more", self.classes));
+        }
+        if let Some(mean) = self.mean.iter().find(|mean| !mean.is_finite()) {
+            return refuse(format!(
+                "a channel mean is {mean}, which is no finite number"
+            ));
+        }
+        match self
+            .std
+            .iter()
+            .find(|&&std| !(std > 0.0 && std.is_finite()))
+        {
+            Some(std) => refuse(format!(
+                "a channel standard deviation is {std}; each must be over 0, on the [0, 1] scale"
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether images of `height` x `width` pixels are large enough for every stage to halve them.
+    ///
+    /// # Errors
+    /// When they are not.
+    pub fn check_images(&self, height: usize, width: usize) -> Result<(), EngineError> {
+        let minimum = self.network.minimum_image_side();
+        if height.min(width) < minimum {
+            return Err(EngineError::ImagesTooSmall {
+                network: self.network,
+                minimum,
+                height,
+                width,
+            });
+        }
+        Ok(())
+    }
+
     /// The network with He-normal convolutions (He et al. 2015), drawn from `seed` alone: the same
     /// weights on every device.
     pub fn init(&self, seed: u64, device: &Device) -> Model {
@@ -46,7 +92,13 @@ impl ModelConfig {
                 self.classes,
                 &mut source,
             )),
-            _ => Body::Cifar(CifarResNet::init(self.network, self.classes, &mut source)),
+            Network::ResNet8
+            | Network::ResNet20
+            | Network::ResNet32
+            | Network::ResNet44
+            | Network::ResNet56 => {
+                Body::Cifar(CifarResNet::init(self.network, self.classes, &mut source))
+            }
         };
         Model {
             mean: self.mean,

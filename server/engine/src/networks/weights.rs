@@ -12,7 +12,7 @@ use burn::store::{
 use burn::tensor::{Device, Tensor};
 use safetensors::SafeTensors;
 
-use super::{Body, Model, ModelConfig};
+use super::{Body, Model, ModelConfig, NamedParameters, visit_named};
 use crate::evaluate::host;
 use crate::{EngineError, files};
 
@@ -22,20 +22,24 @@ use crate::{EngineError, files};
 /// `state_dict`, `model_state_dict` or `model`; a leading `module.` (data parallel) is dropped.
 ///
 /// # Errors
-/// When the file cannot be read, lacks a tensor, or holds one of another shape; all are named.
+/// When `config` makes no network, or the file cannot be read, is cut off, lacks a tensor, or holds one of another
+/// shape or one with values that are not finite; the tensor is named.
 pub fn load(config: &ModelConfig, path: &Path, device: &Device) -> Result<Model, EngineError> {
     let refuse = |reason: String| EngineError::Weights {
         path: path.to_owned(),
         reason,
     };
+    config.check()?;
     if !path.is_file() {
         return Err(refuse("there is no such file".into()));
     }
     let mut model = config.init(0, device).valid();
+    let renames = model.body.renames();
     let safetensors = path
         .extension()
         .is_some_and(|extension| extension == "safetensors");
     let result = if safetensors {
+        check_whole(path)?;
         if let Err(EngineError::Damaged { reason, .. }) = files::read_checked(path) {
             return Err(refuse(format!("is damaged: {reason}")));
         }
@@ -44,27 +48,87 @@ pub fn load(config: &ModelConfig, path: &Path, device: &Device) -> Result<Model,
             .skip_enum_variants(true)
             .map_indices_contiguous(false)
             .with_key_remapping(r"^module\.", "")
-            .with_key_remapping(r"\.downsample\.0\.", ".downsample.conv.")
-            .with_key_remapping(r"\.downsample\.1\.", ".downsample.bn.")
             .validate(false)
             .allow_partial(true);
+        for (ours, theirs) in renames {
+            store = store.with_key_remapping(inner(theirs), format!(".{ours}."));
+        }
         apply(&mut model.body, &mut store).map_err(refuse)?
     } else {
-        load_pytorch(&mut model.body, path).map_err(refuse)?
+        load_pytorch(&mut model.body, path)
+            .map_err(whole_pytorch)
+            .map_err(refuse)?
     };
     check(&result).map_err(refuse)?;
-    Ok(model)
+    match first_not_finite(&model) {
+        Some((name, value)) => Err(refuse(format!(
+            "`{name}` holds {value}: its values are not finite numbers"
+        ))),
+        None => Ok(model),
+    }
+}
+
+/// The pattern of a part in the middle of a name.
+fn inner(part: &str) -> String {
+    format!(r"\.{}\.", part.replace('.', r"\."))
+}
+
+/// A safetensors file is as long as its header says.
+fn check_whole(path: &Path) -> Result<(), EngineError> {
+    let bytes = std::fs::read(path).map_err(EngineError::file("cannot read", path))?;
+    match SafeTensors::deserialize(&bytes) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(EngineError::Weights {
+            path: path.to_owned(),
+            reason: format!(
+                "is no whole safetensors file of {} bytes ({error}); was it cut off on its way here?",
+                bytes.len()
+            ),
+        }),
+    }
+}
+
+/// What the reader of PyTorch files says, with what it means.
+fn whole_pytorch(reason: String) -> String {
+    format!(
+        "cannot be read as a PyTorch state dict: is it whole, and written with torch.save(model.state_dict(), …)? The reader says: {}",
+        reason.replace("failed to fill whole buffer", "the file ends too early")
+    )
+}
+
+/// The first parameter or running statistic of `model` that holds NaN or infinity, under PyTorch's name, and that
+/// value; none where all are finite.
+///
+/// A running variance of infinity is why the network's output is not enough to look at: it makes a unit 0.
+pub fn first_not_finite(model: &Model) -> Option<(String, f32)> {
+    #[derive(Default)]
+    struct Find(Option<(String, f32)>);
+    impl NamedParameters for Find {
+        fn parameter<const D: usize>(&mut self, name: &str, _: bool, param: &Param<Tensor<D>>) {
+            if self.0.is_some() {
+                return;
+            }
+            let values = host(param.val());
+            let broken = values.into_iter().find(|value| !value.is_finite());
+            self.0 = broken.map(|value| (name.to_owned(), value));
+        }
+    }
+    let mut find = Find::default();
+    visit_named(model, &mut find);
+    find.0
 }
 
 fn load_pytorch(body: &mut Body, path: &Path) -> Result<ApplyResult, String> {
+    let renames = body.renames();
     let store = |key: Option<&str>| {
-        let store = PytorchStore::from_file(path)
+        let mut store = PytorchStore::from_file(path)
             .map_indices_contiguous(false)
             .with_key_remapping(r"^module\.", "")
-            .with_key_remapping(r"\.downsample\.0\.", ".downsample.conv.")
-            .with_key_remapping(r"\.downsample\.1\.", ".downsample.bn.")
             .validate(false)
             .allow_partial(true);
+        for (ours, theirs) in renames {
+            store = store.with_key_remapping(inner(theirs), format!(".{ours}."));
+        }
         match key {
             Some(key) => store.with_top_level_key(key),
             None => store,
@@ -138,9 +202,10 @@ pub fn save(model: &Model, path: &Path, metadata: &[(&str, String)]) -> Result<(
     };
     let mut store = SafetensorsStore::from_bytes(None)
         .with_to_adapter(BurnToPyTorchAdapter)
-        .skip_enum_variants(true)
-        .with_key_remapping(r"\.downsample\.conv\.", ".downsample.0.")
-        .with_key_remapping(r"\.downsample\.bn\.", ".downsample.1.");
+        .skip_enum_variants(true);
+    for (ours, theirs) in model.body.renames() {
+        store = store.with_key_remapping(inner(ours), format!(".{theirs}."));
+    }
     for (key, value) in metadata {
         store = store.metadata(*key, value);
     }
@@ -178,40 +243,6 @@ pub fn trainable_parameters(model: &Model) -> u64 {
     let mut count = Count(0, Vec::new());
     model.visit(&mut count);
     count.0
-}
-
-/// The first parameter or running statistic of `model` that holds NaN or infinity, and that value; none where all
-/// are finite.
-///
-/// A running variance of infinity is why the network's output is not enough to look at: it makes a unit 0.
-pub fn first_not_finite(model: &Model) -> Option<(String, f32)> {
-    struct Look {
-        path: Vec<String>,
-        found: Option<(String, f32)>,
-    }
-    impl ModuleVisitor for Look {
-        fn enter_module(&mut self, name: &str, _container: &str) {
-            self.path.push(name.to_owned());
-        }
-        fn exit_module(&mut self, _name: &str, _container: &str) {
-            self.path.pop();
-        }
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            if self.found.is_some() {
-                return;
-            }
-            let broken = host(param.val())
-                .into_iter()
-                .find(|value| !value.is_finite());
-            self.found = broken.map(|value| (self.path.join("."), value));
-        }
-    }
-    let mut look = Look {
-        path: Vec::new(),
-        found: None,
-    };
-    model.valid().body.visit(&mut look);
-    look.found
 }
 
 #[cfg(test)]
@@ -276,5 +307,83 @@ mod tests {
             )
             .is_err()
         );
+    }
+
+    /// Breaks when broken weights are measured, or refused without the tensor's name.
+    #[test]
+    fn weights_that_are_not_finite_are_refused_with_the_tensors_name() {
+        let device = Device::flex();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("weights.safetensors");
+        let model = config(Network::ResNet18).init(1, &device).valid();
+        save(&model, &path, &[]).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        let names = ["layer2.0.downsample.0.weight", "bn1.running_var", "fc.bias"];
+        for (name, value) in names
+            .into_iter()
+            .zip([f32::NAN, f32::INFINITY, f32::NEG_INFINITY])
+        {
+            let mut broken = whole.clone();
+            let start = {
+                let file = SafeTensors::deserialize(&whole).unwrap();
+                file.tensor(name).unwrap().data().as_ptr() as usize - whole.as_ptr() as usize
+            };
+            broken[start..start + 4].copy_from_slice(&value.to_le_bytes());
+            std::fs::write(&path, broken).unwrap();
+            let error = load(&config(Network::ResNet18), &path, &device)
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains(&format!("`{name}`")), "{error}");
+            assert!(error.contains("not finite"), "{error}");
+        }
+    }
+
+    /// Breaks when a file that is cut off panics, or its refusal does not say that it is.
+    #[test]
+    fn files_that_are_cut_off_are_refused_as_such() {
+        let device = Device::flex();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("weights.safetensors");
+        let model = config(Network::ResNet8).init(1, &device).valid();
+        save(&model, &path, &[]).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        for length in [0, 7, 100, whole.len() / 2, whole.len() - 1] {
+            for (name, sentence) in [
+                ("cut.safetensors", "no whole safetensors file"),
+                ("cut.pt", "is it whole"),
+            ] {
+                let path = folder.path().join(name);
+                std::fs::write(&path, &whole[..length]).unwrap();
+                let error = load(&config(Network::ResNet8), &path, &device)
+                    .unwrap_err()
+                    .to_string();
+                assert!(error.contains(sentence), "{length} {name}: {error}");
+                assert!(!error.contains("whole buffer"), "{length} {name}: {error}");
+            }
+        }
+    }
+
+    /// Breaks when a normalisation that makes every number NaN is taken, or a network without classes.
+    #[test]
+    fn networks_that_measure_nothing_are_not_made() {
+        let good = config(Network::ResNet8);
+        good.check().unwrap();
+        for (std, mean, classes) in [
+            ([0.3, 0.0, 0.3], [0.4; 3], 6),
+            ([0.3, -1.0, 0.3], [0.4; 3], 6),
+            ([0.3, f32::NAN, 0.3], [0.4; 3], 6),
+            ([0.3; 3], [f32::INFINITY, 0.4, 0.4], 6),
+            ([0.3; 3], [0.4; 3], 1),
+        ] {
+            let wrong = ModelConfig {
+                std,
+                mean,
+                classes,
+                ..good
+            };
+            assert!(wrong.check().is_err(), "{wrong:?}");
+        }
+        assert!(good.check_images(1, 1).is_err());
+        good.check_images(8, 8).unwrap();
     }
 }

@@ -9,6 +9,8 @@ use engine::data;
 use protocol::corruption::{ParameterTable, SEVERITIES};
 use protocol::{Corruption, Dataset, Network};
 
+use super::super::output::say;
+
 /// Corrupted images a second of the Python generator over the whole suite on two cores: about 20 images x 5
 /// severities x 19 corruptions in 5 s (the project's measurement, not taken in this run).
 const PYTHON: f64 = 20.0 * 5.0 * 19.0 / 5.0;
@@ -28,12 +30,12 @@ pub fn print(device: &str, rounds: usize) -> Result<(), Box<dyn Error>> {
         .collect();
     let indices: Vec<u64> = (0..IMAGES as u64).collect();
     let corruptor = Corruptor::new(ParameterTable::Cifar10, 0);
-    println!(
+    say!(
         "\ncorruptions, built-in test images of {}x{} pixels\n",
         set.height(),
         set.width()
     );
-    println!("| corruption | images/s, median of {rounds} rounds |\n|---|---|");
+    say!("| corruption | images/s, median of {rounds} rounds |\n|---|---|");
     let mut suite = vec![0.0; rounds];
     for corruption in Corruption::ALL {
         let mut speeds = Vec::new();
@@ -53,12 +55,12 @@ pub fn print(device: &str, rounds: usize) -> Result<(), Box<dyn Error>> {
             *seconds += elapsed;
             speeds.push((IMAGES * SEVERITIES.len()) as f64 / elapsed);
         }
-        println!("| {corruption} | {:.0} |", super::median(&mut speeds));
+        say!("| {corruption} | {:.0} |", super::median(&mut speeds));
     }
     let all = (IMAGES * SEVERITIES.len() * Corruption::ALL.len()) as f64;
     let mut speeds: Vec<f64> = suite.iter().map(|seconds| all / seconds).collect();
     let speed = super::median(&mut speeds);
-    println!(
+    say!(
         "| whole suite | {} |\n\n{:.0} times the Python generator's {PYTHON:.0} images/s (measured elsewhere on 2 cores)",
         super::spread(&mut speeds),
         speed / PYTHON
@@ -67,7 +69,7 @@ pub fn print(device: &str, rounds: usize) -> Result<(), Box<dyn Error>> {
         forward_images_per_second,
         evaluation_images_per_second,
     } = measure_evaluation(Network::ResNet20, device, &set)?;
-    println!(
+    say!(
         "ResNet20: {forward_images_per_second:.0} images/s forward alone, {evaluation_images_per_second:.0} with corruptions drawn on the way ({:.2} of it)",
         evaluation_images_per_second / forward_images_per_second
     );

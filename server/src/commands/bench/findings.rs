@@ -17,6 +17,7 @@ use tower::ServiceExt;
 
 use crate::api::{AppState, app};
 use crate::catalogue::Catalogue;
+use crate::commands::output::say;
 use crate::directory::DataDirectory;
 use crate::estimate::Estimator;
 use crate::scheduler::{Scheduler, Slots};
@@ -84,7 +85,7 @@ async fn measure() -> Result<(), Box<dyn Error>> {
     };
     let runs = spec.alphas.len() * spec.seeds.len();
     let each = measurements(&spec.runs()[0]).len();
-    println!(
+    say!(
         "\nfindings of {runs} made-up runs (ResNet20, {} alphas, {} seeds, {each} measurements each; a store of {:.0} MB, made in {:.0} s), {} cores\n",
         spec.alphas.len(),
         spec.seeds.len(),
@@ -92,7 +93,7 @@ async fn measure() -> Result<(), Box<dyn Error>> {
         began.elapsed().as_secs_f64(),
         std::thread::available_parallelism()?,
     );
-    println!("| what | ms | of which CPU, all threads |\n|---|---|---|");
+    say!("| what | ms | of which CPU, all threads |\n|---|---|---|");
     let clock = Clock::start("first answer");
     let first = state.kept.findings(&store, id).await.map_err(refused)?;
     clock.print();
@@ -130,7 +131,7 @@ async fn measure() -> Result<(), Box<dyn Error>> {
         axum::body::to_bytes(response.into_body(), usize::MAX).await?;
         clock.print();
     }
-    println!("\n{}", compare(&first, &whole));
+    say!("\n{}", compare(&first, &whole));
     Ok(())
 }
 
@@ -154,7 +155,7 @@ impl Clock {
         let wall = 1e3 * self.began.elapsed().as_secs_f64();
         let cpu = cpu_milliseconds().zip(self.cpu);
         let cpu = cpu.map_or("".into(), |(now, then)| format!("{:.0}", now - then));
-        println!("| {} | {wall:.1} | {cpu} |", self.what);
+        say!("| {} | {wall:.1} | {cpu} |", self.what);
     }
 }
 
@@ -238,8 +239,8 @@ fn selectivity(run: &RunSpec) -> f64 {
 fn result(run: &RunSpec) -> RunResult {
     let layers = run.network.layers().into_iter().enumerate();
     RunResult {
-        best_epoch: 1,
-        validation_accuracy: 0.9,
+        best_epoch: Some(1),
+        validation_accuracy: Some(0.9),
         validation_images: 5000,
         test_accuracy: share(0.9 + 0.005 * noise(run, 1)),
         test_cross_entropy: 0.3 + 0.01 * noise(run, 2),

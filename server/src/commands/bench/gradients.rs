@@ -6,6 +6,8 @@ use engine::calibrate::measure_gradients;
 use engine::data;
 use protocol::{Dataset, Network};
 
+use super::super::output::say;
+
 /// Images that gradients are measured on.
 const IMAGES: usize = 16;
 
@@ -15,12 +17,12 @@ const IMAGES: usize = 16;
 /// When the built-in data cannot be drawn or the device is not there.
 pub fn print(device: &str, rounds: usize) -> Result<(), Box<dyn Error>> {
     let set = data::test_images(&Dataset::Builtin, &std::env::temp_dir())?;
-    println!(
+    say!(
         "\ninput-unit gradients, {IMAGES} images of {}x{} pixels, every unit of every layer\n",
         set.height(),
         set.width()
     );
-    println!(
+    say!(
         "| network | units | gradients (unit x image)/s of {rounds} rounds | whole forward passes counted for it, images/s |\n|---|---|---|---|"
     );
     for network in [Network::ResNet8, Network::ResNet20] {
@@ -31,7 +33,7 @@ pub fn print(device: &str, rounds: usize) -> Result<(), Box<dyn Error>> {
             gradients.push((speed.units * speed.images) as f64 / speed.seconds);
             passes.push(speed.forward_images as f64 / speed.seconds);
         }
-        println!(
+        say!(
             "| {network} | {units} | {} | {} |",
             super::spread(&mut gradients),
             super::spread(&mut passes)

@@ -10,6 +10,7 @@ use protocol::{Event, ExperimentSpec, Run};
 use serde::de::DeserializeOwned;
 
 use super::{Bars, goes_on, not_launchable, report};
+use crate::commands::output::say;
 use crate::commands::serve::told_to_stop;
 use crate::directory::DataDirectory;
 
@@ -65,7 +66,7 @@ impl Server {
                 let _: Experiment = self
                     .ask("POST", format!("/experiments/{id}/resume"), None)
                     .await??;
-                println!("{}", goes_on(id, &spec, resumable, runs.len()));
+                say!("{}", goes_on(id, &spec, resumable, runs.len()));
                 id
             }
             None => {
@@ -79,11 +80,11 @@ impl Server {
                     }
                     Err(error) => return Err(error.into()),
                 };
-                println!("experiment {id}: {}", spec.name);
+                say!("experiment {id}: {}", spec.name);
                 id
             }
         };
-        println!("{}/experiments/{id}", self.root);
+        say!("{}/experiments/{id}", self.root);
         let mut bars = Bars::new(&self.runs(id).await?)?;
         let mut epochs: HashMap<i64, u32> = HashMap::new();
         let stop = told_to_stop();
@@ -110,7 +111,7 @@ impl Server {
                 () = tokio::time::sleep(EVERY) => {}
                 () = &mut stop => {
                     bars.all.clear()?;
-                    println!("the server goes on with experiment {id}: {}/experiments/{id}", self.root);
+                    say!("the server goes on with experiment {id}: {}/experiments/{id}", self.root);
                     return Ok(());
                 }
             }

@@ -1,0 +1,98 @@
+//! Attacks as a person lists them on the command line.
+
+use protocol::attack::{Attack, AttackSpec, Method};
+
+/// Steps of PGD where its method alone is named.
+const PGD_STEPS: u32 = 40;
+
+/// PGD's radius over its step where its method alone is named, as in the method: 0.5/255 at 8/255.
+const PGD_RADIUS_IN_STEPS: f64 = 16.0;
+
+/// The attacks of `names`: methods at each of `radii` (`8/255`), attacks as [`Attack`] is written, `source`.
+///
+/// # Errors
+/// When a name or a radius means nothing; it says which, and what there is.
+pub(super) fn parse(names: &[String], radii: &[String]) -> Result<Vec<Attack>, String> {
+    let mut attacks = Vec::new();
+    for name in names.iter().map(|name| name.trim()) {
+        if name == "source" {
+            attacks.extend(AttackSpec::source(None).attacks);
+        } else if name.contains(':') {
+            attacks.push(name.parse().map_err(|error| format!("{error}"))?);
+        } else {
+            let method = method(name)?;
+            for radius in radii {
+                attacks.push(at(method, radius.trim())?);
+            }
+        }
+    }
+    Ok(attacks)
+}
+
+fn method(name: &str) -> Result<Method, String> {
+    if name == "autoattack" {
+        return Ok(Method::AutoAttack);
+    }
+    let found = Method::ALL.into_iter().find(|method| method.id() == name);
+    found.ok_or_else(|| {
+        let known: Vec<_> = Method::ALL.into_iter().map(Method::id).collect();
+        format!(
+            "no attack is called `{name}`; there are source, {}, and attacks written like pgd:linf:8/255:step=0.5/255:steps=40",
+            known.join(", ")
+        )
+    })
+}
+
+fn at(method: Method, radius: &str) -> Result<Attack, String> {
+    let wrong = || {
+        format!(
+            "the radius `{radius}` is not written in 255ths, over 0 and at most 255/255, for example 8/255"
+        )
+    };
+    let fgsm: Attack = format!("fgsm:linf:{radius}").parse().map_err(|_| wrong())?;
+    Ok(match method {
+        Method::Pgd => Attack {
+            method,
+            step_size: Some(fgsm.epsilon / PGD_RADIUS_IN_STEPS),
+            steps: Some(PGD_STEPS),
+            ..fgsm
+        },
+        _ => Attack { method, ..fgsm },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(names: &str, radii: &str) -> Result<Vec<String>, String> {
+        let split = |text: &str| text.split(',').map(str::to_owned).collect::<Vec<_>>();
+        let attacks = parse(&split(names), &split(radii))?;
+        Ok(attacks.iter().map(Attack::to_string).collect())
+    }
+
+    /// Breaks when a method is tried at another radius or budget than was asked for, or a wrong name at none.
+    #[test]
+    fn methods_are_taken_at_every_radius() {
+        assert_eq!(
+            list("autoattack,pgd", "1/255,8/255").unwrap(),
+            [
+                "auto-attack:linf:1/255",
+                "auto-attack:linf:8/255",
+                "pgd:linf:1/255:step=0.0625/255:steps=40",
+                "pgd:linf:8/255:step=0.5/255:steps=40",
+            ]
+        );
+        assert_eq!(list("source", "8/255").unwrap().len(), 12);
+        assert_eq!(
+            list("pgd:l2:0.5:step=0.1:steps=10", "8/255").unwrap(),
+            ["pgd:l2:0.5:step=0.1:steps=10"]
+        );
+        assert!(list("apgd", "8/255").unwrap_err().contains("apgd-ce"));
+        assert!(list("pgd:linf:8", "8/255").is_err());
+        for radius in ["0.03", "0/255", "300/255", "NaN/255", "8"] {
+            let error = list("fgsm", radius).unwrap_err();
+            assert!(error.contains(radius), "{error}");
+        }
+    }
+}
