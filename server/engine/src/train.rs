@@ -758,6 +758,7 @@ mod tests {
                 validation_images_per_class: 2,
                 train_images_per_class: Some(6),
             },
+            origin: None,
             evaluation: EvaluationSpec::default(),
         }
     }
