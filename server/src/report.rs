@@ -18,11 +18,11 @@ pub enum ReportError {
     Task(#[from] tokio::task::JoinError),
 }
 
-/// The report of an experiment as one HTML file.
+/// The report of an experiment as one HTML file; of the runs within `window` points of clean accuracy of their control.
 ///
 /// # Errors
 /// When there is no such experiment, or the store fails.
-pub async fn report(store: &Store, id: i64) -> Result<String, ReportError> {
+pub async fn report(store: &Store, id: i64, window: f64) -> Result<String, ReportError> {
     let experiment = store.experiment(id).await?;
     let runs = store.runs(id).await?;
     let trained = store.trained_runs_for_findings(id).await?;
@@ -30,8 +30,8 @@ pub async fn report(store: &Store, id: i64) -> Result<String, ReportError> {
         let numbers = RunNumbers::of_experiment(experiment.spec.network, &trained)
             .map_err(StoreError::from)?;
         Ok::<_, StoreError>(render(&ReportData {
-            findings: analysis::claims::findings(&experiment, &numbers, runs.len()),
-            figures: analysis::claims::figures(&runs, &numbers, &Claim::ALL),
+            findings: analysis::claims::findings(&experiment, &numbers, runs.len(), window),
+            figures: analysis::claims::figures(&runs, &numbers, &Claim::ALL, window),
             experiment,
             runs,
             at: clock::now(),

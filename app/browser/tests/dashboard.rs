@@ -302,11 +302,11 @@ async fn a_unit_is_followed(browser: &Browser, server: &Server) {
 /// Breaks when a verdict shown is another than the one computed, a claim has no evidence, the arrow keys do not move
 /// the presentation, or the report needs anything from elsewhere.
 async fn findings_are_read(browser: &Browser, server: &Server) {
-    let findings = fetch(browser, "/api/v1/experiments/1/findings").await;
+    let findings = fetch(browser, "/api/v1/experiments/1/findings?window=100").await;
     let findings = findings["findings"].as_array().unwrap().clone();
     assert_eq!(findings.len(), 8);
     let page = format!("{}/experiments/1/findings", server.url);
-    browser.open(&format!("{page}?claim=C4")).await;
+    browser.open(&format!("{page}?claim=C4&window=100")).await;
     browser.wait("#findings [data-claim=\"C8\"]", SHORT).await;
     for finding in &findings {
         let claim = finding["claim"].as_str().unwrap();
@@ -322,7 +322,7 @@ async fn findings_are_read(browser: &Browser, server: &Server) {
             assert_ne!(
                 finding["verdict"], "not_enough_runs",
                 "{}",
-                finding["summary"]
+                finding["sentence"]
             );
             assert!(
                 !finding["evidence"].as_array().unwrap().is_empty(),

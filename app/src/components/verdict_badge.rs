@@ -8,6 +8,8 @@ pub fn id(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Supported => "supported",
         Verdict::Contradicted => "contradicted",
+        Verdict::DependsOnScale => "depends_on_scale",
+        Verdict::NoDifference => "no_difference",
         Verdict::Inconclusive => "inconclusive",
         Verdict::NotEnoughRuns => "not_enough_runs",
     }
@@ -18,6 +20,8 @@ pub fn sign(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Supported => "✓",
         Verdict::Contradicted => "✕",
+        Verdict::DependsOnScale => "⇄",
+        Verdict::NoDifference => "=",
         Verdict::Inconclusive => "?",
         Verdict::NotEnoughRuns => "…",
     }
@@ -42,20 +46,13 @@ pub fn VerdictBadge(
 mod tests {
     use super::*;
 
-    const ALL: [Verdict; 4] = [
-        Verdict::Supported,
-        Verdict::Contradicted,
-        Verdict::Inconclusive,
-        Verdict::NotEnoughRuns,
-    ];
-
     /// Broken by: two verdicts told apart by colour alone, or an id that is not the API's, which would leave the badge
     /// without its shape.
     #[test]
     fn verdicts_differ_by_word_sign_and_id() {
-        for (place, &verdict) in ALL.iter().enumerate() {
+        for (place, &verdict) in Verdict::ALL.iter().enumerate() {
             assert_eq!(serde_json::to_value(verdict).unwrap(), id(verdict));
-            for &other in &ALL[place + 1..] {
+            for &other in &Verdict::ALL[place + 1..] {
                 assert_ne!(verdict.label(), other.label());
                 assert_ne!(sign(verdict), sign(other));
             }

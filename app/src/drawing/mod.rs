@@ -5,6 +5,7 @@
 //! for light and for dark as custom properties, as [`AlphaChip`](crate::components::AlphaChip) does.
 
 pub mod escape;
+pub(crate) mod estimates;
 mod forest;
 mod frame;
 mod lines;
@@ -15,6 +16,7 @@ mod ticks;
 
 use protocol::claim_figure::{ClaimFigure, Picture};
 
+pub use estimates::estimates;
 pub use forest::forest;
 
 /// A claim's figure; empty text where there is nothing to draw.

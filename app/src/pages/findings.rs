@@ -3,15 +3,15 @@
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::components::A;
-use leptos_router::hooks::{use_params_map, use_query_map};
+use leptos_router::hooks::{use_navigate, use_params_map, use_query_map};
 use protocol::api::ApiError;
 use protocol::claim_figure::ClaimFigures;
-use protocol::finding::{Claim, Findings};
+use protocol::finding::{Claim, DEFAULT_WINDOW, Findings, WIDEST_WINDOW, window_of};
 use serde::{Deserialize, Serialize};
 
 use crate::components::{AlphaChips, Load};
 use crate::{api, clock, format};
-pub use claims::n;
+pub use claims::{main_rows, n};
 use detail::Detail;
 
 mod claims;
@@ -42,9 +42,35 @@ fn use_claim() -> Memo<Option<Claim>> {
     Memo::new(move |_| claim_of(query.with(|query| query.get("claim"))))
 }
 
-async fn read_figures(experiment: i64, claim: Claim) -> Figures {
+/// The window on clean accuracy that an address asks for, as it is written there.
+pub fn use_window() -> Memo<Option<String>> {
+    let query = use_query_map();
+    Memo::new(move |_| query.with(|query| query.get("window")))
+}
+
+/// That window in points.
+///
+/// # Errors
+/// What is none, with the field.
+pub fn read_window(text: Option<&str>) -> Result<f64, ApiError> {
+    window_of(text).map_err(|refused| ApiError {
+        message: format!("{}: {}", refused.field, refused.reason),
+        fields: vec![refused],
+    })
+}
+
+/// The address of an experiment's `page`, which keeps the window, and the claim that is to be open.
+pub fn address(experiment: i64, page: &str, window: f64, claim: Option<Claim>) -> String {
+    let claim = claim.map(|claim| format!("claim={}", claim.id()));
+    let window = (window != DEFAULT_WINDOW).then(|| format!("window={window}"));
+    let query: Vec<String> = claim.into_iter().chain(window).collect();
+    let mark = if query.is_empty() { "" } else { "?" };
+    format!("/experiments/{experiment}/{page}{mark}{}", query.join("&"))
+}
+
+async fn read_figures(experiment: i64, window: f64, claim: Claim) -> Figures {
     let path = format!(
-        "/experiments/{experiment}/claim-figures?claim={}",
+        "/experiments/{experiment}/claim-figures?claim={}&window={window}",
         claim.id()
     );
     let found: Result<Vec<ClaimFigures>, ApiError> = api::get_part(&path).await;
@@ -55,14 +81,15 @@ async fn read_figures(experiment: i64, claim: Claim) -> Figures {
     (claim, found)
 }
 
-async fn read(id: String, claim: Option<Claim>) -> Result<Data, ApiError> {
+async fn read(id: String, window: Option<String>, claim: Option<Claim>) -> Result<Data, ApiError> {
+    let window = read_window(window.as_deref())?;
     let Ok(number) = id.parse::<i64>() else {
         return Err(api::failure(format!(
             "`{id}` is not the number of an experiment"
         )));
     };
-    let findings = api::get(&format!("/experiments/{number}/findings"));
-    let figures = claim.map(|claim| read_figures(number, claim));
+    let findings = api::get(&format!("/experiments/{number}/findings?window={window}"));
+    let figures = claim.map(|claim| read_figures(number, window, claim));
     let findings = findings.await?;
     let figures = match figures {
         Some(figures) => Some(figures.await),
@@ -82,13 +109,18 @@ pub fn FindingsPage() -> impl IntoView {
     let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
     let claim = use_claim();
     // Another claim is asked for by its own part, not by the whole page.
-    let data = Resource::new(move || id.get(), move |id| read(id, claim.get_untracked()));
+    let window = use_window();
+    let data = Resource::new(
+        move || (id.get(), window.get()),
+        move |(id, window)| read(id, window, claim.get_untracked()),
+    );
     view! { <Load resource=data render=|data| view! { <Page data /> } /> }.into_any()
 }
 
 /// The figures of the claim that is open, asked for when another one is opened.
 fn follow(
     experiment: i64,
+    window: f64,
     claim: Memo<Option<Claim>>,
     first: Option<Figures>,
 ) -> RwSignal<Option<Figures>> {
@@ -102,7 +134,7 @@ fn follow(
         if known {
             return;
         }
-        let found = read_figures(experiment, wanted);
+        let found = read_figures(experiment, window, wanted);
         leptos::task::spawn_local(async move {
             let found = found.await;
             // An answer to what is no longer open, or on a page that was left, is dropped.
@@ -121,9 +153,9 @@ fn Page(data: Data) -> impl IntoView {
         figures,
         read_at,
     } = data;
-    let id = findings.experiment_id;
+    let (id, window) = (findings.experiment_id, findings.window);
     let claim = use_claim();
-    let figures = follow(id, claim, figures);
+    let figures = follow(id, findings.window, claim, figures);
     let name = findings.name.clone();
     let list = findings.findings.clone();
     let detail = move || {
@@ -141,12 +173,13 @@ fn Page(data: Data) -> impl IntoView {
         <div class="heading">
             <h1>{format!("Findings of {name}")}</h1>
             <div class="actions">
-                <A href=format!("/experiments/{id}/present") attr:class="button" attr:id="open-present">"Present"</A>
-                <a href=report_address(id, false) class="button" id="open-report" rel="external">"Report"</a>
-                <a href=report_address(id, true) class="button" rel="external" download="">"Download the report"</a>
+                <A href=address(id, "present", window, None) attr:class="button" attr:id="open-present">"Present"</A>
+                <a href=report_address(id, window, false) class="button" id="open-report" rel="external">"Report"</a>
+                <a href=report_address(id, window, true) class="button" rel="external" download="">"Download the report"</a>
             </div>
         </div>
         <About findings=findings.clone() read_at />
+        <Window findings=findings.clone() />
         <claims::Claims findings=findings.clone() open=claim />
         <section id="claim" class="claim" aria-label="The claim that is open">{detail}</section>
         <section aria-labelledby="findings-method">
@@ -159,10 +192,67 @@ fn Page(data: Data) -> impl IntoView {
 }
 
 /// Where the report is; as a file to keep where `download`.
-fn report_address(experiment: i64, download: bool) -> String {
-    let query = if download { "?download=true" } else { "" };
-    format!("/api/v1/experiments/{experiment}/report.html{query}")
+fn report_address(experiment: i64, window: f64, download: bool) -> String {
+    let download = if download { "&download=true" } else { "" };
+    format!("/api/v1/experiments/{experiment}/report.html?window={window}{download}")
 }
+
+/// Which runs count, and those that do not. Without script the form asks for the page anew.
+#[component]
+fn Window(findings: Findings) -> impl IntoView {
+    let id = findings.experiment_id;
+    let claim = use_claim();
+    let shown = RwSignal::new(findings.window);
+    let navigate = use_navigate();
+    let moved =
+        move |event| shown.set(event_target_value(&event).parse().unwrap_or(DEFAULT_WINDOW));
+    let chosen = move |event| {
+        if let Ok(window) = event_target_value(&event).parse() {
+            let to = address(id, "findings", window, claim.get_untracked());
+            navigate(&to, Default::default());
+        }
+    };
+    let left_out = findings.left_out.clone();
+    let counted = left_out.len();
+    let listed = left_out
+        .into_iter()
+        .take(LISTED)
+        .map(|run| {
+            let control = match run.control_accuracy {
+                Some(control) => format!("control {}", format::percent(control)),
+                None => "its seed has no control".to_owned(),
+            };
+            let text = format!(
+                ": alpha {}, seed {}, clean accuracy {} ({control})",
+                format::alpha(run.alpha),
+                run.seed,
+                format::percent(run.test_accuracy)
+            );
+            view! { <li><A href=format!("/runs/{}", run.run_id)>{format!("Run {}", run.run_id)}</A>{text}</li> }
+        })
+        .collect_view();
+    let more = counted.checked_sub(LISTED).filter(|&more| more > 0);
+    view! {
+        <form id="window" method="get" action=format!("/experiments/{id}/findings")>
+            <label for="window-points">"Runs count within"</label>
+            <input id="window-points" type="range" name="window" min="0" max=WIDEST_WINDOW step="1" value=findings.window on:input=moved on:change=chosen />
+            <output for="window-points">{move || format!("{} points", shown.get())}</output>
+            <span>"of clean accuracy from their seed's control (alpha 0)."</span>
+            {move || claim.get().map(|claim| view! { <input type="hidden" name="claim" value=claim.id() /> })}
+            <noscript><button type="submit">"Apply"</button></noscript>
+        </form>
+        {(counted > 0).then(|| view! {
+            <details id="left-out">
+                <summary>{format!("{} left out; each claim says its verdict on all runs too", format::plural(counted as u64, "run is", "runs are"))}</summary>
+                <ul>{listed}{more.map(|more| view! { <li>{format!("and {more} more")}</li> })}</ul>
+            </details>
+        })}
+    }
+    .into_any()
+}
+
+/// Runs left out that are listed one by one.
+const LISTED: usize = 50;
 
 /// What the findings are about: network, data, alphas, seeds, n, and as of when.
 #[component]
@@ -189,6 +279,9 @@ fn About(findings: Findings, read_at: i64) -> impl IntoView {
             <div><dt>{format!("Seeds ({})", findings.seeds.len())}</dt><dd>{shortened(&seeds)}</dd></div>
             <div><dt>"Computed"</dt><dd>{format::timestamp(read_at)}</dd></div>
         </dl>
+        {findings.pilot.then(|| view! {
+            <p class="notice" id="pilot">"Pilot: fewer than 5 seeds. Intervals are wide, and a verdict may not hold with more."</p>
+        })}
         {state.map(|state| view! { <p class="notice" id="findings-state">{state}</p> })}
     }
     .into_any()
@@ -216,6 +309,26 @@ mod tests {
         for wrong in [None, Some("C9"), Some("c1"), Some("")] {
             assert_eq!(claim_of(wrong.map(str::to_owned)), None);
         }
+    }
+
+    /// Breaks when a link forgets the window or the claim, or writes a window that is the default.
+    #[test]
+    fn addresses_keep_the_window() {
+        assert_eq!(
+            address(3, "findings", 10.0, None),
+            "/experiments/3/findings"
+        );
+        assert_eq!(
+            address(3, "findings", 2.5, Some(Claim::C3)),
+            "/experiments/3/findings?claim=C3&window=2.5"
+        );
+        assert_eq!(
+            address(3, "present", 100.0, None),
+            "/experiments/3/present?window=100"
+        );
+        assert_eq!(read_window(Some("2.5")), Ok(2.5));
+        let refused = read_window(Some("101")).unwrap_err();
+        assert_eq!(refused.fields[0].field, "window");
     }
 
     /// Broken by: a page of a hundred seeds, or one that hides that there are more.

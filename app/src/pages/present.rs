@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api;
 use crate::components::Load;
+use crate::pages::findings::{address, read_window, use_window};
 use slides::{Move, Slide};
 
 mod slide;
@@ -25,15 +26,16 @@ struct Data {
     figures: Vec<ClaimFigures>,
 }
 
-async fn read(id: String) -> Result<Data, ApiError> {
+async fn read(id: String, window: Option<String>) -> Result<Data, ApiError> {
+    let window = read_window(window.as_deref())?;
     let Ok(id) = id.parse::<i64>() else {
         return Err(api::failure(format!(
             "`{id}` is not the number of an experiment"
         )));
     };
     let experiment = api::get(&format!("/experiments/{id}"));
-    let findings = api::get(&format!("/experiments/{id}/findings"));
-    let figures = api::get(&format!("/experiments/{id}/claim-figures"));
+    let findings = api::get(&format!("/experiments/{id}/findings?window={window}"));
+    let figures = api::get(&format!("/experiments/{id}/claim-figures?window={window}"));
     Ok(Data {
         experiment: experiment.await?,
         findings: findings.await?,
@@ -46,13 +48,17 @@ async fn read(id: String) -> Result<Data, ApiError> {
 pub fn PresentPage() -> impl IntoView {
     let params = use_params_map();
     let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
-    let data = Resource::new(move || id.get(), read);
+    let window = use_window();
+    let data = Resource::new(
+        move || (id.get(), window.get()),
+        |(id, window)| read(id, window),
+    );
     view! { <Load resource=data render=|data| view! { <Present data /> } /> }.into_any()
 }
 
 #[component]
 fn Present(data: Data) -> impl IntoView {
-    let id = data.experiment.id;
+    let (id, window) = (data.experiment.id, data.findings.window);
     let name = data.findings.name.clone();
     let notes = data.experiment.notes.trim().to_owned();
     let query = use_query_map();
@@ -66,11 +72,11 @@ fn Present(data: Data) -> impl IntoView {
     let go = Callback::new(move |to: Move| {
         let (address, replace) = match to {
             Move::Slide(number) => (
-                format!("/experiments/{id}/present?slide={number}"),
+                format!("/experiments/{id}/present?slide={number}&window={window}"),
                 // Back leads to where the presentation was begun, not through every slide.
                 true,
             ),
-            Move::Leave => (format!("/experiments/{id}/findings"), false),
+            Move::Leave => (address(id, "findings", window, None), false),
             Move::Notes => {
                 with_notes.update(|shown| *shown = !*shown);
                 return;

@@ -49,13 +49,32 @@ pub fn section(finding: &Finding, figures: Option<&ClaimFigures>) -> String {
         })
         .collect();
     let figures = figures.map_or_else(String::new, |of| drawn(&of.figures));
+    let all_runs = finding.all_runs.as_ref().map_or_else(String::new, |all| {
+        format!(
+            "<p>Without the window, on all runs: {} {}</p>",
+            badge(all.verdict),
+            escape(&all.sentence)
+        )
+    });
+    let notes: String = finding
+        .notes
+        .iter()
+        .map(|note| format!("<p>{}</p>", escape(note)))
+        .collect();
     format!(
-        "<section id=\"{}\" class=\"page\"><h2>{} {}</h2><p>{}</p><p>{}</p><dl class=\"facts rule\"><div><dt>Measured as</dt><dd>{}</dd></div><div><dt>Rule</dt><dd>{}</dd></div></dl>{more}{}{forests}{figures}</section>",
+        "<section id=\"{}\" class=\"page\"><h2>{} {}</h2><p>{}</p><p>{}</p>{}{}{}<dl class=\"facts rule\"><div><dt>Primary estimand</dt><dd>{}</dd></div><div><dt>Measured as</dt><dd>{}</dd></div><div><dt>Rule</dt><dd>{}</dd></div></dl>{more}{}{forests}{figures}</section>",
         claim.id(),
         claim.id(),
         escape(claim.statement()),
         badge(finding.verdict),
-        escape(&finding.summary),
+        escape(&finding.sentence),
+        all_runs,
+        notes,
+        drawing::estimates(
+            claim.statement(),
+            &finding.estimates.iter().collect::<Vec<_>>()
+        ),
+        escape(claim.primary()),
         escape(claim.measured_as()),
         escape(&finding.rule),
         evidence_table(&finding.evidence),

@@ -10,7 +10,7 @@ use protocol::claim_figure::ClaimFigures;
 use protocol::finding::Findings;
 
 use crate::drawing::escape::escape;
-use crate::{format, snippets};
+use crate::{drawing, format, snippets};
 use tables::{Column, table};
 
 /// What a report is made of.
@@ -115,19 +115,53 @@ fn verdicts(data: &ReportData) -> String {
         .iter()
         .map(|one| {
             format!(
-                "<tr data-claim=\"{id}\"><th scope=\"row\"><a href=\"#{id}\">{id}</a> {}</th><td>{}</td><td>{}</td><td>{}</td></tr>",
+                "<tr data-claim=\"{id}\"><th scope=\"row\"><a href=\"#{id}\">{id}</a> {}</th><td>{}</td><td>{}</td><td>{}</td><td class=\"estimates\">{}</td></tr>",
                 escape(one.claim.statement()),
                 claim::badge(one.verdict),
-                escape(&one.summary),
+                escape(&one.sentence),
                 escape(&crate::pages::findings::n(one)),
+                drawing::estimates(one.claim.statement(), &crate::pages::findings::main_rows(one)),
                 id = one.claim.id(),
             )
         })
         .collect();
     format!(
-        "<section id=\"claims\"><h2>The claims</h2><div class=\"scroll\"><table id=\"findings\"><thead><tr><th>Claim</th><th>Verdict</th><th>What the runs say</th><th>n</th></tr></thead><tbody>{rows}</tbody></table></div><h3>How verdicts are reached</h3><p>{}</p></section>",
+        "<section id=\"claims\"><h2>The claims</h2><div class=\"scroll\"><table id=\"findings\"><thead><tr><th>Claim</th><th>Verdict</th><th>What the runs say</th><th>n</th><th>Estimates, 95 % intervals</th></tr></thead><tbody>{rows}</tbody></table></div><p>{}</p><h3>How verdicts are reached</h3><p>{}</p></section>",
+        escape(&counted(&data.findings)),
         escape(&data.findings.method)
     )
+}
+
+/// Which runs count, which do not, and whether it is a pilot.
+fn counted(findings: &Findings) -> String {
+    let mut text = format!(
+        "Runs count within {} points of clean accuracy from their seed's control (alpha 0).",
+        findings.window
+    );
+    let listed: Vec<String> = findings
+        .left_out
+        .iter()
+        .take(LISTED_RUNS)
+        .map(|run| {
+            let alpha = format::alpha(run.alpha);
+            let accuracy = format::percent(run.test_accuracy);
+            format!(
+                "run {} (alpha {alpha}, seed {}, {accuracy})",
+                run.run_id, run.seed
+            )
+        })
+        .collect();
+    if !listed.is_empty() {
+        text += &format!(
+            " Left out, {}: {}.",
+            format::plural(findings.left_out.len() as u64, "run", "runs"),
+            listed.join(", ")
+        );
+    }
+    if findings.pilot {
+        text += " Pilot: fewer than 5 seeds.";
+    }
+    text
 }
 
 fn runs(data: &ReportData) -> String {
@@ -266,12 +300,13 @@ fn reading(data: &ReportData) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::drawing::estimates::tests::row;
     use crate::figure::evidence::tests::evidence;
     use crate::figure::lines::tests::lines;
     use crate::figure::slope_map::tests::map;
     use protocol::RunState;
     use protocol::claim_figure::{ClaimFigure, ClaimFigureName, Picture};
-    use protocol::finding::{Claim, Finding, MoreSeeds, Verdict};
+    use protocol::finding::{AllRuns, Claim, Finding, LeftOutRun, MoreSeeds, Role, Verdict};
     use protocol::measure::Scale;
     use protocol::preset::presets;
 
@@ -305,7 +340,13 @@ pub(crate) mod tests {
         let finding = |claim| Finding {
             claim,
             verdict: Verdict::Inconclusive,
-            summary: HOSTILE.into(),
+            sentence: HOSTILE.into(),
+            estimates: vec![row(HOSTILE, Some(0.5), Role::Primary)],
+            notes: vec![HOSTILE.into()],
+            all_runs: Some(AllRuns {
+                verdict: Verdict::DependsOnScale,
+                sentence: HOSTILE.into(),
+            }),
             rule: HOSTILE.into(),
             evidence: vec![evidence(HOSTILE, HOSTILE, Some(0.5))],
             more_seeds: Some(MoreSeeds {
@@ -339,6 +380,15 @@ pub(crate) mod tests {
                 seeds: vec![0, 1, 2],
                 runs: 9,
                 missing_runs: 1,
+                pilot: true,
+                window: 10.0,
+                left_out: vec![LeftOutRun {
+                    run_id: 5,
+                    alpha: 1.0,
+                    seed: 2,
+                    test_accuracy: 0.3,
+                    control_accuracy: Some(0.8),
+                }],
                 findings: Claim::ALL.map(finding).into(),
                 method: HOSTILE.into(),
             },
@@ -393,8 +443,9 @@ pub(crate) mod tests {
             assert!(text.contains(&format!("data-claim=\"{}\"", claim.id())));
             assert!(text.contains(&format!("<section id=\"{}\"", claim.id())));
         }
-        // Two figures and a forest plot a claim.
-        assert_eq!(text.matches("<svg").count(), 3 * Claim::ALL.len());
+        // Two figures, a forest plot, and the small forest in its row and in its section.
+        assert_eq!(text.matches("<svg").count(), 5 * Claim::ALL.len());
+        assert!(text.contains("run 5 (alpha +1, seed 2, 30.0 %)") && text.contains("Pilot"));
         assert!(!text.contains("NaN"));
         assert!(text.contains("4 seeds more") && text.contains("1 run was not trained"));
     }

@@ -12,10 +12,10 @@ use protocol::comparison::{
 };
 use protocol::measure::{Measure, Scale};
 
-use crate::mean;
 use crate::run_numbers::MeasuredRuns;
 use crate::scatter;
-use statistics::{CONFIDENCE, INTERVAL_METHOD, hedges, holm, paired, welch};
+use crate::{INTERVAL_METHOD, mean};
+use statistics::{CONFIDENCE, hedges, holm, paired, welch};
 
 /// The most groups of which every pair is tested: beyond them hardly a difference would survive Holm's
 /// correction, and nobody reads the table.
@@ -421,7 +421,9 @@ fn tests(groups: &[Replicates], by_seed: bool) -> (Vec<GroupTest>, u32) {
                 true => paired(&a.values, &b.values, CONFIDENCE),
                 false => welch(&a.values, &b.values, CONFIDENCE),
             };
-            let Some(inference) = inference else {
+            // Values without any spread test nothing.
+            let tested = inference.and_then(|found| Some((found, found.p?)));
+            let Some((inference, p)) = tested else {
                 untested += 1;
                 continue;
             };
@@ -433,8 +435,8 @@ fn tests(groups: &[Replicates], by_seed: bool) -> (Vec<GroupTest>, u32) {
                 n: [a.values.len() as u32, b.values.len() as u32],
                 difference: inference.estimate,
                 interval: inference.interval,
-                p: inference.p,
-                p_holm: inference.p,
+                p,
+                p_holm: p,
                 hedges_g: effect.map(|effect| effect.g),
                 hedges_g_interval: effect.map(|effect| effect.interval),
             });
@@ -640,7 +642,15 @@ mod tests {
     #[test]
     fn too_many_groups_are_not_tested() {
         let runs: Vec<Run> = (0..=2 * MAXIMUM_TESTED_GROUPS as i64 + 1)
-            .map(|id| run(id, 1, (id / 2) as f64, (id % 2) as u64, 0.1 * id as f64))
+            .map(|id| {
+                run(
+                    id,
+                    1,
+                    (id / 2) as f64,
+                    (id % 2) as u64,
+                    0.01 * (id * id) as f64,
+                )
+            })
             .collect();
         let found = compare(labels(), &runs, MeasuredRuns::default(), &by(&[Alpha]));
         assert_eq!(found.groups.len(), MAXIMUM_TESTED_GROUPS + 1);

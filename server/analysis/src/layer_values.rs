@@ -15,10 +15,9 @@ use protocol::layer_measure::{
 };
 use rayon::prelude::*;
 
-use crate::mean;
 use crate::run_numbers::{MeasuredRuns, others_needed};
 use crate::scatter::most_common;
-use statistics::INTERVAL_METHOD;
+use crate::{INTERVAL_METHOD, mean};
 
 /// Values of one measure, by run.
 #[derive(Debug, Clone, Default)]

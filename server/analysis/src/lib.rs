@@ -13,4 +13,4 @@ pub mod scatter;
 
 mod mean;
 
-pub use mean::mean;
+pub use mean::{INTERVAL_METHOD, mean};

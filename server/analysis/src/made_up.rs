@@ -9,7 +9,6 @@ use protocol::gradient::InputUnitGradientMeasurement;
 use protocol::preset::presets;
 use protocol::{Corruption, Measurement, Network, Run, RunResult, RunState};
 
-use crate::claims::numbers::Numbers;
 use crate::run_numbers::RunNumbers;
 
 /// A trained ResNet8.
@@ -85,11 +84,6 @@ impl Lab {
     }
 
     /// What the claims are weighed by.
-    pub fn numbers(&self) -> Numbers {
-        Numbers::new(&self.run_numbers())
-    }
-
-    /// The same by run.
     pub fn run_numbers(&self) -> Vec<RunNumbers> {
         RunNumbers::of_runs(&self.runs, &self.measurements)
     }

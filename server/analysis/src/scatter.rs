@@ -9,9 +9,8 @@ use protocol::{Corruption, Run, RunResult};
 use rayon::prelude::*;
 
 use crate::layer_values::LayerValues;
-use crate::mean;
 use crate::run_numbers::{Accuracy, MeasuredRuns, others_needed};
-use statistics::INTERVAL_METHOD;
+use crate::{INTERVAL_METHOD, mean};
 
 /// Corruptions and severities that a mean is over.
 type Items = BTreeSet<(Corruption, u8)>;

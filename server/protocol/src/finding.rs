@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::Network;
 use crate::dataset::Dataset;
 use crate::measure::Scale;
+use crate::validate::FieldError;
 
 /// One of the source's claims.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -71,6 +72,24 @@ impl Claim {
         }
     }
 
+    /// The one estimand that its verdict rests on, declared before the data.
+    pub fn primary(self) -> &'static str {
+        match self {
+            Claim::C1 => "raw corruption accuracy on mean selectivity, one slope a seed",
+            Claim::C2 => "raw accuracy on mean selectivity, the sign of each slope",
+            Claim::C3 => "raw FGSM and PGD accuracy on mean selectivity, one slope a seed each",
+            Claim::C4 => {
+                "early layers' dimension fraction (95 %) on mean selectivity, one slope a seed"
+            }
+            Claim::C5 => "early layers' dimension fraction of the difference, PGD less corruptions",
+            Claim::C6 => "CV_u and CV_l on mean selectivity, one slope a seed each",
+            Claim::C7 => {
+                "raw FGSM and PGD accuracy on raw corruption accuracy, one slope a seed each"
+            }
+            Claim::C8 => "clean accuracy at each alpha below 0 less the control's, within seed",
+        }
+    }
+
     /// How it is measured over the runs of one network and data set.
     pub fn measured_as(self) -> &'static str {
         match self {
@@ -92,7 +111,7 @@ impl Claim {
     }
 }
 
-/// What an experiment says about a claim.
+/// What an experiment says about a claim, or one estimate of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
@@ -101,6 +120,10 @@ pub enum Verdict {
     Supported,
     /// The evidence lies on the other side, beyond what chance gives.
     Contradicted,
+    /// Two ways of measuring the same claim are decided in opposite directions.
+    DependsOnScale,
+    /// The interval lies inside the claim's margin on both sides: no difference worth the name.
+    NoDifference,
     /// The evidence decides for neither.
     Inconclusive,
     /// There are too few runs, or the measurement is missing, to test it at all.
@@ -108,15 +131,80 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Every verdict.
+    pub const ALL: [Verdict; 6] = [
+        Verdict::Supported,
+        Verdict::Contradicted,
+        Verdict::DependsOnScale,
+        Verdict::NoDifference,
+        Verdict::Inconclusive,
+        Verdict::NotEnoughRuns,
+    ];
+
     /// What a person calls it.
     pub fn label(self) -> &'static str {
         match self {
             Verdict::Supported => "supported",
             Verdict::Contradicted => "contradicted",
+            Verdict::DependsOnScale => "depends on the scale",
+            Verdict::NoDifference => "no difference larger than the margin",
             Verdict::Inconclusive => "inconclusive",
             Verdict::NotEnoughRuns => "not enough runs",
         }
     }
+}
+
+/// Seeds below which a study is a pilot.
+pub const PILOT_BELOW: u32 = 5;
+
+/// What an estimate is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// The estimand that was declared before the data: the claim's verdict is its.
+    Primary,
+    /// The same claim measured in another way, with a verdict of its own.
+    Sensitivity,
+    /// One alpha against the control, within seed; intervals are simultaneous over all alphas.
+    Contrast,
+}
+
+impl Role {
+    /// What a person calls it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Role::Primary => "primary",
+            Role::Sensitivity => "sensitivity",
+            Role::Contrast => "contrast",
+        }
+    }
+}
+
+/// One row of a claim's forest drawing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Estimate {
+    /// What is estimated, for example `Raw accuracy`, `Alpha −1`.
+    pub label: String,
+    /// Unit of the estimate, its interval and its margin, for example `points per 0.1 of selectivity`.
+    pub unit: String,
+    /// Mean over seeds; absent where it could not be made.
+    pub estimate: Option<f64>,
+    /// 95 % interval by Student's t over seeds, low end first; of contrasts simultaneous (Bonferroni).
+    pub interval: Option<[f64; 2]>,
+    /// The largest difference that counts as none, to both sides; absent where the verdict is not by an interval.
+    pub margin: Option<f64>,
+    /// Two-sided p against no effect; absent below 2 seeds and where seeds do not differ at all (no spread).
+    pub p: Option<f64>,
+    /// Replicates: seeds.
+    pub n: u32,
+    /// Runs that it is over.
+    pub runs: u32,
+    /// What it is for.
+    pub role: Role,
+    /// What it says by itself.
+    pub verdict: Verdict,
 }
 
 /// One test behind a verdict.
@@ -133,9 +221,9 @@ pub struct Evidence {
     pub estimate: Option<f64>,
     /// Student t 95 % interval of the mean over seeds: the one that the verdict rests on.
     pub interval: Option<[f64; 2]>,
-    /// Bootstrapped (BCa) 95 % interval of the same mean; too narrow where seeds are few.
+    /// Bootstrapped (BCa) 95 % interval of the same mean; absent below 10 seeds, where it would be too narrow.
     pub bootstrap_interval: Option<[f64; 2]>,
-    /// Two-sided p against no effect, not corrected.
+    /// Two-sided p against no effect, not corrected; absent where seeds do not differ at all.
     pub p: Option<f64>,
     /// The same, corrected after Holm for the tests made together; absent where it stands alone.
     pub p_holm: Option<f64>,
@@ -163,6 +251,16 @@ pub struct MoreSeeds {
     pub basis: String,
 }
 
+/// What the same rule says of all runs, whatever their clean accuracy.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AllRuns {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The verdict in one sentence.
+    pub sentence: String,
+}
+
 /// One claim, weighed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -171,15 +269,44 @@ pub struct Finding {
     pub claim: Claim,
     /// What this experiment says.
     pub verdict: Verdict,
-    /// Why, in a sentence or two with the numbers.
-    pub summary: String,
+    /// The same in one plain sentence, with the primary estimate, its interval and n.
+    pub sentence: String,
+    /// A forest drawing's rows: the primary estimand, sensitivity, contrasts.
+    pub estimates: Vec<Estimate>,
+    /// What a reader must know besides, a sentence each: what lowering and what raising selectivity does, which attacks
+    /// are left out.
+    pub notes: Vec<String>,
     /// The rule by which the verdict is reached.
     pub rule: String,
-    /// The tests behind it, those that decide first.
+    /// The verdict without the window on clean accuracy; absent where the window leaves no run out or does not apply.
+    pub all_runs: Option<AllRuns>,
+    /// Every test behind it, those that decide first.
     pub evidence: Vec<Evidence>,
     /// What would decide, where nothing does yet.
     pub more_seeds: Option<MoreSeeds>,
 }
+
+/// A run that the window on clean accuracy leaves out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LeftOutRun {
+    /// The run.
+    pub run_id: i64,
+    /// Its regulariser strength.
+    pub alpha: f64,
+    /// Its seed.
+    pub seed: u64,
+    /// Its clean test accuracy, 0 to 1.
+    pub test_accuracy: f64,
+    /// That of its seed's control (alpha 0), 0 to 1; absent where the seed has none, so that no window can be put around it.
+    pub control_accuracy: Option<f64>,
+}
+
+/// The window on clean accuracy, in points to either side of the control, when none is asked for (choice).
+pub const DEFAULT_WINDOW: f64 = 10.0;
+
+/// The widest window, in points; it leaves no run out.
+pub const WIDEST_WINDOW: f64 = 100.0;
 
 /// What one experiment says about all claims.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -201,8 +328,51 @@ pub struct Findings {
     pub runs: u32,
     /// Runs that are not trained (yet).
     pub missing_runs: u32,
+    /// Whether the seeds are so few that this is a pilot.
+    pub pilot: bool,
+    /// How far, in points of clean accuracy, a run may be from its seed's control to count; 0 to 100.
+    pub window: f64,
+    /// The trained runs that it leaves out, in order of seed and alpha.
+    pub left_out: Vec<LeftOutRun>,
     /// One a claim, in order.
     pub findings: Vec<Finding>,
     /// How intervals and tests are made, in a few sentences.
     pub method: String,
+}
+
+/// The window that an address asks for, in points of clean accuracy; [`DEFAULT_WINDOW`] where it asks for none.
+///
+/// # Errors
+/// What is no number, and numbers outside 0 to 100, by the field `window`.
+pub fn window_of(text: Option<&str>) -> Result<f64, FieldError> {
+    let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else {
+        return Ok(DEFAULT_WINDOW);
+    };
+    match text.parse::<f64>() {
+        Ok(window) if (0.0..=WIDEST_WINDOW).contains(&window) => Ok(window),
+        _ => Err(FieldError::new(
+            "window",
+            format!("`{text}` is not a number of points of clean accuracy from 0 to 100"),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Breaks when a window that no run could be within, or what is no number, is taken.
+    #[test]
+    fn windows_are_within_0_and_100_points() {
+        assert_eq!(window_of(None), Ok(DEFAULT_WINDOW));
+        assert_eq!(window_of(Some("")), Ok(DEFAULT_WINDOW));
+        for (text, expected) in [("0", 0.0), ("2.5", 2.5), ("100", 100.0)] {
+            assert_eq!(window_of(Some(text)), Ok(expected));
+        }
+        for wrong in ["-0.1", "100.1", "NaN", "inf", "ten"] {
+            let refused = window_of(Some(wrong)).unwrap_err();
+            assert_eq!(refused.field, "window");
+            assert!(refused.reason.contains(wrong), "{refused:?}");
+        }
+    }
 }

@@ -16,6 +16,10 @@ pub(super) struct FiguresQuery {
     /// `C1` to `C8`; all claims' when absent.
     #[serde(default)]
     claim: String,
+    /// Which runs count, as in `/experiments/{id}/findings`.
+    #[serde(default)]
+    #[param(value_type = Option<f64>)]
+    window: Option<String>,
 }
 
 /// The source's figures of a claim, or of all, rebuilt from an experiment's runs.
@@ -37,10 +41,12 @@ pub(super) async fn figures(
             })?]
         }
     };
+    let window = super::findings::window(query.window.as_deref())?;
     let runs = state.store.runs(id).await?;
     let numbers = state.kept.numbers(&state.store, id).await?;
-    let figures =
-        tokio::task::spawn_blocking(move || analysis::claims::figures(&runs, &numbers, &claims))
-            .await?;
+    let figures = tokio::task::spawn_blocking(move || {
+        analysis::claims::figures(&runs, &numbers, &claims, window)
+    })
+    .await?;
     Ok(Json(figures))
 }

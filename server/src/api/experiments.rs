@@ -12,8 +12,7 @@ use protocol::{ExperimentSpec, Run, RunResult, RunState};
 use super::json::{Asked, Body, Id};
 use super::{AppState, Refusal, estimates};
 use crate::store::ExperimentQuery;
-use analysis::mean;
-use statistics::INTERVAL_METHOD;
+use analysis::{INTERVAL_METHOD, mean};
 
 /// Which experiments are asked for.
 #[derive(Debug, serde::Deserialize, utoipa::IntoParams)]

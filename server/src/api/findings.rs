@@ -2,17 +2,35 @@
 
 use axum::Json;
 use axum::extract::State;
-use protocol::finding::Findings;
+use protocol::finding::{Findings, window_of};
 
-use super::json::Id;
+use super::json::{Asked, Id};
 use super::{AppState, Refusal};
 
-/// What an experiment says about each of the source's claims C1 to C8: a verdict with its rule, the tests behind it, and
-/// what would decide where nothing does. Seeds are the replicates.
-#[utoipa::path(get, path = "/experiments/{id}/findings", params(("id" = i64, Path)), responses((status = 200, body = Findings), (status = 404, body = protocol::api::ApiError)))]
+/// Which networks count.
+#[derive(Debug, Default, serde::Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct WindowQuery {
+    /// How far, in points, a run's clean accuracy may be from its seed's control (alpha 0) for the run to count: 0 to 100, where
+    /// 100 leaves no run out; 10 when absent.
+    #[serde(default)]
+    #[param(value_type = Option<f64>)]
+    window: Option<String>,
+}
+
+/// The window that a query asks for.
+pub(super) fn window(text: Option<&str>) -> Result<f64, Refusal> {
+    window_of(text).map_err(|refused| Refusal::fields(vec![refused]))
+}
+
+/// What an experiment says about each of the claims C1 to C8 of Leavitt & Morcos (2020): a verdict, one sentence, the
+/// estimates behind it, the rule, and what would decide where nothing does. Seeds are the replicates.
+#[utoipa::path(get, path = "/experiments/{id}/findings", params(("id" = i64, Path), WindowQuery), responses((status = 200, body = Findings), (status = 404, body = protocol::api::ApiError), (status = 422, body = protocol::api::ApiError)))]
 pub(super) async fn findings(
     State(state): State<AppState>,
     Id(id): Id,
+    Asked(query): Asked<WindowQuery>,
 ) -> Result<Json<Findings>, Refusal> {
-    Ok(Json(state.kept.findings(&state.store, id).await?))
+    let window = window(query.window.as_deref())?;
+    Ok(Json(state.kept.findings(&state.store, id, window).await?))
 }

@@ -1,6 +1,7 @@
 //! What was made of an experiment's measurements, kept until there are new ones.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -22,15 +23,16 @@ struct Known<T> {
 /// Numbers of the runs, and findings, of the experiments that were last looked at.
 #[derive(Debug, Clone, Default)]
 pub struct Kept {
-    numbers: KeptOf<Vec<RunNumbers>>,
+    numbers: KeptOf<i64, Vec<RunNumbers>>,
     reading: Arc<tokio::sync::Mutex<()>>,
-    findings: KeptOf<Findings>,
+    /// By experiment and window.
+    findings: KeptOf<(i64, u64), Findings>,
 }
 
 /// Runs whose numbers are kept: some 30 kB each with everything measured.
 const RUNS: usize = 5_000;
 
-/// Experiments whose findings are kept: some 100 kB each.
+/// Findings that are kept, of different experiments or windows: some 100 kB each.
 const EXPERIMENTS: usize = 64;
 
 impl Kept {
@@ -65,24 +67,29 @@ impl Kept {
             .keep(experiment, version, numbers, RUNS, Vec::len))
     }
 
-    /// The findings of an experiment.
+    /// The findings of an experiment, within a window on clean accuracy (in points).
     ///
     /// # Errors
     /// When there is no such experiment, or the store fails.
-    pub async fn findings(&self, store: &Store, experiment: i64) -> Result<Findings, Refusal> {
+    pub async fn findings(
+        &self,
+        store: &Store,
+        experiment: i64,
+        window: f64,
+    ) -> Result<Findings, Refusal> {
+        let key = (experiment, window.to_bits());
         let described = store.experiment(experiment).await?;
         let version = store.findings_version(experiment).await?;
         let name = described.spec.name.clone();
-        let known = match self.findings.get(experiment, version) {
+        let known = match self.findings.get(key, version) {
             Some(known) => known,
             None => {
                 let numbers = self.numbers(store, experiment).await?;
                 let made = tokio::task::spawn_blocking(move || {
-                    findings(&described, &numbers, version.runs())
+                    findings(&described, &numbers, version.runs(), window)
                 })
                 .await?;
-                self.findings
-                    .keep(experiment, version, made, EXPERIMENTS, |_| 1)
+                self.findings.keep(key, version, made, EXPERIMENTS, |_| 1)
             }
         };
         Ok(Findings {
@@ -92,27 +99,27 @@ impl Kept {
     }
 }
 
-/// One thing an experiment, of a few experiments.
+/// One thing a key, of a few keys.
 #[derive(Debug)]
-struct KeptOf<T>(Arc<Mutex<HashMap<i64, Known<T>>>>);
+struct KeptOf<K, T>(Arc<Mutex<HashMap<K, Known<T>>>>);
 
 // Derived, they would ask the same of `T`.
-impl<T> Clone for KeptOf<T> {
+impl<K, T> Clone for KeptOf<K, T> {
     fn clone(&self) -> Self {
         KeptOf(self.0.clone())
     }
 }
 
-impl<T> Default for KeptOf<T> {
+impl<K, T> Default for KeptOf<K, T> {
     fn default() -> Self {
         KeptOf(Arc::default())
     }
 }
 
-impl<T> KeptOf<T> {
-    fn get(&self, experiment: i64, version: FindingsVersion) -> Option<Arc<T>> {
+impl<K: Copy + Eq + Hash, T> KeptOf<K, T> {
+    fn get(&self, key: K, version: FindingsVersion) -> Option<Arc<T>> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = known.get_mut(&experiment)?;
+        let known = known.get_mut(&key)?;
         known.asked = Instant::now();
         (known.version == version).then(|| known.kept.clone())
     }
@@ -120,7 +127,7 @@ impl<T> KeptOf<T> {
     /// Keeps `made`; what was not asked for the longest is forgotten until all weighs at most `limit`, or is `made` alone.
     fn keep(
         &self,
-        experiment: i64,
+        key: K,
         version: FindingsVersion,
         made: T,
         limit: usize,
@@ -133,12 +140,12 @@ impl<T> KeptOf<T> {
             kept: kept.clone(),
             asked: Instant::now(),
         };
-        known.insert(experiment, one);
+        known.insert(key, one);
         while known.len() > 1 && known.values().map(|one| weight(&one.kept)).sum::<usize>() > limit
         {
             let oldest = known.iter().min_by_key(|(_, one)| one.asked);
-            match oldest.map(|(id, _)| *id) {
-                Some(id) => known.remove(&id),
+            match oldest.map(|(key, _)| *key) {
+                Some(key) => known.remove(&key),
                 None => break,
             };
         }
@@ -154,7 +161,7 @@ mod tests {
     #[test]
     fn what_was_not_asked_for_the_longest_is_forgotten() {
         let version = FindingsVersion::default();
-        let kept = KeptOf::<u32>::default();
+        let kept = KeptOf::<i64, u32>::default();
         let keep = |id| kept.keep(id, version, 10, 25, |weight| *weight as usize);
         keep(1);
         keep(2);

@@ -15,6 +15,10 @@ pub(super) struct ReportQuery {
     /// Whether as a file to keep, rather than as a page.
     #[serde(default)]
     download: bool,
+    /// Which runs count, as in `/experiments/{id}/findings`.
+    #[serde(default)]
+    #[param(value_type = Option<f64>)]
+    window: Option<String>,
 }
 
 impl From<ReportError> for Refusal {
@@ -34,7 +38,8 @@ pub(super) async fn report(
     Id(id): Id,
     Asked(query): Asked<ReportQuery>,
 ) -> Result<impl IntoResponse, Refusal> {
-    let text = report::report(&state.store, id).await?;
+    let window = super::findings::window(query.window.as_deref())?;
+    let text = report::report(&state.store, id, window).await?;
     let mut headers = HeaderMap::new();
     if query.download {
         let disposition = format!("attachment; filename=\"experiment-{id}-report.html\"");

@@ -7,6 +7,8 @@
 //!   statistic of them, with no assumption on their distribution?
 //! - [`one_sample`], [`welch`], [`paired`]: is a mean another number, are two means different?
 //! - [`least_squares`], [`slope_by_seed`]: how much does one move for each unit of the other?
+//! - [`slope_with_covariate`], [`residuals`]: what is left of it when a covariate is held fixed?
+//! - [`sign_test`]: how many of many slopes have a sign, against permutations?
 //! - [`holm()`]: which of many such tests still count, as many were made?
 //! - [`hedges`]: is a difference large?
 //! - [`replicates_for_half_width`]: how many seeds would do?
@@ -19,19 +21,23 @@ mod bootstrap;
 mod distributions;
 mod effect;
 mod holm;
+mod permutation;
+mod regression;
 mod resamples;
 mod sample_size;
 mod slope;
 mod student;
 
-pub use bootstrap::{INTERVAL_METHOD, interval, mean_interval};
+pub use bootstrap::{interval, mean_interval};
 pub use distributions::student_reach;
 pub use effect::{HedgesG, hedges};
 pub use holm::holm;
+pub use permutation::{Block, ENUMERATED_POINTS, PERMUTATIONS, SignTest, sign_test};
+pub use regression::{FEWEST_WITH_COVARIATE, empirical_logit, residuals, slope_with_covariate};
 pub use resamples::{ENUMERATED_UP_TO, RESAMPLES};
 pub use sample_size::{MOST_REPLICATES, replicates_for_half_width};
 pub use slope::{FEWEST_POINTS, Line, SeedSlope, SlopeBySeed, least_squares, slope_by_seed};
-pub use student::{Inference, one_sample, paired, welch};
+pub use student::{Inference, differences, one_sample, paired, welch};
 
 /// The confidence of intervals whose caller does not choose one.
 pub const CONFIDENCE: f64 = 0.95;

@@ -15,9 +15,9 @@ pub struct Inference {
     /// Confidence interval of the estimate, in the same unit, low end first; a point for values
     /// without any spread.
     pub interval: [f64; 2],
-    /// Two-sided p-value, within [0, 1]; for values without any spread 1 where the estimate is
-    /// what the hypothesis says and 0 elsewhere.
-    pub p: f64,
+    /// Two-sided p-value, within [0, 1]; absent for values without any spread, which say nothing of
+    /// how far chance reaches.
+    pub p: Option<f64>,
     /// How many values it rests on: of one sample, of both samples together, or pairs.
     pub n: u32,
 }
@@ -77,7 +77,7 @@ pub fn paired(first: &[f64], second: &[f64], confidence: f64) -> Option<Inferenc
 ///
 /// Differences that differ from each other by no more than the rounding of the values they are of
 /// are made equal: 0.4 - 0.3 and 0.3 - 0.2 are.
-pub(super) fn differences(first: &[f64], second: &[f64]) -> Option<Vec<f64>> {
+pub fn differences(first: &[f64], second: &[f64]) -> Option<Vec<f64>> {
     if first.len() != second.len() {
         return None;
     }
@@ -116,11 +116,11 @@ fn infer(
 ) -> Option<Inference> {
     let reach = student_reach(confidence, degrees_of_freedom)? * standard_error;
     let distance = Some(estimate - hypothesis).filter(|distance| distance.is_finite())?;
-    let p = if distance == 0.0 {
-        1.0
+    let p = if standard_error == 0.0 {
+        None
     } else {
-        // Infinite without a standard error, which has a p of 0.
-        student_two_sided(distance / standard_error, degrees_of_freedom)?
+        let statistic = distance / standard_error;
+        Some(student_two_sided(statistic, degrees_of_freedom)?)
     };
     let interval = [estimate - reach, estimate + reach];
     interval
@@ -157,7 +157,7 @@ mod tests {
                 inference.degrees_of_freedom,
                 low,
                 high,
-                inference.p,
+                inference.p.unwrap(),
             ]
         };
         for (number, expected) in numbers(found).iter().zip(numbers(expected)) {
@@ -179,7 +179,7 @@ mod tests {
                 standard_error: 0.015165750888103116,
                 degrees_of_freedom: 4.0,
                 interval: [0.687893125180077, 0.772106874819923],
-                p: 0.11905454406062943,
+                p: Some(0.11905454406062943),
                 n: 5,
             },
         );
@@ -197,7 +197,7 @@ mod tests {
                 standard_error: 0.023932776223785195,
                 degrees_of_freedom: 8.933436313944068,
                 interval: [0.014132077420834985, 0.12253458924583151],
-                p: 0.01906645542930897,
+                p: Some(0.01906645542930897),
                 n: 11,
             },
         );
@@ -214,31 +214,31 @@ mod tests {
                 standard_error: 0.006782329983125258,
                 degrees_of_freedom: 4.0,
                 interval: [0.041541111621667536, 0.07045888837833247],
-                p: 0.0011738040715128294,
+                p: Some(0.0011738040715128294),
                 n: 5,
             },
         );
     }
 
-    /// Broken by: 0 / 0, or rounding that is taken for spread (0.1 + 0.1 + 0.1 is not 0.3, and
-    /// 0.4 - 0.3 is not 0.3 - 0.2).
+    /// Breaks when there is 0 / 0, a p of 0 or 1 from values that say nothing of chance, or rounding that is taken for spread (0.1 +
+    /// 0.1 + 0.1 is not 0.3, and 0.4 - 0.3 is not 0.3 - 0.2).
     #[test]
-    fn values_without_spread_have_a_point_and_a_certain_p() {
+    fn values_without_spread_have_a_point_and_no_p() {
         let point = |found: Option<Inference>| {
             let found = found.unwrap();
-            assert_eq!(found.standard_error, 0.0);
+            assert_eq!((found.standard_error, found.p), (0.0, None));
             assert_eq!(found.interval, [found.estimate; 2]);
-            (found.estimate, found.degrees_of_freedom, found.p)
+            (found.estimate, found.degrees_of_freedom)
         };
-        assert_eq!(point(one_sample(&[0.1; 3], 0.1, 0.95)), (0.1, 2.0, 1.0));
-        assert_eq!(point(one_sample(&[0.1; 3], 0.2, 0.95)), (0.1, 2.0, 0.0));
-        assert_eq!(point(welch(&[0.1; 3], &[0.1; 4], 0.95)), (0.0, 5.0, 1.0));
-        assert_eq!(point(welch(&[0.5; 3], &[0.25; 4], 0.95)), (0.25, 5.0, 0.0));
-        assert_eq!(point(paired(&FIRST, &FIRST, 0.95)), (0.0, 4.0, 1.0));
-        let (estimate, _, p) = point(paired(&[0.4, 0.3, 0.2], &[0.3, 0.2, 0.1], 0.95));
-        assert!((estimate - 0.1).abs() < 1e-12 && p == 0.0);
-        let (estimate, _, p) = point(paired(&[0.1 + 0.2, 0.5], &[0.3, 0.5], 0.95));
-        assert_eq!((estimate, p), (0.0, 1.0));
+        assert_eq!(point(one_sample(&[0.1; 3], 0.1, 0.95)), (0.1, 2.0));
+        assert_eq!(point(one_sample(&[0.1; 3], 0.2, 0.95)), (0.1, 2.0));
+        assert_eq!(point(welch(&[0.1; 3], &[0.1; 4], 0.95)), (0.0, 5.0));
+        assert_eq!(point(welch(&[0.5; 3], &[0.25; 4], 0.95)), (0.25, 5.0));
+        assert_eq!(point(paired(&FIRST, &FIRST, 0.95)), (0.0, 4.0));
+        let (estimate, _) = point(paired(&[0.4, 0.3, 0.2], &[0.3, 0.2, 0.1], 0.95));
+        assert!((estimate - 0.1).abs() < 1e-12);
+        let (estimate, _) = point(paired(&[0.1 + 0.2, 0.5], &[0.3, 0.5], 0.95));
+        assert_eq!(estimate, 0.0);
     }
 
     /// Spread on one side only leaves the degrees of freedom of that side. Broken by: 0 / 0.
@@ -247,7 +247,7 @@ mod tests {
         let found = welch(&FIRST, &[0.7; 4], 0.95).unwrap();
         let alone = one_sample(&FIRST, 0.7, 0.95).unwrap();
         assert!((found.degrees_of_freedom - 4.0).abs() < 1e-12);
-        assert!((found.p - alone.p).abs() < 1e-12);
+        assert!((found.p.unwrap() - alone.p.unwrap()).abs() < 1e-12);
     }
 
     /// Broken by: a panic, or a NaN where there is no answer.

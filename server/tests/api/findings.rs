@@ -6,7 +6,7 @@ use axum::http::{Method, StatusCode};
 use protocol::attack::{Attack, AttackSpec};
 use protocol::dimensionality::DimensionalitySpec;
 use protocol::evaluation::CorruptionSpec;
-use protocol::finding::{Claim, Finding, Findings, Verdict};
+use protocol::finding::{Claim, Finding, Findings, Verdict, WIDEST_WINDOW};
 use protocol::gradient::InputUnitGradientSpec;
 use protocol::{Corruption, EvaluationSpec, RunState};
 
@@ -49,7 +49,8 @@ async fn every_claim_is_answered_from_what_is_in_the_store() {
         let run = lab.wait_for_end(run).await;
         assert_eq!(run.state, RunState::Finished, "{:?}", run.reason);
     }
-    let path = format!("/experiments/{}/findings", experiment.id);
+    // Runs of one epoch may be anywhere: all of them count here.
+    let path = format!("/experiments/{}/findings?window=100", experiment.id);
     let before: Findings = lab.get(&path).await;
     assert_eq!(before.findings.len(), 8);
     assert_eq!((before.runs, before.missing_runs), (6, 0));
@@ -59,7 +60,7 @@ async fn every_claim_is_answered_from_what_is_in_the_store() {
     let unmeasured = |of: &Finding| of.evidence.is_empty() || of.claim == Claim::C8;
     for finding in &before.findings {
         assert_eq!(finding.verdict, Verdict::NotEnoughRuns, "{finding:?}");
-        assert!(!finding.summary.is_empty() && !finding.rule.is_empty());
+        assert!(!finding.sentence.is_empty() && !finding.rule.is_empty());
         assert!(
             unmeasured(finding) || finding.claim == Claim::C3,
             "{finding:?}"
@@ -77,11 +78,17 @@ async fn every_claim_is_answered_from_what_is_in_the_store() {
     let after: Findings = lab.get(&path).await;
     for finding in &after.findings {
         assert_eq!(finding.verdict, Verdict::NotEnoughRuns, "{finding:?}");
-        assert!(!finding.evidence.is_empty(), "{finding:?}");
+        // On 30 images of networks of one epoch attacks may all be at the floor or the ceiling.
+        let at_an_end = finding
+            .sentence
+            .starts_with("No attack tells the runs apart")
+            && finding
+                .notes
+                .iter()
+                .any(|note| note.starts_with("Left out"));
         assert!(
-            finding.summary.contains("it takes 3"),
-            "{}",
-            finding.summary
+            finding.sentence.contains("it takes 3") && !finding.evidence.is_empty() || at_an_end,
+            "{finding:?}"
         );
     }
     let again: Findings = lab.get(&path).await;
@@ -93,9 +100,9 @@ async fn every_claim_is_answered_from_what_is_in_the_store() {
     let all = store.runs(experiment.id).await.unwrap();
     let measured = store.experiment_measurements(experiment.id).await.unwrap();
     let numbers = RunNumbers::of_runs(&all, &measured);
-    let whole = findings(&experiment, &numbers, all.len());
+    let whole = findings(&experiment, &numbers, all.len(), WIDEST_WINDOW);
     for (found, expected) in after.findings.iter().zip(&whole.findings) {
-        assert_eq!(found.summary, expected.summary);
+        assert_eq!(found.sentence, expected.sentence);
         assert_eq!(found.evidence.len(), expected.evidence.len());
         for (found, expected) in found.evidence.iter().zip(&expected.evidence) {
             assert_eq!(
@@ -110,7 +117,7 @@ async fn every_claim_is_answered_from_what_is_in_the_store() {
     }
 }
 
-/// Breaks when an experiment that is not there has findings, or one without a trained run has none.
+/// Breaks when an experiment that is not there has findings, one without a trained run has none, or a window that is none is taken.
 #[tokio::test]
 async fn nothing_trained_is_said_and_nothing_there_is_not_found() {
     let lab = Lab::open().await;
@@ -120,6 +127,15 @@ async fn nothing_trained_is_said_and_nothing_there_is_not_found() {
     assert_eq!((found.runs, found.missing_runs), (0, 2));
     let verdicts = found.findings.iter().map(|one| one.verdict);
     assert!(verdicts.eq([Verdict::NotEnoughRuns; 8]));
+    // A window is refused with its field wherever it is taken.
+    for page in ["findings", "claim-figures", "report.html"] {
+        for wrong in ["-1", "101", "NaN", "ten"] {
+            let path = format!("/experiments/{}/{page}?window={wrong}", experiment.id);
+            let answer = lab.ask(Method::GET, &path).await;
+            let refusal = answer.refusal(StatusCode::UNPROCESSABLE_ENTITY);
+            assert_eq!(refusal.fields[0].field, "window", "{path}");
+        }
+    }
     let answer = lab.ask(Method::GET, "/experiments/999/findings").await;
     answer.refusal(StatusCode::NOT_FOUND);
     let cancel = format!("/experiments/{}/cancel", experiment.id);

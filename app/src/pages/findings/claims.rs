@@ -2,10 +2,11 @@
 
 use leptos::prelude::*;
 use leptos_router::components::A;
-use protocol::finding::{Claim, Finding, Findings};
+use protocol::finding::{Claim, Estimate, Finding, Findings, PILOT_BELOW, Role};
 
+use super::address;
 use crate::components::VerdictBadge;
-use crate::format;
+use crate::{drawing, format};
 
 /// Seeds and runs that a finding rests on, in words.
 pub fn n(finding: &Finding) -> String {
@@ -13,11 +14,18 @@ pub fn n(finding: &Finding) -> String {
     match deciding.max_by_key(|one| one.n) {
         None => "–".to_owned(),
         Some(one) => format!(
-            "{}, {}",
+            "{}, {}{}",
             format::plural(one.n.into(), "seed", "seeds"),
-            format::plural(one.runs.into(), "run", "runs")
+            format::plural(one.runs.into(), "run", "runs"),
+            if one.n < PILOT_BELOW { ", pilot" } else { "" }
         ),
     }
+}
+
+/// The rows of a claim's small forest: all but contrasts, which are shown with its details.
+pub fn main_rows(finding: &Finding) -> Vec<&Estimate> {
+    let rows = finding.estimates.iter();
+    rows.filter(|row| row.role != Role::Contrast).collect()
 }
 
 /// The table of claims; a row opens its claim.
@@ -28,33 +36,30 @@ pub fn Claims(
     /// The claim that is open.
     open: Memo<Option<Claim>>,
 ) -> impl IntoView {
-    let experiment = findings.experiment_id;
+    let (experiment, window) = (findings.experiment_id, findings.window);
     let rows = findings
         .findings
         .into_iter()
         .map(|finding| {
             let claim = finding.claim;
             let is_open = move || open.get() == Some(claim);
-            let address = move || {
-                if is_open() {
-                    format!("/experiments/{experiment}/findings")
-                } else {
-                    format!(
-                        "/experiments/{experiment}/findings?claim={}#claim",
-                        claim.id()
-                    )
-                }
+            let to = move || {
+                let opened = (!is_open()).then_some(claim);
+                let place = if opened.is_some() { "#claim" } else { "" };
+                format!("{}{place}", address(experiment, "findings", window, opened))
             };
+            let forest = drawing::estimates(claim.statement(), &main_rows(&finding));
             let n = n(&finding);
             view! {
                 <tr data-claim=claim.id() class:chosen=is_open>
                     <th scope="row">
-                        <A href=address attr:aria-expanded=move || is_open().to_string() attr:aria-controls="claim">
+                        <A href=to attr:aria-expanded=move || is_open().to_string() attr:aria-controls="claim">
                             <b>{claim.id()}</b>" "{claim.statement()}
                         </A>
                     </th>
                     <td><VerdictBadge verdict=finding.verdict /></td>
-                    <td class="summary">{finding.summary}</td>
+                    <td class="summary">{finding.sentence}</td>
+                    <td class="estimates" inner_html=forest></td>
                     <td class="n">{n}</td>
                 </tr>
             }
@@ -62,8 +67,8 @@ pub fn Claims(
         .collect_view();
     view! {
         <section aria-labelledby="findings-title">
-            <h2 id="findings-title">"The source's claims"</h2>
-            <p class="hint">"Open a claim for its rule, its evidence and its figures."</p>
+            <h2 id="findings-title">"The claims of Leavitt & Morcos (2020)"</h2>
+            <p class="hint">"Filled diamond: the primary estimand, declared before the data; pale: the same claim measured otherwise. Dashed: no effect; band: differences that count as none. Open a claim for its rule, its contrasts and its figures."</p>
             <div class="scroll">
                 <table id="findings">
                     <thead>
@@ -71,6 +76,7 @@ pub fn Claims(
                             <th scope="col">"Claim"</th>
                             <th scope="col">"Verdict"</th>
                             <th scope="col">"What the runs say"</th>
+                            <th scope="col">"Estimates, 95 % intervals"</th>
                             <th scope="col">"n"</th>
                         </tr>
                     </thead>

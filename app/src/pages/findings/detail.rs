@@ -5,13 +5,13 @@ use std::sync::Arc;
 use leptos::either::EitherOf3;
 use leptos::prelude::*;
 use protocol::claim_figure::ClaimFigure;
-use protocol::finding::{Claim, Evidence, Finding};
+use protocol::finding::{Claim, Estimate, Evidence, Finding};
 
 use super::Figures;
 use crate::components::{ErrorBox, VerdictBadge};
 use crate::figure::evidence::{self, Group};
 use crate::figure::{Figure, claim};
-use crate::format;
+use crate::{drawing, format};
 
 /// Rows of evidence that the page shows; the rest is in the CSV of the figure.
 const SHOWN: usize = 200;
@@ -42,13 +42,27 @@ pub fn Detail(
             </p>
         }
     });
+    let all_runs = finding.all_runs.map(|all| {
+        view! {
+            <p class="prose" id="all-runs">
+                "Without the window, on all runs: "<VerdictBadge verdict=all.verdict />" "{all.sentence}
+            </p>
+        }
+    });
+    let rows: Vec<&Estimate> = finding.estimates.iter().collect();
+    let forest = drawing::estimates(claim.statement(), &rows);
     view! {
         <div class="heading">
             <h2>{format!("{} {}", claim.id(), claim.statement())}</h2>
             <VerdictBadge verdict=finding.verdict />
         </div>
-        <p class="prose">{finding.summary}</p>
+        <p class="prose" id="sentence">{finding.sentence}</p>
+        {all_runs}
+        <ul class="prose" id="notes">{finding.notes.into_iter().map(|note| view! { <li>{note}</li> }).collect_view()}</ul>
+        <div class="forest" inner_html=forest></div>
+        <EstimateTable estimates=finding.estimates />
         <dl class="facts rule">
+            <div><dt>"Primary estimand"</dt><dd>{claim.primary()}</dd></div>
             <div><dt>"Measured as"</dt><dd>{claim.measured_as()}</dd></div>
             <div><dt>"Rule"</dt><dd>{finding.rule}</dd></div>
         </dl>
@@ -142,6 +156,53 @@ fn interval(ends: Option<[f64; 2]>) -> String {
     ends.map_or("–".to_owned(), |[low, high]| {
         format!("{} to {}", number(low), number(high))
     })
+}
+
+/// The rows of the forest in numbers, each with its verdict.
+#[component]
+fn EstimateTable(estimates: Vec<Estimate>) -> impl IntoView {
+    if estimates.is_empty() {
+        return ().into_any();
+    }
+    let rows = estimates
+        .into_iter()
+        .map(|one| {
+            view! {
+                <tr>
+                    <th scope="row">{one.label}</th>
+                    <td>{one.role.label()}</td>
+                    <td class="number">{optional(one.estimate, number)}</td>
+                    <td class="number">{interval(one.interval)}</td>
+                    <td>{one.unit}</td>
+                    <td class="number">{one.margin.map_or("–".to_owned(), |margin| format!("± {}", number(margin)))}</td>
+                    <td class="number">{optional(one.p, format::p)}</td>
+                    <td class="number">{format::plural(one.n.into(), "seed", "seeds")}</td>
+                    <td><VerdictBadge verdict=one.verdict /></td>
+                </tr>
+            }
+        })
+        .collect_view();
+    view! {
+        <div class="scroll" tabindex="0" role="region" aria-label="Estimates">
+            <table id="estimates" class="data">
+                <thead>
+                    <tr>
+                        <th scope="col">"Estimate"</th>
+                        <th scope="col">"Role"</th>
+                        <th scope="col" class="number">"Mean"</th>
+                        <th scope="col" class="number" title="Student's t over seeds; of contrasts simultaneous">"95 %"</th>
+                        <th scope="col">"Unit"</th>
+                        <th scope="col" class="number">"Margin"</th>
+                        <th scope="col" class="number" title="Absent where seeds do not differ at all">"p"</th>
+                        <th scope="col" class="number">"n"</th>
+                        <th scope="col">"Verdict"</th>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
+    }
+    .into_any()
 }
 
 #[component]

@@ -10,7 +10,7 @@ use crate::components::{AlphaChips, VerdictBadge};
 use crate::drawing;
 use crate::figure::claim;
 use crate::format;
-use crate::pages::findings::n;
+use crate::pages::findings::{main_rows, n};
 
 /// The slide of a number.
 pub fn slide(number: usize, slide: Slide, data: &Data) -> AnyView {
@@ -45,6 +45,11 @@ fn title(findings: &Findings) -> AnyView {
                 )}
                 <AlphaChips alphas=findings.alphas.clone() />
             </p>
+            {findings.pilot.then(|| view! { <p class="hint">"Pilot: fewer than 5 seeds."</p> })}
+            {(!findings.left_out.is_empty()).then(|| {
+                let left_out = format::plural(findings.left_out.len() as u64, "run is", "runs are");
+                view! { <p class="hint">{format!("{left_out} left out: clean accuracy more than {} points from the control.", findings.window)}</p> }
+            })}
             {(findings.missing_runs > 0).then(|| {
                 let missing = format::plural(findings.missing_runs.into(), "run is", "runs are");
                 view! { <p class="hint">{format!("{missing} not trained.")}</p> }
@@ -78,7 +83,7 @@ fn about_claim(finding: &Finding, shown: Vec<&ClaimFigure>) -> AnyView {
             <h1>{question}</h1>
             <VerdictBadge verdict=finding.verdict />
         </div>
-        <p class="slide-claim"><b>{claim.id()}" "{claim.statement()}</b>" "{finding.summary.clone()}</p>
+        <p class="slide-claim"><b>{claim.id()}" "{claim.statement()}</b>" "{finding.sentence.clone()}</p>
         <div class="slide-figures">{drawn}</div>
     }
     .into_any()
@@ -94,6 +99,7 @@ fn closing(findings: &Findings) -> AnyView {
                     <th scope="row">{finding.claim.id()}" "{finding.claim.statement()}</th>
                     <td><VerdictBadge verdict=finding.verdict /></td>
                     <td>{n(finding)}</td>
+                    <td class="estimates" inner_html=drawing::estimates(finding.claim.statement(), &main_rows(finding))></td>
                 </tr>
             }
         })
@@ -102,7 +108,7 @@ fn closing(findings: &Findings) -> AnyView {
         <h1>"What this experiment says"</h1>
         <div class="scroll">
             <table class="closing">
-                <thead><tr><th scope="col">"Claim"</th><th scope="col">"Verdict"</th><th scope="col">"n"</th></tr></thead>
+                <thead><tr><th scope="col">"Claim"</th><th scope="col">"Verdict"</th><th scope="col">"n"</th><th scope="col">"Estimates, 95 % intervals"</th></tr></thead>
                 <tbody>{rows}</tbody>
             </table>
         </div>

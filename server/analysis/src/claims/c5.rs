@@ -1,121 +1,141 @@
 //! C5: adversarial samples raise early-layer dimensionality more than corrupted ones.
 
 use protocol::attack::{Attack, Method, Norm};
+use protocol::claim_figure::{ClaimFigure, ClaimFigureName, Lines, Picture, Series};
 use protocol::corruption::SEVERITIES;
-use protocol::dimensionality::Perturbation;
-use protocol::finding::{Claim, Finding};
+use protocol::dimensionality::{ActivationMatrix, DimensionStatistic, Perturbation};
+use protocol::finding::{Claim, Finding, Role};
+use protocol::layer_measure::LayerRange;
 
-use super::evidence::{Side, Test, basis, digits};
-use super::numbers::{Numbers, Values, complete_mean};
-use super::verdict::{finding, not_enough};
+use super::draw::{LAYER, Sheet, figure};
+use super::evidence::{Side, Test, Unit, estimate};
+use super::numbers::{Numbers, Values};
+use super::verdict::{Words, finding, not_enough};
+use super::ways::{Way, rows_told};
+use crate::{INTERVAL_METHOD, mean};
 
-const RULE: &str = "For each run the dimension fraction of the difference that a perturbation makes to unit responses (components for 95 % of the variance / units, mean over the first third of layers): under the strongest L-infinity PGD from the clean image (with 40 steps where measured) less the mean over all corruptions and severities. Its mean over a seed's alphas is one value; supported where the mean over at least 3 seeds is above 0 (Student's t, p < 0.05), contradicted where it is below 0.";
+const RULE: &str = "Primary: for each run the dimension fraction of the difference that a perturbation makes to unit responses (components for 95 % of the variance / units, mean over the first third of layers), under the strongest L-infinity PGD from the clean image (with 40 steps where measured) less the mean over all corruptions and severities. Its mean over a seed's alphas is one value; at least 3 seeds; Student's t over seeds, 95 %. Supported where the interval lies above 0, contradicted where it lies below, no difference where it lies inside ±0.01 (choice).";
 
-/// The steps of the source's PGD.
+/// The steps of PGD in Leavitt & Morcos (2020).
 const SOURCE_STEPS: u32 = 40;
+
+const UNIT: Unit = Unit {
+    factor: 1.0,
+    words: "of the dimension fraction",
+    margin: 0.01,
+};
+
+const WORDS: Words = Words {
+    supported: "Attacks change more dimensions of early layers than corruptions do",
+    contradicted: "Attacks change fewer dimensions of early layers than corruptions do",
+    no_difference: "Attacks and corruptions change as many dimensions of early layers, to within the margin",
+    whether: "attacks change more dimensions of early layers than corruptions do",
+};
+
+/// Of each run and layer the dimension fraction under the attack that is chosen and the mean over corruptions, of the runs that have
+/// both. Verdict and figure are made of it.
+struct Compared {
+    attack: Attack,
+    layers: Vec<Option<(Vec<f64>, Vec<f64>)>>,
+}
+
+impl Compared {
+    fn of(numbers: &Numbers, attack: Attack, severity: Option<u8>) -> Compared {
+        let attacked = numbers.attacked_layers(attack);
+        let corrupted = numbers.corrupted_layers(|of| severity.is_none_or(|one| one == of));
+        let both = attacked.into_iter().zip(corrupted);
+        Compared {
+            attack,
+            layers: both
+                .map(|(attacked, corrupted)| Some((attacked?, corrupted?)))
+                .collect(),
+        }
+    }
+
+    /// Of each run the early layers' mean under attack less that under corruptions.
+    fn early(&self) -> Values {
+        let early = |layers: &[f64]| {
+            let early = &layers[..LayerRange::Early.count(layers.len())];
+            early.iter().sum::<f64>() / early.len().max(1) as f64
+        };
+        let runs = self.layers.iter();
+        runs.map(|of| {
+            of.as_ref()
+                .map(|(attacked, corrupted)| early(attacked) - early(corrupted))
+        })
+        .collect()
+    }
+}
 
 /// Weighs the claim.
 pub fn weigh(numbers: &Numbers) -> Finding {
-    let corruptions = corrupted(numbers, |_| true);
     let Some(attack) = strongest(numbers) else {
         return missing("of the difference that PGD makes");
     };
-    if corruptions.iter().all(Option::is_none) {
+    if numbers
+        .corrupted_layers(|_| true)
+        .iter()
+        .all(Option::is_none)
+    {
         return missing("of the difference that corruptions make");
     }
-    let attacked = complete_mean(&numbers.differences, |of| is(of, attack), Some);
-    let less = |corrupted: &[Option<f64>]| -> Values {
-        let pairs = attacked.iter().zip(corrupted);
-        pairs.map(|(a, b)| Some((*a)? - (*b)?)).collect()
-    };
-    let test = |what: String, values: Values, decides| {
+    let compared = Compared::of(numbers, attack, None);
+    let name = compared.attack.label();
+    let test = |what: String, values: &Values, decides| {
         let test = Test {
             what,
             scale: None,
-            unit: "dimension fraction",
+            unit: UNIT,
             claimed: Side::Above,
             decides,
         };
-        let (means, runs) = numbers.means_by_seed(&values);
+        let (means, runs) = numbers.means_by_seed(values);
         test.of_values(&means, 0.0, runs)
     };
-    let name = attack.label();
-    let all = less(&corruptions);
-    let control = numbers
-        .runs
-        .iter()
-        .zip(&all)
-        .map(|(run, value)| value.filter(|_| run.alpha == 0.0));
-    let mut evidence = vec![
-        test(
-            format!("{name} less the mean of corruptions"),
-            all.clone(),
-            true,
-        ),
-        test(
-            format!("{name} less the mean of corruptions, alpha 0 alone"),
-            control.collect(),
-            false,
-        ),
-    ];
+    let all = compared.early();
+    let primary = test(format!("{name} less the mean of corruptions"), &all, true);
+    let margin = Some(UNIT.margin);
+    let row = estimate(
+        "PGD less corruptions",
+        &primary,
+        Role::Primary,
+        Side::Above,
+        margin,
+    );
+    let rows = vec![(row, primary)];
+    let way = Way {
+        name: "",
+        role: Role::Primary,
+        told: rows_told(&rows),
+        rows,
+    };
+    let mut found = finding(Claim::C5, RULE, WORDS, vec![way]);
+    found.notes.push(format!("The attack is {name}."));
+    let runs = numbers.runs.iter().zip(&all);
+    let control = runs
+        .map(|(run, value)| value.filter(|_| run.alpha == 0.0))
+        .collect();
+    let what = format!("{name} less the mean of corruptions, alpha 0 alone");
+    found.evidence.push(test(what, &control, false));
     for severity in SEVERITIES {
-        let values = less(&corrupted(numbers, |of| of == severity));
+        let values = Compared::of(numbers, attack, Some(severity)).early();
         if values.iter().any(Option::is_some) {
             let what = format!("{name} less the mean of corruptions at severity {severity}");
-            evidence.push(test(what, values, false));
+            found.evidence.push(test(what, &values, false));
         }
     }
-    let sentences = vec![sentence(&evidence[0], &name)];
-    finding(Claim::C5, RULE, evidence, sentences)
-}
-
-fn sentence(evidence: &protocol::finding::Evidence, attack: &str) -> String {
-    let Some(estimate) = evidence.estimate else {
-        return "No run has both the difference that PGD makes and those that corruptions make."
-            .into();
-    };
-    let (more, by) = if estimate < 0.0 {
-        ("less", -estimate)
-    } else {
-        ("more", estimate)
-    };
-    let interval = evidence.interval.map(|[low, high]| {
-        if estimate < 0.0 {
-            [-high, -low]
-        } else {
-            [low, high]
-        }
-    });
-    let ends = interval.iter().flatten();
-    let digits = digits(ends.fold(by, |most, end| most.max(end.abs())));
-    format!(
-        "In the early layers the difference that {attack} makes takes {by:.digits$} of the dimensions {more} than the differences that corruptions make ({}).",
-        basis(evidence, interval, digits)
-    )
+    found
 }
 
 fn missing(what: &str) -> Finding {
-    let summary = format!(
+    let sentence = format!(
         "The dimensionality {what} is not measured: evaluate the runs' dimensionality with corruptions and PGD."
     );
-    not_enough(Claim::C5, RULE, Vec::new(), summary)
+    not_enough(Claim::C5, RULE, sentence)
 }
 
-fn is(perturbation: &Perturbation, attack: Attack) -> bool {
-    matches!(perturbation, Perturbation::Attack(of) if *of == attack)
-}
-
-/// The mean over the corruptions at the severities that `covers` picks.
-fn corrupted(numbers: &Numbers, covers: impl Fn(u8) -> bool) -> Values {
-    complete_mean(
-        &numbers.differences,
-        |of| matches!(of, Perturbation::Corruption { severity, .. } if covers(*severity)),
-        Some,
-    )
-}
-
-/// The strongest PGD among those that the most runs have: the source's number of steps first, then the largest epsilon and
-/// the most steps.
+/// The strongest PGD among those that the most runs have: 40 steps first, as in Leavitt & Morcos (2020), then the largest
+/// epsilon and the most steps.
 fn strongest(numbers: &Numbers) -> Option<Attack> {
     let candidates = numbers.differences.iter().filter_map(|column| {
         let Perturbation::Attack(attack) = column.item else {
@@ -136,6 +156,66 @@ fn strongest(numbers: &Numbers) -> Option<Attack> {
         .map(|(_, attack)| attack)
 }
 
+/// Its figure: by layer, attack beside corruptions.
+pub fn figures(sheet: &Sheet) -> Vec<ClaimFigure> {
+    let shown = Picture::Lines(differences(sheet));
+    vec![figure(ClaimFigureName::DifferenceLayers, None, shown)]
+}
+
+/// Of every seed the mean over its alphas, then the mean over seeds, as in the verdict.
+fn differences(sheet: &Sheet) -> Lines {
+    let numbers = sheet.numbers;
+    let compared = strongest(numbers).map(|attack| Compared::of(numbers, attack, None));
+    let shown = |of: &Compared| of.layers.iter().flatten().count();
+    let compared = compared.filter(|of| shown(of) > 0);
+    let layers = sheet.layers();
+    let line =
+        |compared: &Compared, label: String, pick: fn(&(Vec<f64>, Vec<f64>)) -> &Vec<f64>| {
+            let at = |layer: usize| {
+                let of_run =
+                    |both: &Option<(Vec<f64>, Vec<f64>)>| pick(both.as_ref()?).get(layer).copied();
+                let values: Values = compared.layers.iter().map(of_run).collect();
+                mean(&numbers.means_by_seed(&values).0)
+            };
+            Series {
+                label,
+                alpha: None,
+                means: (0..layers.len()).map(at).collect(),
+            }
+        };
+    let series = compared.as_ref().map(|compared| {
+        vec![
+            line(compared, compared.attack.label(), |both| &both.0),
+            line(
+                compared,
+                "all corruptions and severities".to_owned(),
+                |both| &both.1,
+            ),
+        ]
+    });
+    let conditions = numbers.dimension_conditions;
+    Lines {
+        x: LAYER.to_owned(),
+        y: format!(
+            "Dimension fraction of the difference, {}, {}",
+            DimensionStatistic::Fraction95.label(),
+            ActivationMatrix::Responses.label()
+        ),
+        places: if series.is_some() {
+            layers.clone()
+        } else {
+            Vec::new()
+        },
+        series: series.unwrap_or_default(),
+        of: conditions.map_or_else(String::new, |of| {
+            format!("each seed's mean over its alphas; {}", of.label())
+        }),
+        images: conditions.map(|of| of.images),
+        incomplete_runs: (numbers.runs.len() - compared.as_ref().map_or(0, shown)) as u32,
+        interval_method: INTERVAL_METHOD.into(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,41 +226,42 @@ mod tests {
         Lab::new(seeds).dimensions(move |perturbation, _, seed, alpha, _| match perturbation {
             Perturbation::Clean => 0.5,
             Perturbation::Corruption { severity, .. } => 0.2 + 0.02 * f64::from(severity),
-            Perturbation::Attack(_) => pgd + spread * seed as f64 + 0.001 * noise(seed, alpha),
+            Perturbation::Attack(_) => pgd + spread * seed as f64 + 0.01 * noise(seed, alpha),
         })
     }
 
-    /// Corruptions have 0.26 on average, and 0.30 at severity 5. Broken by: the wrong sign, runs that are taken for
-    /// replicates, or a mean over other severities. A made-up fraction is of 640 columns, so it is right to 0.0008.
+    fn weighed(lab: &Lab) -> Finding {
+        weigh(&Numbers::new(&lab.run_numbers()))
+    }
+
+    /// Corruptions have 0.26 on average, and 0.30 at severity 5. Breaks when the sign is wrong, runs are taken for
+    /// replicates, or a mean is over other severities. A made-up fraction is of 640 columns, so it is right to 0.0008.
     #[test]
     fn attacks_above_corruptions_support_it() {
-        let above = weigh(&lab(3, 0.4, 0.0).numbers());
-        assert_eq!(above.verdict, Verdict::Supported, "{}", above.summary);
-        assert!((above.evidence[0].estimate.unwrap() - 0.14).abs() < 0.003);
+        let above = weighed(&lab(3, 0.4, 0.0));
+        assert_eq!(above.verdict, Verdict::Supported, "{}", above.sentence);
+        assert!((above.evidence[0].estimate.unwrap() - 0.14).abs() < 0.01);
         assert_eq!((above.evidence[0].n, above.evidence[0].runs), (3, 15));
         assert_eq!((above.evidence[1].n, above.evidence[1].runs), (3, 3));
         assert_eq!(above.evidence.len(), 2 + 5);
-        assert!((above.evidence[6].estimate.unwrap() - 0.10).abs() < 0.003);
+        assert!((above.evidence[6].estimate.unwrap() - 0.10).abs() < 0.01);
         assert!(
-            above.summary.contains("of the dimensions more"),
+            above.sentence.starts_with(
+                "Attacks change more dimensions of early layers than corruptions do: +0.1"
+            ),
             "{}",
-            above.summary
+            above.sentence
         );
-        let below = weigh(&lab(3, 0.1, 0.0).numbers());
-        assert_eq!(below.verdict, Verdict::Contradicted, "{}", below.summary);
-        assert!(
-            below.summary.contains("of the dimensions less"),
-            "{}",
-            below.summary
-        );
-        let noisy = weigh(&lab(3, 0.2, 0.08).numbers());
-        assert_eq!(noisy.verdict, Verdict::Inconclusive, "{}", noisy.summary);
+        let below = weighed(&lab(3, 0.1, 0.0));
+        assert_eq!(below.verdict, Verdict::Contradicted, "{}", below.sentence);
+        let noisy = weighed(&lab(3, 0.2, 0.08));
+        assert_eq!(noisy.verdict, Verdict::Inconclusive, "{}", noisy.sentence);
         assert!(noisy.more_seeds.is_some());
     }
 
-    /// Broken by: another PGD than that with the source's steps.
+    /// Breaks when another PGD is taken than that with 40 steps.
     #[test]
-    fn the_sources_steps_are_preferred() {
+    fn forty_steps_are_preferred() {
         let mut lab = lab(3, 0.4, 0.0);
         let mut weaker = lab.measurements.clone();
         weaker.retain_mut(|(_, measured)| match measured {
@@ -195,32 +276,33 @@ mod tests {
             _ => false,
         });
         lab.measurements.extend(weaker);
-        assert_eq!(strongest(&lab.numbers()).unwrap().steps, Some(40));
-        assert_eq!(weigh(&lab.numbers()).verdict, Verdict::Supported);
+        let runs = lab.run_numbers();
+        assert_eq!(strongest(&Numbers::new(&runs)).unwrap().steps, Some(40));
+        assert_eq!(weighed(&lab).verdict, Verdict::Supported);
     }
 
-    /// Broken by: no answer where seeds are too few or a perturbation is missing.
+    /// Breaks when there is no answer where seeds are too few or a perturbation is missing.
     #[test]
     fn what_is_missing_is_said() {
-        let two = weigh(&lab(2, 0.4, 0.0).numbers());
+        let two = weighed(&lab(2, 0.4, 0.0));
         assert_eq!(two.verdict, Verdict::NotEnoughRuns);
-        let missing = weigh(&Lab::new(3).numbers());
+        let missing = weighed(&Lab::new(3));
         assert_eq!(missing.verdict, Verdict::NotEnoughRuns);
         assert!(
-            missing.summary.contains("that PGD makes"),
+            missing.sentence.contains("that PGD makes"),
             "{}",
-            missing.summary
+            missing.sentence
         );
         let mut half = lab(3, 0.4, 0.0);
         half.measurements.retain(|(_, one)| {
             let of = one.dimensionality().map(|of| of.perturbation);
             !matches!(of, Some(Perturbation::Corruption { .. }))
         });
-        let half = weigh(&half.numbers());
+        let half = weighed(&half);
         assert!(
-            half.summary.contains("that corruptions make"),
+            half.sentence.contains("that corruptions make"),
             "{}",
-            half.summary
+            half.sentence
         );
     }
 }

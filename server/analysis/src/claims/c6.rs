@@ -1,13 +1,68 @@
 //! C6: input-unit gradients vary more in selective networks.
 
-use protocol::finding::{Claim, Finding};
+use protocol::claim_figure::{ClaimFigure, ClaimFigureName, Lines, Picture};
+use protocol::finding::{Claim, Evidence, Finding, Role};
+use protocol::gradient::InputUnitGradientMeasurement;
+use protocol::layer_measure::{LayerMeasure, LayerRange};
+use protocol::measure::Measure;
 
-use super::evidence::{PER_TENTH, Side, Test, change, correct_within_scales};
-use super::numbers::GradientVariability;
-use super::numbers::{Numbers, Values};
-use super::verdict::{finding, not_enough};
+use super::draw::{Axis, Sheet, figure};
+use super::evidence::{Side, Test, Unit, estimate};
+use super::numbers::{Numbers, Values, layer_mean};
+use super::verdict::{Words, finding, not_enough};
+use super::ways::{Way, rows_told};
 
-const RULE: &str = "One least-squares slope on selectivity for each seed with at least 3 alphas, at least 3 seeds, of CV_u (variability across samples) and of CV_l (variability across units), each the mean over all layers, the two corrected after Holm; supported where both mean slopes are above 0 (corrected p < 0.05), contradicted where both are below 0.";
+const RULE: &str = "Primary: one least-squares slope on mean selectivity for each seed with at least 3 alphas, at least 3 seeds, of CV_u (variability across samples) and of CV_l (variability across units), each the mean over all layers; Student's t over seeds, 95 %. Supported where both intervals lie above 0, contradicted where both lie below, no difference where both lie inside ±0.01 per 0.1 of selectivity (choice); both must agree, so neither is corrected. Early layers are shown and decide nothing.";
+
+const UNIT: Unit = Unit {
+    factor: 0.1,
+    words: "per 0.1 of selectivity",
+    margin: 0.01,
+};
+
+const WORDS: Words = Words {
+    supported: "Input-unit gradients vary more in networks with higher selectivity",
+    contradicted: "Input-unit gradients vary less in networks with higher selectivity",
+    no_difference: "Selectivity makes no difference larger than the margin to how much input-unit gradients vary",
+    whether: "input-unit gradients vary more in networks with higher selectivity",
+};
+
+/// One of the two kinds of variability: its name, its measure, its layers, and its figures (against selectivity, by layer).
+type Kind = (
+    &'static str,
+    LayerMeasure,
+    fn(&InputUnitGradientMeasurement) -> &Vec<Option<f64>>,
+    [ClaimFigureName; 2],
+);
+
+const KINDS: [Kind; 2] = [
+    (
+        "CV_u",
+        LayerMeasure::CvAcrossSamples,
+        |of| &of.cv_across_samples,
+        [
+            ClaimFigureName::SampleVariabilitySelectivity,
+            ClaimFigureName::SampleVariabilityLayers,
+        ],
+    ),
+    (
+        "CV_l",
+        LayerMeasure::CvAcrossUnits,
+        |of| &of.cv_across_units,
+        [
+            ClaimFigureName::UnitVariabilitySelectivity,
+            ClaimFigureName::UnitVariabilityLayers,
+        ],
+    ),
+];
+
+/// Of every run the mean over a range of layers.
+fn values(numbers: &Numbers, kind: &Kind, range: LayerRange) -> Values {
+    let gradients = numbers.gradients.iter();
+    gradients
+        .map(|of| layer_mean((kind.2)((*of)?), range))
+        .collect()
+}
 
 /// Weighs the claim.
 pub fn weigh(numbers: &Numbers) -> Finding {
@@ -15,38 +70,82 @@ pub fn weigh(numbers: &Numbers) -> Finding {
         return not_enough(
             Claim::C6,
             RULE,
-            Vec::new(),
             "Input-unit gradients are not measured: evaluate the runs' input-unit gradients.",
         );
     }
     let selectivity = numbers.selectivity();
-    let test = |what: &str, decides, value: fn(&GradientVariability) -> Option<f64>| {
+    let slope = |what: String, values: Values, decides| -> Evidence {
         let test = Test {
-            what: what.into(),
+            what,
             scale: None,
-            unit: "coefficient of variation per unit of selectivity",
+            unit: UNIT,
             claimed: Side::Above,
             decides,
         };
-        let values: Values = numbers
-            .gradients
-            .iter()
-            .map(|of| of.as_ref().and_then(value))
-            .collect();
         test.of_slopes(&numbers.points(&selectivity, &values))
     };
-    let mut evidence = vec![
-        test("CV_u", true, |of| of.across_samples[0]),
-        test("CV_l", true, |of| of.across_units[0]),
-        test("CV_u of the early layers", false, |of| of.across_samples[1]),
-        test("CV_l of the early layers", false, |of| of.across_units[1]),
-    ];
-    correct_within_scales(&mut evidence);
-    let sentences = evidence[..2]
+    let rows: Vec<_> = KINDS
         .iter()
-        .map(|one| change(one, PER_TENTH))
+        .map(|kind| {
+            let all = slope(kind.0.into(), values(numbers, kind, LayerRange::All), true);
+            let margin = Some(UNIT.margin);
+            (
+                estimate(kind.0, &all, Role::Primary, Side::Above, margin),
+                all,
+            )
+        })
         .collect();
-    finding(Claim::C6, RULE, evidence, sentences)
+    let way = Way {
+        name: "",
+        role: Role::Primary,
+        told: rows_told(&rows),
+        rows,
+    };
+    let mut found = finding(Claim::C6, RULE, WORDS, vec![way]);
+    for kind in &KINDS {
+        let early = values(numbers, kind, LayerRange::Early);
+        found.evidence.push(slope(
+            format!("{} of the early layers", kind.0),
+            early,
+            false,
+        ));
+    }
+    found
+}
+
+/// Its figures: each kind against selectivity and by layer.
+pub fn figures(sheet: &Sheet) -> Vec<ClaimFigure> {
+    let numbers = sheet.numbers;
+    let drawn = KINDS.iter().flat_map(|kind| {
+        let (_, measure, layers, [against, by_layer]) = kind;
+        let all = Axis {
+            label: Measure::Layers {
+                range: LayerRange::All,
+                measure: *measure,
+            }
+            .label(),
+            values: values(numbers, kind, LayerRange::All),
+            images: numbers.gradient_images,
+        };
+        let layers: Vec<_> = numbers
+            .gradients
+            .iter()
+            .map(|of| Some(layers((*of)?).clone()))
+            .collect();
+        let lines = Lines {
+            images: numbers.gradient_images,
+            ..sheet.by_layer(measure.label(), &layers)
+        };
+        [
+            figure(
+                *against,
+                None,
+                Picture::Scatter(sheet.scatter(sheet.selectivity(), all)),
+            ),
+            figure(*by_layer, None, Picture::Lines(lines)),
+        ]
+    });
+    drawn.collect()
 }
 
 #[cfg(test)]
@@ -55,54 +154,43 @@ mod tests {
     use crate::made_up::{Lab, noise};
     use protocol::finding::Verdict;
 
-    fn lab(seeds: u64, samples: f64, units: f64) -> Lab {
-        Lab::new(seeds).gradients(move |seed, alpha, selectivity| {
+    fn weighed(seeds: u64, samples: f64, units: f64) -> Finding {
+        let lab = Lab::new(seeds).gradients(move |seed, alpha, selectivity| {
             let noise = 0.001 * noise(seed, alpha);
             [
                 0.5 + samples * selectivity + noise,
                 0.9 + units * selectivity - noise,
             ]
-        })
+        });
+        weigh(&Numbers::new(&lab.run_numbers()))
     }
 
-    /// Broken by: one of the two that decides alone, or the wrong sign.
+    /// Breaks when one of the two decides alone, the sign is wrong, or tests that must agree are corrected.
     #[test]
     fn both_must_rise() {
-        let both = weigh(&lab(3, 0.4, 0.2).numbers());
-        assert_eq!(both.verdict, Verdict::Supported, "{}", both.summary);
-        assert!((both.evidence[1].estimate.unwrap() - 0.2).abs() < 0.01);
-        assert!(both.evidence[0].p_holm >= both.evidence[0].p);
-        assert!(
-            both.summary.contains("CV_u changes by +0.04"),
-            "{}",
-            both.summary
-        );
-        let neither = weigh(&lab(3, -0.4, -0.2).numbers());
+        let both = weighed(3, 0.4, 0.2);
+        assert_eq!(both.verdict, Verdict::Supported, "{}", both.sentence);
+        assert!((both.estimates[1].estimate.unwrap() - 0.02).abs() < 0.001);
+        assert_eq!((both.evidence.len(), both.evidence[0].p_holm), (4, None));
+        assert!(both.sentence.contains(": CV_u +0.04"), "{}", both.sentence);
+        let neither = weighed(3, -0.4, -0.2);
         assert_eq!(
             neither.verdict,
             Verdict::Contradicted,
             "{}",
-            neither.summary
+            neither.sentence
         );
-        let one = weigh(&lab(3, 0.4, -0.2).numbers());
-        assert_eq!(one.verdict, Verdict::Inconclusive, "{}", one.summary);
-        assert!(
-            one.summary.contains("do not agree on a side"),
-            "{}",
-            one.summary
-        );
+        let one = weighed(3, 0.4, -0.2);
+        assert_eq!(one.verdict, Verdict::Inconclusive, "{}", one.sentence);
         assert_eq!(one.more_seeds, None);
     }
 
-    /// Broken by: no answer where runs are too few or the measurement is missing.
+    /// Breaks when there is no answer where runs are too few or the measurement is missing.
     #[test]
     fn what_is_missing_is_said() {
-        assert_eq!(
-            weigh(&lab(2, 0.4, 0.2).numbers()).verdict,
-            Verdict::NotEnoughRuns
-        );
-        let missing = weigh(&Lab::new(3).numbers());
+        assert_eq!(weighed(2, 0.4, 0.2).verdict, Verdict::NotEnoughRuns);
+        let missing = weigh(&Numbers::new(&Lab::new(3).run_numbers()));
         assert_eq!(missing.verdict, Verdict::NotEnoughRuns);
-        assert!(missing.summary.contains("input-unit gradients"));
+        assert!(missing.sentence.contains("input-unit gradients"));
     }
 }

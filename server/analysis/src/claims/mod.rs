@@ -1,12 +1,19 @@
-//! What an experiment says about the source's claims: each is tested over seeds and given a verdict with its rule, its
-//! evidence and, where nothing is decided, the seeds that would.
+//! What an experiment says about the claims of Leavitt & Morcos (2020): each is tested over seeds and given a verdict with its
+//! rule, its estimates and, where nothing is decided, the seeds that would.
 //!
-//! [`run_numbers`](crate::run_numbers) takes what is needed from a run's measurements, [`numbers`] sets runs side by side, one file a claim
-//! weighs it, with [`evidence`] (tests over seeds) and [`verdict`] (what they amount to).
+//! [`run_numbers`](crate::run_numbers) takes what is needed from a run's measurements and [`numbers`] sets runs side by side: runs x
+//! quantities. One file a claim holds its verdict and its figures, both of the same columns. Shared by them: [`window`] (which
+//! networks count), [`evidence`] (tests over seeds), [`ways`] (the primary estimand and its sensitivity), [`contrasts`] (alphas
+//! against the control), [`attacks`] (which attacks count), [`verdict`] (what it amounts to) and [`draw`].
 
+pub mod attacks;
+pub mod contrasts;
+pub mod draw;
 pub mod evidence;
 pub mod numbers;
 pub mod verdict;
+pub mod ways;
+pub mod window;
 
 mod c1;
 mod c2;
@@ -16,43 +23,117 @@ mod c5;
 mod c6;
 mod c7;
 mod c8;
-mod figures;
 
-pub use figures::figures;
+use protocol::Run;
 use protocol::api::Experiment;
-use protocol::finding::{Finding, Findings};
+use protocol::claim_figure::{ClaimFigure, ClaimFigures};
+use protocol::finding::{AllRuns, Claim, Finding, Findings, PILOT_BELOW};
 use rayon::prelude::*;
 
 use crate::run_numbers::RunNumbers;
+use draw::Sheet;
 use numbers::Numbers;
+use verdict::not_enough;
+
+/// A claim's verdict and its figures, of the same numbers.
+struct Weighed {
+    claim: Claim,
+    weigh: fn(&Numbers) -> Finding,
+    figures: fn(&Sheet) -> Vec<ClaimFigure>,
+    /// Whether the window on clean accuracy applies; it does not where clean accuracy is what the claim is about.
+    windowed: bool,
+}
 
 /// The claims, in order; a new one is one line and one file.
-const CLAIMS: [fn(&Numbers) -> Finding; 8] = [
-    c1::weigh,
-    c2::weigh,
-    c3::weigh,
-    c4::weigh,
-    c5::weigh,
-    c6::weigh,
-    c7::weigh,
-    c8::weigh,
+#[rustfmt::skip]
+const CLAIMS: [Weighed; 8] = [
+    Weighed { claim: Claim::C1, weigh: c1::weigh, figures: c1::figures, windowed: true },
+    Weighed { claim: Claim::C2, weigh: c2::weigh, figures: c2::figures, windowed: true },
+    Weighed { claim: Claim::C3, weigh: c3::weigh, figures: c3::figures, windowed: true },
+    Weighed { claim: Claim::C4, weigh: c4::weigh, figures: c4::figures, windowed: true },
+    Weighed { claim: Claim::C5, weigh: c5::weigh, figures: c5::figures, windowed: true },
+    Weighed { claim: Claim::C6, weigh: c6::weigh, figures: c6::figures, windowed: true },
+    Weighed { claim: Claim::C7, weigh: c7::weigh, figures: c7::figures, windowed: true },
+    Weighed { claim: Claim::C8, weigh: c8::weigh, figures: c8::figures, windowed: false },
 ];
 
-const METHOD: &str = "Seeds are the replicates: runs that share a seed share their initial weights and the order of their images, so each seed gives one value (a least-squares slope over its alphas, or a mean over them), and every test is over seeds. Only numbers under the same conditions compare: those of most runs; a run that lacks a measurement the others have is left out. Intervals and p-values that decide are Student's t, 95 %, two-sided. Bootstrapped (BCa) 95 % intervals stand beside them and do not decide: with 3 seeds they would call 1 of 4 results without any effect significant. Tests made together are corrected after Holm. Accuracies under perturbation are tested raw and as a share of the same network's clean accuracy, which moves with alpha too, and a claim about them is decided only where both agree. At least 3 seeds, for slopes with at least 3 alphas each.";
+const METHOD: &str = "Each claim has one primary estimand, declared before the data; its verdict is the claim's. Other ways of measuring the same (share of clean accuracy, accuracy-adjusted) stand beside it with verdicts of their own; where two are decided in opposite directions the claim depends on the scale. Seeds are the replicates: runs that share a seed share their initial weights and the order of their images, so each seed gives one value (a least-squares slope over its alphas, or a mean over them). Intervals are Student's t over seeds, 95 %. One margin a claim says, on both sides, which differences count as none: an interval inside it is a verdict of its own. Only runs whose clean accuracy is within the window of their seed's control (alpha 0) count; runs of a seed without a control do not. Tests that must all agree are not corrected; where any of many may be claimed, p is corrected after Holm or intervals are simultaneous (Bonferroni). Only numbers under the same conditions compare: those of most runs. At least 3 seeds, for slopes with at least 3 alphas each; below 5 seeds a study is a pilot. Seeds that do not differ at all have no p, and decide only that there is no difference.";
 
-/// Weighs every claim by the numbers of an experiment's trained runs; `runs` is how many it has, trained or not.
-pub fn findings(experiment: &Experiment, trained: &[RunNumbers], runs: usize) -> Findings {
-    let numbers = Numbers::new(trained);
+/// Weighs every claim by the numbers of an experiment's trained runs; `runs` is how many it has, trained or not. `window` is how
+/// far, in points, a run's clean accuracy may be from its seed's control for the run to count (see [`window::within`]).
+pub fn findings(
+    experiment: &Experiment,
+    trained: &[RunNumbers],
+    runs: usize,
+    window: f64,
+) -> Findings {
+    let all = Numbers::new(trained);
+    let (inside, left_out) = window::within(&all, window);
+    let weigh = |claim: &Weighed| {
+        if !claim.windowed || left_out.is_empty() {
+            return (claim.weigh)(&all);
+        }
+        let of_all = (claim.weigh)(&all);
+        let found = if inside.runs.is_empty() {
+            let sentence = format!(
+                "Not enough runs: none is within {window} points of clean accuracy of its seed's control (alpha 0)."
+            );
+            not_enough(claim.claim, &of_all.rule, sentence)
+        } else {
+            (claim.weigh)(&inside)
+        };
+        Finding {
+            all_runs: Some(AllRuns {
+                verdict: of_all.verdict,
+                sentence: of_all.sentence,
+            }),
+            ..found
+        }
+    };
+    let seeds = all.seeds();
     Findings {
         experiment_id: experiment.id,
         name: experiment.spec.name.clone(),
         network: experiment.spec.network,
         dataset: experiment.spec.dataset.clone(),
-        alphas: numbers.alphas(),
-        seeds: numbers.seeds(),
+        alphas: all.alphas(),
+        pilot: (seeds.len() as u32) < PILOT_BELOW,
+        seeds,
         runs: trained.len() as u32,
         missing_runs: runs.saturating_sub(trained.len()) as u32,
-        findings: CLAIMS.par_iter().map(|weigh| weigh(&numbers)).collect(),
+        findings: CLAIMS.par_iter().map(weigh).collect(),
+        window,
+        left_out,
         method: METHOD.into(),
     }
 }
+
+/// The figures of `claims`, in their order, from an experiment's runs and the numbers of the trained ones, of the runs that
+/// count in their verdicts.
+pub fn figures(
+    runs: &[Run],
+    trained: &[RunNumbers],
+    claims: &[Claim],
+    window: f64,
+) -> Vec<ClaimFigures> {
+    let all = Numbers::new(trained);
+    let (inside, _) = window::within(&all, window);
+    let result = runs.iter().find_map(|run| run.result.as_ref());
+    let sheet = |numbers| Sheet {
+        numbers,
+        network: runs.first().map(|run| run.spec.network),
+        test_images: result.map(|result| result.test_images),
+    };
+    let drawn = claims.par_iter().filter_map(|claim| {
+        let of = CLAIMS.iter().find(|one| one.claim == *claim)?;
+        let numbers = if of.windowed { &inside } else { &all };
+        Some(ClaimFigures {
+            claim: *claim,
+            figures: (of.figures)(&sheet(numbers)),
+        })
+    });
+    drawn.collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::Corruption;
-use protocol::attack::Attack;
+use protocol::attack::{Attack, AttackConditions};
 use protocol::dimensionality::{DimensionStatistic, DimensionalityMeasurement, Perturbation};
 use protocol::evaluation::CorruptionConditions;
 use protocol::gradient::InputUnitGradientMeasurement;
@@ -12,6 +12,7 @@ use protocol::measure::Scale;
 
 use crate::run_numbers::{Accuracy, RunNumbers};
 use crate::scatter::most_common;
+use statistics::{empirical_logit, residuals};
 
 /// One value a trained run, in the order of [`Numbers::runs`]; absent where a run has none.
 pub type Values = Vec<Option<f64>>;
@@ -19,6 +20,8 @@ pub type Values = Vec<Option<f64>>;
 /// A trained run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RunRow {
+    /// Its number.
+    pub id: i64,
     /// Its regulariser strength.
     pub alpha: f64,
     /// Its seed.
@@ -29,65 +32,85 @@ pub struct RunRow {
     pub test_accuracy: f64,
 }
 
-/// Dimension fractions (0 to 1) of clean unit responses.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct CleanDimensions {
-    /// Mean over the early layers, in the order of [`DimensionStatistic::ALL`].
-    pub early: [f64; 4],
-    /// Mean over all layers of the fraction for 95 % of the variance.
-    pub all: f64,
+/// An accuracy under perturbation of every run, in the ways in which a claim about it is measured.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Accuracies {
+    /// What it is called, for example `Corruption accuracy`.
+    pub name: String,
+    /// Under perturbation, 0 to 1; a mean where several perturbations make it up.
+    pub perturbed: Values,
+    /// The same as a share of clean accuracy.
+    pub share: Values,
+    /// Of the same images, clean, 0 to 1.
+    pub clean: Values,
+    /// Images that each accuracy is of.
+    pub images: u32,
 }
 
-impl CleanDimensions {
-    /// Those of a measurement; absent where it is of no layer.
-    fn of(measured: &DimensionalityMeasurement) -> Option<CleanDimensions> {
-        let mean = |statistic, range: LayerRange| {
-            let layers = 0..range.count(measured.columns.len());
-            mean(layers.filter_map(|layer| measured.fraction(layer, statistic)))
-        };
-        let early = DimensionStatistic::ALL.map(|statistic| mean(statistic, LayerRange::Early));
-        let [Some(a), Some(b), Some(c), Some(d)] = early else {
-            return None;
-        };
-        Some(CleanDimensions {
-            early: [a, b, c, d],
-            all: mean(DimensionStatistic::Fraction95, LayerRange::All)?,
-        })
-    }
-}
-
-/// Variability of input-unit gradients: means over the layers that have one.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct GradientVariability {
-    /// CV_u, by [`LayerRange`]: all layers, early layers.
-    pub across_samples: [Option<f64>; 2],
-    /// CV_l, likewise.
-    pub across_units: [Option<f64>; 2],
-}
-
-impl GradientVariability {
-    fn of(measured: &InputUnitGradientMeasurement) -> GradientVariability {
-        let means = |values: &[Option<f64>]| {
-            [LayerRange::All, LayerRange::Early].map(|range| {
-                let layers = &values[..range.count(values.len())];
-                mean(layers.iter().copied().flatten())
-            })
-        };
-        GradientVariability {
-            across_samples: means(&measured.cv_across_samples),
-            across_units: means(&measured.cv_across_units),
+impl Accuracies {
+    /// The mean over the columns that `covers` picks, of those that most runs have.
+    pub fn mean_of<K>(
+        name: impl Into<String>,
+        columns: &[Column<K, Accuracy>],
+        covers: impl Fn(&K) -> bool,
+        images: u32,
+    ) -> Accuracies {
+        let mean = |value: fn(Accuracy) -> Option<f64>| complete_mean(columns, &covers, value);
+        Accuracies {
+            name: name.into(),
+            perturbed: mean(|of| Some(of.perturbed)),
+            share: mean(|of| of.on(Scale::ShareOfClean)),
+            clean: mean(|of| Some(of.clean)),
+            images,
         }
     }
+
+    /// It in a scale.
+    pub fn on(&self, scale: Scale) -> &Values {
+        match scale {
+            Scale::Raw => &self.perturbed,
+            Scale::ShareOfClean => &self.share,
+        }
+    }
+
+    /// What logit clean accuracy leaves of logit perturbed accuracy (empirical logits), over the runs that have both:
+    /// effective robustness, after Taori et al. (2020), in logits.
+    pub fn residual(&self) -> Values {
+        let logit = |share: Option<f64>| empirical_logit(share?, self.images);
+        let both: Vec<Option<(f64, f64)>> = self
+            .perturbed
+            .iter()
+            .zip(&self.clean)
+            .map(|(perturbed, clean)| Some((logit(*clean)?, logit(*perturbed)?)))
+            .collect();
+        let points: Vec<(f64, f64)> = both.iter().copied().flatten().collect();
+        let Some(left) = residuals(&points) else {
+            return vec![None; both.len()];
+        };
+        let mut left = left.into_iter();
+        both.iter()
+            .map(|one| one.and_then(|_| left.next()))
+            .collect()
+    }
 }
 
-/// The early layers' mean fraction of the difference that each perturbation makes.
-fn early_differences(run: &RunNumbers) -> Vec<(CorruptionConditions, Perturbation, f64)> {
-    let differences = run.differences.iter();
-    differences
-        .filter_map(|(conditions, perturbation, fractions)| {
-            let early = &fractions[..LayerRange::Early.count(fractions.len())];
-            Some((*conditions, *perturbation, mean(early.iter().copied())?))
-        })
+/// The mean of a measurement's layers within `range`, of those that have a value.
+pub fn layer_mean(layers: &[Option<f64>], range: LayerRange) -> Option<f64> {
+    mean(
+        layers[..range.count(layers.len())]
+            .iter()
+            .copied()
+            .flatten(),
+    )
+}
+
+/// A clean measurement's dimension fractions, one a layer.
+pub fn fractions(
+    of: &DimensionalityMeasurement,
+    statistic: DimensionStatistic,
+) -> Vec<Option<f64>> {
+    (0..of.columns.len())
+        .map(|layer| of.fraction(layer, statistic))
         .collect()
 }
 
@@ -105,42 +128,55 @@ pub struct Column<K, V> {
     pub values: Vec<Option<V>>,
 }
 
-/// The numbers of an experiment, each kind of measurement under the conditions of most runs.
+/// The numbers of an experiment: runs x quantities, each kind of measurement under the conditions of most runs. Verdicts and
+/// figures are both made of it.
 #[derive(Debug, Clone)]
-pub struct Numbers {
+pub struct Numbers<'a> {
     /// The trained runs.
     pub runs: Vec<RunRow>,
+    /// Conditions of accuracy on corrupted images.
+    pub corruption_conditions: Option<CorruptionConditions>,
     /// Accuracy on corrupted images, in order of corruption and severity.
     pub corruptions: Vec<Column<(Corruption, u8), Accuracy>>,
+    /// Conditions of accuracy under attack.
+    pub attack_conditions: Option<AttackConditions>,
     /// Accuracy under attack, in order of method, norm, steps and epsilon.
     pub attacks: Vec<Column<Attack, Accuracy>>,
+    /// Conditions of dimensionality, clean and of differences.
+    pub dimension_conditions: Option<CorruptionConditions>,
     /// Dimensionality of clean unit responses.
-    pub clean_dimensions: Vec<Option<CleanDimensions>>,
-    /// Early layers' dimension fraction of the difference, by perturbation.
-    pub differences: Vec<Column<Perturbation, f64>>,
+    pub clean_dimensions: Vec<Option<&'a DimensionalityMeasurement>>,
+    /// Every layer's dimension fraction (95 % of the variance) of the difference, by perturbation.
+    pub differences: Vec<Column<Perturbation, &'a [f64]>>,
+    /// Images that input-unit gradients are over.
+    pub gradient_images: Option<u32>,
     /// Input-unit gradients.
-    pub gradients: Vec<Option<GradientVariability>>,
+    pub gradients: Vec<Option<&'a InputUnitGradientMeasurement>>,
 }
 
-impl Numbers {
+impl<'a> Numbers<'a> {
     /// Those of trained runs. A run whose selectivity or accuracy is no number is left out.
-    pub fn new(runs: &[RunNumbers]) -> Numbers {
+    pub fn new(runs: &'a [RunNumbers]) -> Numbers<'a> {
         let runs: Vec<&RunNumbers> = runs
             .iter()
             .filter(|run| run.selectivity.is_finite() && run.test_accuracy.is_finite())
             .collect();
-        let dimensions = common(&runs, |run| {
+        let corruption_conditions = common(&runs, |run| {
+            run.corruptions.iter().map(|one| one.0).collect()
+        });
+        let attack_conditions = common(&runs, |run| run.attacks.iter().map(|one| one.0).collect());
+        let dimension_conditions = common(&runs, |run| {
             let clean = run.clean_dimensions.iter().map(|of| of.conditions);
             let differences = run.differences.iter().map(|of| of.0);
             clean.chain(differences).collect()
         });
-        let images = common(&runs, |run| {
+        let gradient_images = common(&runs, |run| {
             run.gradients.iter().map(|of| of.images).collect()
         });
         // In an order of their own: runs list them in any.
-        let mut corruptions = columns(&runs, |run| run.corruptions.clone());
+        let mut corruptions = columns(&runs, corruption_conditions, |run| run.corruptions.clone());
         corruptions.sort_by_key(|column| column.item);
-        let mut attacks = columns(&runs, |run| run.attacks.clone());
+        let mut attacks = columns(&runs, attack_conditions, |run| run.attacks.clone());
         attacks.sort_by(|a, b| {
             let (a, b) = (&a.item, &b.item);
             (a.method, a.norm, a.steps, a.random_starts)
@@ -148,27 +184,36 @@ impl Numbers {
                 .then(a.epsilon.total_cmp(&b.epsilon))
         });
         Numbers {
+            corruption_conditions,
             corruptions,
+            attack_conditions,
             attacks,
             clean_dimensions: runs
                 .iter()
                 .map(|run| {
                     let mut of = run.clean_dimensions.iter();
-                    CleanDimensions::of(of.find(|of| Some(of.conditions) == dimensions)?)
+                    of.find(|of| Some(of.conditions) == dimension_conditions)
                 })
                 .collect(),
-            differences: columns_under(&runs, dimensions, early_differences),
+            differences: columns(&runs, dimension_conditions, |run| {
+                let differences = run.differences.iter();
+                differences
+                    .map(|(conditions, of, layers)| (*conditions, *of, layers.as_slice()))
+                    .collect()
+            }),
+            dimension_conditions,
             gradients: runs
                 .iter()
                 .map(|run| {
                     let mut of = run.gradients.iter();
-                    let of = of.find(|of| Some(of.images) == images)?;
-                    Some(GradientVariability::of(of))
+                    of.find(|of| Some(of.images) == gradient_images)
                 })
                 .collect(),
+            gradient_images,
             runs: runs
                 .iter()
                 .map(|run| RunRow {
+                    id: run.id,
                     alpha: run.alpha,
                     seed: run.seed,
                     selectivity: run.selectivity,
@@ -178,14 +223,50 @@ impl Numbers {
         }
     }
 
+    /// The numbers of the runs that `keep` lets through, under the same conditions.
+    pub fn only(&self, keep: impl Fn(&RunRow) -> bool) -> Numbers<'a> {
+        let kept: Vec<usize> = (0..self.runs.len())
+            .filter(|&run| keep(&self.runs[run]))
+            .collect();
+        Numbers {
+            runs: chosen(&self.runs, &kept),
+            corruptions: chosen_columns(&self.corruptions, &kept),
+            attacks: chosen_columns(&self.attacks, &kept),
+            clean_dimensions: chosen(&self.clean_dimensions, &kept),
+            differences: chosen_columns(&self.differences, &kept),
+            gradients: chosen(&self.gradients, &kept),
+            ..*self
+        }
+    }
+
+    /// Accuracy on corrupted images: the mean over all corruptions and severities that most runs have.
+    pub fn corruption_accuracies(&self) -> Accuracies {
+        let images = self.corruption_conditions.map_or(0, |of| of.images);
+        Accuracies::mean_of("Corruption accuracy", &self.corruptions, |_| true, images)
+    }
+
+    /// Clean test accuracy of every run.
+    pub fn test_accuracy(&self) -> Values {
+        let accuracy = |run: &RunRow| Some(run.test_accuracy);
+        self.runs.iter().map(accuracy).collect()
+    }
+
+    /// Of each run the mean over all corruptions and severities of the difference's dimension fraction, one a layer.
+    pub fn corrupted_layers(&self, covers: impl Fn(u8) -> bool) -> Vec<Option<Vec<f64>>> {
+        mean_layers(
+            &self.differences,
+            |of| matches!(of, Perturbation::Corruption { severity, .. } if covers(*severity)),
+        )
+    }
+
+    /// Of each run the dimension fraction of the difference that `attack` makes, one a layer.
+    pub fn attacked_layers(&self, attack: Attack) -> Vec<Option<Vec<f64>>> {
+        mean_layers(&self.differences, |of| *of == Perturbation::Attack(attack))
+    }
+
     /// Selectivity of every run.
     pub fn selectivity(&self) -> Values {
         self.runs.iter().map(|run| Some(run.selectivity)).collect()
-    }
-
-    /// Accuracy of every run on corrupted images: the mean over all corruptions and severities.
-    pub fn corruption_accuracy(&self, scale: Scale) -> Values {
-        complete_mean(&self.corruptions, |_| true, |value| value.on(scale))
     }
 
     /// The points (seed, x, y) of the runs that have both.
@@ -242,6 +323,19 @@ impl Numbers {
     }
 }
 
+/// The columns that `covers` picks and that most runs have (of equally frequent sets the largest), by place.
+pub fn needed<K, V: Copy>(columns: &[Column<K, V>], covers: impl Fn(&K) -> bool) -> Vec<usize> {
+    let covered: Vec<usize> = (0..columns.len())
+        .filter(|&place| covers(&columns[place].item))
+        .collect();
+    let runs = columns.first().map_or(0, |column| column.values.len());
+    let of_run = |run: usize| -> Vec<usize> {
+        let has = |&place: &usize| columns[place].values[run].is_some();
+        covered.iter().copied().filter(has).collect()
+    };
+    most_frequent((0..runs).map(of_run))
+}
+
 /// The mean of each run over the columns that `covers` picks, of those columns that most runs have; absent where a run
 /// lacks one of these, so that no mean is over something else than its neighbours.
 pub fn complete_mean<K, V: Copy>(
@@ -249,26 +343,57 @@ pub fn complete_mean<K, V: Copy>(
     covers: impl Fn(&K) -> bool,
     value: impl Fn(V) -> Option<f64>,
 ) -> Values {
-    let covered: Vec<&Column<K, V>> = columns
-        .iter()
-        .filter(|column| covers(&column.item))
-        .collect();
-    let runs = covered.first().map_or(0, |column| column.values.len());
-    let of_run = |run: usize| -> Vec<usize> {
-        (0..covered.len())
-            .filter(|&column| covered[column].values[run].is_some())
-            .collect()
-    };
-    let needed = most_frequent((0..runs).map(of_run));
-    let all = columns.first().map_or(0, |column| column.values.len());
-    (0..all)
+    let needed = needed(columns, covers);
+    let runs = columns.first().map_or(0, |column| column.values.len());
+    (0..runs)
         .map(|run| {
             let mut sum = 0.0;
             for &column in &needed {
-                sum += value(covered[column].values[run]?)?;
+                sum += value(columns[column].values[run]?)?;
             }
             (!needed.is_empty()).then(|| sum / needed.len() as f64)
         })
+        .collect()
+}
+
+/// As [`complete_mean`], of values of which a run has one a layer.
+fn mean_layers<K>(
+    columns: &[Column<K, &[f64]>],
+    covers: impl Fn(&K) -> bool,
+) -> Vec<Option<Vec<f64>>> {
+    let needed = needed(columns, covers);
+    let runs = columns.first().map_or(0, |column| column.values.len());
+    (0..runs)
+        .map(|run| {
+            let first = columns[*needed.first()?].values[run]?;
+            let mut sums = vec![0.0; first.len()];
+            for &column in &needed {
+                let layers = columns[column].values[run]?;
+                if layers.len() != sums.len() {
+                    return None;
+                }
+                for (sum, value) in sums.iter_mut().zip(layers) {
+                    *sum += value;
+                }
+            }
+            sums.iter_mut().for_each(|sum| *sum /= needed.len() as f64);
+            Some(sums)
+        })
+        .collect()
+}
+
+fn chosen<T: Copy>(values: &[T], places: &[usize]) -> Vec<T> {
+    places.iter().map(|&place| values[place]).collect()
+}
+
+/// The values of these runs; columns that none of them has are left out.
+fn chosen_columns<K: Copy, V: Copy>(columns: &[Column<K, V>], runs: &[usize]) -> Vec<Column<K, V>> {
+    let chosen = columns.iter().map(|column| Column {
+        item: column.item,
+        values: chosen(&column.values, runs),
+    });
+    chosen
+        .filter(|column| column.values.iter().any(Option::is_some))
         .collect()
 }
 
@@ -299,21 +424,14 @@ fn common<C: Copy + Ord>(
     most_common(of_runs).first().copied()
 }
 
-fn columns<C: Copy + Ord, K: Copy + PartialEq, V: Copy>(
-    runs: &[&RunNumbers],
-    of: impl Fn(&RunNumbers) -> Vec<(C, K, V)>,
-) -> Vec<Column<K, V>> {
-    let conditions = common(runs, |run| of(run).iter().map(|one| one.0).collect());
-    columns_under(runs, conditions, of)
-}
-
-fn columns_under<C: Copy + PartialEq, K: Copy + PartialEq, V: Copy>(
-    runs: &[&RunNumbers],
+/// A column for each item that was measured under `conditions`.
+fn columns<'a, C: Copy + PartialEq, K: Copy + PartialEq, V: Copy>(
+    runs: &[&'a RunNumbers],
     conditions: Option<C>,
-    of: impl Fn(&RunNumbers) -> Vec<(C, K, V)>,
+    of: impl Fn(&'a RunNumbers) -> Vec<(C, K, V)>,
 ) -> Vec<Column<K, V>> {
     let mut columns: Vec<Column<K, V>> = Vec::new();
-    for (index, run) in runs.iter().enumerate() {
+    for (index, &run) in runs.iter().enumerate() {
         // Runs list the same items in the same order: the next column is nearly always the next item's.
         let mut next = 0;
         for (_, item, value) in of(run).into_iter().filter(|one| Some(one.0) == conditions) {

@@ -1,166 +1,125 @@
-//! From tests to a verdict, and to the seeds that would decide.
+//! From tests to a finding: verdict, sentence, and the seeds that would decide.
 
 use protocol::finding::{Claim, Evidence, Finding, MoreSeeds, Verdict};
-use protocol::measure::Scale;
-
-use super::evidence::{LEVEL, count, digits, scale_label};
 use statistics::{CONFIDENCE, replicates_for_half_width, student_reach};
 
-/// The fewest seeds that a claim is tested with.
-pub const FEWEST_SEEDS: u32 = 3;
+use super::evidence::{FEWEST_SEEDS, count, digits, seeds};
+use super::ways::{Way, overall};
 
 /// More seeds than these are not advised: something else must change first.
 const MOST_ADVISED: u32 = 1_000;
 
-/// What a test says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Position {
-    /// On the claimed side, beyond what chance gives.
-    Claimed,
-    /// On the other side, beyond what chance gives.
-    Other,
-    /// Neither.
-    Open,
+/// How a claim's verdicts begin in words; the numbers follow after a colon.
+#[derive(Debug, Clone, Copy)]
+pub struct Words {
+    /// Supported.
+    pub supported: &'static str,
+    /// Contradicted.
+    pub contradicted: &'static str,
+    /// No difference larger than the margin.
+    pub no_difference: &'static str,
+    /// What is open or depends on the scale, after `whether`.
+    pub whether: &'static str,
 }
 
-/// What a test says, corrected for those made together with it.
-pub fn position(evidence: &Evidence) -> Position {
-    match evidence.p_holm.or(evidence.p) {
-        Some(p) if p < LEVEL => match evidence.agrees {
-            Some(true) => Position::Claimed,
-            _ => Position::Other,
-        },
-        _ => Position::Open,
-    }
-}
-
-/// The verdict on tests that must all agree: those of `evidence` that decide.
-pub fn unanimous(evidence: &[Evidence]) -> Verdict {
-    let deciding = || evidence.iter().filter(|one| one.decides);
-    let all = |wanted| deciding().all(|one| position(one) == wanted);
-    if deciding().count() == 0 || deciding().any(|one| one.n < FEWEST_SEEDS) {
-        Verdict::NotEnoughRuns
-    } else if all(Position::Claimed) {
-        Verdict::Supported
-    } else if all(Position::Other) {
-        Verdict::Contradicted
-    } else {
-        Verdict::Inconclusive
-    }
-}
-
-/// A finding that cannot be made, and why.
-pub fn not_enough(
-    claim: Claim,
-    rule: &str,
-    evidence: Vec<Evidence>,
-    summary: impl Into<String>,
-) -> Finding {
-    Finding {
-        claim,
-        verdict: Verdict::NotEnoughRuns,
-        summary: summary.into(),
-        rule: rule.into(),
-        more_seeds: more_seeds(&evidence),
-        evidence,
-    }
-}
-
-/// The finding that tests make which must all agree. `sentences` tell their numbers; what the verdict rests on is added.
-pub fn finding(
-    claim: Claim,
-    rule: &str,
-    evidence: Vec<Evidence>,
-    mut sentences: Vec<String>,
-) -> Finding {
-    let verdict = unanimous(&evidence);
-    match verdict {
-        Verdict::NotEnoughRuns => sentences.insert(0, too_few_seeds(&evidence)),
-        Verdict::Inconclusive => sentences.push(why_open(&evidence)),
-        Verdict::Supported | Verdict::Contradicted => {}
-    }
-    Finding {
-        claim,
-        verdict,
-        summary: sentences.join(" "),
-        rule: rule.into(),
-        more_seeds: match verdict {
-            Verdict::Supported | Verdict::Contradicted => None,
-            _ => more_seeds(&evidence),
-        },
-        evidence,
+impl Words {
+    /// The verdict on `ways` in one sentence.
+    pub fn sentence(&self, verdict: Verdict, ways: &[Way]) -> String {
+        let primary = ways.first().map_or("", |way| &way.told);
+        match verdict {
+            Verdict::Supported => format!("{}: {primary}.", self.supported),
+            Verdict::Contradicted => format!("{}: {primary}.", self.contradicted),
+            Verdict::NoDifference => format!("{}: {primary}.", self.no_difference),
+            Verdict::Inconclusive => format!("Whether {} is open: {primary}.", self.whether),
+            Verdict::DependsOnScale => {
+                let decided = |wanted| ways.iter().position(|way| way.verdict() == wanted);
+                let mut both = [decided(Verdict::Supported), decided(Verdict::Contradicted)];
+                both.sort();
+                let said: Vec<String> = both
+                    .into_iter()
+                    .flatten()
+                    .map(|place| format!("{} {}", ways[place].name, ways[place].told))
+                    .collect();
+                format!(
+                    "Whether {} depends on the scale: {}.",
+                    self.whether,
+                    said.join(", but ")
+                )
+            }
+            Verdict::NotEnoughRuns => too_few(ways),
+        }
     }
 }
 
 /// How many seeds there are, and how many it takes.
-fn too_few_seeds(evidence: &[Evidence]) -> String {
-    let fewest = evidence.iter().filter(|one| one.decides).map(|one| one.n);
-    let fewest = fewest.min().unwrap_or(0);
-    let have = if fewest == 1 { "has" } else { "have" };
+fn too_few(ways: &[Way]) -> String {
+    let rows = ways.first().map(|way| &way.rows[..]).unwrap_or_default();
+    let fewest = rows.iter().map(|(row, _)| row.n).min().unwrap_or(0);
+    too_few_seeds(fewest)
+}
+
+/// A sentence that says how many seeds have what a test takes.
+pub fn too_few_seeds(n: u32) -> String {
+    let have = if n == 1 { "has" } else { "have" };
     format!(
-        "{} {have} the runs that this takes; it takes {FEWEST_SEEDS}.",
-        count(fewest, "seed")
+        "Not enough runs: {} {have} what this takes; it takes {FEWEST_SEEDS} (of fewer than 5, a pilot).",
+        count(n, "seed")
     )
 }
 
-/// Why tests that must all agree decide nothing.
-fn why_open(evidence: &[Evidence]) -> String {
-    let deciding: Vec<&Evidence> = evidence.iter().filter(|one| one.decides).collect();
-    let sides = |scale| -> Vec<bool> {
-        let of_scale = deciding.iter().filter(|one| one.scale == Some(scale));
-        of_scale.filter_map(|one| one.agrees).collect()
-    };
-    let (raw, share) = (sides(Scale::Raw), sides(Scale::ShareOfClean));
-    let all = |sides: &[bool], wanted| {
-        !sides.is_empty() && sides.iter().all(|&claimed| claimed == wanted)
-    };
-    let beyond_chance = if deciding.iter().any(|one| position(one) == Position::Open) {
-        "not all of them beyond chance"
-    } else {
-        "both beyond chance"
-    };
-    if all(&raw, true) && all(&share, false) {
-        format!(
-            "The scales disagree: raw accuracy is on the claimed side, the share of clean accuracy on the other ({beyond_chance})."
-        )
-    } else if all(&raw, false) && all(&share, true) {
-        format!(
-            "The scales disagree: the share of clean accuracy is on the claimed side, raw accuracy on the other ({beyond_chance})."
-        )
-    } else if deciding.iter().any(|one| one.agrees == Some(true))
-        && deciding.iter().any(|one| one.agrees == Some(false))
-    {
-        "The tests that decide do not agree on a side.".into()
-    } else {
-        let open = deciding
-            .iter()
-            .filter(|one| position(one) == Position::Open);
-        format!(
-            "{} of the {} tests that decide could be chance.",
-            open.count(),
-            deciding.len()
-        )
+/// A finding that cannot be made, and why.
+pub fn not_enough(claim: Claim, rule: &str, sentence: impl Into<String>) -> Finding {
+    Finding {
+        claim,
+        verdict: Verdict::NotEnoughRuns,
+        sentence: sentence.into(),
+        estimates: Vec::new(),
+        notes: Vec::new(),
+        rule: rule.into(),
+        all_runs: None,
+        evidence: Vec::new(),
+        more_seeds: None,
     }
 }
 
-/// How many more seeds would let every deciding test decide, should estimates and spread stay as they are. `None` where all
+/// The finding on ways of measuring a claim, the primary one first.
+pub fn finding(claim: Claim, rule: &str, words: Words, ways: Vec<Way>) -> Finding {
+    let verdict = overall(&ways);
+    let sentence = words.sentence(verdict, &ways);
+    let primary: Vec<&Evidence> = ways
+        .first()
+        .map(|way| way.rows.iter().map(|(_, evidence)| evidence).collect())
+        .unwrap_or_default();
+    let more_seeds = match verdict {
+        Verdict::Inconclusive | Verdict::NotEnoughRuns => more_seeds(&primary),
+        _ => None,
+    };
+    let (estimates, evidence) = ways.into_iter().flat_map(|way| way.rows).unzip();
+    Finding {
+        verdict,
+        estimates,
+        evidence,
+        more_seeds,
+        ..not_enough(claim, rule, sentence)
+    }
+}
+
+/// How many more seeds would let every primary test leave 0 out, should estimates and spread stay as they are. `None` where all
 /// do, where they would decide for different sides, without an estimate, and above 1,000.
-pub fn more_seeds(evidence: &[Evidence]) -> Option<MoreSeeds> {
-    let deciding: Vec<&Evidence> = evidence.iter().filter(|one| one.decides).collect();
-    let side = deciding.first()?.agrees?;
-    if deciding.iter().any(|one| one.agrees != Some(side)) {
+pub fn more_seeds(primary: &[&Evidence]) -> Option<MoreSeeds> {
+    let side = primary.first()?.agrees?;
+    if primary.iter().any(|one| one.agrees != Some(side)) {
         return None;
     }
+    let open = |one: &&&Evidence| {
+        let leaves_0_out = one
+            .interval
+            .is_some_and(|[low, high]| low > 0.0 || high < 0.0);
+        one.n < FEWEST_SEEDS || !leaves_0_out
+    };
     let mut most: Option<MoreSeeds> = None;
-    for one in &deciding {
-        if position(one) != Position::Open && one.n >= FEWEST_SEEDS {
-            continue;
-        }
-        let together = match one.p_holm {
-            Some(_) => deciding.iter().filter(|of| of.scale == one.scale).count(),
-            None => 1,
-        };
-        let found = to_decide(one, one.estimate?.abs(), together)?;
+    for one in primary.iter().filter(open) {
+        let found = to_decide(one, one.estimate?.abs(), 1)?;
         if most.as_ref().is_none_or(|most| most.seeds < found.seeds) {
             most = Some(found);
         }
@@ -175,23 +134,22 @@ pub fn to_decide(evidence: &Evidence, half_width: f64, together: usize) -> Optio
     let n = evidence.n;
     let reach = student_reach(CONFIDENCE, f64::from(n) - 1.0)?;
     let deviation = (high - low) / 2.0 / reach * f64::from(n).sqrt();
-    let confidence = 1.0 - LEVEL / together.max(1) as f64;
+    let confidence = 1.0 - (1.0 - CONFIDENCE) / together.max(1) as f64;
     let wanted = replicates_for_half_width(deviation, half_width, confidence)?.max(FEWEST_SEEDS);
-    let seeds = wanted.checked_sub(n).filter(|&seeds| seeds > 0)?;
-    if seeds > MOST_ADVISED {
+    let more = wanted.checked_sub(n).filter(|&more| more > 0)?;
+    if more > MOST_ADVISED {
         return None;
     }
     let reach = student_reach(CONFIDENCE, f64::from(wanted) - 1.0)?;
     let unit = &evidence.unit;
     let digits = digits(deviation.max(half_width)) + 1;
     Some(MoreSeeds {
-        seeds,
+        seeds: more,
         half_width: reach * deviation / f64::from(wanted).sqrt(),
         basis: format!(
-            "{}{}: {} seeds spread by {deviation:.digits$} {unit} (standard deviation), and the interval may reach no further than {half_width:.digits$} to decide{}; both are guesses from few seeds, and about every second time it takes more.",
+            "{}: {} spread by {deviation:.digits$} {unit} (standard deviation), and the interval may reach no further than {half_width:.digits$} to decide{}; both are guesses from few seeds, and about every second time it takes more.",
             evidence.what,
-            scale_label(evidence.scale).trim_end_matches(','),
-            n,
+            seeds(n),
             if together > 1 {
                 format!(" as one of {together} tests")
             } else {

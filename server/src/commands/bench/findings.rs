@@ -6,7 +6,7 @@ use std::time::Instant;
 use protocol::attack::{AttackMeasurement, AttackSpec};
 use protocol::dimensionality::{ActivationMatrix, DimensionalityMeasurement, DimensionalitySpec};
 use protocol::evaluation::{CorruptionMeasurement, CorruptionSpec};
-use protocol::finding::Findings;
+use protocol::finding::{DEFAULT_WINDOW, Findings};
 use protocol::gradient::InputUnitGradientMeasurement;
 use protocol::preset::presets;
 use protocol::{Event, ExperimentSpec, LayerSelectivity, Measurement, Network, RunResult, RunSpec};
@@ -95,10 +95,18 @@ async fn measure() -> Result<(), Box<dyn Error>> {
     );
     say!("| what | ms | of which CPU, all threads |\n|---|---|---|");
     let clock = Clock::start("first answer");
-    let first = state.kept.findings(&store, id).await.map_err(refused)?;
+    let first = state
+        .kept
+        .findings(&store, id, DEFAULT_WINDOW)
+        .await
+        .map_err(refused)?;
     clock.print();
     let clock = Clock::start("next answer");
-    state.kept.findings(&store, id).await.map_err(refused)?;
+    state
+        .kept
+        .findings(&store, id, DEFAULT_WINDOW)
+        .await
+        .map_err(refused)?;
     clock.print();
     let clock = Clock::start("of the first: experiment and version");
     let experiment = store.experiment(id).await?;
@@ -111,14 +119,14 @@ async fn measure() -> Result<(), Box<dyn Error>> {
     let numbers = RunNumbers::of_experiment(experiment.spec.network, &trained)?;
     clock.print();
     let clock = Clock::start("of the first: statistics");
-    findings(&experiment, &numbers, runs);
+    findings(&experiment, &numbers, runs, DEFAULT_WINDOW);
     clock.print();
     let clock = Clock::start("for comparison: reading every measurement whole");
     let all_runs = store.runs(id).await?;
     let all = store.experiment_measurements(id).await?;
     let all = RunNumbers::of_runs(&all_runs, &all);
     clock.print();
-    let whole = findings(&experiment, &all, runs);
+    let whole = findings(&experiment, &all, runs, DEFAULT_WINDOW);
     let site = ssr::site(app(state), folder.path().to_owned());
     for path in PATHS {
         let clock = Clock::start(path);

@@ -27,7 +27,7 @@ pub fn ByAlpha(table: Table) -> impl IntoView {
             .collect_view()
     };
     view! {
-        <p class="hint">"Means over seeds with bootstrapped 95 % intervals, from 2 finished seeds on; validation accuracy: lowest to highest of the runs' newest epochs. A row opens its runs."</p>
+        <p class="hint">"Means over seeds with 95 % intervals (Student's t), from 2 finished seeds on; validation accuracy: lowest to highest of the runs' newest epochs. A row opens its runs."</p>
         <div class="scroll" tabindex="0" role="region" aria-label="Runs">
             <table id="runs">
                 <thead>

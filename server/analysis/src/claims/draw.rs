@@ -1,0 +1,197 @@
+//! Figures of the table of numbers: what verdicts are made of, drawn.
+
+use protocol::Network;
+use protocol::api::Mean;
+use protocol::claim_figure::{ClaimFigure, ClaimFigureName, Lines, Picture, Series};
+use protocol::measure::{Measure, Scale, Scatter, ScatterMean, ScatterPoint};
+use rayon::prelude::*;
+
+use super::numbers::{Accuracies, Numbers, Values};
+use crate::{INTERVAL_METHOD, mean};
+
+/// The mean over all corruptions and severities.
+pub const CORRUPTIONS: Measure = Measure::Corruption {
+    corruption: None,
+    severity: None,
+};
+
+/// The numbers, and what figures say besides.
+#[derive(Debug, Clone)]
+pub struct Sheet<'n, 'a> {
+    /// The numbers.
+    pub numbers: &'n Numbers<'a>,
+    /// The network of the runs; absent without a run.
+    pub network: Option<Network>,
+    /// Images of the clean test; absent while no run is trained.
+    pub test_images: Option<u32>,
+}
+
+/// One axis of a scatter.
+#[derive(Debug, Clone)]
+pub struct Axis {
+    /// What it says.
+    pub label: String,
+    /// One value a run.
+    pub values: Values,
+    /// Images that each value is over.
+    pub images: Option<u32>,
+}
+
+/// A figure.
+pub fn figure(name: ClaimFigureName, scale: Option<Scale>, picture: Picture) -> ClaimFigure {
+    ClaimFigure {
+        name,
+        scale,
+        picture,
+    }
+}
+
+/// A measure's label, at a scale.
+pub fn label(measure: Measure, scale: Scale) -> String {
+    format!("{}{}", measure.label(), share(scale))
+}
+
+/// What follows the label of an accuracy at this scale.
+pub fn share(scale: Scale) -> &'static str {
+    match scale {
+        Scale::Raw => "",
+        Scale::ShareOfClean => ", share of clean",
+    }
+}
+
+impl Sheet<'_, '_> {
+    /// The layers' names, from input to output.
+    pub fn layers(&self) -> Vec<String> {
+        let layers = self.network.map(Network::layers).unwrap_or_default();
+        layers.into_iter().map(|layer| layer.name).collect()
+    }
+
+    /// Selectivity, to set something against.
+    pub fn selectivity(&self) -> Axis {
+        Axis {
+            label: Measure::Selectivity.label(),
+            values: self.numbers.selectivity(),
+            images: self.test_images,
+        }
+    }
+
+    /// Corruption accuracy, at a scale.
+    pub fn corruption_axis(&self, accuracies: &Accuracies, scale: Scale) -> Axis {
+        Axis {
+            label: label(CORRUPTIONS, scale),
+            values: accuracies.on(scale).clone(),
+            images: self.numbers.corruption_conditions.map(|of| of.images),
+        }
+    }
+
+    /// One value against another: a point a run, and means over the seeds of each alpha. It says nothing of conditions.
+    pub fn scatter(&self, x: Axis, y: Axis) -> Scatter {
+        let numbers = self.numbers;
+        let value = |values: &Values, run: usize| values.get(run).copied().flatten();
+        let points: Vec<ScatterPoint> = numbers
+            .runs
+            .iter()
+            .enumerate()
+            .filter_map(|(run, row)| {
+                Some(ScatterPoint {
+                    run_id: row.id,
+                    alpha: row.alpha,
+                    seed: row.seed,
+                    x: value(&x.values, run)?,
+                    y: value(&y.values, run)?,
+                })
+            })
+            .collect();
+        let over = |alpha: f64, value: fn(&ScatterPoint) -> f64| -> Option<Mean> {
+            let of_alpha = points.iter().filter(|point| point.alpha == alpha);
+            mean(&of_alpha.map(value).collect::<Vec<_>>())
+        };
+        let alphas = numbers.alphas().into_iter().filter_map(|alpha| {
+            Some(ScatterMean {
+                alpha,
+                x: over(alpha, |point| point.x)?,
+                y: over(alpha, |point| point.y)?,
+            })
+        });
+        Scatter {
+            alphas: alphas.collect(),
+            incomplete_runs: (numbers.runs.len() - points.len()) as u32,
+            points,
+            x: x.label,
+            y: y.label,
+            x_images: x.images,
+            y_images: y.images,
+            conditions: None,
+            known_conditions: Vec::new(),
+            attack_conditions: None,
+            known_attack_conditions: Vec::new(),
+            known_attacks: Vec::new(),
+            averaged_over: 0,
+            interval_method: INTERVAL_METHOD.into(),
+        }
+    }
+
+    /// A line an alpha of means over seeds, of the runs that have a value at every place.
+    pub fn lines(
+        &self,
+        x: &str,
+        places: Vec<String>,
+        y: String,
+        values: &[Option<Vec<f64>>],
+    ) -> Lines {
+        let numbers = self.numbers;
+        let shown: Vec<(f64, &Vec<f64>)> = numbers
+            .runs
+            .iter()
+            .zip(values)
+            .filter_map(|(row, values)| Some((row.alpha, values.as_ref()?)))
+            .collect();
+        let series = numbers
+            .alphas()
+            .into_par_iter()
+            .filter(|alpha| shown.iter().any(|(of, _)| of == alpha))
+            .map(|alpha| {
+                let at = |place: usize| {
+                    let of_alpha = shown.iter().filter(|(of, _)| *of == alpha);
+                    let at_place = of_alpha.filter_map(|(_, values)| values.get(place).copied());
+                    mean(
+                        &at_place
+                            .filter(|value| value.is_finite())
+                            .collect::<Vec<_>>(),
+                    )
+                };
+                Series {
+                    label: String::new(),
+                    alpha: Some(alpha),
+                    means: (0..places.len()).map(at).collect(),
+                }
+            })
+            .collect();
+        Lines {
+            x: x.to_owned(),
+            places,
+            y,
+            series,
+            of: String::new(),
+            images: None,
+            incomplete_runs: (numbers.runs.len() - shown.len()) as u32,
+            interval_method: INTERVAL_METHOD.into(),
+        }
+    }
+
+    /// One value a layer of every run, a line an alpha. A layer without a value in a run is left out of its alpha's mean.
+    pub fn by_layer(&self, y: String, values: &[Option<Vec<Option<f64>>>]) -> Lines {
+        // As `lines` takes it: a value that is absent is no number, and is left out of the mean below.
+        let filled: Vec<Option<Vec<f64>>> = values
+            .iter()
+            .map(|of| {
+                let of = of.as_ref()?;
+                Some(of.iter().map(|value| value.unwrap_or(f64::NAN)).collect())
+            })
+            .collect();
+        self.lines(LAYER, self.layers(), y, &filled)
+    }
+}
+
+/// What an axis of layers says.
+pub const LAYER: &str = "Layer, from input to output";
