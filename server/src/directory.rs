@@ -65,11 +65,6 @@ impl DataDirectory {
         &self.datasets
     }
 
-    /// Where the runs' folders are.
-    pub fn runs(&self) -> PathBuf {
-        self.root.join("runs")
-    }
-
     /// Where a run keeps its files. Not made here.
     pub fn run(&self, run_id: i64) -> PathBuf {
         self.runs().join(run_id.to_string())

@@ -108,6 +108,10 @@ pub async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> 
 }
 
 /// Lets a request through, or answers it: a link that signs in, or a refusal.
+#[expect(
+    clippy::result_large_err,
+    reason = "a refusal is the whole answer, made once a request"
+)]
 fn admit(rules: &Rules, request: &Request) -> Result<Option<Response>, Response> {
     let forbidden = |message: String| Refusal::new(StatusCode::FORBIDDEN, message).into_response();
     let headers = request.headers();

@@ -36,7 +36,7 @@ const WORDS: Words = Words {
 /// both. Verdict and figure are made of it.
 struct Compared {
     attack: Attack,
-    layers: Vec<Option<(Vec<f64>, Vec<f64>)>>,
+    layers: Vec<Option<ByLayer>>,
 }
 
 impl Compared {
@@ -162,6 +162,9 @@ pub fn figures(sheet: &Sheet) -> Vec<ClaimFigure> {
     vec![figure(ClaimFigureName::DifferenceLayers, None, shown)]
 }
 
+/// A run's dimension fractions by layer: of the difference that PGD makes, and of those that corruptions make.
+type ByLayer = (Vec<f64>, Vec<f64>);
+
 /// Of every seed the mean over its alphas, then the mean over seeds, as in the verdict.
 fn differences(sheet: &Sheet) -> Lines {
     let numbers = sheet.numbers;
@@ -169,20 +172,18 @@ fn differences(sheet: &Sheet) -> Lines {
     let shown = |of: &Compared| of.layers.iter().flatten().count();
     let compared = compared.filter(|of| shown(of) > 0);
     let layers = sheet.layers();
-    let line =
-        |compared: &Compared, label: String, pick: fn(&(Vec<f64>, Vec<f64>)) -> &Vec<f64>| {
-            let at = |layer: usize| {
-                let of_run =
-                    |both: &Option<(Vec<f64>, Vec<f64>)>| pick(both.as_ref()?).get(layer).copied();
-                let values: Values = compared.layers.iter().map(of_run).collect();
-                mean(&numbers.means_by_seed(&values).0)
-            };
-            Series {
-                label,
-                alpha: None,
-                means: (0..layers.len()).map(at).collect(),
-            }
+    let line = |compared: &Compared, label: String, pick: fn(&ByLayer) -> &Vec<f64>| {
+        let at = |layer: usize| {
+            let of_run = |both: &Option<ByLayer>| pick(both.as_ref()?).get(layer).copied();
+            let values: Values = compared.layers.iter().map(of_run).collect();
+            mean(&numbers.means_by_seed(&values).0)
         };
+        Series {
+            label,
+            alpha: None,
+            means: (0..layers.len()).map(at).collect(),
+        }
+    };
     let series = compared.as_ref().map(|compared| {
         vec![
             line(compared, compared.attack.label(), |both| &both.0),
