@@ -11,10 +11,10 @@ use crate::format;
 const ROW: f64 = 19.0;
 
 /// Width of the drawing.
-const WIDTH: f64 = 620.0;
+const WIDTH: f64 = 640.0;
 
 /// Where rows are drawn, across; labels are before it and numbers after it.
-const FIELD: [f64; 2] = [206.0, 400.0];
+const FIELD: [f64; 2] = [240.0, 420.0];
 
 /// The rows of a claim: each against 0, the dashed line. Rows of one unit share a scale, and units have scales of their own, so that
 /// sides and distances from 0 in intervals can be compared, and numbers stand beside. The band is the margin within which a difference
@@ -118,7 +118,7 @@ fn digits(largest: f64) -> usize {
 
 /// As much of a label as has room.
 fn shortened(label: &str) -> String {
-    const ROOM: usize = 32;
+    const ROOM: usize = 34;
     if label.chars().count() <= ROOM {
         return label.to_owned();
     }
@@ -174,7 +174,7 @@ pub(crate) mod tests {
             rest[..end].parse().unwrap()
         };
         let zero = at("class=\"zero\" d=\"M");
-        assert!((zero - 303.0).abs() < 0.1);
+        assert!((zero - 330.0).abs() < 0.1);
         assert!(at("class=\"bar\" d=\"M") < zero);
     }
 }

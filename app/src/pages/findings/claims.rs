@@ -58,8 +58,10 @@ pub fn Claims(
                         </A>
                     </th>
                     <td><VerdictBadge verdict=finding.verdict /></td>
-                    <td class="summary">{finding.sentence}</td>
-                    <td class="estimates" inner_html=forest></td>
+                    <td class="summary">
+                        {finding.sentence}
+                        <div class="estimates" inner_html=forest></div>
+                    </td>
                     <td class="n">{n}</td>
                 </tr>
             }
@@ -75,8 +77,7 @@ pub fn Claims(
                         <tr>
                             <th scope="col">"Claim"</th>
                             <th scope="col">"Verdict"</th>
-                            <th scope="col">"What the runs say"</th>
-                            <th scope="col">"Estimates, 95 % intervals"</th>
+                            <th scope="col">"What the runs say; estimates with 95 % intervals"</th>
                             <th scope="col">"n"</th>
                         </tr>
                     </thead>

@@ -369,10 +369,10 @@ mod tests {
         );
     }
 
-    /// 15 of the 95 rise: 84 % is not nearly every one, however sure. Breaks when p alone decides.
+    /// 15 of the 95 rise, in all of 8 seeds: 84 % is not nearly every one, however sure. Breaks when p alone decides.
     #[test]
     fn nearly_every_one_is_ninety_percent() {
-        let lab = Lab::new(3).each_corruption(|corruption, _, seed, alpha, selectivity| {
+        let lab = Lab::new(8).each_corruption(|corruption, _, seed, alpha, selectivity| {
             let rises = corruption >= Corruption::ALL[16];
             let slope = if rises { 0.3 } else { -0.3 };
             0.5 + slope * selectivity + 1e-6 * noise(seed, alpha)
