@@ -42,8 +42,13 @@ pub(super) fn compressed(picture: Picture<'_>, quality: i32, out: &mut [u8]) {
     quantise(&mut y, height, width, &steps(&BRIGHTNESS_STEPS, quality));
     let colour_steps = steps(&COLOUR_STEPS, quality);
     let [cb, cr] = [full_cb, full_cr].map(|full| {
-        let mut half = halved(&full, height, width);
-        quantise(&mut half, half_height, half_width, &colour_steps);
+        // Whole blocks, as libjpeg makes them: beyond the right edge of the image its last pixel is repeated, and only
+        // then halved.
+        let columns = half_width.next_multiple_of(8);
+        let mut half = halved(&full, height, width, columns);
+        quantise(&mut half, half_height, columns, &colour_steps);
+        let rows = half.chunks_exact(columns);
+        let half: Vec<u8> = rows.flat_map(|row| &row[..half_width]).copied().collect();
         doubled(&half, height, width)
     });
     to_rgb(&y, &cb, &cr, out);
@@ -101,12 +106,13 @@ fn to_rgb(y: &[u8], cb: &[u8], cr: &[u8], out: &mut [u8]) {
     }
 }
 
-/// The plane `[height, width]` at half its size (rounded up): means of 2x2 pixels, rounded down and up in turn.
-fn halved(plane: &[u8], height: usize, width: usize) -> Vec<u8> {
+/// The plane `[height, width]` at half its height (rounded up) and of `columns` columns: means of 2x2 pixels, rounded
+/// down and up in turn. Beyond its edges the plane repeats its last pixels.
+fn halved(plane: &[u8], height: usize, width: usize, columns: usize) -> Vec<u8> {
     let at = |y: usize, x: usize| u16::from(plane[y.min(height - 1) * width + x.min(width - 1)]);
-    let mut half = Vec::with_capacity(height.div_ceil(2) * width.div_ceil(2));
+    let mut half = Vec::with_capacity(height.div_ceil(2) * columns);
     for y in (0..height).step_by(2) {
-        for (column, x) in (0..width).step_by(2).enumerate() {
+        for (column, x) in (0..2 * columns).step_by(2).enumerate() {
             let sum = at(y, x) + at(y, x + 1) + at(y + 1, x) + at(y + 1, x + 1);
             half.push(((sum + 1 + (column as u16 & 1)) >> 2) as u8);
         }
