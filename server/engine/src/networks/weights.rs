@@ -250,6 +250,7 @@ mod tests {
     use super::*;
     use burn::tensor::Distribution;
     use protocol::Network;
+    use safetensors::tensor::TensorView;
 
     fn config(network: Network) -> ModelConfig {
         ModelConfig {
@@ -323,13 +324,24 @@ mod tests {
             .into_iter()
             .zip([f32::NAN, f32::INFINITY, f32::NEG_INFINITY])
         {
-            let mut broken = whole.clone();
-            let start = {
-                let file = SafeTensors::deserialize(&whole).unwrap();
-                file.tensor(name).unwrap().data().as_ptr() as usize - whole.as_ptr() as usize
-            };
-            broken[start..start + 4].copy_from_slice(&value.to_le_bytes());
-            std::fs::write(&path, broken).unwrap();
+            // Written anew, as other programs write it: without a checksum.
+            let file = SafeTensors::deserialize(&whole).unwrap();
+            let tensors: Vec<_> = file
+                .tensors()
+                .into_iter()
+                .map(|(found, tensor)| {
+                    let mut data = tensor.data().to_vec();
+                    if found == name {
+                        data[..4].copy_from_slice(&value.to_le_bytes());
+                    }
+                    (found, tensor.dtype(), tensor.shape().to_vec(), data)
+                })
+                .collect();
+            let views = tensors.iter().map(|(found, dtype, shape, data)| {
+                let view = TensorView::new(*dtype, shape.clone(), data).unwrap();
+                (found.as_str(), view)
+            });
+            std::fs::write(&path, safetensors::serialize(views, None).unwrap()).unwrap();
             let error = load(&config(Network::ResNet18), &path, &device)
                 .unwrap_err()
                 .to_string();

@@ -544,10 +544,12 @@ fn check_nan<S: Simd>(simd: S, instructions: &str) {
 #[test]
 fn whole_networks_agree_with_burn() {
     let device = Device::flex().autodiff();
+    // 32 for ResNet50: at 16 its last maps are single pixels, and batch norm over 8 values each amplifies rounding so
+    // far that burn and this differ by up to 1 % of the gradients' norm, depending on the processor.
     for (network, side) in [
         (Network::ResNet20, 16),
         (Network::ResNet18, 16),
-        (Network::ResNet50, 16),
+        (Network::ResNet50, 32),
     ] {
         let compute = || {
             let mut generator = ChaCha8Rng::seed_from_u64(5);
