@@ -229,11 +229,12 @@ fn what_another_run_left_is_not_taken() {
             spec.training.epochs as usize,
             "it was trained"
         );
-        assert_eq!(
-            result == before,
-            number == 1,
-            "the same spec, the same result"
-        );
+        match number {
+            1 => assert_eq!(result, before, "the same spec, the same result"),
+            2 => assert_ne!(result, before, "another alpha, another result"),
+            // One epoch gives the same weights as two where the first is the better one: that it was trained is what counts.
+            _ => {}
+        }
         let warned = warnings(&again);
         assert!(
             warned.len() == 1 && warned[0].contains("begins afresh"),
