@@ -65,15 +65,22 @@ pub struct Arguments {
     /// Classes the network tells apart.
     #[arg(long, default_value_t = 10)]
     classes: usize,
-    /// Channel means the network was trained with, on the [0, 1] scale; CIFAR-10's when absent.
-    #[arg(long, value_delimiter = ',', num_args = 3)]
-    mean: Option<Vec<f32>>,
+    /// Channel means the network was trained with, on the [0, 1] scale, as `0.49,0.48,0.45`; CIFAR-10's when absent.
+    #[arg(long, value_parser = channels)]
+    mean: Option<[f32; 3]>,
     /// Channel standard deviations the network was trained with; CIFAR-10's when absent.
-    #[arg(long, value_delimiter = ',', num_args = 3)]
-    std: Option<Vec<f32>>,
+    #[arg(long, value_parser = channels)]
+    std: Option<[f32; 3]>,
     /// The device.
     #[arg(long, default_value = "cpu")]
     device: String,
+}
+
+/// Reads a number for each of the three channels, such as `0.49,0.48,0.45`.
+pub(super) fn channels(text: &str) -> Result<[f32; 3], String> {
+    let numbers: Result<Vec<f32>, _> = text.split(',').map(|part| part.trim().parse()).collect();
+    let three = numbers.ok().and_then(|numbers| numbers.try_into().ok());
+    three.ok_or_else(|| format!("`{text}` is not three numbers, such as 0.49,0.48,0.45"))
 }
 
 impl Arguments {
@@ -82,15 +89,11 @@ impl Arguments {
     /// # Errors
     /// When a file or a name is not as it should be; nothing is written then.
     pub fn run(self) -> Result<(), Box<dyn Error>> {
-        let channels = |given: Option<Vec<f32>>, default| match given.as_deref() {
-            Some(&[red, green, blue]) => [red, green, blue],
-            _ => default,
-        };
         let config = ModelConfig {
             network: self.arch,
             classes: self.classes,
-            mean: channels(self.mean, CIFAR10_MEAN),
-            std: channels(self.std, CIFAR10_STD),
+            mean: self.mean.unwrap_or(CIFAR10_MEAN),
+            std: self.std.unwrap_or(CIFAR10_STD),
         };
         // What can be refused is, before anything is computed.
         config.check()?;

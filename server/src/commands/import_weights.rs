@@ -8,6 +8,7 @@ use protocol::origin::ImportRequest;
 use protocol::preset::presets;
 use protocol::{Dataset, EvaluationSpec, ExperimentSpec, Network};
 
+use super::analyze::channels;
 use super::output::say;
 use super::run::report;
 use super::serve::told_to_stop;
@@ -51,16 +52,11 @@ pub struct Arguments {
     #[arg(long)]
     epochs: Option<u32>,
     /// Channel means it was trained with, on the [0, 1] scale; the data set's own when absent.
-    #[arg(
-        long,
-        value_delimiter = ',',
-        num_args = 3,
-        allow_negative_numbers = true
-    )]
-    mean: Option<Vec<f32>>,
+    #[arg(long, value_parser = channels, allow_hyphen_values = true)]
+    mean: Option<[f32; 3]>,
     /// Channel standard deviations it was trained with; the data set's own when absent.
-    #[arg(long, value_delimiter = ',', num_args = 3)]
-    std: Option<Vec<f32>>,
+    #[arg(long, value_parser = channels)]
+    std: Option<[f32; 3]>,
     /// For a new experiment: a TOML file whose table `evaluation` says what its networks are tested on, such as the
     /// one that `selectivity-lab run` takes.
     #[arg(long, conflicts_with = "experiment")]
@@ -90,7 +86,6 @@ impl Arguments {
             Err(error) => return Err(error.into()),
         };
         let store = Store::open(&directory.store()).await?;
-        let channels = |given: &Option<Vec<f32>>| given.clone()?.try_into().ok();
         let request = ImportRequest {
             file: self
                 .weights
@@ -101,8 +96,8 @@ impl Arguments {
             alpha: self.alpha,
             seed: self.seed,
             epochs: self.epochs,
-            mean: channels(&self.mean),
-            std: channels(&self.std),
+            mean: self.mean,
+            std: self.std,
         };
         let experiment = self.spec(&store).await?;
         let spec = one_run(&experiment, &request);
