@@ -168,7 +168,8 @@ fn end_of(mean: &Mean, end: usize) -> f64 {
 pub(crate) mod tests {
     use super::*;
     use protocol::api::AlphaSummary;
-    use protocol::layer_measure::{AlphaProfile, LayerMeasure};
+    use protocol::layer_measure::AlphaProfile;
+    use protocol::quantity::LayerQuantity;
 
     /// Two alphas, two layers; the second alpha has one seed, and so no interval.
     pub(crate) fn summary() -> ExperimentSummary {
@@ -218,7 +219,8 @@ pub(crate) mod tests {
             })
         };
         let profiles = LayerProfiles {
-            label: LayerMeasure::CvAcrossUnits.label(),
+            label: LayerQuantity::CvAcrossUnits.label(),
+            axis: LayerQuantity::CvAcrossUnits.axis(),
             layers: ["a", "b", "c"].map(str::to_owned).into(),
             alphas: vec![AlphaProfile {
                 alpha: 0.0,

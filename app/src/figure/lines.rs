@@ -152,6 +152,7 @@ pub fn plot(lines: &Lines, theme: Theme) -> Plot {
 pub(crate) mod tests {
     use super::*;
     use protocol::api::Mean;
+    use protocol::quantity::{Axis, Unit};
 
     /// Two alphas at two places; the second lacks its first value, and its one seed has no interval.
     pub(crate) fn lines() -> Lines {
@@ -160,6 +161,7 @@ pub(crate) mod tests {
             x: "Steps (0: clean)".into(),
             places: vec!["0".into(), "40".into()],
             y: "Adversarial accuracy, PGD L∞".into(),
+            y_axis: Axis::new("Adversarial accuracy", Unit::Share).with("PGD L∞"),
             series: vec![
                 Series {
                     label: String::new(),

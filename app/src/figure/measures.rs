@@ -3,7 +3,8 @@
 
 use plotly::common::{ErrorData, ErrorType, HoverInfo, Line, Marker, MarkerSymbol, Mode};
 use plotly::{Plot, Scatter};
-use protocol::measure::{Measure, Scatter as Answer, ScatterMean};
+use protocol::measure::{Scatter as Answer, ScatterMean};
+use protocol::quantity::Quantity;
 
 use super::look::{self, alpha_marker, axis, error_arms};
 use super::table::{Cell, Table};
@@ -17,7 +18,7 @@ const SHARE: &str = ", share of clean";
 /// The unit of values called `label`; none where they are shares, and per cent on their axis.
 fn unit(label: &str) -> Option<&'static str> {
     let begins = |with: &str| label.starts_with(with);
-    if label == Measure::Selectivity.label()
+    if label == Quantity::Selectivity.label()
         || begins("Selectivity index")
         || begins("Dimension fraction")
     {
@@ -66,7 +67,7 @@ fn layer_title(label: &str, upright: bool) -> String {
 /// A measure's axis: its title, on more lines where `upright`, since the words are longer than the axis, and
 /// what its values are multiplied by.
 pub fn scaled(label: &str, upright: bool) -> (String, f64) {
-    if label == Measure::Selectivity.label() {
+    if label == Quantity::Selectivity.label() {
         return (format!("{label}, clean test set (0 to 1)"), 1.0);
     }
     if !is_share(label) {
@@ -298,8 +299,8 @@ mod tests {
     use protocol::api::Mean;
     use protocol::attack::{Attack, AttackSpec};
     use protocol::evaluation::CorruptionSpec;
-    use protocol::layer_measure::{LayerMeasure, LayerRange, Perturbations};
     use protocol::measure::ScatterPoint;
+    use protocol::quantity::{LayerQuantity, LayerRange, Perturbations};
 
     fn answer() -> Answer {
         let mean = |mean, interval| Mean {
@@ -321,6 +322,8 @@ mod tests {
             known_attacks: vec![],
             x: "Network selectivity".into(),
             y: "Corruption accuracy".into(),
+            x_axis: Quantity::Selectivity.axis(),
+            y_axis: Quantity::CORRUPTIONS.axis(),
             conditions: Some(conditions),
             known_conditions: vec![conditions],
             points: vec![point(1, 0, 0.1, 0.4), point(2, 1, 0.3, 0.6)],
@@ -340,7 +343,7 @@ mod tests {
     /// Broken by: a title that runs off a short axis, or selectivity called per cent.
     #[test]
     fn titles_fit_their_axes() {
-        let attack = Measure::Attack(Attack::pgd(8.0, 0.5, 40)).label() + SHARE;
+        let attack = Quantity::Attack(Attack::pgd(8.0, 0.5, 40)).label() + SHARE;
         assert_eq!(
             scaled(&attack, true),
             (
@@ -349,7 +352,7 @@ mod tests {
                 100.0
             )
         );
-        let selectivity = Measure::Selectivity.label();
+        let selectivity = Quantity::Selectivity.label();
         assert_eq!(scaled(&selectivity, false).1, 1.0);
     }
 
@@ -358,13 +361,13 @@ mod tests {
     #[test]
     fn measures_of_layers_have_their_units() {
         let label = |measure| {
-            Measure::Layers {
+            Quantity::Layers {
                 range: LayerRange::Early,
-                measure,
+                quantity: measure,
             }
             .label()
         };
-        let clean = label(LayerMeasure::dimensionality(Perturbations::Clean));
+        let clean = label(LayerQuantity::dimensionality(Perturbations::Clean));
         assert_eq!(
             scaled(&clean, true),
             (
@@ -373,7 +376,7 @@ mod tests {
             )
         );
         assert_eq!(words(&clean, 0.25), "Dimension fraction 0.250");
-        let cv = label(LayerMeasure::CvAcrossSamples);
+        let cv = label(LayerQuantity::CvAcrossSamples);
         assert_eq!(column(&cv), format!("{cv} (no unit)"));
         assert_eq!(words(&cv, 1.5), "Gradient variability across samples 1.50");
     }
@@ -393,7 +396,7 @@ mod tests {
         }
         let mut attacked = answer();
         attacked.averaged_over = 0;
-        attacked.y = Measure::Attack(Attack::fgsm(1.0)).label();
+        attacked.y = Quantity::Attack(Attack::fgsm(1.0)).label();
         attacked.x_images = Some(10_000);
         attacked.y_images = Some(100);
         assert!(subtitle(&attacked).contains("on 10,000 images, vertical on 100"));

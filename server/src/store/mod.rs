@@ -5,12 +5,15 @@
 //! [`Store::record`] or beside it in `runs.rs`, in one transaction with the event that caused it.
 
 mod annotations;
+mod arrays;
 mod calibrations;
 mod comparison;
+mod conversion;
 mod events;
 mod experiments;
 mod findings;
 mod integrity;
+mod items;
 mod measurements;
 mod runs;
 
@@ -19,14 +22,15 @@ use std::time::Duration;
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection, SqlitePool};
+use sqlx::{Connection, SqliteConnection, SqlitePool};
 
 pub use experiments::ExperimentQuery;
 pub use findings::FindingsVersion;
 pub use integrity::{backup, check_large};
+pub use measurements::Of;
 
 /// The migrations, in order; a new one is one line.
-const MIGRATIONS: [(i64, &str, &str); 4] = [
+const MIGRATIONS: [(i64, &str, &str); 5] = [
     (1, "store", include_str!("../../migrations/0001_store.sql")),
     (
         2,
@@ -42,6 +46,11 @@ const MIGRATIONS: [(i64, &str, &str); 4] = [
         4,
         "short measurements",
         include_str!("../../migrations/0004_short_measurements.sql"),
+    ),
+    (
+        5,
+        "measurement columns",
+        include_str!("../../migrations/0005_measurement_columns.sql"),
     ),
 ];
 
@@ -87,6 +96,31 @@ pub enum StoreError {
         /// What the operating system said.
         source: std::io::Error,
     },
+    /// The long parts of a measurement cannot be packed.
+    #[error("a measurement cannot be packed: {0}")]
+    Packing(#[from] postcard::Error),
+    /// A measurement cannot be read back.
+    #[error(
+        "measurement {measurement} of run {run} is damaged: {reason}. Nothing was changed: restore the store from a copy, or delete this measurement and test the run again"
+    )]
+    DamagedMeasurement {
+        /// The run.
+        run: i64,
+        /// The measurement, by its key.
+        measurement: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Rows are of runs that are not there.
+    #[error(
+        "the store cannot be brought up to date: {rows} {table} are of no run. Nothing was changed: restore the store from a copy"
+    )]
+    Orphans {
+        /// What they are.
+        table: &'static str,
+        /// How many.
+        rows: i64,
+    },
     /// There is no such experiment.
     #[error("there is no experiment {0}")]
     NoExperiment(i64),
@@ -107,6 +141,9 @@ pub enum StoreError {
         active: i64,
     },
 }
+
+/// Memory for a migration, in SQLite's units: 200 MB.
+const MIGRATION_CACHE: &str = "-200000";
 
 /// A handle to the store; clones share it.
 #[derive(Debug, Clone)]
@@ -134,9 +171,19 @@ impl Store {
         // A migration may replace a table; with foreign keys on, that would delete what refers to it.
         let migrating = SqlitePoolOptions::new()
             .max_connections(1)
-            .connect_with(options.clone().foreign_keys(false))
+            .connect_with(
+                options
+                    .clone()
+                    .foreign_keys(false)
+                    .pragma("cache_size", MIGRATION_CACHE),
+            )
             .await?;
         let migrated = migrate(&migrating, &MIGRATIONS).await;
+        if migrated.is_ok()
+            && let Err(error) = shrink(&migrating).await
+        {
+            tracing::warn!("the store keeps its size on disk: {error}");
+        }
         migrating.close().await;
         migrated?;
         let pool = SqlitePoolOptions::new()
@@ -175,24 +222,38 @@ impl Store {
     }
 }
 
-/// Applies the migrations that the store lacks.
+/// Applies the migrations that the store lacks, all or none of them.
 async fn migrate(
     pool: &SqlitePool,
     migrations: &[(i64, &'static str, &'static str)],
-) -> Result<(), sqlx::migrate::MigrateError> {
-    let migrations = migrations
-        .iter()
-        .map(|&(version, description, sql)| {
-            Migration::new(
-                version,
-                description.into(),
-                MigrationType::Simple,
-                sqlx::SqlStr::from_static(sql),
-                false,
-            )
-        })
-        .collect();
-    Migrator::with_migrations(migrations).run(pool).await
+) -> Result<(), StoreError> {
+    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+    apply(&mut transaction, migrations).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// The same within a transaction.
+async fn apply(
+    connection: &mut SqliteConnection,
+    migrations: &[(i64, &'static str, &'static str)],
+) -> Result<(), StoreError> {
+    let migrations = migrations.iter().map(|&(version, description, sql)| {
+        let (sql, simple) = (sqlx::SqlStr::from_static(sql), MigrationType::Simple);
+        Migration::new(version, description.into(), simple, sql, false)
+    });
+    let migrator = Migrator::with_migrations(migrations.collect());
+    migrator.run(&mut *connection).await?;
+    conversion::convert(connection).await
+}
+
+/// Gives what a migration left empty back to the disk, where that is more than half of the file.
+async fn shrink(pool: &SqlitePool) -> Result<(), sqlx::Error> {
+    let pages = |what: &'static str| sqlx::query_scalar::<_, i64>(what).fetch_one(pool);
+    if 2 * pages("PRAGMA freelist_count").await? > pages("PRAGMA page_count").await? {
+        sqlx::query("VACUUM").execute(pool).await?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
