@@ -8,10 +8,12 @@ WASM := $(CARGO_TARGET_DIR)/wasm32-unknown-unknown/wasm-release/app.wasm
 BINARY := $(CARGO_TARGET_DIR)/release/selectivity-lab
 # One selection of packages for every build of the server's side: another selection would turn
 # other features on, and compile burn once more.
-# GPU=auto builds for GPUs where there is one, GPU=yes and GPU=no say so.
+# GPU=auto builds for GPUs where there is one, GPU=yes and GPU=no say so, GPU=tuned adds fusion and autotune.
 GPU ?= auto
+$(if $(filter-out auto yes no tuned,$(GPU)),$(error GPU is auto, yes, no or tuned, not `$(GPU)`))
 GPU_FOUND := $(if $(filter auto,$(GPU)),$(if $(wildcard /dev/dri/render* /dev/nvidia[0-9]* /dev/kfd),yes,no),$(GPU))
-SERVER := -p server -p engine -p analysis -p statistics -p protocol -p app --no-default-features --features app/ssr$(if $(filter yes,$(GPU_FOUND)),$(comma)server/wgpu)
+GPU_FEATURE := $(patsubst tuned,$(comma)server/tuned,$(patsubst yes,$(comma)server/wgpu,$(filter-out no,$(GPU_FOUND))))
+SERVER := -p server -p engine -p analysis -p statistics -p protocol -p app --no-default-features --features app/ssr$(GPU_FEATURE)
 HOST ?= 127.0.0.1
 PORT ?= 3000
 DEVICE ?= cpu
@@ -23,6 +25,8 @@ help:
 	@echo "make serve   the dashboard on http://$(HOST):$(PORT) (set PORT, HOST)"
 	@echo "make test    formatting, clippy, unit, API and browser tests"
 	@echo "make bench   images a second by network and device (set DEVICE=wgpu for the first GPU)"
+	@echo "GPU=yes      with each: built for GPUs; GPU=no: without, quicker to build; GPU=tuned: with fusion and autotune"
+	@echo "             (GPU=auto, the default, looks whether there is one: here $(GPU_FOUND))"
 
 serve: build
 	$(BINARY) serve --host $(HOST) --port $(PORT) --site-root $(SITE)

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use burn::module::Module;
 use burn::tensor::Device;
+use protocol::device::DeviceCheck;
 use protocol::event::{LogLevel, Phase, Progress as ProgressEvent, Started};
 use protocol::{EpochMetrics, EvaluationSpec, Event, Measurement, RunResult, RunSpec};
 
@@ -19,6 +20,7 @@ use crate::epoch::{self, StepDone, Totals};
 use crate::evaluate::{Evaluation, batch_size, evaluate};
 use crate::evaluations::{self, Listener, Trained};
 use crate::networks::{Model, ModelConfig, weights};
+use crate::self_check::Step;
 use crate::unit_selectivity::UnitSelectivity;
 use crate::{EngineError, devices, self_check};
 
@@ -35,6 +37,8 @@ pub struct RunContext {
     pub data_directory: PathBuf,
     /// The run's own folder: checkpoint, weights, result. Made when missing.
     pub run_directory: PathBuf,
+    /// Where checks of devices are kept, for all runs. Made when missing.
+    pub checks_directory: PathBuf,
     /// Set to true to end the run as cancelled after the current step.
     pub cancel: Arc<AtomicBool>,
 }
@@ -73,6 +77,7 @@ struct Run<'a> {
     context: &'a RunContext,
     emit: &'a mut dyn FnMut(Event),
     device: Device,
+    check: Option<DeviceCheck>,
     data: LoadedDataset,
     split: Split,
     config: ModelConfig,
@@ -119,13 +124,20 @@ impl<'a> Run<'a> {
                 .map(|count| count as usize),
         )?;
         let device = devices::open(&spec.device)?;
-        self_check::check_training(&spec.device, &device)?;
         let config = ModelConfig {
             network: spec.network,
             classes: data.classes.len(),
             mean: data.mean,
             std: data.std,
         };
+        let images = (spec.training.batch_size as usize)
+            .min(split.train.len())
+            .max(2);
+        let step = Step {
+            config,
+            shape: [images, 3, height, width],
+        };
+        let check = self_check::check(&spec.device, &device, step, &context.checks_directory)?;
         let test_images = data.test.len();
         let clock = Clock::new(
             split.train.len(),
@@ -145,6 +157,7 @@ impl<'a> Run<'a> {
             context,
             emit,
             device,
+            check,
             data,
             split,
             config,
@@ -340,6 +353,7 @@ impl<'a> Run<'a> {
         }
         (self.emit)(Event::Started(Started {
             device: devices::name(&self.spec.device),
+            check: self.check.clone(),
             threads: rayon::current_num_threads() as u32,
             engine_version: env!("CARGO_PKG_VERSION").into(),
             parameters: weights::trainable_parameters(model),

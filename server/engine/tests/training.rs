@@ -38,6 +38,7 @@ fn context(folder: &Path) -> RunContext {
     RunContext {
         data_directory: folder.join("datasets"),
         run_directory: folder.join("run"),
+        checks_directory: folder.join("device-checks"),
         cancel: Arc::new(AtomicBool::new(false)),
     }
 }

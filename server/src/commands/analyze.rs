@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use engine::analyze::{ANALYSES, Subject, analyze, read_images, read_labels};
 use engine::networks::{ModelConfig, weights};
+use engine::self_check::{self, Step};
 use protocol::Network;
 
 /// Channel means of CIFAR-10, the default normalisation.
@@ -67,10 +68,14 @@ impl Arguments {
             std: channels(self.std, CIFAR10_STD),
         };
         let device = engine::devices::open(&self.device)?;
-        engine::self_check::check_training(&self.device, &device)?;
         let model = weights::load(&config, &self.weights, &device)?;
         let labels = read_labels(&self.labels, self.classes)?;
         let images = read_images(&self.images, labels)?;
+        let step = Step {
+            config,
+            shape: [images.len().max(2), 3, images.height(), images.width()],
+        };
+        self_check::check_once(&self.device, &device, step)?;
         let subject = Subject {
             model: &model,
             device: &device,

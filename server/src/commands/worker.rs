@@ -35,6 +35,9 @@ pub struct Arguments {
     /// The folder with the data sets.
     #[arg(long)]
     datasets: PathBuf,
+    /// The folder where checks of devices are kept.
+    #[arg(long)]
+    device_checks: PathBuf,
 }
 
 impl Arguments {
@@ -59,6 +62,7 @@ impl Arguments {
         let context = RunContext {
             data_directory: self.datasets,
             run_directory: self.run_directory,
+            checks_directory: self.device_checks,
             cancel,
         };
         run(

@@ -70,6 +70,8 @@ async fn start(scheduler: &Scheduler, run: &Run) -> Result<Worker, String> {
         .arg(&directory)
         .arg("--datasets")
         .arg(inner.directory.datasets())
+        .arg("--device-checks")
+        .arg(inner.directory.device_checks())
         .env("RAYON_NUM_THREADS", threads.to_string())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
