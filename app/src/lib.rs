@@ -1,20 +1,20 @@
 //! Selectivity Lab's dashboard: rendered on the server, taken over by WASM in the browser.
 //!
 //! Pages ask the REST API for everything ([`api`]), follow running work over server-sent events
-//! ([`live`]) and draw with plotly ([`figure`]). A new page is one file in [`pages`] and one line
+//! ([`live`]) and show figures ([`figures`]) as charts ([`chart`]). A new page is one file in [`pages`] and one line
 //! in [`App`].
 #![recursion_limit = "512"]
 
 pub mod alpha_scale;
 pub mod api;
 pub mod attacks;
+pub mod chart;
 pub mod clock;
 pub mod components;
 pub mod corruptions;
 mod crash;
 pub mod draft;
-pub mod drawing;
-pub mod figure;
+pub mod figures;
 pub mod format;
 pub mod geometry;
 pub mod live;

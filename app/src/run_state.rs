@@ -192,7 +192,7 @@ pub(crate) mod tests {
         assert!((share_done(&run) - 0.5 / 6.0).abs() < 1e-12);
         apply(
             &mut run,
-            &Event::Epoch(crate::figure::training_curves::tests::epoch(1)),
+            &Event::Epoch(crate::figures::training_curves::tests::epoch(1)),
         );
         assert!((share_done(&run) - 1.0 / 6.0).abs() < 1e-12);
         apply(&mut run, &progress(2, 40));

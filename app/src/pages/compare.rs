@@ -10,8 +10,9 @@ use protocol::comparison::Comparison;
 use serde::{Deserialize, Serialize};
 
 use crate::api;
+use crate::chart::Figure;
 use crate::components::ErrorBox;
-use crate::figure::{Figure, comparison};
+use crate::figures::comparison;
 use crate::format;
 pub use view::{View, address_of};
 
@@ -133,17 +134,13 @@ fn Answer(comparison: Comparison) -> impl IntoView {
     let counted = counts(&comparison);
     let hints = format!("{}. {}.", comparison.replicates, comparison.interval_method);
     let comparison = StoredValue::new(comparison);
-    let subtitle = comparison.with_value(comparison::subtitle);
-    let table = comparison.with_value(comparison::table);
     view! {
         <p class="hint" role="status" id="compared">{counted}"."</p>
         <Figure
             id="figure-compare"
             question="How do the groups differ?"
-            subtitle=Signal::stored(subtitle)
             waiting="No run of any group has this number. Corruptions, attacks and geometry are measured after training where an experiment asks for them; or choose another measure."
-            table=Signal::stored(table)
-            plot=move |theme| comparison.with_value(|comparison| comparison::plot(comparison, theme))
+            chart=move || comparison.with_value(comparison::chart)
         />
         <groups::Groups comparison />
         <differences::Differences comparison />

@@ -4,9 +4,9 @@ use protocol::claim_figure::{ClaimFigure, ClaimFigures};
 use protocol::finding::{Evidence, Finding, Verdict};
 
 use super::tables::{Column, table};
+use crate::chart::svg::{self, escape::escape};
 use crate::components::verdict_badge::{id, sign};
-use crate::drawing::{self, escape::escape};
-use crate::figure::{claim, evidence};
+use crate::figures::{claim, evidence};
 use crate::format;
 
 /// Tests that are listed at most; more are in the exports.
@@ -40,11 +40,8 @@ pub fn section(finding: &Finding, figures: Option<&ClaimFigures>) -> String {
         .iter()
         .map(|group| {
             let question = "How sure is it?";
-            let drawn = figure(
-                question,
-                &drawing::forest(question, group),
-                &evidence::subtitle(group),
-            );
+            let chart = evidence::chart(group);
+            let drawn = figure(question, &svg::draw(question, &chart), &chart.note);
             format!("<div class=\"forest\">{drawn}</div>")
         })
         .collect();
@@ -70,7 +67,7 @@ pub fn section(finding: &Finding, figures: Option<&ClaimFigures>) -> String {
         escape(&finding.sentence),
         all_runs,
         notes,
-        drawing::estimates(
+        svg::estimates(
             claim.statement(),
             &finding.estimates.iter().collect::<Vec<_>>()
         ),
@@ -106,7 +103,7 @@ fn drawn(figures: &[ClaimFigure]) -> String {
             }
             let drawn: String = alike
                 .iter()
-                .map(|one| figure(question, &drawing::figure(one), &claim::subtitle(one)))
+                .map(|one| figure(question, &claim::drawing(one), &claim::chart(one).note))
                 .collect();
             format!("<div class=\"pair\">{drawn}</div>")
         })

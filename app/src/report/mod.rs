@@ -9,8 +9,8 @@ use protocol::api::Experiment;
 use protocol::claim_figure::ClaimFigures;
 use protocol::finding::Findings;
 
-use crate::drawing::escape::escape;
-use crate::{drawing, format, snippets};
+use crate::chart::svg::{self, escape::escape};
+use crate::{format, snippets};
 use tables::{Column, table};
 
 /// What a report is made of.
@@ -120,7 +120,7 @@ fn verdicts(data: &ReportData) -> String {
                 claim::badge(one.verdict),
                 escape(&one.sentence),
                 escape(&crate::pages::findings::n(one)),
-                drawing::estimates(one.claim.statement(), &crate::pages::findings::main_rows(one)),
+                svg::estimates(one.claim.statement(), &crate::pages::findings::main_rows(one)),
                 id = one.claim.id(),
             )
         })
@@ -300,10 +300,10 @@ fn reading(data: &ReportData) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::drawing::estimates::tests::row;
-    use crate::figure::evidence::tests::evidence;
-    use crate::figure::lines::tests::lines;
-    use crate::figure::slope_map::tests::map;
+    use crate::chart::svg::estimates::tests::row;
+    use crate::figures::evidence::tests::evidence;
+    use crate::figures::lines::tests::lines;
+    use crate::figures::slope_map::tests::map;
     use protocol::RunState;
     use protocol::claim_figure::{ClaimFigure, ClaimFigureName, Picture};
     use protocol::finding::{AllRuns, Claim, Finding, LeftOutRun, MoreSeeds, Role, Verdict};

@@ -1,6 +1,6 @@
 //! Tables as HTML text.
 
-use crate::drawing::escape::escape;
+use crate::chart::svg::escape::escape;
 
 /// A column: its heading, and whether numbers are in it.
 #[derive(Debug, Clone, Copy)]

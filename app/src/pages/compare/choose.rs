@@ -230,7 +230,7 @@ mod tests {
     /// does not know, so that it would show another one.
     #[test]
     fn what_was_measured_can_be_chosen() {
-        let comparison = crate::figure::comparison::tests::two_alphas();
+        let comparison = crate::figures::comparison::tests::two_alphas();
         let chosen = "corruption:fog:3";
         let choices = measure_choices(Some(&comparison), chosen);
         let has = |value: &str| {

@@ -142,7 +142,7 @@ mod tests {
     /// Broken by: an empty table that does not say what would fill it.
     #[test]
     fn the_reason_for_no_test_is_told() {
-        let mut comparison = crate::figure::comparison::tests::two_alphas();
+        let mut comparison = crate::figures::comparison::tests::two_alphas();
         assert!(why_none(&comparison).contains("more seeds"));
         comparison.groups.truncate(1);
         assert!(why_none(&comparison).contains("One group"));

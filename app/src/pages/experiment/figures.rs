@@ -6,10 +6,9 @@ use leptos_router::hooks::query_signal_with_options;
 
 use super::Now;
 use super::measures::{MeasuresFigure, Selection, VIEWS, View};
-use crate::figure::training_curves::Quantity;
-use crate::figure::{
-    Figure, accuracy_selectivity, alpha_selectivity, layer_profile, training_curves,
-};
+use crate::chart::Figure;
+use crate::figures::training_curves::Quantity;
+use crate::figures::{accuracy_selectivity, alpha_selectivity, layer_profile, training_curves};
 use crate::format;
 
 /// The figures, side by side where there is room.
@@ -85,31 +84,28 @@ pub fn Figures(now: Now, selections: [Memo<Selection>; VIEWS]) -> impl IntoView 
             <Figure
                 id="figure-accuracy-selectivity"
                 question="Does selectivity cost accuracy?"
-                subtitle=Signal::derive(move || format!("A point a run, a diamond the mean of an alpha{}; {}. Bars: 95 % intervals, where an alpha has 2 seeds or more.", test_set(), finished()))
                 waiting
-                table=Signal::derive(move || points.with(|points| accuracy_selectivity::table(points)))
-                plot=move |theme| points.with(|points| summary.with(|summary| accuracy_selectivity::plot(points, summary, theme)))
+                chart=move || {
+                    let chart = points.with(|points| summary.with(|summary| accuracy_selectivity::chart(points, summary)));
+                    chart.note(format!("A point a run, a diamond the mean of an alpha{}; {}. Bars: 95 % intervals, where an alpha has 2 seeds or more.", test_set(), finished()))
+                }
             />
             <Figure
                 id="figure-alpha-selectivity"
                 question="What did alpha do to selectivity?"
-                subtitle=Signal::derive(move || format!("Network selectivity, 0 to 1{}; large marks are means over seeds, small ones runs; {}. Bars: 95 % intervals, from 2 seeds on.", test_set(), layers_n()))
                 waiting
-                table=Signal::derive(move || summary.with(alpha_selectivity::table))
-                plot=move |theme| points.with(|points| summary.with(|summary| alpha_selectivity::plot(points, summary, theme)))
+                chart=move || {
+                    let chart = points.with(|points| summary.with(|summary| alpha_selectivity::chart(points, summary)));
+                    chart.note(format!("Network selectivity, 0 to 1{}; large marks are means over seeds, small ones runs; {}. Bars: 95 % intervals, from 2 seeds on.", test_set(), layers_n()))
+                }
             />
             {measures(1)}
             {measures(2)}
             <Figure
                 id="figure-training"
                 question="How did training go?"
-                subtitle=Signal::derive(move || {
-                    let n = metrics.with(|runs| runs.iter().filter(|run| !run.epochs.is_empty()).count());
-                    format!("A curve a run, coloured by alpha; n = {}.", format::plural(n as u64, "run", "runs"))
-                })
                 waiting="No epoch has ended yet."
-                table=Signal::derive(move || metrics.with(|runs| training_curves::table(runs, quantity.get())))
-                plot=move |theme| metrics.with(|runs| training_curves::plot(runs, quantity.get(), theme))
+                chart=move || metrics.with(|runs| training_curves::chart(runs, quantity.get()))
             >
                 <p class="control">
                     <label for="quantity">"Quantity"</label>
@@ -119,10 +115,11 @@ pub fn Figures(now: Now, selections: [Memo<Selection>; VIEWS]) -> impl IntoView 
             <Figure
                 id="figure-layers"
                 question="Where in the network is selectivity?"
-                subtitle=Signal::derive(move || format!("Mean selectivity of a layer's units, 0 to 1{}; {}. Bands: 95 % intervals.", test_set(), layers_n()))
                 waiting
-                table=Signal::derive(move || summary.with(|summary| layer_profile::table(&summary.into())))
-                plot=move |theme| summary.with(|summary| layer_profile::plot(&summary.into(), theme))
+                chart=move || {
+                    let chart = summary.with(layer_profile::of_selectivity);
+                    chart.note(format!("Mean selectivity of a layer's units, 0 to 1{}; {}. Bands: 95 % intervals.", test_set(), layers_n()))
+                }
             />
         </div>
         <p class="hint">"Intervals: "{interval}"."</p>

@@ -16,9 +16,10 @@ use super::measures::{
 use super::{Now, Selections};
 use crate::api;
 use crate::attacks::attack_choices;
+use crate::chart::Figure;
 use crate::components::{Choice, Chooser, ErrorBox};
 use crate::corruptions::{FAMILIES, of_family};
-use crate::figure::{Figure, layer_profile};
+use crate::figures::layer_profile;
 
 /// The attack of the source's dimensionality.
 fn source_attack() -> Attack {
@@ -220,10 +221,8 @@ fn Profiles(now: Now, selection: Memo<ProfileSelection>) -> impl IntoView {
         <Figure
             id="figure-layer-profiles"
             question="How does alpha change each layer?"
-            subtitle=Signal::derive(move || profiles.with(layer_profile::subtitle))
             waiting="No trained run has this. Dimensionality and input-unit gradients are measured after training where the experiment asks for them, or with “Evaluate all trained runs again” below."
-            table=Signal::derive(move || profiles.with(|profiles| layer_profile::table(&profiles.into())))
-            plot=move |theme| profiles.with(|profiles| layer_profile::plot(&profiles.into(), theme))
+            chart=move || profiles.with(layer_profile::of_profiles)
         >
             <ProfileControls selection profiles />
             {move || error.get().map(|error| view! { <ErrorBox error /> })}

@@ -20,11 +20,12 @@ use crate::api;
 use crate::attacks::{
     attack_choices, closest, conditions_choices as attack_conditions_choices, default_attack,
 };
+use crate::chart::Figure;
 use crate::components::{Choice, Chooser, ErrorBox, EvaluateAgain, Target};
 use crate::corruptions::{
     FAMILIES, conditions_choices, of_family, other_images, scale_choices, scale_from,
 };
-use crate::figure::{Figure, measures};
+use crate::figures::measures;
 
 /// What a select holds where the mean over all is shown, or no conditions were chosen.
 pub(super) const ALL: &str = "all";
@@ -417,10 +418,8 @@ pub fn MeasuresFigure(
         <Figure
             id=view.id()
             question=view.question()
-            subtitle=Signal::derive(move || scatter.with(measures::subtitle))
             waiting=view.waiting()
-            table=Signal::derive(move || scatter.with(measures::table))
-            plot=move |theme| scatter.with(|scatter| measures::plot(scatter, theme))
+            chart=move || scatter.with(measures::chart)
         >
             <div class="controls">
                 {view.has_corruption().then(|| view! { <CorruptionControls view selection scatter /> })}

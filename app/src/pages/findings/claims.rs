@@ -5,8 +5,9 @@ use leptos_router::components::A;
 use protocol::finding::{Claim, Estimate, Finding, Findings, PILOT_BELOW, Role};
 
 use super::address;
+use crate::chart::svg;
 use crate::components::VerdictBadge;
-use crate::{drawing, format};
+use crate::format;
 
 /// Seeds and runs that a finding rests on, in words.
 pub fn n(finding: &Finding) -> String {
@@ -48,7 +49,7 @@ pub fn Claims(
                 let place = if opened.is_some() { "#claim" } else { "" };
                 format!("{}{place}", address(experiment, "findings", window, opened))
             };
-            let forest = drawing::estimates(claim.statement(), &main_rows(&finding));
+            let forest = svg::estimates(claim.statement(), &main_rows(&finding));
             let n = n(&finding);
             view! {
                 <tr data-claim=claim.id() class:chosen=is_open>

@@ -1,17 +1,16 @@
 //! One claim: rule, evidence, what more seeds would do, and its figures.
 
-use std::sync::Arc;
-
 use leptos::either::EitherOf3;
 use leptos::prelude::*;
 use protocol::claim_figure::ClaimFigure;
 use protocol::finding::{Claim, Estimate, Evidence, Finding};
 
 use super::Figures;
+use crate::chart::{Figure, svg};
 use crate::components::{ErrorBox, VerdictBadge};
-use crate::figure::evidence::{self, Group};
-use crate::figure::{Figure, claim};
-use crate::{drawing, format};
+use crate::figures::claim;
+use crate::figures::evidence::{self, Group};
+use crate::format;
 
 /// Rows of evidence that the page shows; the rest is in the CSV of the figure.
 const SHOWN: usize = 200;
@@ -50,7 +49,7 @@ pub fn Detail(
         }
     });
     let rows: Vec<&Estimate> = finding.estimates.iter().collect();
-    let forest = drawing::estimates(claim.statement(), &rows);
+    let forest = svg::estimates(claim.statement(), &rows);
     view! {
         <div class="heading">
             <h2>{format!("{} {}", claim.id(), claim.statement())}</h2>
@@ -96,16 +95,12 @@ fn drawn(claim: Claim, figures: Option<&Figures>) -> impl IntoView + use<> {
 
 #[component]
 fn ClaimFigureView(figure: ClaimFigure) -> impl IntoView {
-    let figure = Arc::new(figure);
-    let (of_table, of_plot) = (figure.clone(), figure.clone());
     view! {
         <Figure
             id=claim::id(&figure)
             question=figure.name.question()
-            subtitle=Signal::stored(claim::subtitle(&figure))
             waiting="No trained run has what this figure shows. Ask for it with “Evaluate all trained runs again” on the experiment's page."
-            table=Signal::derive(move || claim::table(&of_table))
-            plot=move |theme| claim::plot(&of_plot, theme)
+            chart=move || claim::chart(&figure)
         />
     }
     .into_any()
@@ -121,22 +116,16 @@ fn Forest(place: usize, group: Group, all: Vec<Evidence>) -> impl IntoView {
         _ => "figure-evidence-more",
     };
     let rows = group.evidence.len().min(evidence::SHOWN);
-    let group = Arc::new(group);
-    let of_plot = group.clone();
-    let listed = if place == 0 {
-        all
-    } else {
-        group.evidence.clone()
-    };
     view! {
         <div class="forest" style=format!("--rows:{rows}")>
             <Figure
                 id
                 question="How sure is it?"
-                subtitle=Signal::stored(evidence::subtitle(&group))
                 waiting="There is no estimate to draw."
-                table=Signal::stored(evidence::table(&listed))
-                plot=move |theme| evidence::plot(&of_plot, theme)
+                chart=move || {
+                    let chart = evidence::chart(&group);
+                    if place == 0 { chart.table(evidence::table(&all)) } else { chart }
+                }
             />
         </div>
     }

@@ -6,9 +6,9 @@ use protocol::finding::{Finding, Findings};
 
 use super::Data;
 use super::slides::Slide;
+use crate::chart::svg;
 use crate::components::{AlphaChips, VerdictBadge};
-use crate::drawing;
-use crate::figure::claim;
+use crate::figures::claim;
 use crate::format;
 use crate::pages::findings::{main_rows, n};
 
@@ -67,7 +67,7 @@ fn about_claim(finding: &Finding, shown: Vec<&ClaimFigure>) -> AnyView {
     let drawn = shown
         .into_iter()
         .map(|figure| {
-            let svg = drawing::figure(figure);
+            let svg = claim::drawing(figure);
             let empty = svg.is_empty();
             view! {
                 <figure>
@@ -99,7 +99,7 @@ fn closing(findings: &Findings) -> AnyView {
                     <th scope="row">{finding.claim.id()}" "{finding.claim.statement()}</th>
                     <td><VerdictBadge verdict=finding.verdict /></td>
                     <td>{n(finding)}</td>
-                    <td class="estimates" inner_html=drawing::estimates(finding.claim.statement(), &main_rows(finding))></td>
+                    <td class="estimates" inner_html=svg::estimates(finding.claim.statement(), &main_rows(finding))></td>
                 </tr>
             }
         })

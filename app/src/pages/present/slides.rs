@@ -73,7 +73,7 @@ pub fn on_key(number: usize, slides: usize, key: &str) -> Option<Move> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::figure::lines::tests::lines;
+    use crate::figures::lines::tests::lines;
     use protocol::claim_figure::{ClaimFigure, Picture};
     use protocol::measure::Scale;
 

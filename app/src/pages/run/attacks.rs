@@ -6,9 +6,9 @@ use protocol::{Measurement, Run, RunState};
 
 use super::result::share;
 use crate::attacks::{Attacked, conditions, conditions_choices};
+use crate::chart::Figure;
 use crate::components::Chooser;
-use crate::figure::Figure;
-use crate::figure::run_attacks::{self, Budget};
+use crate::figures::run_attacks::{self, Budget};
 use crate::format;
 
 mod samples;
@@ -133,18 +133,14 @@ fn Curves(shown: Shown) -> impl IntoView {
             <Figure
                 id="figure-run-fgsm"
                 question="How does accuracy fall with epsilon?"
-                subtitle=Signal::derive(move || attacked.with(|attacked| run_attacks::subtitle(&attacked.fgsm, Budget::Epsilon)))
                 waiting="FGSM was not made under these conditions. Evaluate the run again with the source's attacks, below."
-                table=Signal::derive(move || attacked.with(|attacked| run_attacks::table(&attacked.fgsm, Budget::Epsilon)))
-                plot=move |theme| attacked.with(|attacked| run_attacks::plot(&attacked.fgsm, Budget::Epsilon, theme))
+                chart=move || attacked.with(|attacked| run_attacks::chart(&attacked.fgsm, Budget::Epsilon))
             />
             <Figure
                 id="figure-run-pgd"
                 question="How does accuracy fall with the attack's steps?"
-                subtitle=Signal::derive(move || attacked.with(|attacked| run_attacks::subtitle(&attacked.pgd, Budget::Steps)))
                 waiting="PGD was not made under these conditions. Evaluate the run again with the source's attacks, below."
-                table=Signal::derive(move || attacked.with(|attacked| run_attacks::table(&attacked.pgd, Budget::Steps)))
-                plot=move |theme| attacked.with(|attacked| run_attacks::plot(&attacked.pgd, Budget::Steps, theme))
+                chart=move || attacked.with(|attacked| run_attacks::chart(&attacked.pgd, Budget::Steps))
             />
         </div>
     }

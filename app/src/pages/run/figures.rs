@@ -4,8 +4,9 @@ use leptos::prelude::*;
 use leptos_router::components::A;
 use protocol::{EpochMetrics, Run};
 
-use crate::figure::run_curves::{self, Pair};
-use crate::figure::{Figure, run_layers, run_units};
+use crate::chart::Figure;
+use crate::figures::run_curves::{self, Pair};
+use crate::figures::{run_layers, run_units};
 use crate::format;
 
 /// The figures, side by side where there is room.
@@ -44,9 +45,10 @@ pub fn Figures(run: RwSignal<Run>, epochs: RwSignal<Vec<EpochMetrics>>) -> impl 
         view! {
             <Figure
                 id question waiting
-                subtitle=Signal::derive(move || format!("{}{}. {note}", pair.label(), images()))
-                table=Signal::derive(move || epochs.with(|epochs| run_curves::table(epochs, pair)))
-                plot=move |theme| epochs.with(|epochs| run_curves::plot(epochs, pair, theme))
+                chart=move || {
+                    let chart = epochs.with(|epochs| run_curves::chart(epochs, pair));
+                    chart.note(format!("{}{}. {note}", pair.label(), images()))
+                }
             />
         }
     };
@@ -78,19 +80,18 @@ pub fn Figures(run: RwSignal<Run>, epochs: RwSignal<Vec<EpochMetrics>>) -> impl 
             <Figure
                 id="figure-run-layers"
                 question="Which layers became selective, and when?"
-                subtitle=Signal::derive(move || format!("Mean selectivity of each layer's units after each epoch, 0 to 1, on the validation images; n = {} × {}", format::plural(epochs.with(Vec::len) as u64, "epoch", "epochs"), format::plural(layers.with(Vec::len) as u64, "layer", "layers")))
                 waiting
-                table=Signal::derive(move || epochs.with(|epochs| layers.with(|layers| run_layers::table(epochs, layers))))
-                plot=move |theme| epochs.with(|epochs| layers.with(|layers| run_layers::plot(epochs, layers, theme)))
+                chart=move || epochs.with(|epochs| layers.with(|layers| run_layers::chart(epochs, layers)))
             />
             })}
             <Figure
                 id="figure-run-units"
                 question="How selective are single units?"
-                subtitle=Signal::derive(move || format!("Selectivity of each unit, 0 to 1{}. Box: median and quartiles; whiskers: 1.5 interquartile ranges", units_n()))
                 waiting="The run is not trained: units are measured with the best epoch's weights on the test images."
-                table=Signal::derive(move || result.with(|result| classes.with(|classes| run_units::table(result.as_ref(), classes))))
-                plot=move |theme| result.with(|result| run_units::plot(result.as_ref(), theme))
+                chart=move || {
+                    let chart = result.with(|result| classes.with(|classes| run_units::chart(result.as_ref(), classes)));
+                    chart.note(format!("Selectivity of each unit, 0 to 1{}. Box: median and quartiles; whiskers: 1.5 interquartile ranges", units_n()))
+                }
             >
                 <p class="hint"><A href=explorer>"Look at single units"</A></p>
             </Figure>

@@ -13,9 +13,10 @@ use protocol::unit::{LayerQuantiles, SelectivityOverTraining, UnitGradients};
 use protocol::{EvaluationSpec, Measurement, Run, RunState};
 
 use crate::api;
+use crate::chart::Figure;
 use crate::components::{Choice, Chooser, ErrorBox};
 use crate::corruptions::conditions_choices;
-use crate::figure::{Figure, run_dimensionality, run_gradients, run_selectivity_training};
+use crate::figures::{run_dimensionality, run_gradients, run_selectivity_training};
 use crate::geometry::{Basis, Curve, bases, closest, corruption_choices, corruptions, curves, on};
 
 /// What a select holds where the mean over all corruptions is shown.
@@ -170,25 +171,16 @@ fn Dimensionality(run: RwSignal<Run>, measurements: RwSignal<Vec<Measurement>>) 
     let empty = move || {
         run.with(|run| nothing(run, "Dimensionality", |spec| spec.dimensionality.is_some()))
     };
-    let words =
-        move || lines.with(|lines| run_dimensionality::subtitle(lines, shown.statistic.get()));
-    let table = move || {
-        let statistic = shown.statistic.get();
-        lines
-            .with(|lines| layers.with(|layers| run_dimensionality::table(lines, layers, statistic)))
-    };
     view! {
         <p class="empty" id="no-dimensionality" hidden=move || any.get()>{empty}</p>
         <div class="robustness" hidden=move || !any.get()>
             <Figure
                 id="figure-run-dimensionality"
                 question="How many dimensions does each layer use?"
-                subtitle=Signal::derive(words)
                 waiting="Nothing of this was measured. Evaluate the run again with dimensionality, below."
-                table=Signal::derive(table)
-                plot=move |theme| {
+                chart=move || {
                     let statistic = shown.statistic.get();
-                    lines.with(|lines| layers.with(|layers| run_dimensionality::plot(lines, layers, statistic, theme)))
+                    lines.with(|lines| layers.with(|layers| run_dimensionality::chart(lines, layers, statistic)))
                 }
             >
                 <Controls shown />
@@ -317,27 +309,19 @@ async fn read_gradients(id: i64, any: bool) -> Result<Option<UnitGradients>, Api
 fn GradientFigures(found: UnitGradients) -> impl IntoView {
     let found = StoredValue::new(found);
     let waiting = "No unit was measured. Evaluate the run again with input-unit gradients, below.";
-    let table = |of: fn(&UnitGradients) -> crate::figure::table::Table| {
-        Signal::stored(found.with_value(of))
-    };
-    let words = |of: fn(&UnitGradients) -> String| Signal::stored(found.with_value(of));
     view! {
         <div class="figures">
             <Figure
                 id="figure-run-gradients"
                 question="How evenly do units respond to changes of the image?"
-                subtitle=words(run_gradients::samples_subtitle)
                 waiting
-                table=table(run_gradients::samples_table)
-                plot=move |theme| found.with_value(|found| run_gradients::samples_plot(found, theme))
+                chart=move || found.with_value(run_gradients::of_samples)
             />
             <Figure
                 id="figure-run-cv-units"
                 question="How unlike are a layer’s units in their sensitivity?"
-                subtitle=words(run_gradients::units_subtitle)
                 waiting
-                table=table(run_gradients::units_table)
-                plot=move |theme| found.with_value(|found| run_gradients::units_plot(found, theme))
+                chart=move || found.with_value(run_gradients::of_units)
             />
         </div>
     }
@@ -425,10 +409,8 @@ fn OverTrainingFigure(
         <Figure
             id="figure-run-selectivity-training"
             question="How did selectivity spread over training?"
-            subtitle=Signal::derive(move || shown.with(|shown| run_selectivity_training::subtitle(shown.as_ref(), images, best_epoch.get())))
             waiting
-            table=Signal::derive(move || shown.with(|shown| run_selectivity_training::table(shown.as_ref())))
-            plot=move |theme| shown.with(|shown| run_selectivity_training::plot(shown.as_ref(), best_epoch.get(), theme))
+            chart=move || shown.with(|shown| run_selectivity_training::chart(shown.as_ref(), images, best_epoch.get()))
         >
             <div class="controls" hidden=none>
                 <Chooser

@@ -5,11 +5,12 @@ use protocol::evaluation::{CorruptionConditions, CorruptionMeasurement};
 use protocol::measure::Scale;
 use protocol::{Dataset, Measurement, Run, RunState};
 
+use crate::chart::Figure;
 use crate::components::{Chooser, EvaluateAgain, Target};
 use crate::corruptions::{
     conditions, conditions_choices, other_images, scale_choices, scale_from, sets, under,
 };
-use crate::figure::{Figure, run_corruptions, run_severity};
+use crate::figures::{run_corruptions, run_severity};
 
 mod aggregate;
 mod samples;
@@ -142,18 +143,20 @@ fn Maps(shown: Shown) -> impl IntoView {
             <Figure
                 id="figure-run-corruptions"
                 question="Which corruptions break this network?"
-                subtitle=Signal::derive(move || format!("{}; {}. Hover for n and 95 % intervals", run_corruptions::cells(scale.get()), shown.words()))
                 waiting
-                table=Signal::derive(move || measured.with(|measured| run_corruptions::table(measured, scale.get())))
-                plot=move |theme| measured.with(|measured| run_corruptions::plot(measured, scale.get(), theme))
+                chart=move || {
+                    let chart = measured.with(|measured| run_corruptions::chart(measured, scale.get()));
+                    chart.and_note(&format!("; {}. Hover for n and 95 % intervals", shown.words()))
+                }
             />
             <Figure
                 id="figure-run-severity"
                 question="How does accuracy fall with severity?"
-                subtitle=Signal::derive(move || format!("A line a corruption, coloured and dashed by family; bold: their mean; severity 0: the same images, clean. {}. Intervals (Wilson, over images) are in the table", shown.words()))
                 waiting
-                table=Signal::derive(move || measured.with(|measured| run_severity::table(measured)))
-                plot=move |theme| measured.with(|measured| run_severity::plot(measured, scale.get(), theme))
+                chart=move || {
+                    let chart = measured.with(|measured| run_severity::chart(measured, scale.get()));
+                    chart.note(format!("A line a corruption, coloured and dashed by family; bold: their mean; severity 0: the same images, clean. {}. Intervals (Wilson, over images) are in the table", shown.words()))
+                }
             />
         </div>
     }

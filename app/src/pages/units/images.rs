@@ -125,7 +125,7 @@ fn GradientMap(detail: Memo<Option<UnitDetail>>) -> impl IntoView {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::figure::unit_tuning::tests::detail;
+    use crate::figures::unit_tuning::tests::detail;
 
     /// Broken by: a map of which nobody knows the scale, or over how many images it is.
     #[test]

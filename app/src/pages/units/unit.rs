@@ -7,9 +7,10 @@ use protocol::unit::UnitDetail;
 use super::Now;
 use super::images::Images;
 use super::view::{View, neighbours};
+use crate::chart::Figure;
 use crate::components::{Choice, Chooser, ErrorBox};
-use crate::figure::unit_tuning::{self, Shown, TOP, default_perturbation};
-use crate::figure::{Figure, unit_gradients, unit_perturbed, unit_training};
+use crate::figures::unit_tuning::{self, Shown, TOP, default_perturbation};
+use crate::figures::{unit_gradients, unit_perturbed, unit_training};
 use crate::format;
 
 /// The section.
@@ -36,10 +37,8 @@ pub fn Unit(now: Now, busy: RwSignal<bool>) -> impl IntoView {
                     <Figure
                         id="figure-unit-selectivity-perturbed"
                         question="Does perturbation change its selectivity?"
-                        subtitle=Signal::derive(move || detail.with(|detail| unit_perturbed::subtitle(detail.as_ref())))
                         waiting="Responses to perturbed images were not kept. Evaluate the run again with dimensionality, on its page."
-                        table=Signal::derive(move || detail.with(|detail| unit_perturbed::table(detail.as_ref())))
-                        plot=move |theme| detail.with(|detail| unit_perturbed::plot(detail.as_ref(), theme))
+                        chart=move || detail.with(|detail| unit_perturbed::chart(detail.as_ref()))
                     />
                 </div>
                 <Images detail />
@@ -47,18 +46,14 @@ pub fn Unit(now: Now, busy: RwSignal<bool>) -> impl IntoView {
                     <Figure
                         id="figure-unit-gradients"
                         question="How evenly does it respond to changes of the image?"
-                        subtitle=Signal::derive(move || detail.with(|detail| unit_gradients::subtitle(detail.as_ref())))
                         waiting="Its input gradient was not measured. Evaluate the run again with input-unit gradients, on its page."
-                        table=Signal::derive(move || detail.with(|detail| unit_gradients::table(detail.as_ref())))
-                        plot=move |theme| detail.with(|detail| unit_gradients::plot(detail.as_ref(), theme))
+                        chart=move || detail.with(|detail| unit_gradients::chart(detail.as_ref()))
                     />
                     <Figure
                         id="figure-unit-training"
                         question="How did this unit's selectivity grow?"
-                        subtitle=Signal::derive(move || detail.with(|detail| unit_training::subtitle(detail.as_ref())))
                         waiting="The selectivity of single units after each epoch was not kept when this run was trained. Duplicate the experiment and train it again to have it."
-                        table=Signal::derive(move || detail.with(|detail| unit_training::table(detail.as_ref())))
-                        plot=move |theme| detail.with(|detail| unit_training::plot(detail.as_ref(), theme))
+                        chart=move || detail.with(|detail| unit_training::chart(detail.as_ref()))
                     />
                 </div>
             </div>
@@ -191,10 +186,8 @@ fn Tuning(now: Now, detail: Memo<Option<UnitDetail>>) -> impl IntoView {
         <Figure
             id="figure-unit-tuning"
             question="Which classes does this unit respond to?"
-            subtitle=Signal::derive(move || detail.with(|detail| unit_tuning::subtitle(detail.as_ref(), shown.get())))
             waiting="Mean responses to classes were not kept. Evaluate the run again with dimensionality, on its page."
-            table=Signal::derive(move || detail.with(|detail| unit_tuning::table(detail.as_ref(), shown.get())))
-            plot=move |theme| detail.with(|detail| unit_tuning::plot(detail.as_ref(), shown.get(), theme))
+            chart=move || detail.with(|detail| unit_tuning::chart(detail.as_ref(), shown.get()))
         >
             {move || unmatched().map(|reason| view! { <p class="notice">"Corruptions are left out: "{reason}"."</p> })}
             <div class="controls" hidden=unmeasured>

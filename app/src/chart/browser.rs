@@ -1,0 +1,107 @@
+//! plotly.js in the browser: loaded once, when the first figure is to be drawn.
+
+use std::cell::RefCell;
+
+use js_sys::{Object, Promise, Reflect};
+use leptos::prelude::*;
+use serde_json::Value;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Blob, BlobPropertyBag, HtmlAnchorElement, HtmlDivElement, HtmlScriptElement, Url};
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(catch, js_namespace = Plotly)]
+    async fn react(div: &HtmlDivElement, figure: &Object) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(catch, js_namespace = Plotly, js_name = downloadImage)]
+    async fn download_image(div: &HtmlDivElement, options: &Object) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(catch, js_namespace = Plotly)]
+    fn purge(div: &HtmlDivElement) -> Result<JsValue, JsValue>;
+}
+
+thread_local! {
+    /// Settles when plotly.js is there; none until it is asked for.
+    static LOADED: RefCell<Option<Promise>> = const { RefCell::new(None) };
+}
+
+async fn load() -> Result<(), JsValue> {
+    let promise = LOADED.with_borrow_mut(|loaded| {
+        loaded
+            .get_or_insert_with(|| {
+                Promise::new(&mut |resolve, reject| insert_script(resolve, reject))
+            })
+            .clone()
+    });
+    let outcome = JsFuture::from(promise).await;
+    if outcome.is_err() {
+        // The next figure tries again.
+        LOADED.set(None);
+    }
+    outcome.map(drop)
+}
+
+fn insert_script(resolve: js_sys::Function, reject: js_sys::Function) {
+    let insert = || -> Result<(), JsValue> {
+        let script: HtmlScriptElement = document().create_element("script")?.dyn_into()?;
+        script.set_src(super::PLOTLY_JS);
+        script.set_onload(Some(&resolve));
+        script.set_onerror(Some(&reject));
+        document()
+            .head()
+            .ok_or("the page has no head")?
+            .append_child(&script)?;
+        Ok(())
+    };
+    if let Err(error) = insert() {
+        // Calling a promise's own reject cannot fail.
+        let _ = reject.call1(&JsValue::NULL, &error);
+    }
+}
+
+/// Draws `figure` in `div`, or changes what is drawn there. Whether that worked.
+pub async fn draw(div: &HtmlDivElement, figure: &Value) -> bool {
+    let Ok(figure) = js_sys::JSON::parse(&figure.to_string()) else {
+        return false;
+    };
+    load().await.is_ok() && react(div, &figure.unchecked_into()).await.is_ok()
+}
+
+/// Frees what plotly keeps for `div`.
+pub fn forget(div: &HtmlDivElement) {
+    // Fails where plotly was never loaded; then there is nothing to free.
+    let _ = purge(div);
+}
+
+/// Downloads what is drawn in `div` as `format`, `svg` or `png`. A PNG has twice the pixels, for print.
+pub async fn download(div: &HtmlDivElement, format: &str, name: &str) -> bool {
+    let options = Object::new();
+    let entries: [(&str, JsValue); 5] = [
+        ("format", format.into()),
+        ("filename", name.into()),
+        ("width", f64::from(div.client_width()).into()),
+        ("height", f64::from(div.client_height()).into()),
+        ("scale", (if format == "png" { 2.0 } else { 1.0 }).into()),
+    ];
+    for (key, value) in entries {
+        if Reflect::set(&options, &key.into(), &value).is_err() {
+            return false;
+        }
+    }
+    download_image(div, &options).await.is_ok()
+}
+
+/// Downloads `text` as the file `name`.
+pub fn download_text(text: &str, name: &str) -> Result<(), JsValue> {
+    let options = BlobPropertyBag::new();
+    options.set_type("text/csv;charset=utf-8");
+    let parts = js_sys::Array::of1(&text.into());
+    let blob = Blob::new_with_str_sequence_and_options(&parts, &options)?;
+    let url = Url::create_object_url_with_blob(&blob)?;
+    let link: HtmlAnchorElement = document().create_element("a")?.dyn_into()?;
+    link.set_href(&url);
+    link.set_download(name);
+    link.click();
+    Url::revoke_object_url(&url)
+}

@@ -1,0 +1,181 @@
+//! A claim's estimates as a small forest: a row each, signs on one line, numbers beside it.
+
+use protocol::finding::{Estimate, Role};
+
+use super::escape::escape;
+use super::frame::svg;
+use super::marks::{path, place};
+use crate::chart::Shape;
+use crate::format;
+
+/// Height of a row.
+const ROW: f64 = 19.0;
+
+/// Width of the drawing.
+const WIDTH: f64 = 640.0;
+
+/// Where rows are drawn, across; labels are before it and numbers after it.
+const FIELD: [f64; 2] = [240.0, 420.0];
+
+/// The rows of a claim: each against 0, the dashed line. Rows of one unit share a scale, and units have scales of their own, so that
+/// sides and distances from 0 in intervals can be compared, and numbers stand beside. The band is the margin within which a difference
+/// counts as none. Empty text without an estimate.
+pub fn estimates(title: &str, rows: &[&Estimate]) -> String {
+    let drawn: Vec<&&Estimate> = rows.iter().filter(|row| row.estimate.is_some()).collect();
+    if drawn.is_empty() {
+        return String::new();
+    }
+    let middle = FIELD[0].midpoint(FIELD[1]);
+    let half = (FIELD[1] - FIELD[0]) / 2.0;
+    // Of the rows that share a unit, the furthest that anything reaches.
+    let reach = |unit: &str| {
+        let of_unit = drawn.iter().filter(|row| row.unit == unit);
+        let ends = of_unit.flat_map(|row| row.interval.into_iter().flatten().chain(row.estimate));
+        let furthest = ends.map(f64::abs).filter(|end| end.is_finite());
+        furthest.fold(0.0, f64::max).max(f64::MIN_POSITIVE)
+    };
+    let bottom = 4.0 + drawn.len() as f64 * ROW;
+    let mut text = format!(
+        r#"<path class="zero" d="M{} 2V{}"/>"#,
+        place(middle),
+        place(bottom)
+    );
+    for (place_down, row) in drawn.iter().enumerate() {
+        let y = 4.0 + (place_down as f64 + 0.5) * ROW;
+        let scale = reach(&row.unit);
+        let x = |value: f64| middle + half * (value / scale).clamp(-1.0, 1.0);
+        if let Some(margin) = row.margin {
+            text += &format!(
+                r#"<path class="margin" d="M{} {}H{}v{}H{}z"/>"#,
+                place(x(-margin)),
+                place(y - ROW / 2.0 + 1.0),
+                place(x(margin)),
+                place(ROW - 2.0),
+                place(x(-margin))
+            );
+        }
+        let bar = row.interval.map_or_else(String::new, |[low, high]| {
+            format!(
+                r#"<path class="bar" d="M{low} {y}H{high}M{low} {top}v6M{high} {top}v6"/>"#,
+                low = place(x(low)),
+                high = place(x(high)),
+                y = place(y),
+                top = place(y - 3.0)
+            )
+        });
+        let (class, shape, size) = match row.role {
+            Role::Primary => ("decides", Shape::Diamond, 6.0),
+            Role::Sensitivity => ("shown", Shape::Diamond, 4.5),
+            Role::Contrast => ("shown", Shape::Circle, 3.5),
+        };
+        text += &format!(
+            r#"<text x="{}" y="{}" text-anchor="end" class="{class}">{}</text><g class="ink first {class}">{bar}<path d="{}"/></g><text x="{}" y="{}" class="tick">{}</text>"#,
+            place(FIELD[0] - 8.0),
+            place(y + 4.0),
+            escape(&shortened(&row.label)),
+            path(shape, x(row.estimate.unwrap_or(0.0)), y, size),
+            place(FIELD[1] + 10.0),
+            place(y + 4.0),
+            escape(&numbers(row))
+        );
+    }
+    svg(title, [WIDTH, bottom + 4.0], &text)
+}
+
+/// `−4.0 (−4.9 to −3.1)`; of a count the count alone.
+fn numbers(row: &Estimate) -> String {
+    let Some(estimate) = row.estimate else {
+        return "–".to_owned();
+    };
+    match row.interval {
+        Some([low, high]) => {
+            let largest = [low, high, estimate]
+                .map(f64::abs)
+                .into_iter()
+                .fold(0.0, f64::max);
+            let digits = digits(largest);
+            format!(
+                "{} ({} to {})",
+                format::signed(estimate, digits),
+                format::decimal(low, digits),
+                format::decimal(high, digits)
+            )
+        }
+        None if row.margin.is_none() && estimate.fract() == 0.0 => {
+            format!("{estimate} {}", row.unit)
+        }
+        None => format::significant(estimate),
+    }
+}
+
+/// Digits after the point that leave the largest number two significant ones; at most 4.
+fn digits(largest: f64) -> usize {
+    if largest > 0.0 && largest.is_finite() {
+        (1 - largest.log10().floor() as i32).clamp(0, 4) as usize
+    } else {
+        0
+    }
+}
+
+/// As much of a label as has room.
+fn shortened(label: &str) -> String {
+    const ROOM: usize = 34;
+    if label.chars().count() <= ROOM {
+        return label.to_owned();
+    }
+    let first: String = label.chars().take(ROOM - 1).collect();
+    format!("{}…", first.trim_end())
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use protocol::finding::Verdict;
+
+    /// An estimate in points.
+    pub(crate) fn row(label: &str, estimate: Option<f64>, role: Role) -> Estimate {
+        Estimate {
+            label: label.into(),
+            unit: "points".into(),
+            estimate,
+            interval: estimate.map(|value| [value - 0.9, value + 0.9]),
+            margin: Some(0.5),
+            p: Some(0.01),
+            n: 3,
+            runs: 15,
+            role,
+            verdict: Verdict::Supported,
+        }
+    }
+
+    /// Breaks when a label is markup, a row without an estimate is drawn at 0, or the numbers beside a row are other ones.
+    #[test]
+    fn rows_have_their_numbers_beside() {
+        let rows = [
+            row("<i>", Some(-4.0), Role::Primary),
+            row("none", None, Role::Sensitivity),
+            row("b", Some(1.0), Role::Contrast),
+        ];
+        let text = estimates("title", &rows.iter().collect::<Vec<_>>());
+        assert!(text.contains("&lt;i&gt;") && !text.contains("<i>"));
+        assert!(text.contains("−4.0 (−4.9 to −3.1)"), "{text}");
+        assert_eq!(text.matches("class=\"bar\"").count(), 2);
+        assert!(!text.contains("none") && !text.contains("NaN"));
+        assert_eq!(estimates("title", &[&rows[1]]), "");
+    }
+
+    /// Breaks when a side of 0 is lost: every interval below 0 is left of the dashed line.
+    #[test]
+    fn zero_is_in_the_middle() {
+        let rows = [row("a", Some(-4.0), Role::Primary)];
+        let text = estimates("title", &rows.iter().collect::<Vec<_>>());
+        let at = |before: &str| -> f64 {
+            let (_, rest) = text.split_once(before).unwrap();
+            let end = rest.find([' ', 'H', 'V']).unwrap();
+            rest[..end].parse().unwrap()
+        };
+        let zero = at("class=\"zero\" d=\"M");
+        assert!((zero - 330.0).abs() < 0.1);
+        assert!(at("class=\"bar\" d=\"M") < zero);
+    }
+}
