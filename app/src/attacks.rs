@@ -4,34 +4,7 @@ use protocol::Measurement;
 use protocol::attack::{Attack, AttackConditions, AttackMeasurement, MaskingReport, Method, Norm};
 
 use crate::components::Choice;
-
-/// Every set of conditions among `measurements`, the one with most attacks first; of equals the one on more
-/// images.
-pub fn conditions(measurements: &[Measurement]) -> Vec<AttackConditions> {
-    let mut counts: Vec<(AttackConditions, usize)> = Vec::new();
-    for measured in measurements.iter().filter_map(Measurement::attack) {
-        match counts
-            .iter_mut()
-            .find(|(known, _)| *known == measured.conditions)
-        {
-            Some((_, count)) => *count += 1,
-            None => counts.push((measured.conditions, 1)),
-        }
-    }
-    counts.sort_by_key(|&(conditions, count)| std::cmp::Reverse((count, conditions.images)));
-    counts
-        .into_iter()
-        .map(|(conditions, _)| conditions)
-        .collect()
-}
-
-/// Conditions as choices, in words.
-pub fn conditions_choices(known: &[AttackConditions]) -> Vec<Choice> {
-    known
-        .iter()
-        .map(|conditions| Choice::new(conditions.to_string(), conditions.label()))
-        .collect()
-}
+use crate::tested::under;
 
 /// Attacks as choices, in words.
 pub fn attack_choices(known: &[Attack]) -> Vec<Choice> {
@@ -71,12 +44,7 @@ pub struct Attacked {
 impl Attacked {
     /// What was measured under `conditions`.
     pub fn under(measurements: &[Measurement], conditions: AttackConditions) -> Attacked {
-        let all: Vec<AttackMeasurement> = measurements
-            .iter()
-            .filter_map(Measurement::attack)
-            .filter(|measured| measured.conditions == conditions)
-            .cloned()
-            .collect();
+        let all: Vec<AttackMeasurement> = under(measurements, conditions);
         let swept = |attack: &Attack| {
             attack.method == Method::Pgd && attack.norm == Norm::Linf && attack.random_starts == 0
         };
@@ -139,6 +107,7 @@ impl Attacked {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::tested::conditions;
 
     /// Measured on 200 images with seed 0; clean accuracy 0.8.
     pub(crate) fn measured(attack: Attack, accuracy: f64) -> AttackMeasurement {
@@ -176,7 +145,7 @@ pub(crate) mod tests {
         ]
         .map(Measurement::Attack)
         .into();
-        let known = conditions(&all);
+        let known = conditions::<AttackMeasurement>(&all);
         assert_eq!(known.len(), 2);
         assert_eq!(known[1], other.conditions);
         let found = Attacked::under(&all, known[0]);

@@ -1,11 +1,12 @@
 //! What a run's measurements on corrupted images say: by conditions, by corruption, on the average.
 
-use protocol::corruption::{Corruption, CorruptionFamily};
+use protocol::corruption::{Corruption, CorruptionFamily, SEVERITIES};
 use protocol::evaluation::{CorruptionConditions, CorruptionMeasurement};
 use protocol::measure::Scale;
 use protocol::{Dataset, Measurement};
 
 use crate::components::Choice;
+use crate::tested;
 
 /// The families, in the order in which rows and choices are grouped.
 pub const FAMILIES: [CorruptionFamily; 4] = [
@@ -20,26 +21,6 @@ pub fn of_family(family: CorruptionFamily) -> impl Iterator<Item = Corruption> {
     Corruption::ALL
         .into_iter()
         .filter(move |corruption| corruption.family() == family)
-}
-
-/// Every set of conditions among `measurements`, the one with most measurements first; of equals the one on
-/// more images.
-pub fn conditions(measurements: &[Measurement]) -> Vec<CorruptionConditions> {
-    let mut counts: Vec<(CorruptionConditions, usize)> = Vec::new();
-    for measured in measurements.iter().filter_map(Measurement::corruption) {
-        match counts
-            .iter_mut()
-            .find(|(known, _)| *known == measured.conditions)
-        {
-            Some((_, count)) => *count += 1,
-            None => counts.push((measured.conditions, 1)),
-        }
-    }
-    counts.sort_by_key(|&(conditions, count)| std::cmp::Reverse((count, conditions.images)));
-    counts
-        .into_iter()
-        .map(|(conditions, _)| conditions)
-        .collect()
 }
 
 /// What a share of clean accuracy means where the corrupted images of `conditions` are not those of `dataset`; `None`
@@ -58,12 +39,7 @@ pub fn under(
     measurements: &[Measurement],
     conditions: CorruptionConditions,
 ) -> Vec<CorruptionMeasurement> {
-    let mut found: Vec<CorruptionMeasurement> = measurements
-        .iter()
-        .filter_map(Measurement::corruption)
-        .filter(|measured| measured.conditions == conditions)
-        .cloned()
-        .collect();
+    let mut found: Vec<CorruptionMeasurement> = tested::under(measurements, conditions);
     let place = |corruption: Corruption| {
         FAMILIES
             .iter()
@@ -134,6 +110,30 @@ pub fn find(
         .find(|one| one.corruption == corruption && one.severity == severity)
 }
 
+/// Every corruption as a choice, by family, after the mean over all of them, which `all` stands for.
+pub fn corruption_choices(all: &str) -> Vec<Choice> {
+    choices_of(FAMILIES.into_iter().flat_map(of_family), all)
+}
+
+/// Corruptions as choices, with their families, after the mean over all of them, which `all` stands for.
+pub fn choices_of(corruptions: impl Iterator<Item = Corruption>, all: &str) -> Vec<Choice> {
+    let named = corruptions.map(|corruption| {
+        let family = corruption.family().label();
+        Choice::new(corruption.id(), format!("{family}: {}", corruption.label()))
+    });
+    std::iter::once(Choice::new(all, "Mean over all"))
+        .chain(named)
+        .collect()
+}
+
+/// Severities as choices, after the mean over all of them, which `all` stands for.
+pub fn severity_choices(all: &str) -> Vec<Choice> {
+    let named = SEVERITIES.map(|one| Choice::new(one.to_string(), one.to_string()));
+    std::iter::once(Choice::new(all, "Mean over all"))
+        .chain(named)
+        .collect()
+}
+
 /// What `scale` is called on an axis.
 pub fn axis_label(scale: Scale) -> &'static str {
     match scale {
@@ -173,14 +173,6 @@ pub fn scale_from(id: &str) -> Scale {
     } else {
         Scale::Raw
     }
-}
-
-/// Conditions as choices, in words.
-pub fn conditions_choices(known: &[CorruptionConditions]) -> Vec<Choice> {
-    known
-        .iter()
-        .map(|conditions| Choice::new(conditions.to_string(), conditions.label()))
-        .collect()
 }
 
 #[cfg(test)]
@@ -236,7 +228,7 @@ pub(crate) mod tests {
         ]
         .map(Measurement::Corruption)
         .into();
-        let known = conditions(&all);
+        let known = tested::conditions::<CorruptionMeasurement>(&all);
         assert_eq!(known.len(), 2);
         assert_eq!(known[1], other.conditions);
         let found = under(&all, known[0]);

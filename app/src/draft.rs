@@ -8,7 +8,7 @@ use protocol::dimensionality::DimensionalitySpec;
 use protocol::evaluation::{CorruptionSource, CorruptionSpec};
 use protocol::gradient::InputUnitGradientSpec;
 use protocol::validate::FieldError;
-use protocol::{Augmentation, Dataset, EvaluationSpec, ExperimentSpec};
+use protocol::{Augmentation, Dataset, EvaluationSpec, ExperimentSpec, Network, TrainingSpec};
 
 use crate::parse;
 
@@ -88,11 +88,6 @@ fn is_source(spec: &DimensionalitySpec) -> bool {
         && spec.attacks == source.attacks
 }
 
-/// A number of images as a field holds it: empty where it is all, or none.
-fn images_field(images: Option<u32>) -> String {
-    images.map_or(String::new(), |images| images.to_string())
-}
-
 /// The source's attacks, and AutoAttack at the radii 8/255, where nothing stands, and 1/255, where something may.
 fn with_auto_attack() -> Vec<Attack> {
     let mut attacks = AttackSpec::source(None).attacks;
@@ -111,43 +106,8 @@ fn list<T: ToString>(values: &[T]) -> String {
 
 impl From<&ExperimentSpec> for Draft {
     fn from(spec: &ExperimentSpec) -> Draft {
-        let training = &spec.training;
-        let images = training.train_images_per_class;
         let mut draft = Draft::from(&spec.evaluation);
-        draft.typed.extend([
-            ("name", spec.name.clone()),
-            ("notes", spec.notes.clone()),
-            ("network", spec.network.id().to_owned()),
-            ("dataset", spec.dataset.to_string()),
-            ("alphas", list(&spec.alphas)),
-            ("seeds", parse::write_seeds(&spec.seeds)),
-            ("device", spec.device.clone()),
-            ("training.epochs", training.epochs.to_string()),
-            ("training.batch_size", training.batch_size.to_string()),
-            ("training.learning_rate", training.learning_rate.to_string()),
-            ("training.momentum", training.momentum.to_string()),
-            ("training.weight_decay", training.weight_decay.to_string()),
-            (
-                "training.learning_rate_milestones",
-                list(&training.learning_rate_milestones),
-            ),
-            (
-                "training.learning_rate_factor",
-                training.learning_rate_factor.to_string(),
-            ),
-            (
-                "training.augmentation",
-                training.augmentation.id().to_owned(),
-            ),
-            (
-                "training.validation_images_per_class",
-                training.validation_images_per_class.to_string(),
-            ),
-            (
-                "training.train_images_per_class",
-                images.map_or(String::new(), |n| n.to_string()),
-            ),
-        ]);
+        Pass::Write(&mut draft.typed).experiment(&mut spec.clone());
         draft
     }
 }
@@ -155,89 +115,67 @@ impl From<&ExperimentSpec> for Draft {
 impl From<&EvaluationSpec> for Draft {
     /// Where nothing is corrupted, the other fields hold what is most often wanted once something is.
     fn from(spec: &EvaluationSpec) -> Draft {
-        let source = spec.corruptions.as_ref().map(|spec| spec.source.id());
-        let CorruptionSpec {
-            corruptions,
-            severities,
-            images,
-            corruption_seed,
-            jpeg,
-            frost_photographs,
-            ..
-        } = spec
+        let mut typed = BTreeMap::new();
+        let mut pass = Pass::Write(&mut typed);
+        let mut corruptions = spec
             .corruptions
             .clone()
             .unwrap_or_else(|| CorruptionSpec::everything(None));
-        let off = AttackSpec::source(None);
-        let attacked = spec.attacks.as_ref().unwrap_or(&off);
-        let choice = match &spec.attacks {
+        pass.corruptions(&mut corruptions);
+        let source = AttackSpec::source(None);
+        let mut attacked = spec.attacks.clone().unwrap_or_else(|| source.clone());
+        pass.attacks(&mut attacked);
+        // Where it is off, it begins on the same images as the corruptions.
+        let mut dimensionality =
+            spec.dimensionality
+                .clone()
+                .unwrap_or_else(|| DimensionalitySpec {
+                    source: spec
+                        .corruptions
+                        .as_ref()
+                        .map_or(CorruptionSource::Generated, |spec| spec.source),
+                    corruption_seed: corruptions.corruption_seed,
+                    jpeg: corruptions.jpeg,
+                    frost_photographs: corruptions.frost_photographs.clone(),
+                    ..DimensionalitySpec::source(corruptions.images)
+                });
+        pass.dimensionality(&mut dimensionality);
+        let mut gradients = spec
+            .input_unit_gradients
+            .unwrap_or_else(|| InputUnitGradientSpec {
+                images: corruptions
+                    .images
+                    .map_or(DEFAULT_GRADIENT_IMAGES, |images| (images / 4).max(2)),
+            });
+        pass.field(GRADIENT_IMAGES, &mut gradients.images);
+
+        let attacks = match &spec.attacks {
             None => OFF,
-            Some(spec) if spec.attacks == AttackSpec::source(None).attacks => SOURCE,
+            Some(spec) if spec.attacks == source.attacks => SOURCE,
             Some(spec) if spec.attacks == with_auto_attack() => AUTO,
             Some(_) => KEPT,
         };
-        let kept = match choice {
-            KEPT => attacked.attacks.clone(),
-            _ => Vec::new(),
-        };
-        // Where it is off, it begins on the same images as the corruptions.
-        let same_images = DimensionalitySpec {
-            source: spec
-                .corruptions
-                .as_ref()
-                .map_or(CorruptionSource::Generated, |spec| spec.source),
-            corruption_seed,
-            jpeg,
-            frost_photographs: frost_photographs.clone(),
-            ..DimensionalitySpec::source(images)
-        };
-        let dimensionality = spec.dimensionality.as_ref().unwrap_or(&same_images);
-        let dimensionality_choice = match &spec.dimensionality {
+        let perturbations = match &spec.dimensionality {
             None => OFF,
             Some(spec) if is_source(spec) => SOURCE,
             Some(_) => KEPT,
         };
-        let kept_dimensionality = (dimensionality_choice == KEPT).then(|| dimensionality.clone());
-        let gradients = spec.input_unit_gradients;
-        let gradient_images = gradients.map_or_else(
-            || images.map_or(DEFAULT_GRADIENT_IMAGES, |images| (images / 4).max(2)),
-            |spec| spec.images,
-        );
-        let typed = BTreeMap::from([
-            (DIMENSIONALITY, dimensionality_choice.to_owned()),
-            (DIMENSIONALITY_SOURCE, dimensionality.source.id().to_owned()),
-            (DIMENSIONALITY_IMAGES, images_field(dimensionality.images)),
-            (
-                ACTIVATION_IMAGES,
-                images_field(dimensionality.activation_images),
-            ),
-            (
-                DIMENSIONALITY_SEED,
-                dimensionality.corruption_seed.to_string(),
-            ),
-            (DIMENSIONALITY_JPEG, dimensionality.jpeg.id().to_owned()),
-            (
-                DIMENSIONALITY_FROST,
-                dimensionality.frost_photographs.clone().unwrap_or_default(),
-            ),
-            (GRADIENTS, gradients.map_or(OFF, |_| ON).to_owned()),
-            (GRADIENT_IMAGES, gradient_images.to_string()),
-            (ATTACKS, choice.to_owned()),
-            (ATTACK_IMAGES, images_field(attacked.images)),
-            (ATTACK_SEED, attacked.attack_seed.to_string()),
-            (CHECK_MASKING, attacked.check_masking.to_string()),
-            (CORRUPTION_SOURCE, source.unwrap_or(OFF).to_owned()),
-            (CORRUPTIONS, list(&corruptions)),
-            (CORRUPTION_SEVERITIES, list(&severities)),
-            (CORRUPTION_IMAGES, images_field(images)),
-            (CORRUPTION_SEED, corruption_seed.to_string()),
-            (CORRUPTION_JPEG, jpeg.id().to_owned()),
-            (CORRUPTION_FROST, frost_photographs.unwrap_or_default()),
-        ]);
+        let choices = [
+            (ATTACKS, attacks),
+            (DIMENSIONALITY, perturbations),
+            (GRADIENTS, spec.input_unit_gradients.map_or(OFF, |_| ON)),
+        ];
+        typed.extend(choices.map(|(path, choice)| (path, choice.to_owned())));
+        if spec.corruptions.is_none() {
+            typed.insert(CORRUPTION_SOURCE, OFF.to_owned());
+        }
         Draft {
             typed,
-            kept,
-            kept_dimensionality,
+            kept: match attacks {
+                KEPT => attacked.attacks,
+                _ => Vec::new(),
+            },
+            kept_dimensionality: (perturbations == KEPT).then_some(dimensionality),
         }
     }
 }
@@ -257,68 +195,13 @@ impl Draft {
     ///
     /// `base` stands in for what cannot be read, so that the other fields are still checked.
     pub fn spec(&self, base: &ExperimentSpec) -> Result<ExperimentSpec, Vec<FieldError>> {
-        let mut reader = Reader {
-            draft: self,
-            errors: Vec::new(),
-        };
+        let mut errors = Vec::new();
+        let mut pass = self.reading(&mut errors);
         let mut spec = base.clone();
-        spec.name = self.get("name").trim().to_owned();
+        pass.experiment(&mut spec);
         spec.notes = self.get("notes").to_owned();
-        spec.device = self.get("device").trim().to_owned();
-        reader.read("network", &mut spec.network, |text| {
-            text.parse().map_err(said)
-        });
-        reader.read("dataset", &mut spec.dataset, |text| {
-            text.parse().map_err(said)
-        });
-        reader.read("alphas", &mut spec.alphas, parse::numbers);
-        reader.read("seeds", &mut spec.seeds, parse::seeds);
-
-        let training = &mut spec.training;
-        reader.read("training.epochs", &mut training.epochs, whole);
-        reader.read("training.batch_size", &mut training.batch_size, whole);
-        reader.read(
-            "training.learning_rate",
-            &mut training.learning_rate,
-            number,
-        );
-        reader.read("training.momentum", &mut training.momentum, number);
-        reader.read("training.weight_decay", &mut training.weight_decay, number);
-        reader.read(
-            "training.learning_rate_milestones",
-            &mut training.learning_rate_milestones,
-            parse::whole_numbers,
-        );
-        reader.read(
-            "training.learning_rate_factor",
-            &mut training.learning_rate_factor,
-            number,
-        );
-        reader.read(
-            "training.augmentation",
-            &mut training.augmentation,
-            augmentation,
-        );
-        reader.read(
-            "training.validation_images_per_class",
-            &mut training.validation_images_per_class,
-            whole,
-        );
-        reader.read(
-            "training.train_images_per_class",
-            &mut training.train_images_per_class,
-            |text| {
-                if text.is_empty() {
-                    Ok(None)
-                } else {
-                    whole(text).map(Some)
-                }
-            },
-        );
-
-        reader.evaluation(&mut spec.evaluation);
-
-        reader.judge(spec, ExperimentSpec::validate)
+        spec.evaluation = self.asked_evaluation(&mut pass);
+        judge(errors, spec, ExperimentSpec::validate)
     }
 
     /// The evaluation that is asked for, or everything wrong with it, field by field.
@@ -335,13 +218,65 @@ impl Draft {
         &self,
         validate: impl Fn(&EvaluationSpec) -> Vec<FieldError>,
     ) -> Result<EvaluationSpec, Vec<FieldError>> {
-        let mut reader = Reader {
+        let mut errors = Vec::new();
+        let spec = self.asked_evaluation(&mut self.reading(&mut errors));
+        judge(errors, spec, validate)
+    }
+
+    fn reading<'a>(&'a self, errors: &'a mut Vec<FieldError>) -> Pass<'a> {
+        Pass::Read {
             draft: self,
-            errors: Vec::new(),
-        };
-        let mut spec = EvaluationSpec::default();
-        reader.evaluation(&mut spec);
-        reader.judge(spec, validate)
+            errors,
+        }
+    }
+
+    fn is_off(&self, path: &str) -> bool {
+        self.get(path).trim() == OFF
+    }
+
+    fn asked_evaluation(&self, pass: &mut Pass) -> EvaluationSpec {
+        let corruptions = (!self.is_off(CORRUPTION_SOURCE)).then(|| {
+            let mut spec = CorruptionSpec::everything(None);
+            pass.corruptions(&mut spec);
+            spec
+        });
+        let attacks = (!self.is_off(ATTACKS)).then(|| {
+            let mut spec = AttackSpec::source(None);
+            pass.read(ATTACKS, &mut spec.attacks, |text| match text {
+                SOURCE => Ok(AttackSpec::source(None).attacks),
+                AUTO => Ok(with_auto_attack()),
+                KEPT => Ok(self.kept.clone()),
+                _ => Err(format!("no choice of attacks is called `{text}`")),
+            });
+            pass.attacks(&mut spec);
+            spec
+        });
+        let dimensionality = (!self.is_off(DIMENSIONALITY)).then(|| {
+            let mut spec = DimensionalitySpec::source(None);
+            let kept = &self.kept_dimensionality;
+            pass.read(DIMENSIONALITY, &mut spec, |text| match (text, kept) {
+                (SOURCE, _) => Ok(DimensionalitySpec::source(None)),
+                (KEPT, Some(kept)) => Ok(kept.clone()),
+                _ => Err(format!("no choice of dimensionality is called `{text}`")),
+            });
+            pass.dimensionality(&mut spec);
+            spec
+        });
+        let input_unit_gradients = (!self.is_off(GRADIENTS)).then(|| {
+            let mut images = DEFAULT_GRADIENT_IMAGES;
+            pass.read(GRADIENTS, &mut (), |choice| match choice {
+                ON => Ok(()),
+                _ => Err(format!("`{choice}` is neither on nor off")),
+            });
+            pass.field(GRADIENT_IMAGES, &mut images);
+            InputUnitGradientSpec { images }
+        });
+        EvaluationSpec {
+            corruptions,
+            attacks,
+            dimensionality,
+            input_unit_gradients,
+        }
     }
 
     /// The attacks that [`KEPT`] stands for; empty where the form's own choices say all.
@@ -384,144 +319,184 @@ impl Draft {
     }
 }
 
-struct Reader<'a> {
-    draft: &'a Draft,
-    errors: Vec<FieldError>,
+/// A pass over the fields of a spec, which are listed here once for both ways.
+enum Pass<'a> {
+    /// Writes what the spec holds.
+    Write(&'a mut BTreeMap<&'static str, String>),
+    /// Reads what was typed into the spec; what cannot be read leaves it as it was.
+    Read {
+        draft: &'a Draft,
+        errors: &'a mut Vec<FieldError>,
+    },
 }
 
-impl Reader<'_> {
-    fn read<T>(&mut self, path: &str, into: &mut T, parse: impl Fn(&str) -> Result<T, String>) {
-        match parse(self.draft.get(path).trim()) {
-            Ok(value) => *into = value,
-            Err(reason) => self.errors.push(FieldError::new(path, reason)),
+impl Pass<'_> {
+    fn experiment(&mut self, spec: &mut ExperimentSpec) {
+        self.field("name", &mut spec.name);
+        self.field("notes", &mut spec.notes);
+        self.field("network", &mut spec.network);
+        self.field("dataset", &mut spec.dataset);
+        self.field("alphas", &mut spec.alphas);
+        self.field("seeds", &mut spec.seeds);
+        self.field("device", &mut spec.device);
+        let TrainingSpec {
+            epochs,
+            batch_size,
+            learning_rate,
+            momentum,
+            weight_decay,
+            learning_rate_milestones,
+            learning_rate_factor,
+            augmentation,
+            validation_images_per_class,
+            train_images_per_class,
+        } = &mut spec.training;
+        self.field("training.epochs", epochs);
+        self.field("training.batch_size", batch_size);
+        self.field("training.learning_rate", learning_rate);
+        self.field("training.momentum", momentum);
+        self.field("training.weight_decay", weight_decay);
+        self.field(
+            "training.learning_rate_milestones",
+            learning_rate_milestones,
+        );
+        self.field("training.learning_rate_factor", learning_rate_factor);
+        self.field("training.augmentation", augmentation);
+        let validation = validation_images_per_class;
+        self.field("training.validation_images_per_class", validation);
+        self.field("training.train_images_per_class", train_images_per_class);
+    }
+
+    fn corruptions(&mut self, spec: &mut CorruptionSpec) {
+        self.field(CORRUPTION_SOURCE, &mut spec.source);
+        self.field(CORRUPTIONS, &mut spec.corruptions);
+        self.field(CORRUPTION_SEVERITIES, &mut spec.severities);
+        self.field(CORRUPTION_IMAGES, &mut spec.images);
+        if self.counts(spec.source) {
+            self.field(CORRUPTION_SEED, &mut spec.corruption_seed);
+            self.field(CORRUPTION_JPEG, &mut spec.jpeg);
+            self.field(CORRUPTION_FROST, &mut spec.frost_photographs);
         }
     }
 
-    fn evaluation(&mut self, into: &mut EvaluationSpec) {
-        into.corruptions = self.corruptions();
-        into.attacks = self.attacks();
-        into.dimensionality = self.dimensionality();
-        into.input_unit_gradients = self.input_unit_gradients();
+    /// Whether how corruptions are drawn counts. Published images are drawn already: what was typed before they were
+    /// chosen does not count.
+    fn counts(&self, source: CorruptionSource) -> bool {
+        source == CorruptionSource::Generated || matches!(self, Pass::Write(_))
     }
 
-    fn corruptions(&mut self) -> Option<CorruptionSpec> {
-        let source = self.draft.get(CORRUPTION_SOURCE).trim();
-        if source == OFF {
-            return None;
-        }
-        let mut spec = CorruptionSpec::everything(None);
-        self.read(CORRUPTION_SOURCE, &mut spec.source, corruption_source);
-        self.read(CORRUPTIONS, &mut spec.corruptions, corruptions);
-        self.read(CORRUPTION_SEVERITIES, &mut spec.severities, severities);
-        self.read(CORRUPTION_IMAGES, &mut spec.images, |text| match text {
-            "" => Ok(None),
-            _ => whole(text).map(Some),
-        });
-        // Published images have no seed; what was typed before they were chosen does not count.
-        if spec.source == CorruptionSource::Generated {
-            self.read(CORRUPTION_SEED, &mut spec.corruption_seed, |text| {
-                text.parse()
-                    .map_err(|_| format!("`{text}` is not a whole number of 0 or more"))
-            });
-            self.read(CORRUPTION_JPEG, &mut spec.jpeg, jpeg_step);
-            self.read(CORRUPTION_FROST, &mut spec.frost_photographs, some_text);
-        }
-        Some(spec)
+    /// All but which attacks: they are chosen together.
+    fn attacks(&mut self, spec: &mut AttackSpec) {
+        self.field(ATTACK_IMAGES, &mut spec.images);
+        self.field(ATTACK_SEED, &mut spec.attack_seed);
+        self.field(CHECK_MASKING, &mut spec.check_masking);
     }
 
-    fn attacks(&mut self) -> Option<AttackSpec> {
-        if self.draft.get(ATTACKS).trim() == OFF {
-            return None;
-        }
-        let mut spec = AttackSpec::source(None);
-        let kept = &self.draft.kept;
-        self.read(ATTACKS, &mut spec.attacks, |text| match text {
-            SOURCE => Ok(AttackSpec::source(None).attacks),
-            AUTO => Ok(with_auto_attack()),
-            KEPT => Ok(kept.clone()),
-            _ => Err(format!("no choice of attacks is called `{text}`")),
-        });
-        self.read(ATTACK_IMAGES, &mut spec.images, |text| match text {
-            "" => Ok(None),
-            _ => whole(text).map(Some),
-        });
-        self.read(ATTACK_SEED, &mut spec.attack_seed, |text| {
-            text.parse()
-                .map_err(|_| format!("`{text}` is not a whole number of 0 or more"))
-        });
-        self.read(CHECK_MASKING, &mut spec.check_masking, |text| {
-            text.parse()
-                .map_err(|_| format!("`{text}` is neither true nor false"))
-        });
-        Some(spec)
-    }
-
-    fn dimensionality(&mut self) -> Option<DimensionalitySpec> {
-        if self.draft.get(DIMENSIONALITY).trim() == OFF {
-            return None;
-        }
-        let mut spec = DimensionalitySpec::source(None);
-        let kept = &self.draft.kept_dimensionality;
-        self.read(DIMENSIONALITY, &mut spec, |text| match (text, kept) {
-            (SOURCE, _) => Ok(DimensionalitySpec::source(None)),
-            (KEPT, Some(kept)) => Ok(kept.clone()),
-            _ => Err(format!("no choice of dimensionality is called `{text}`")),
-        });
-        self.read(DIMENSIONALITY_SOURCE, &mut spec.source, corruption_source);
-        self.read(DIMENSIONALITY_IMAGES, &mut spec.images, some_whole);
-        self.read(ACTIVATION_IMAGES, &mut spec.activation_images, some_whole);
-        // Published images have no seed; what was typed before they were chosen does not count.
-        if spec.source == CorruptionSource::Generated {
-            self.read(DIMENSIONALITY_SEED, &mut spec.corruption_seed, |text| {
-                text.parse()
-                    .map_err(|_| format!("`{text}` is not a whole number of 0 or more"))
-            });
-            self.read(DIMENSIONALITY_JPEG, &mut spec.jpeg, jpeg_step);
-            self.read(DIMENSIONALITY_FROST, &mut spec.frost_photographs, some_text);
+    /// All but which perturbations: they are chosen together.
+    fn dimensionality(&mut self, spec: &mut DimensionalitySpec) {
+        self.field(DIMENSIONALITY_SOURCE, &mut spec.source);
+        self.field(DIMENSIONALITY_IMAGES, &mut spec.images);
+        self.field(ACTIVATION_IMAGES, &mut spec.activation_images);
+        if self.counts(spec.source) {
+            self.field(DIMENSIONALITY_SEED, &mut spec.corruption_seed);
+            self.field(DIMENSIONALITY_JPEG, &mut spec.jpeg);
+            self.field(DIMENSIONALITY_FROST, &mut spec.frost_photographs);
         } else {
             spec.corruption_seed = 0;
             spec.jpeg = JpegStep::AsPublished;
             spec.frost_photographs = None;
         }
-        Some(spec)
     }
 
-    fn input_unit_gradients(&mut self) -> Option<InputUnitGradientSpec> {
-        match self.draft.get(GRADIENTS).trim() {
-            OFF => None,
-            choice => {
-                if choice != ON {
-                    let reason = format!("`{choice}` is neither on nor off");
-                    self.errors.push(FieldError::new(GRADIENTS, reason));
-                }
-                let mut spec = InputUnitGradientSpec {
-                    images: DEFAULT_GRADIENT_IMAGES,
-                };
-                self.read(GRADIENT_IMAGES, &mut spec.images, whole);
-                Some(spec)
+    fn field<T: Typed>(&mut self, path: &'static str, value: &mut T) {
+        match self {
+            Pass::Write(typed) => {
+                typed.insert(path, value.write());
+            }
+            Pass::Read { .. } => self.read(path, value, T::read),
+        }
+    }
+
+    /// Reads what is no field of a spec by itself.
+    fn read<T>(&mut self, path: &str, into: &mut T, read: impl Fn(&str) -> Result<T, String>) {
+        if let Pass::Read { draft, errors } = self {
+            match read(draft.get(path).trim()) {
+                Ok(value) => *into = value,
+                Err(reason) => errors.push(FieldError::new(path, reason)),
             }
         }
     }
+}
 
-    /// `spec`, or what could not be read of it and what `validate` says of the rest.
-    fn judge<T>(
-        self,
-        spec: T,
-        validate: impl Fn(&T) -> Vec<FieldError>,
-    ) -> Result<T, Vec<FieldError>> {
-        let mut errors = self.errors;
-        let unreadable: Vec<String> = errors.iter().map(|error| error.field.clone()).collect();
-        errors.extend(
-            validate(&spec)
-                .into_iter()
-                .filter(|error| !unreadable.contains(&error.field)),
-        );
-        if errors.is_empty() {
-            Ok(spec)
-        } else {
-            Err(errors)
-        }
+/// `spec`, or what could not be read of it and what `validate` says of the rest.
+fn judge<T>(
+    mut errors: Vec<FieldError>,
+    spec: T,
+    validate: impl Fn(&T) -> Vec<FieldError>,
+) -> Result<T, Vec<FieldError>> {
+    let unreadable: Vec<String> = errors.iter().map(|error| error.field.clone()).collect();
+    errors.extend(
+        validate(&spec)
+            .into_iter()
+            .filter(|error| !unreadable.contains(&error.field)),
+    );
+    if errors.is_empty() {
+        Ok(spec)
+    } else {
+        Err(errors)
     }
+}
+
+/// A value of a spec as a field holds it.
+trait Typed: Sized {
+    /// As a field holds it.
+    fn write(&self) -> String;
+    /// Reads it back, without space around it; what is wrong with it otherwise.
+    fn read(text: &str) -> Result<Self, String>;
+}
+
+/// A type that is written by the first function, and read by the second.
+macro_rules! typed {
+    ($($type:ty: $write:expr, $read:expr;)*) => {
+        $(impl Typed for $type {
+            fn write(&self) -> String {
+                ($write)(self)
+            }
+
+            fn read(text: &str) -> Result<Self, String> {
+                ($read)(text)
+            }
+        })*
+    };
+}
+
+typed! {
+    String: String::clone, |text: &str| Ok(text.to_owned());
+    bool: bool::to_string, |text: &str| {
+        text.parse().map_err(|_| format!("`{text}` is neither true nor false"))
+    };
+    u32: u32::to_string, whole;
+    Option<u32>: |held: &Option<u32>| held.map_or(String::new(), |held| held.to_string()), |text: &str| match text {
+        "" => Ok(None),
+        _ => whole(text).map(Some),
+    };
+    u64: u64::to_string, |text: &str| {
+        text.parse().map_err(|_| format!("`{text}` is not a whole number of 0 or more"))
+    };
+    f64: f64::to_string, number;
+    Vec<f64>: |all: &Vec<f64>| list(all), parse::numbers;
+    Vec<u32>: |all: &Vec<u32>| list(all), parse::whole_numbers;
+    Vec<u64>: |seeds: &Vec<u64>| parse::write_seeds(seeds), parse::seeds;
+    Vec<u8>: |all: &Vec<u8>| list(all), severities;
+    Vec<Corruption>: |all: &Vec<Corruption>| list(all), corruptions;
+    Network: |network: &Network| network.id().to_owned(), |text: &str| text.parse().map_err(reason);
+    Dataset: Dataset::to_string, |text: &str| text.parse().map_err(reason);
+    Augmentation: |augmentation: &Augmentation| augmentation.id().to_owned(), augmentation;
+    Option<String>: |held: &Option<String>| held.clone().unwrap_or_default(), |text: &str| {
+        Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
+    };
+    JpegStep: |step: &JpegStep| step.id().to_owned(), jpeg_step;
+    CorruptionSource: |source: &CorruptionSource| source.id().to_owned(), corruption_source;
 }
 
 fn jpeg_step(text: &str) -> Result<JpegStep, String> {
@@ -529,11 +504,6 @@ fn jpeg_step(text: &str) -> Result<JpegStep, String> {
         .into_iter()
         .find(|step| step.id() == text)
         .ok_or_else(|| format!("no JPEG step is called `{text}`"))
-}
-
-/// What was typed, or none where nothing was.
-fn some_text(text: &str) -> Result<Option<String>, String> {
-    Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
 }
 
 fn corruption_source(text: &str) -> Result<CorruptionSource, String> {
@@ -548,7 +518,7 @@ fn corruptions(text: &str) -> Result<Vec<Corruption>, String> {
         .split(',')
         .map(str::trim)
         .filter(|name| !name.is_empty());
-    names.map(|name| name.parse().map_err(said)).collect()
+    names.map(|name| name.parse().map_err(reason)).collect()
 }
 
 fn severities(text: &str) -> Result<Vec<u8>, String> {
@@ -563,7 +533,7 @@ fn severities(text: &str) -> Result<Vec<u8>, String> {
         .collect()
 }
 
-fn said(error: impl std::fmt::Display) -> String {
+fn reason(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
@@ -573,14 +543,6 @@ fn whole(text: &str) -> Result<u32, String> {
         _ => text
             .parse()
             .map_err(|_| format!("`{text}` is not a whole number")),
-    }
-}
-
-/// A whole number, or none where nothing was typed.
-fn some_whole(text: &str) -> Result<Option<u32>, String> {
-    match text {
-        "" => Ok(None),
-        _ => whole(text).map(Some),
     }
 }
 

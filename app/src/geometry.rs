@@ -8,8 +8,9 @@ use protocol::dimensionality::{
 use protocol::evaluation::CorruptionConditions;
 
 use crate::components::Choice;
-use crate::corruptions::{FAMILIES, mean, of_family};
+use crate::corruptions::{FAMILIES, choices_of, mean, of_family};
 use crate::format;
+use crate::tested::counted;
 
 /// Which of a run's measurements of dimensionality belong together: only numbers of the same matrix under the same
 /// conditions compare.
@@ -24,14 +25,8 @@ pub struct Basis {
 /// Every basis among `measurements`: unit responses first; of each matrix the one with most measurements first, of
 /// equals the one on more images.
 pub fn bases(measurements: &[Measurement]) -> Vec<Basis> {
-    let mut counts: Vec<(Basis, usize)> = Vec::new();
-    for measured in measurements.iter().filter_map(Measurement::dimensionality) {
-        let basis = basis(measured);
-        match counts.iter_mut().find(|(known, _)| *known == basis) {
-            Some((_, count)) => *count += 1,
-            None => counts.push((basis, 1)),
-        }
-    }
+    let measured = measurements.iter().filter_map(Measurement::dimensionality);
+    let mut counts = counted(measured.map(basis));
     counts.sort_by_key(|&(basis, count)| {
         (
             basis.matrix,
@@ -90,13 +85,7 @@ pub fn corruptions(measured: &[DimensionalityMeasurement]) -> Vec<Corruption> {
 
 /// Corruptions as choices, by family, after the mean over all of them, which `all` stands for.
 pub fn corruption_choices(measured: &[DimensionalityMeasurement], all: &str) -> Vec<Choice> {
-    let one = |corruption: Corruption| {
-        let family = corruption.family().label();
-        Choice::new(corruption.id(), format!("{family}: {}", corruption.label()))
-    };
-    std::iter::once(Choice::new(all, "Mean over all"))
-        .chain(corruptions(measured).into_iter().map(one))
-        .collect()
+    choices_of(corruptions(measured).into_iter(), all)
 }
 
 /// What a line of a figure is about.

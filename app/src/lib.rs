@@ -13,6 +13,7 @@ pub mod clock;
 pub mod components;
 pub mod corruptions;
 mod crash;
+pub mod data;
 pub mod draft;
 pub mod figures;
 pub mod format;
@@ -23,6 +24,7 @@ pub mod parse;
 pub mod report;
 pub mod run_state;
 pub mod snippets;
+pub mod tested;
 pub mod theme;
 
 use leptos::prelude::*;

@@ -245,22 +245,20 @@ fn traces(chart: &Chart, series: &Series, theme: Theme) -> Vec<Value> {
         Kind::Bars { .. } => Ink::Text.colour(theme),
         _ => colour,
     };
-    let ends: [(_, _, fn(&Point) -> &Place, fn(&Point) -> Option<[f64; 2]>); 2] = [
-        (
-            "error_x",
-            &chart.x,
-            |point| &point.x,
-            |point| point.x_interval,
-        ),
-        (
-            "error_y",
-            &chart.y,
-            |point| &point.y,
-            |point| point.y_interval,
-        ),
-    ];
-    for (key, axis, at, interval) in ends {
-        if let Some(bars) = error_bars(series, axis, at, interval, &bars) {
+    let across = error_bars(
+        series,
+        &chart.x,
+        |point| (&point.x, point.x_interval),
+        &bars,
+    );
+    let down = error_bars(
+        series,
+        &chart.y,
+        |point| (&point.y, point.y_interval),
+        &bars,
+    );
+    for (key, bars) in [("error_x", across), ("error_y", down)] {
+        if let Some(bars) = bars {
             trace[key] = bars;
         }
     }
@@ -278,13 +276,12 @@ fn strip(trace: &mut Value, key: &str) {
 fn error_bars(
     series: &Series,
     axis: &Axis,
-    at: fn(&Point) -> &Place,
-    interval: fn(&Point) -> Option<[f64; 2]>,
+    of: fn(&Point) -> (&Place, Option<[f64; 2]>),
     colour: &str,
 ) -> Option<Value> {
-    series.points.iter().find_map(interval)?;
+    series.points.iter().find_map(|point| of(point).1)?;
     let arms = |arm: fn(f64, [f64; 2]) -> f64| -> Vec<f64> {
-        let length = |point: &Point| match (at(point), interval(point)) {
+        let length = |point| match of(point) {
             (Place::Number(value), Some(ends)) => arm(*value, ends).max(0.0) * axis.factor,
             _ => 0.0,
         };

@@ -1,10 +1,9 @@
 //! Runs and experiments compared: chosen, filtered, grouped, drawn, differenced and tested.
 
+use futures::join;
 use leptos::either::Either;
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::NavigateOptions;
-use leptos_router::hooks::{use_navigate, use_query_map};
 use protocol::api::{ApiError, ExperimentPage};
 use protocol::comparison::Comparison;
 use serde::{Deserialize, Serialize};
@@ -12,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::api;
 use crate::chart::Figure;
 use crate::components::ErrorBox;
+use crate::data::address::{navigator, selection};
 use crate::figures::comparison;
 use crate::format;
 pub use view::{View, address_of};
@@ -40,9 +40,10 @@ struct Data {
 async fn read(view: View) -> Result<Data, ApiError> {
     let offered = api::get(&format!("/experiments?page_size={OFFERED}"));
     let comparison = api::get_part(&format!("/compare{}", view.query()));
+    let (offered, comparison) = join!(offered, comparison);
     Ok(Data {
-        offered: offered.await?,
-        comparison: comparison.await,
+        offered: offered?,
+        comparison,
         view,
     })
 }
@@ -50,17 +51,10 @@ async fn read(view: View) -> Result<Data, ApiError> {
 /// The page at `/compare`.
 #[component]
 pub fn ComparePage() -> impl IntoView {
-    let map = use_query_map();
-    let view = Memo::new(move |_| map.with(|map| View::from_query(|key| map.get(key))));
+    let view = selection(|get| View::from_query(get));
     let data = Resource::new(move || view.get(), read);
-    let navigate = use_navigate();
-    let go = Callback::new(move |view: View| {
-        let options = NavigateOptions {
-            scroll: false,
-            ..Default::default()
-        };
-        navigate(&view.address(), options);
-    });
+    let navigate = navigator(false);
+    let go = Callback::new(move |view: View| navigate.run(view.address()));
     // What is shown stays until its successor is there: a choice must not make the page jump.
     view! {
         <Title text="Compare" />

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use futures::try_join;
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::components::{A, Form};
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::api::{self, Method, segment};
 use crate::components::state_badge::label;
 use crate::components::{
-    AlphaChips, CommandError, Confirm, Load, ProgressBar, StateBadge, Tags, use_command,
+    AlphaChips, CommandError, Confirm, Load, ProgressBar, StateBadge, Tags, Tick, use_command,
 };
 use crate::pages::compare::address_of;
 use crate::{format, live};
@@ -60,9 +61,10 @@ async fn read(query: Query) -> Result<Listing, ApiError> {
         "/experiments?{}&page_size={PAGE_SIZE}",
         query.text(query.page)
     ));
+    let (page, health) = try_join!(page, health)?;
     Ok(Listing {
-        page: page.await?,
-        health: health.await?,
+        page,
+        health,
         query,
     })
 }
@@ -269,18 +271,10 @@ fn Row(
         let tags = experiment.with(|e| e.as_ref().map(|e| e.tags.clone()));
         view! { <Tags tags=tags.unwrap_or_default() /> }
     };
-    let is_ticked = move || ticked.with(|ticked| ticked.contains(&id));
-    let tick = move |_| {
-        ticked.update(|ticked| {
-            if !ticked.remove(&id) {
-                ticked.insert(id);
-            }
-        });
-    };
     let tick_label = format!("Choose {} to compare", spec.name);
     Some(view! {
         <tr data-experiment=id>
-            <td class="tick"><input type="checkbox" aria-label=tick_label prop:checked=is_ticked on:change=tick /></td>
+            <Tick ids=Signal::stored(vec![id]) ticked label=tick_label />
             <th scope="row"><A href=format!("/experiments/{id}")>{spec.name.clone()}</A><div class="tags">{tags}</div><CommandError command /></th>
             <td><StateBadge state /></td>
             <td><ProgressBar share=progress label="Share of epochs done" /><div class="hint">{remaining}</div></td>

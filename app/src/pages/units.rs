@@ -1,12 +1,9 @@
 //! The units of a run: a layer's, sorted and filtered, and a close look at one of them.
 
-use std::future::Future;
-
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::NavigateOptions;
 use leptos_router::components::A;
-use leptos_router::hooks::{use_navigate, use_params_map, use_query_map};
+use leptos_router::hooks::use_params_map;
 use protocol::Run;
 use protocol::api::ApiError;
 use protocol::unit::{UnitDetail, UnitSummary, UnitTable};
@@ -14,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api;
 use crate::components::{AlphaChip, Choice, Chooser, Load};
+use crate::data::address::{follow, navigator, selection};
 use crate::format;
 use view::View;
 
@@ -99,39 +97,7 @@ pub fn UnitsPage() -> impl IntoView {
 }
 
 fn use_view() -> Memo<View> {
-    let query = use_query_map();
-    Memo::new(move |_| query.with(|query| View::from_query(|key| query.get(key))))
-}
-
-/// Asks anew when `key` changes; whether an answer is waited for.
-fn follow<K, T, F>(
-    key: Memo<K>,
-    answer: RwSignal<T>,
-    read: impl Fn(K) -> F + 'static,
-) -> RwSignal<bool>
-where
-    K: Clone + PartialEq + Send + Sync + 'static,
-    T: Send + Sync + 'static,
-    F: Future<Output = T> + 'static,
-{
-    let busy = RwSignal::new(false);
-    Effect::new(move |last: Option<K>| {
-        let wanted = key.get();
-        if last.is_some_and(|last| last != wanted) {
-            busy.set(true);
-            let (asked, found) = (wanted.clone(), read(wanted.clone()));
-            leptos::task::spawn_local(async move {
-                let found = found.await;
-                // An answer to what is no longer chosen, or on a page that was left, is dropped.
-                if key.try_get_untracked() == Some(asked) {
-                    answer.set(found);
-                    busy.set(false);
-                }
-            });
-        }
-        wanted
-    });
-    busy
+    selection(|get| View::from_query(get))
 }
 
 #[component]
@@ -151,15 +117,8 @@ fn Explorer(data: Data) -> impl IntoView {
         let arrange = |table: &UnitTable| view.with(|view| view.arrange(table));
         table.with(|table| table.as_ref().map(arrange).unwrap_or_default())
     });
-    let navigate = use_navigate();
-    let go = Callback::new(move |view: View| {
-        let options = NavigateOptions {
-            replace: true,
-            scroll: false,
-            ..Default::default()
-        };
-        navigate(&view.address(run), options);
-    });
+    let navigate = navigator(true);
+    let go = Callback::new(move |view: View| navigate.run(view.address(run)));
     let now = Now {
         run,
         view,
@@ -169,15 +128,20 @@ fn Explorer(data: Data) -> impl IntoView {
         unit,
         go,
     };
-    let table_busy = follow(layer, table, move |layer| read_table(run, layer));
+    let table_busy = follow(
+        layer,
+        move |layer| read_table(run, layer),
+        move |found| table.set(found),
+    );
     let chosen = Memo::new(move |_| {
         let unit = view.with(|view| view.unit)?;
         Some((layer.get(), unit))
     });
-    let unit_busy = follow(chosen, unit, move |chosen| async move {
+    let read_chosen = move |chosen: Option<(String, u32)>| async move {
         let (layer, unit) = chosen?;
         Some(read_unit(run, layer, unit).await)
-    });
+    };
+    let unit_busy = follow(chosen, read_chosen, move |found| unit.set(found));
     let layers: Vec<Choice> = spec
         .network
         .layers()

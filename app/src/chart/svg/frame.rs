@@ -59,7 +59,7 @@ impl<'a> Along<'a> {
             }
         };
         let [low, high] = self.range;
-        let share = |(at, name)| ((at - low) / (high - low), name);
+        let share = |(at, name): (f64, String)| ((at - low) / (high - low), name);
         marks.into_iter().map(share).collect()
     }
 
@@ -98,7 +98,8 @@ impl<'a> Frame<'a> {
         let width = if rows.is_some() { ROWS_WIDTH } else { WIDTH };
         let right = width - if rows.is_some() { 12.0 } else { 10.0 };
         let (legend, legend_rows) = legend(series, left, 2.0, right - left);
-        let top = if rows.is_some() { 6.0 } else { 10.0 } + 18.0 * legend_rows as f64;
+        let above = if rows.is_some() { 6.0 } else { 10.0 };
+        let top = above + 18.0 * legend_rows as f64;
         let names = x.axis.places.iter().flatten();
         let longest = names.map(|name| name.chars().count()).max().unwrap_or(0);
         let slanted = longest > LONG;
@@ -318,7 +319,7 @@ mod tests {
     #[test]
     fn values_are_inside_and_up_is_more() {
         on_frame(|frame| {
-            let at = |x, y| frame.at(&Point::new(x, y)).unwrap();
+            let at = |x: f64, y: f64| frame.at(&Point::new(x, y)).unwrap();
             let (low, high) = (at(0.0, 0.0), at(1.0, 10.0));
             assert!(high.1 < low.1 && low.0 < high.0);
             assert!(high.0 <= WIDTH && low.1 <= HEIGHT && high.1 >= 0.0);

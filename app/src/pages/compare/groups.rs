@@ -8,7 +8,7 @@ use protocol::api::Mean;
 use protocol::comparison::{Comparison, ConfigurationField, FieldValue, GroupedRun, RunGroup};
 
 use super::ROWS;
-use crate::components::AlphaChip;
+use crate::components::{AlphaChip, More, Opener};
 use crate::format;
 
 /// The table of groups.
@@ -63,32 +63,12 @@ pub fn Groups(comparison: StoredValue<Comparison>) -> impl IntoView {
                     <tbody>{rows}</tbody>
                 </table>
             </div>
-            <More shown all />
+            <More shown all step=ROWS />
             <p class="hint" hidden=!uneven>"* Some of its replicates have more runs than others: their means are over different things. Group by more fields, or filter."</p>
             <p class="hint" hidden=missing.is_empty()>{missing.clone()}</p>
         </section>
     }
     .into_any()
-}
-
-/// A button for the rows that are not shown.
-#[component]
-pub fn More(
-    /// How many are shown.
-    shown: RwSignal<usize>,
-    /// How many there are.
-    all: usize,
-) -> impl IntoView {
-    let label = move || {
-        let left = all.saturating_sub(shown.get());
-        format!(
-            "Show {} of {} more",
-            left.min(ROWS),
-            format::count(left as u64)
-        )
-    };
-    let done = move || shown.get() >= all;
-    view! { <p hidden=done><button type="button" class="more" on:click=move |_| shown.update(|shown| *shown += ROWS)>{label}</button></p> }
 }
 
 /// Which measures runs lack, in words.
@@ -145,13 +125,6 @@ fn rows_of(
     open: RwSignal<BTreeSet<usize>>,
 ) -> impl IntoView + use<> {
     let is_open = Memo::new(move |_| open.with(|open| open.contains(&index)));
-    let toggle = move |_| {
-        open.update(|open| {
-            if !open.remove(&index) {
-                open.insert(index);
-            }
-        });
-    };
     let values = comparison
         .fields
         .iter()
@@ -173,15 +146,10 @@ fn rows_of(
     let runs = group.runs.clone();
     let label = format!("Runs of {}", group.label);
     let count = format::plural(group.runs.len() as u64, "run", "runs");
-    let sign = move || if is_open.get() { "▾ " } else { "▸ " };
     let opened = move || is_open.get().then(|| members(&runs, fields));
     view! {
         <tr data-group=index>
-            <th scope="row">
-                <button type="button" class="quiet open" aria-label=label aria-expanded=move || is_open.get().to_string() on:click=toggle>
-                    <span aria-hidden="true">{sign}</span>{count}
-                </button>
-            </th>
+            <th scope="row"><Opener key=index open text=Signal::stored(count) label /></th>
             {values}
             <td class="number">{n}{group.uneven.then_some("*")}</td>
             {means}

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use protocol::comparison::{Comparison, GroupTest};
 
 use super::ROWS;
-use super::groups::More;
+use crate::components::More;
 use crate::format;
 
 /// The table of tests.
@@ -54,7 +54,7 @@ pub fn Tests(comparison: StoredValue<Comparison>) -> impl IntoView {
                     <tbody>{rows}</tbody>
                 </table>
             </div>
-            <More shown all />
+            <More shown all step=ROWS />
             {untested}
             <p class="waiting" id="no-tests" hidden=all != 0>{none}</p>
         </section>

@@ -1,12 +1,12 @@
 //! The experiment's figures.
 
 use leptos::prelude::*;
-use leptos_router::NavigateOptions;
-use leptos_router::hooks::query_signal_with_options;
 
 use super::Now;
 use super::measures::{MeasuresFigure, Selection, VIEWS, View};
 use crate::chart::Figure;
+use crate::components::{Choice, Chooser};
+use crate::data::address::{asked, setter};
 use crate::figures::training_curves::Quantity;
 use crate::figures::{accuracy_selectivity, alpha_selectivity, layer_profile, training_curves};
 use crate::format;
@@ -25,14 +25,8 @@ pub fn Figures(now: Now, selections: [Memo<Selection>; VIEWS]) -> impl IntoView 
         view! { <MeasuresFigure now view selection scatter /> }
     };
     let points = Memo::new(move |_| runs.with(|runs| accuracy_selectivity::points(runs)));
-    let (chosen, choose) = query_signal_with_options::<String>(
-        "quantity",
-        NavigateOptions {
-            replace: true,
-            scroll: false,
-            ..Default::default()
-        },
-    );
+    let chosen = asked("quantity");
+    let choose = setter("quantity", &[]);
     let quantity = Memo::new(move |_| {
         let chosen = chosen.get();
         chosen
@@ -53,14 +47,7 @@ pub fn Figures(now: Now, selections: [Memo<Selection>; VIEWS]) -> impl IntoView 
         let all = runs.with(Vec::len);
         format!("n = {} of {all} runs finished", points.with(Vec::len))
     };
-    let options = move || {
-        Quantity::ALL
-            .into_iter()
-            .map(|entry| {
-                view! { <option value=entry.id() selected=move || quantity.get() == entry>{entry.label()}</option> }
-            })
-            .collect_view()
-    };
+    let quantities = Quantity::ALL.map(|one| Choice::new(one.id(), one.label()));
     let waiting = "No run is finished yet: this is measured at the best epoch of finished runs.";
     let layers_n = move || {
         // Of the runs: imported ones have seeds of their own.
@@ -107,10 +94,12 @@ pub fn Figures(now: Now, selections: [Memo<Selection>; VIEWS]) -> impl IntoView 
                 waiting="No epoch has ended yet."
                 chart=move || metrics.with(|runs| training_curves::chart(runs, quantity.get()))
             >
-                <p class="control">
-                    <label for="quantity">"Quantity"</label>
-                    <select id="quantity" prop:value=move || quantity.get().id() on:change=move |event| choose.set(Some(event_target_value(&event)))>{options}</select>
-                </p>
+                <div class="controls">
+                    <Chooser
+                        id="quantity" label="Quantity" options=Signal::stored(quantities.to_vec())
+                        value=Signal::derive(move || quantity.get().id().to_owned()) choose
+                    />
+                </div>
             </Figure>
             <Figure
                 id="figure-layers"

@@ -1,7 +1,6 @@
 //! Geometry: what alpha does to each layer, and whether that explains robustness.
 
 use leptos::prelude::*;
-use leptos_router::hooks::use_query_map;
 use protocol::Corruption;
 use protocol::api::ApiError;
 use protocol::attack::Attack;
@@ -10,15 +9,14 @@ use protocol::dimensionality::{ActivationMatrix, DimensionStatistic};
 use protocol::layer_measure::{LayerMeasure, LayerProfiles, Perturbations};
 use protocol::measure::{Measure, Scatter};
 
-use super::measures::{
-    ALL, MeasuresFigure, RANGES, Selection, View, follow, naming_setter, setter,
-};
+use super::measures::{ALL, MeasuresFigure, RANGES, Selection, View, follow, setter};
 use super::{Now, Selections};
 use crate::api;
 use crate::attacks::attack_choices;
 use crate::chart::Figure;
 use crate::components::{Choice, Chooser, ErrorBox};
-use crate::corruptions::{FAMILIES, of_family};
+use crate::corruptions::{corruption_choices, severity_choices};
+use crate::data::address::{self, selection};
 use crate::figures::layer_profile;
 
 /// The attack of the source's dimensionality.
@@ -178,8 +176,7 @@ impl ProfileSelection {
 
 /// What the page's address selects for the profile.
 pub fn use_profile_selection() -> Memo<ProfileSelection> {
-    let query = use_query_map();
-    Memo::new(move |_| query.with(|query| ProfileSelection::from_query(|key| query.get(key))))
+    selection(|get| ProfileSelection::from_query(get))
 }
 
 /// The section.
@@ -231,17 +228,6 @@ fn Profiles(now: Now, selection: Memo<ProfileSelection>) -> impl IntoView {
     .into_any()
 }
 
-/// Corruptions as choices, by family, after the mean over all.
-fn corruption_choices() -> Vec<Choice> {
-    let named = FAMILIES.into_iter().flat_map(|family| {
-        of_family(family)
-            .map(move |one| Choice::new(one.id(), format!("{}: {}", family.label(), one.label())))
-    });
-    std::iter::once(Choice::new(ALL, "Mean over all"))
-        .chain(named)
-        .collect()
-}
-
 #[component]
 fn ProfileControls(
     selection: Memo<ProfileSelection>,
@@ -250,8 +236,6 @@ fn ProfileControls(
     let quantities = Quantity::ALL
         .map(|one| Choice::new(one.id(), one.label()))
         .to_vec();
-    let mut severities = vec![Choice::new(ALL, "Mean over all")];
-    severities.extend(SEVERITIES.map(|one| Choice::new(one.to_string(), one.to_string())));
     let statistics = DimensionStatistic::ALL
         .map(|one| Choice::new(one.id(), one.label()))
         .to_vec();
@@ -276,12 +260,12 @@ fn ProfileControls(
             />
             <div class="controls" hidden=move || !corrupted()>
                 <Chooser
-                    id=CORRUPTION label="Corruption" options=Signal::stored(corruption_choices())
+                    id=CORRUPTION label="Corruption" options=Signal::stored(corruption_choices(ALL))
                     value=Signal::derive(move || selection.get().corruption.map_or(ALL, Corruption::id).to_owned())
                     choose=setter(CORRUPTION)
                 />
                 <Chooser
-                    id=SEVERITY label="Severity" options=Signal::stored(severities)
+                    id=SEVERITY label="Severity" options=Signal::stored(severity_choices(ALL))
                     value=Signal::derive(move || selection.get().severity.map_or(ALL.to_owned(), |severity| severity.to_string()))
                     choose=setter(SEVERITY)
                 />
@@ -404,7 +388,7 @@ pub fn GeometryControls(
         }
     });
     // "All" is a choice of its own here: the views begin with other layers.
-    let choose_range = naming_setter(keys.range);
+    let choose_range = address::setter(keys.range, &[]);
     view! {
         <Chooser
             id=keys.geometry label="Measure" options=measures

@@ -4,8 +4,6 @@
 use std::future::Future;
 
 use leptos::prelude::*;
-use leptos_router::NavigateOptions;
-use leptos_router::hooks::{query_signal_with_options, use_query_map};
 use protocol::Corruption;
 use protocol::api::ApiError;
 use protocol::attack::{Attack, AttackConditions};
@@ -17,15 +15,15 @@ use protocol::measure::{Measure, Scale, Scatter};
 use super::Now;
 use super::geometry::GeometryControls;
 use crate::api;
-use crate::attacks::{
-    attack_choices, closest, conditions_choices as attack_conditions_choices, default_attack,
-};
+use crate::attacks::{attack_choices, closest, default_attack};
 use crate::chart::Figure;
-use crate::components::{Choice, Chooser, ErrorBox, EvaluateAgain, Target};
+use crate::components::{Chooser, ErrorBox, EvaluateAgain, Target};
 use crate::corruptions::{
-    FAMILIES, conditions_choices, of_family, other_images, scale_choices, scale_from,
+    corruption_choices, other_images, scale_choices, scale_from, severity_choices,
 };
+use crate::data::address;
 use crate::figures::measures;
+use crate::tested::conditions_choices;
 
 /// What a select holds where the mean over all is shown, or no conditions were chosen.
 pub(super) const ALL: &str = "all";
@@ -343,10 +341,7 @@ impl Selection {
 
 /// What the page's address selects for each view.
 pub fn use_selections() -> [Memo<Selection>; VIEWS] {
-    let query = use_query_map();
-    View::ALL.map(|view| {
-        Memo::new(move |_| query.with(|query| Selection::from_query(view, |key| query.get(key))))
-    })
+    View::ALL.map(|view| address::selection(move |get| Selection::from_query(view, get)))
 }
 
 /// Asks anew when another `selection` is made. Why there is no answer, if there is none.
@@ -361,26 +356,12 @@ where
     F: Future<Output = Result<T, ApiError>> + 'static,
 {
     let error = RwSignal::new(None);
-    Effect::new(move |last: Option<S>| {
-        let wanted = selection.get();
-        if last.is_some_and(|last| last != wanted) {
-            let found = read(wanted);
-            leptos::task::spawn_local(async move {
-                let found = found.await;
-                // An answer to what is no longer selected, or on a page that was left, is dropped.
-                if selection.try_get_untracked() != Some(wanted) {
-                    return;
-                }
-                match found {
-                    Ok(found) => {
-                        error.set(None);
-                        answer.set(found);
-                    }
-                    Err(refusal) => error.set(Some(refusal)),
-                }
-            });
+    address::follow(selection, read, move |found| match found {
+        Ok(found) => {
+            error.set(None);
+            answer.set(found);
         }
-        wanted
+        Err(refusal) => error.set(Some(refusal)),
     });
     error
 }
@@ -436,24 +417,7 @@ pub fn MeasuresFigure(
 
 /// Puts a choice into the address; what is shown without being named is not named there.
 pub(super) fn setter(key: &'static str) -> impl Fn(String) + Send + Sync + 'static {
-    let set = query_setter(key);
-    move |value: String| set((value != ALL && value != Scale::Raw.id()).then_some(value))
-}
-
-/// As [`setter`], where all is a choice like any other.
-pub(super) fn naming_setter(key: &'static str) -> impl Fn(String) + Send + Sync + 'static {
-    let set = query_setter(key);
-    move |value| set(Some(value))
-}
-
-fn query_setter(key: &'static str) -> impl Fn(Option<String>) + Send + Sync + 'static {
-    let options = NavigateOptions {
-        replace: true,
-        scroll: false,
-        ..Default::default()
-    };
-    let (_, set) = query_signal_with_options::<String>(key, options);
-    move |value| set.set(value)
+    address::setter(key, &[ALL, "raw"])
 }
 
 /// Which corruption accuracy is shown.
@@ -464,13 +428,6 @@ fn CorruptionControls(
     scatter: RwSignal<Scatter>,
 ) -> impl IntoView {
     let keys = view.keys();
-    let mut corruptions = vec![Choice::new(ALL, "Mean over all")];
-    corruptions.extend(FAMILIES.into_iter().flat_map(|family| {
-        of_family(family)
-            .map(move |one| Choice::new(one.id(), format!("{}: {}", family.label(), one.label())))
-    }));
-    let mut severities = vec![Choice::new(ALL, "Mean over all")];
-    severities.extend(SEVERITIES.map(|one| Choice::new(one.to_string(), one.to_string())));
     let known = Memo::new(move |_| scatter.with(|scatter| scatter.known_conditions.clone()));
     let several = move || known.with(|known| known.len() > 1);
     let shown = Signal::derive(move || {
@@ -479,12 +436,12 @@ fn CorruptionControls(
     });
     view! {
         <Chooser
-            id=keys.corruption label="Corruption" options=Signal::stored(corruptions)
+            id=keys.corruption label="Corruption" options=Signal::stored(corruption_choices(ALL))
             value=Signal::derive(move || selection.get().corruption.map_or(ALL, Corruption::id).to_owned())
             choose=setter(keys.corruption)
         />
         <Chooser
-            id=keys.severity label="Severity" options=Signal::stored(severities)
+            id=keys.severity label="Severity" options=Signal::stored(severity_choices(ALL))
             value=Signal::derive(move || selection.get().severity.map_or(ALL.to_owned(), |severity| severity.to_string()))
             choose=setter(keys.severity)
         />
@@ -519,7 +476,7 @@ fn AttackControls(view: View, scatter: RwSignal<Scatter>) -> impl IntoView {
         </div>
         <div hidden=move || !several()>
             <Chooser
-                id=keys.attack_conditions label="Attacked" options=Signal::derive(move || known.with(|known| attack_conditions_choices(known)))
+                id=keys.attack_conditions label="Attacked" options=Signal::derive(move || known.with(|known| conditions_choices(known)))
                 value=shown(|scatter| scatter.attack_conditions.map(|one| one.to_string()))
                 choose=setter(keys.attack_conditions)
             />

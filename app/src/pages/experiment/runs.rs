@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use leptos::prelude::*;
-use leptos_router::hooks::{use_location, use_navigate, use_query_map};
-use leptos_router::{NavigateOptions, params::ParamsMap};
+use leptos_router::hooks::{use_location, use_query_map};
+use leptos_router::params::ParamsMap;
 use protocol::Run;
 use protocol::comparison::{Comparison, ExperimentLabel};
 
 use super::Now;
+use crate::data::address::{navigator, selection};
 use crate::format;
 use crate::pages::compare::address_of;
 use view::View;
@@ -65,9 +66,9 @@ impl Table {
 #[component]
 pub fn Runs(now: Now) -> impl IntoView {
     let query = use_query_map();
-    let view = Memo::new(move |_| query.with(|query| View::from_query(|key| query.get(key))));
+    let view = selection(|get| View::from_query(get));
     let path = use_location().pathname;
-    let navigate = use_navigate();
+    let navigate = navigator(true);
     let go = Callback::new(move |view: View| {
         let mut parameters: ParamsMap = query.get_untracked();
         for (name, value) in view.parameters() {
@@ -76,13 +77,11 @@ pub fn Runs(now: Now) -> impl IntoView {
                 parameters.insert(name, value);
             }
         }
-        let options = NavigateOptions {
-            scroll: false,
-            replace: true,
-            ..Default::default()
-        };
-        let address = format!("{}{}", path.get_untracked(), parameters.to_query_string());
-        navigate(&address, options);
+        navigate.run(format!(
+            "{}{}",
+            path.get_untracked(),
+            parameters.to_query_string()
+        ));
     });
     let extra = Memo::new(move |_| {
         now.by_alpha.with(|comparison| {

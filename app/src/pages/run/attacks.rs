@@ -1,26 +1,23 @@
 //! A run's robustness to attacks: how fast it falls, whether the numbers can be trusted, and on which images.
 
 use leptos::prelude::*;
-use protocol::attack::{AttackConditions, AttackMeasurement, MaskingReport};
-use protocol::{Measurement, Run, RunState};
+use protocol::attack::{AttackMeasurement, MaskingReport};
+use protocol::{Measurement, Run};
 
 use super::result::share;
-use crate::attacks::{Attacked, conditions, conditions_choices};
+use super::tested::{Under, Words, section};
+use crate::attacks::Attacked;
 use crate::chart::Figure;
-use crate::components::Chooser;
 use crate::figures::run_attacks::{self, Budget};
 use crate::format;
 
 mod samples;
 
 /// What was measured, under which conditions it is shown.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 struct Shown {
-    /// Every set of conditions, that of most attacks first.
-    known: Memo<Vec<AttackConditions>>,
-    /// The conditions that are shown; none while nothing was attacked.
-    conditions: Memo<Option<AttackConditions>>,
-    /// What was measured under them.
+    under: Under<AttackMeasurement>,
+    /// What was measured under the conditions that are shown.
     attacked: Memo<Attacked>,
 }
 
@@ -32,63 +29,36 @@ pub fn Attacks(
     /// What was measured on it.
     measurements: RwSignal<Vec<Measurement>>,
 ) -> impl IntoView {
-    let known = Memo::new(move |_| measurements.with(|all| conditions(all)));
-    let chosen = RwSignal::new(None::<AttackConditions>);
-    let shown_conditions = Memo::new(move |_| {
-        known.with(|known| {
-            let chosen = chosen.get().filter(|chosen| known.contains(chosen));
-            chosen.or_else(|| known.first().copied())
-        })
-    });
+    let under = Under::<AttackMeasurement>::new(measurements);
     let attacked = Memo::new(move |_| {
-        let conditions = shown_conditions.get();
+        let conditions = under.shown.get();
         conditions.map_or_else(Attacked::default, |conditions| {
             measurements.with(|all| Attacked::under(all, conditions))
         })
     });
-    let shown = Shown {
-        known,
-        conditions: shown_conditions,
-        attacked,
+    let shown = Shown { under, attacked };
+    let words = Words {
+        id: "attacks",
+        title: "Robustness to attacks",
+        yet: "attack is made yet",
+        asked: "attacks were asked for",
+        done: "attacks were made",
+        again: " with attacks",
+        asks: |spec| spec.attacks.is_some(),
     };
-    let any = Memo::new(move |_| known.with(|known| !known.is_empty()));
-    view! {
-        <section class="robustness" id="attacks" aria-labelledby="attacks-title">
-            <h2 id="attacks-title">"Robustness to attacks"</h2>
-            <p class="empty" hidden=move || any.get()>{move || nothing(run)}</p>
-            <div class="robustness" hidden=move || !any.get()>
-                <Controls shown chosen />
-                <Curves shown />
-                <Others shown />
-                <Masking shown />
-                <samples::Samples run=run.with_untracked(|run| run.id) shown />
-            </div>
-        </section>
-    }
-    .into_any()
-}
-
-/// What to say, and to do, while nothing is measured.
-fn nothing(run: RwSignal<Run>) -> &'static str {
-    run.with(|run| {
-        let asked = run.spec.evaluation.attacks.is_some() || !run.later_evaluations.is_empty();
-        match (run.state, run.result.is_some()) {
-            (RunState::Queued | RunState::Running, _) if asked => {
-                "No attack is made yet: they follow training, and appear here one by one."
-            }
-            (RunState::Queued | RunState::Running, _) => {
-                "No attacks were asked for. Once the run is finished, evaluate it again, below."
-            }
-            (_, true) => "No attacks were made. Evaluate the run again with attacks, below.",
-            (_, false) => "No attacks were made: the run is not trained to its end.",
-        }
-    })
+    let content = view! {
+        <Controls shown />
+        <Curves shown />
+        <Others shown />
+        <Masking shown />
+        {samples::samples(run.with_untracked(|run| run.id), shown)}
+    };
+    section(words, run, under, content.into_any())
 }
 
 /// Clean accuracy of the same images, and conditions where there are several.
 #[component]
-fn Controls(shown: Shown, chosen: RwSignal<Option<AttackConditions>>) -> impl IntoView {
-    let several = move || shown.known.with(|known| known.len() > 1);
+fn Controls(shown: Shown) -> impl IntoView {
     let clean = move || {
         shown.attacked.with(|attacked| {
             attacked.all().next().map_or("–".to_owned(), |one| {
@@ -97,7 +67,7 @@ fn Controls(shown: Shown, chosen: RwSignal<Option<AttackConditions>>) -> impl In
         })
     };
     let words = move || {
-        let conditions = shown.conditions.get()?;
+        let conditions = shown.under.shown.get()?;
         let attacks = shown.attacked.with(|attacked| attacked.all().count());
         Some(format!(
             "{}; {}",
@@ -107,14 +77,7 @@ fn Controls(shown: Shown, chosen: RwSignal<Option<AttackConditions>>) -> impl In
     };
     view! {
         <div class="controls">
-            <div hidden=move || !several()>
-                <Chooser
-                    id="attacks-conditions" label="Attacked"
-                    options=Signal::derive(move || shown.known.with(|known| conditions_choices(known)))
-                    value=Signal::derive(move || shown.conditions.get().map_or_else(String::new, |conditions| conditions.to_string()))
-                    choose=move |value| chosen.set(value.parse().ok())
-                />
-            </div>
+            {shown.under.chooser("attacks-conditions", "Attacked")}
             <span class="hint">{words}</span>
         </div>
         <dl class="facts">

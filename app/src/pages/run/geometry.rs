@@ -2,9 +2,7 @@
 //! how selectivity spread over them in training.
 
 use leptos::prelude::*;
-use leptos_router::NavigateOptions;
 use leptos_router::components::A;
-use leptos_router::hooks::{query_signal_with_options, use_query_map};
 use protocol::api::ApiError;
 use protocol::corruption::Corruption;
 use protocol::dimensionality::{ActivationMatrix, DimensionStatistic, DimensionalityMeasurement};
@@ -15,9 +13,10 @@ use protocol::{EvaluationSpec, Measurement, Run, RunState};
 use crate::api;
 use crate::chart::Figure;
 use crate::components::{Choice, Chooser, ErrorBox};
-use crate::corruptions::conditions_choices;
+use crate::data::address::{asked, setter};
 use crate::figures::{run_dimensionality, run_gradients, run_selectivity_training};
 use crate::geometry::{Basis, Curve, bases, closest, corruption_choices, corruptions, curves, on};
+use crate::tested::conditions_choices;
 
 /// What a select holds where the mean over all corruptions is shown.
 const ALL: &str = "all";
@@ -75,23 +74,6 @@ fn nothing(run: &Run, what: &str, asked: fn(&EvaluationSpec) -> bool) -> String 
     }
 }
 
-/// What the address holds under `key`.
-fn asked_for(key: &'static str) -> Memo<Option<String>> {
-    let query = use_query_map();
-    Memo::new(move |_| query.with(|query| query.get(key)))
-}
-
-/// Puts a choice into the address; what is shown without being named, `default`, is not named there.
-fn setter(key: &'static str, default: &'static str) -> impl Fn(String) + Send + Sync + 'static {
-    let options = NavigateOptions {
-        replace: true,
-        scroll: false,
-        ..Default::default()
-    };
-    let (_, set) = query_signal_with_options::<String>(key, options);
-    move |value: String| set.set((value != default).then_some(value))
-}
-
 /// The statistic called `id`; the source's where there is none.
 fn statistic_from(id: Option<&str>) -> DimensionStatistic {
     DimensionStatistic::ALL
@@ -140,7 +122,7 @@ struct Shown {
 #[component]
 fn Dimensionality(run: RwSignal<Run>, measurements: RwSignal<Vec<Measurement>>) -> impl IntoView {
     let [statistic, matrix, corruption, conditions] =
-        [STATISTIC, MATRIX, CORRUPTION, CONDITIONS].map(asked_for);
+        [STATISTIC, MATRIX, CORRUPTION, CONDITIONS].map(asked);
     let known = Memo::new(move |_| measurements.with(|all| bases(all)));
     let basis = Memo::new(move |_| {
         let matrix = matrix_from(matrix.get().as_deref());
@@ -224,19 +206,19 @@ fn Controls(shown: Shown) -> impl IntoView {
             <Chooser
                 id=STATISTIC label="Dimensions counted as" options=Signal::stored(statistics)
                 value=Signal::derive(move || shown.statistic.get().id().to_owned())
-                choose=setter(STATISTIC, DimensionStatistic::Fraction95.id())
+                choose=setter(STATISTIC, &["95"])
             />
             <Chooser
                 id=CORRUPTION label="Corruption"
                 options=Signal::derive(move || shown.measured.with(|measured| corruption_choices(measured, ALL)))
                 value=Signal::derive(move || shown.corruption.get().map_or(ALL, Corruption::id).to_owned())
-                choose=setter(CORRUPTION, ALL)
+                choose=setter(CORRUPTION, &[ALL])
             />
             <div hidden=one_matrix>
                 <Chooser
                     id=MATRIX label="Of" options=Signal::derive(matrix_choices)
                     value=Signal::derive(move || shown.basis.get().map_or_else(String::new, |basis| basis.matrix.id().to_owned()))
-                    choose=setter(MATRIX, ActivationMatrix::Responses.id())
+                    choose=setter(MATRIX, &["responses"])
                 />
             </div>
             <div hidden=one_condition>
@@ -244,7 +226,7 @@ fn Controls(shown: Shown) -> impl IntoView {
                     id=CONDITIONS label="Measured"
                     options=Signal::derive(move || conditions.with(|conditions| conditions_choices(conditions)))
                     value=Signal::derive(move || shown.basis.get().map_or_else(String::new, |basis| basis.conditions.to_string()))
-                    choose=setter(CONDITIONS, "")
+                    choose=setter(CONDITIONS, &[""])
                 />
             </div>
         </div>
@@ -393,7 +375,7 @@ fn OverTrainingFigure(
         .collect();
     let none = names.is_empty();
     let layers = StoredValue::new(layers);
-    let wanted = asked_for(LAYER);
+    let wanted = asked(LAYER);
     let shown = Memo::new(move |_| {
         let wanted = wanted.get();
         layers.with_value(|layers| layer_called(layers, wanted.as_deref()).cloned())
@@ -416,7 +398,7 @@ fn OverTrainingFigure(
                 <Chooser
                     id=LAYER label="Layer" options=Signal::stored(names)
                     value=Signal::derive(name)
-                    choose=setter(LAYER, "")
+                    choose=setter(LAYER, &[""])
                 />
             </div>
         </Figure>

@@ -1,30 +1,24 @@
 //! A run's robustness to natural corruptions: which break it, how fast, and on which images.
 
 use leptos::prelude::*;
-use protocol::evaluation::{CorruptionConditions, CorruptionMeasurement};
+use protocol::evaluation::CorruptionMeasurement;
 use protocol::measure::Scale;
-use protocol::{Dataset, Measurement, Run, RunState};
+use protocol::{Dataset, Measurement, Run};
 
+use super::tested::{Under, Words, section};
 use crate::chart::Figure;
 use crate::components::{Chooser, EvaluateAgain, Target};
-use crate::corruptions::{
-    conditions, conditions_choices, other_images, scale_choices, scale_from, sets, under,
-};
+use crate::corruptions::{other_images, scale_choices, scale_from, sets, under};
 use crate::figures::{run_corruptions, run_severity};
 
 mod aggregate;
 mod samples;
 
-pub(super) use samples::{PAGE_SIZE, Pages, half, pages};
-
 /// What was measured, on which conditions and scale it is shown.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 struct Shown {
-    /// Every set of conditions, that of most measurements first.
-    known: Memo<Vec<CorruptionConditions>>,
-    /// The conditions that are shown; none while nothing was measured.
-    conditions: Memo<Option<CorruptionConditions>>,
-    /// What was measured under them.
+    under: Under<CorruptionMeasurement>,
+    /// What was measured under the conditions that are shown.
     measured: Memo<Vec<CorruptionMeasurement>>,
     /// The scale.
     scale: RwSignal<Scale>,
@@ -33,7 +27,7 @@ struct Shown {
 impl Shown {
     /// Conditions and scale in words, with the number of sets.
     fn words(self) -> String {
-        let conditions = self.conditions.get().map(|conditions| conditions.label());
+        let conditions = self.under.shown.get().map(|conditions| conditions.label());
         let sets = self.measured.with(|measured| sets(measured));
         conditions.map_or_else(String::new, |conditions| format!("{sets}; {conditions}"))
     }
@@ -47,68 +41,39 @@ pub fn Robustness(
     /// What was measured on it.
     measurements: RwSignal<Vec<Measurement>>,
 ) -> impl IntoView {
-    let known = Memo::new(move |_| measurements.with(|all| conditions(all)));
-    let chosen = RwSignal::new(None::<CorruptionConditions>);
-    let shown_conditions = Memo::new(move |_| {
-        known.with(|known| {
-            let chosen = chosen.get().filter(|chosen| known.contains(chosen));
-            chosen.or_else(|| known.first().copied())
-        })
-    });
+    let tested = Under::<CorruptionMeasurement>::new(measurements);
     let measured = Memo::new(move |_| {
-        let conditions = shown_conditions.get();
+        let conditions = tested.shown.get();
         conditions.map_or_else(Vec::new, |conditions| {
             measurements.with(|all| under(all, conditions))
         })
     });
-    let scale = RwSignal::new(Scale::Raw);
     let shown = Shown {
-        known,
-        conditions: shown_conditions,
+        under: tested,
         measured,
-        scale,
+        scale: RwSignal::new(Scale::Raw),
     };
-    let any = Memo::new(move |_| known.with(|known| !known.is_empty()));
-    view! {
-        <section class="robustness" id="robustness" aria-labelledby="robustness-title">
-            <h2 id="robustness-title">"Robustness to natural corruptions"</h2>
-            <p class="empty" hidden=move || any.get()>{move || nothing(run)}</p>
-            <div class="robustness" hidden=move || !any.get()>
-                <Controls shown chosen dataset=run.with_untracked(|run| run.spec.dataset.clone()) />
-                <aggregate::Aggregate run shown />
-                <Maps shown />
-                <samples::Samples run=run.with_untracked(|run| run.id) shown />
-            </div>
-        </section>
-    }
-    .into_any()
-}
-
-/// What to say, and to do, while nothing is measured.
-fn nothing(run: RwSignal<Run>) -> &'static str {
-    run.with(|run| {
-        let asked = run.spec.evaluation.corruptions.is_some() || !run.later_evaluations.is_empty();
-        match (run.state, run.result.is_some()) {
-            (RunState::Queued | RunState::Running, _) if asked => {
-                "No corruption is tested yet: they follow training, and appear here one by one."
-            }
-            (RunState::Queued | RunState::Running, _) => {
-                "No corruptions were asked for. Once the run is finished, evaluate it again, below."
-            }
-            (_, true) => "No corruptions were tested. Evaluate the run again, below.",
-            (_, false) => "No corruptions were tested: the run is not trained to its end.",
-        }
-    })
+    let words = Words {
+        id: "robustness",
+        title: "Robustness to natural corruptions",
+        yet: "corruption is tested yet",
+        asked: "corruptions were asked for",
+        done: "corruptions were tested",
+        again: "",
+        asks: |spec| spec.corruptions.is_some(),
+    };
+    let content = view! {
+        <Controls shown dataset=run.with_untracked(|run| run.spec.dataset.clone()) />
+        <aggregate::Aggregate run shown />
+        <Maps shown />
+        {samples::samples(run.with_untracked(|run| run.id), shown)}
+    };
+    section(words, run, tested, content.into_any())
 }
 
 /// Scale, and conditions where there are several.
 #[component]
-fn Controls(
-    shown: Shown,
-    chosen: RwSignal<Option<CorruptionConditions>>,
-    dataset: Dataset,
-) -> impl IntoView {
-    let several = move || shown.known.with(|known| known.len() > 1);
+fn Controls(shown: Shown, dataset: Dataset) -> impl IntoView {
     view! {
         <div class="controls">
             <Chooser
@@ -116,16 +81,9 @@ fn Controls(
                 value=Signal::derive(move || shown.scale.get().id().to_owned())
                 choose=move |value| shown.scale.set(scale_from(&value))
             />
-            <div hidden=move || !several()>
-                <Chooser
-                    id="robustness-conditions" label="Tested"
-                    options=Signal::derive(move || shown.known.with(|known| conditions_choices(known)))
-                    value=Signal::derive(move || shown.conditions.get().map_or_else(String::new, |conditions| conditions.to_string()))
-                    choose=move |value| chosen.set(value.parse().ok())
-                />
-            </div>
+            {shown.under.chooser("robustness-conditions", "Tested")}
             <span class="hint">{move || shown.words()}</span>
-            <p class="hint">{move || other_images(shown.conditions.get(), &dataset)}</p>
+            <p class="hint">{move || other_images(shown.under.shown.get(), &dataset)}</p>
         </div>
     }
     .into_any()

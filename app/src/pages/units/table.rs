@@ -5,7 +5,7 @@ use protocol::unit::{UnitSummary, UnitTable};
 
 use super::Now;
 use super::view::{Column, View};
-use crate::components::{Choice, Chooser, ErrorBox};
+use crate::components::{Choice, Chooser, ErrorBox, SortHeading};
 use crate::format;
 
 /// Rows that are shown at first; more would weigh the page down.
@@ -135,7 +135,7 @@ pub fn Units(now: Now, busy: RwSignal<bool>) -> impl IntoView {
     };
     let none = move || now.order.with(Vec::is_empty) && now.table.with(|table| table.is_ok());
     let failed = move || now.table.with(Result::is_err);
-    let headings = Column::ALL.map(|column| view! { <Heading now column /> }.into_any());
+    let headings = Column::ALL.map(|column| heading(now, column).into_any());
     let rows = move || {
         let limit = if whole.get() { usize::MAX } else { ROWS };
         let classes = now.table.with(|table| {
@@ -179,27 +179,16 @@ pub fn Units(now: Now, busy: RwSignal<bool>) -> impl IntoView {
 }
 
 /// A heading that sorts by its column.
-#[component]
-fn Heading(now: Now, column: Column) -> impl IntoView {
-    let direction = move || {
+fn heading(now: Now, column: Column) -> impl IntoView {
+    let descending = move || {
         now.view
-            .with(|view| match (view.sort == column, view.descending) {
-                (false, _) => None,
-                (true, true) => Some("descending"),
-                (true, false) => Some("ascending"),
-            })
-    };
-    let arrow = move || match direction() {
-        None => "",
-        Some("descending") => " ↓",
-        Some(_) => " ↑",
+            .with(|view| (view.sort == column).then_some(view.descending))
     };
     view! {
-        <th scope="col" class:number=column.is_number() aria-sort=direction>
-            <button type="button" class="sort" data-sort=column.id() title=column.meaning() on:click=move |_| now.change(|view| view.sorted_by(column))>
-                {column.label()}<span aria-hidden="true">{arrow}</span>
-            </button>
-        </th>
+        <SortHeading
+            id=column.id() label=column.label() meaning=column.meaning().to_owned() number=column.is_number()
+            descending=Signal::derive(descending) sort=move || now.change(|view| view.sorted_by(column))
+        />
     }
 }
 

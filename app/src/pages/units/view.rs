@@ -1,11 +1,10 @@
 //! What the explorer shows, as its address says: a layer, its units in some order, and one of them.
 
-use std::cmp::Ordering;
-
 use protocol::dimensionality::Perturbation;
 use protocol::unit::{UnitSummary, UnitTable};
 
-use crate::api::segment;
+use crate::components::grid::absent_last;
+use crate::data::address::query;
 
 /// A column of the table of units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -181,12 +180,7 @@ impl View {
             ("classes-by", self.listed.then(|| "list".to_owned())),
             ("classes", self.all_classes.then(|| "all".to_owned())),
         ];
-        let query: Vec<String> = pairs
-            .into_iter()
-            .filter_map(|(name, value)| Some(format!("{name}={}", segment(&value?))))
-            .collect();
-        let mark = if query.is_empty() { "" } else { "?" };
-        format!("/runs/{run}/units{mark}{}", query.join("&"))
+        format!("/runs/{run}/units{}", query(pairs))
     }
 
     /// The same, sorted by `column`: the other way round where it is already.
@@ -213,20 +207,11 @@ impl View {
                 && self.dead.is_none_or(|wanted| unit.dead == Some(wanted))
         };
         let mut units: Vec<UnitSummary> = table.units.iter().filter(shown).copied().collect();
-        let directed = |ordering: Ordering| {
-            if self.descending {
-                ordering.reverse()
-            } else {
-                ordering
-            }
-        };
         units.sort_by(|a, b| {
             let by_value = match self.sort {
-                Column::Class => directed(class(a).cmp(&class(b))),
-                column => match (column.number(a), column.number(b)) {
-                    (Some(a), Some(b)) => directed(a.total_cmp(&b)),
-                    (a, b) => b.is_some().cmp(&a.is_some()),
-                },
+                Column::Class if self.descending => class(b).cmp(&class(a)),
+                Column::Class => class(a).cmp(&class(b)),
+                column => absent_last(column.number(a), column.number(b), self.descending),
             };
             by_value.then(a.unit.cmp(&b.unit))
         });

@@ -8,7 +8,7 @@ use protocol::{Run, RunState};
 
 use super::row::Row;
 use super::{ROWS, Table};
-use crate::components::{AlphaChip, ProgressBar};
+use crate::components::{AlphaChip, Opener, ProgressBar, Tick};
 use crate::format;
 use crate::run_state::share_of_all_done;
 
@@ -157,36 +157,9 @@ fn Group(table: Table, open: RwSignal<BTreeSet<u64>>, bits: u64) -> impl IntoVie
             .collect_view()
     };
     let is_open = Memo::new(move |_| open.with(|open| open.contains(&bits)));
-    let toggle = move |_| {
-        open.update(|open| {
-            if !open.remove(&bits) {
-                open.insert(bits);
-            }
-        });
-    };
     let count = move || {
         let runs = standing.with(|standing| standing.ids.len());
         format::plural(runs as u64, "run", "runs")
-    };
-    let sign = move || if is_open.get() { "▾ " } else { "▸ " };
-    let ticked = move || {
-        standing.with(|standing| {
-            let all = |ticked: &BTreeSet<i64>| standing.ids.iter().all(|id| ticked.contains(id));
-            table.ticked.with(all)
-        })
-    };
-    let tick = move |_| {
-        let was = ticked();
-        let ids = standing.with_untracked(|standing| standing.ids.clone());
-        table.ticked.update(|ticked| {
-            for id in ids {
-                if was {
-                    ticked.remove(&id);
-                } else {
-                    ticked.insert(id);
-                }
-            }
-        });
     };
     // A small experiment has its runs ready below each alpha; a large one would weigh the page down.
     let small = Memo::new(move |_| table.runs.with(|runs| runs.len() <= ROWS));
@@ -220,12 +193,8 @@ fn Group(table: Table, open: RwSignal<BTreeSet<u64>>, bits: u64) -> impl IntoVie
     );
     view! {
         <tr data-alpha=alpha.to_string() class="of-alpha">
-            <td class="tick"><input type="checkbox" aria-label=tick_label prop:checked=ticked on:change=tick /></td>
-            <th scope="row">
-                <button type="button" class="quiet open" aria-expanded=move || is_open.get().to_string() on:click=toggle>
-                    <span aria-hidden="true">{sign}</span>{count}
-                </button>
-            </th>
+            <Tick ids=Signal::derive(move || standing.with(|standing| standing.ids.clone())) ticked=table.ticked label=tick_label />
+            <th scope="row"><Opener key=bits open text=Signal::derive(count) /></th>
             <td><AlphaChip alpha /></td>
             <td class="number">{move || format!("n = {}", n())}</td>
             <td>{move || standing.with(|standing| standing.states.clone())}</td>

@@ -5,7 +5,7 @@ use leptos_router::components::A;
 use protocol::Run;
 
 use super::Table;
-use crate::components::{AlphaChip, ProgressBar, StateBadge, Tags};
+use crate::components::{AlphaChip, ProgressBar, StateBadge, Tags, Tick};
 use crate::format;
 use crate::run_state::{activity, share_done};
 
@@ -62,18 +62,10 @@ pub fn Row(
                 .collect_view()
         })
     };
-    let ticked = move || table.ticked.with(|ticked| ticked.contains(&id));
-    let tick = move |_| {
-        table.ticked.update(|ticked| {
-            if !ticked.remove(&id) {
-                ticked.insert(id);
-            }
-        });
-    };
     let label = format!("Choose run {id} to compare");
     Some(view! {
         <tr data-run=id hidden=hidden>
-            <td class="tick"><input type="checkbox" aria-label=label prop:checked=ticked on:change=tick /></td>
+            <Tick ids=Signal::stored(vec![id]) ticked=table.ticked label />
             <th scope="row"><A href=format!("/runs/{id}")>{id}</A><div class="tags">{tags}</div></th>
             <td><AlphaChip alpha=first.spec.alpha /></td>
             <td class="number">{first.spec.seed}</td>

@@ -8,7 +8,7 @@ use super::row::Row;
 use super::view::{Column, View};
 use super::{ROWS, Table};
 use crate::components::state_badge::label;
-use crate::components::{Choice, Chooser};
+use crate::components::{Choice, Chooser, SortHeading};
 use crate::format;
 
 /// The table of single runs.
@@ -62,11 +62,11 @@ pub fn Single(table: Table) -> impl IntoView {
     let extra = move || {
         let labels = table.extra_labels().into_iter().enumerate();
         labels
-            .map(|(place, label)| view! { <Heading table column=Column::Extra(place) label number=true /> })
+            .map(|(place, label)| heading(table, Column::Extra(place), label, true))
             .collect_view()
     };
-    let heading = move |column: Column, label: &str, number: bool| {
-        view! { <Heading table column label=label.to_owned() number /> }
+    let own = move |column: Column, label: &str, number: bool| {
+        heading(table, column, label.to_owned(), number)
     };
     let none = move || total.get() == 0 && wrong().is_none();
     // Not inside `view!`, which takes the `>` of `>=` for the end of the tag.
@@ -88,14 +88,14 @@ pub fn Single(table: Table) -> impl IntoView {
                 <thead>
                     <tr>
                         <th scope="col"><span class="sr-only">"Compare"</span></th>
-                        {heading(Column::Run, "Run", false)}
-                        {heading(Column::Alpha, "Alpha", false)}
-                        {heading(Column::Seed, "Seed", true)}
-                        {heading(Column::State, "State", false)}
+                        {own(Column::Run, "Run", false)}
+                        {own(Column::Alpha, "Alpha", false)}
+                        {own(Column::Seed, "Seed", true)}
+                        {own(Column::State, "State", false)}
                         <th scope="col">"Progress"</th>
-                        {heading(Column::Validation, "Validation accuracy", true)}
-                        {heading(Column::Test, "Test accuracy", true)}
-                        {heading(Column::Selectivity, "Selectivity", true)}
+                        {own(Column::Validation, "Validation accuracy", true)}
+                        {own(Column::Test, "Test accuracy", true)}
+                        {own(Column::Selectivity, "Selectivity", true)}
                         {extra}
                     </tr>
                 </thead>
@@ -116,26 +116,13 @@ pub fn Single(table: Table) -> impl IntoView {
 }
 
 /// A heading that sorts by its column.
-#[component]
-fn Heading(table: Table, column: Column, label: String, number: bool) -> impl IntoView {
+fn heading(table: Table, column: Column, label: String, number: bool) -> impl IntoView {
     let view = table.view;
-    let direction = move || {
-        view.with(|view| match (view.sort == column, view.descending) {
-            (false, _) => None,
-            (true, true) => Some("descending"),
-            (true, false) => Some("ascending"),
-        })
-    };
-    let arrow = move || match direction() {
-        None => "",
-        Some("descending") => " ↓",
-        Some(_) => " ↑",
-    };
+    let descending = move || view.with(|view| (view.sort == column).then_some(view.descending));
     view! {
-        <th scope="col" class:number=number class:measure=number aria-sort=direction>
-            <button type="button" class="sort" data-sort=column.id() on:click=move |_| table.go.run(view.get_untracked().sorted_by(column))>
-                {label}<span aria-hidden="true">{arrow}</span>
-            </button>
-        </th>
+        <SortHeading
+            id=column.id() label number wraps=number descending=Signal::derive(descending)
+            sort=move || table.go.run(view.get_untracked().sorted_by(column))
+        />
     }
 }

@@ -1,9 +1,9 @@
 //! How the runs are listed, as the page's address says it.
 
-use std::cmp::Ordering;
-
 use protocol::comparison::{ExperimentLabel, Filter, FilterError};
 use protocol::{Run, RunState};
+
+use crate::components::grid::absent_last;
 
 /// What a list of single runs is sorted by.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -177,14 +177,7 @@ impl View {
             })
             .collect();
         listed.sort_by(|(a, a_id), (b, b_id)| {
-            let order = match (a, b) {
-                (Some(a), Some(b)) if self.descending => b.total_cmp(a),
-                (Some(a), Some(b)) => a.total_cmp(b),
-                (Some(_), None) => Ordering::Less,
-                (None, Some(_)) => Ordering::Greater,
-                (None, None) => Ordering::Equal,
-            };
-            order.then(a_id.cmp(b_id))
+            absent_last(*a, *b, self.descending).then(a_id.cmp(b_id))
         });
         Ok(listed.into_iter().map(|(_, id)| id).collect())
     }

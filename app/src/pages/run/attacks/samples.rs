@@ -1,149 +1,50 @@
-//! Real images, clean and adversarial with what was changed, and what the network says of each.
+//! Real images, clean and adversarial with what was changed.
+
+use std::sync::Arc;
 
 use leptos::prelude::*;
-use protocol::api::{AdversarialSample, AdversarialSamplePage, ApiError, Fall, SampleFilter};
+use protocol::api::{AdversarialSample, AdversarialSamplePage, Fall};
 use protocol::attack::{Attack, AttackConditions, Norm};
 
 use super::Shown;
 use crate::api;
 use crate::attacks::{attack_choices, closest};
-use crate::components::{Choice, Chooser, ErrorBox};
-use crate::format;
-use crate::pages::run::robustness::{PAGE_SIZE, Pages, half, pages};
+use crate::components::Chooser;
+use crate::pages::run::samples::{Browser, half};
 
-/// What is asked for: nothing while nothing was attacked.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Asked {
-    run: i64,
-    conditions: AttackConditions,
-    attack: Attack,
-    filter: SampleFilter,
-    page: u32,
-}
-
-impl Asked {
-    fn path(self) -> String {
-        format!(
-            "/runs/{}/adversarial-samples?conditions={}&attack={}&filter={}&page={}&page_size={PAGE_SIZE}",
-            self.run,
-            self.conditions,
-            api::segment(&self.attack.to_string()),
-            self.filter.id(),
-            self.page
-        )
-    }
-}
-
-type Found = Option<Result<AdversarialSamplePage, ApiError>>;
-type Answer = Resource<Found>;
-
-async fn read(asked: Option<Asked>) -> Found {
-    Some(api::get_part(&asked?.path()).await)
+/// Where the API has the samples.
+fn address(run: i64, conditions: AttackConditions, attack: Attack) -> String {
+    format!(
+        "/runs/{run}/adversarial-samples?conditions={conditions}&attack={}",
+        api::segment(&attack.to_string())
+    )
 }
 
 /// The browser of samples.
-#[component]
-pub fn Samples(run: i64, shown: Shown) -> impl IntoView {
-    let attack = RwSignal::new(None::<Attack>);
-    let filter = RwSignal::new(SampleFilter::default());
-    let page = RwSignal::new(1_u32);
+pub fn samples(run: i64, shown: Shown) -> AnyView {
+    let chosen = RwSignal::new(None::<Attack>);
     let listed = Memo::new(move |_| shown.attacked.with(|attacked| attacked.attacks()));
     let swept = Memo::new(move |_| shown.attacked.with(|attacked| !attacked.fgsm.is_empty()));
-    let now = Memo::new(move |_| {
-        Some(Asked {
-            run,
-            conditions: shown.conditions.get()?,
-            attack: listed.with(|listed| closest(attack.get(), listed))?,
-            filter: filter.get(),
-            page: page.get(),
-        })
-    });
-    let samples = Resource::new(move || now.get(), read);
-    let first_page = move || page.set(1);
-    Effect::new(move |last: Option<Option<AttackConditions>>| {
-        let conditions = shown.conditions.get();
-        if last.is_some_and(|last| last != conditions) {
-            first_page();
-        }
-        conditions
-    });
-    let filters: Vec<Choice> = SampleFilter::ALL
-        .map(|one| Choice::new(one.id(), one.label()))
-        .into();
-    view! {
-        <section id="adversarial-samples" aria-labelledby="adversarial-samples-title">
-            <h3 id="adversarial-samples-title">"What does it take to fool it?"</h3>
-            <div class="controls">
-                <Chooser
-                    id="adversarial-attack" label="Attack"
-                    options=Signal::derive(move || listed.with(|listed| attack_choices(listed)))
-                    value=Signal::derive(move || now.get().map_or_else(String::new, |now| now.attack.to_string()))
-                    choose=move |value| { attack.set(value.parse().ok()); first_page(); }
-                />
-                <Chooser
-                    id="adversarial-filter" label="Show" options=Signal::stored(filters)
-                    value=Signal::derive(move || filter.get().id().to_owned())
-                    choose=move |value| {
-                        let wanted = SampleFilter::ALL.into_iter().find(|one| one.id() == value);
-                        filter.set(wanted.unwrap_or_default());
-                        first_page();
-                    }
-                />
-            </div>
-            <p class="hint">"The change is magnified until the attack's radius fills the range from black to white; grey is no change."</p>
-            <Transition fallback=|| view! { <p class="waiting" aria-busy="true">"Loading …"</p> }>
-                <div class="foot">
-                    <span role="status" id="adversarial-total">{move || found(samples).map(|found| total_words(&found))}</span>
-                    <Pages page last=Signal::derive(move || found(samples).map_or(1, |found| pages(found.total))) />
-                </div>
-                {move || list(samples, swept.get())}
-            </Transition>
-        </section>
+    let attack = Memo::new(move |_| listed.with(|listed| closest(chosen.get(), listed)));
+    let controls = view! {
+        <Chooser
+            id="adversarial-attack" label="Attack"
+            options=Signal::derive(move || listed.with(|listed| attack_choices(listed)))
+            value=Signal::derive(move || attack.get().map_or_else(String::new, |attack| attack.to_string()))
+            choose=move |value| chosen.set(value.parse().ok())
+        />
+    };
+    Browser::<AdversarialSamplePage> {
+        id: "adversarial-samples",
+        question: "What does it take to fool it?",
+        names: ["adversarial-filter", "adversarial-total"],
+        controls: controls.into_any(),
+        hint: "The change is magnified until the attack's radius fills the range from black to white; grey is no change.".into_any(),
+        other: "another filter or attack",
+        address: Memo::new(move |_| Some(address(run, shown.under.shown.get()?, attack.get()?))),
+        card: Arc::new(move |sample| card(sample, swept.get_untracked())),
     }
-    .into_any()
-}
-
-fn found(samples: Answer) -> Option<AdversarialSamplePage> {
-    samples.get().flatten().and_then(Result::ok)
-}
-
-/// How many images are like this, of how many that were kept.
-fn total_words(found: &AdversarialSamplePage) -> String {
-    let AdversarialSamplePage {
-        total,
-        kept,
-        images,
-        ..
-    } = found;
-    let all = format::plural((*images).into(), "image", "images");
-    let total = format::count((*total).into());
-    if kept == images {
-        format!("{total} of {all}")
-    } else {
-        format!(
-            "{total} of the first {} of {all} attacked, which were kept",
-            format::count((*kept).into())
-        )
-    }
-}
-
-fn list(samples: Answer, swept: bool) -> AnyView {
-    match samples.get().flatten() {
-        None => ().into_any(),
-        Some(Err(error)) => view! { <ErrorBox error /> }.into_any(),
-        Some(Ok(found)) if found.total == 0 => view! {
-            <p class="waiting">"No image is like this. Choose another filter or attack."</p>
-        }
-        .into_any(),
-        Some(Ok(found)) => {
-            let cards = found
-                .samples
-                .into_iter()
-                .map(|sample| card(sample, swept))
-                .collect_view();
-            view! { <ul class="sample-pairs">{cards}</ul> }.into_any()
-        }
-    }
+    .view()
 }
 
 /// Where an image falls, if FGSM was made to tell.
@@ -156,7 +57,7 @@ fn fall_words(fall: Fall, swept: bool) -> Option<String> {
     }
 }
 
-fn card(sample: AdversarialSample, swept: bool) -> impl IntoView {
+fn card(sample: AdversarialSample, swept: bool) -> AnyView {
     let AdversarialSample {
         index,
         class,
@@ -181,25 +82,22 @@ fn card(sample: AdversarialSample, swept: bool) -> impl IntoView {
             </div>
         </li>
     }
+    .into_any()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pages::run::samples::path;
+    use protocol::api::SampleFilter;
 
     /// Broken by: a path that asks for another attack, filter or page than is shown, or an attack whose slashes
     /// are sent as they are.
     #[test]
     fn the_path_names_what_is_shown() {
-        let asked = Asked {
-            run: 3,
-            conditions: "0.100".parse().unwrap(),
-            attack: Attack::fgsm(0.5),
-            filter: SampleFilter::default(),
-            page: 4,
-        };
+        let address = address(3, "0.100".parse().unwrap(), Attack::fgsm(0.5));
         assert_eq!(
-            asked.path(),
+            path(&address, SampleFilter::default(), 4),
             "/runs/3/adversarial-samples?conditions=0.100&attack=fgsm%3Alinf%3A0.5%2F255&filter=broken&page=4&page_size=12"
         );
     }
@@ -213,21 +111,5 @@ mod tests {
         assert_eq!(fall_words(at, true).unwrap(), "falls at ε 1/255");
         assert_eq!(fall_words(Fall::Never, false), None);
         assert!(fall_words(Fall::Never, true).is_some());
-    }
-
-    /// Broken by: samples that are kept called all that were attacked.
-    #[test]
-    fn what_was_not_kept_is_told() {
-        let page = |kept| AdversarialSamplePage {
-            samples: Vec::new(),
-            total: 7,
-            kept,
-            images: 1000,
-        };
-        assert_eq!(total_words(&page(1000)), "7 of 1,000 images");
-        assert_eq!(
-            total_words(&page(64)),
-            "7 of the first 64 of 1,000 images attacked, which were kept"
-        );
     }
 }

@@ -120,7 +120,7 @@ pub fn Aggregate(run: RwSignal<Run>, shown: Shown) -> impl IntoView {
             run: id,
             seed,
             experiment,
-            conditions: shown.conditions.get(),
+            conditions: shown.under.shown.get(),
             chosen: chosen.get(),
         },
         compare,

@@ -1,65 +1,39 @@
-//! Real images, clean beside corrupted, with what the network says of each.
+//! Real images, clean beside corrupted.
+
+use std::sync::Arc;
 
 use leptos::prelude::*;
-use protocol::api::{ApiError, CorruptedSample, CorruptedSamplePage, Prediction, SampleFilter};
+use protocol::api::{CorruptedSample, CorruptedSamplePage};
 use protocol::corruption::Corruption;
 use protocol::evaluation::CorruptionConditions;
 
 use super::Shown;
-use crate::api;
-use crate::components::{Choice, Chooser, ErrorBox};
+use crate::components::{Choice, Chooser};
 use crate::corruptions::{corruptions, find, severities};
-use crate::format;
+use crate::pages::run::samples::{Browser, half};
 
-/// Samples a page shows.
-pub(in crate::pages::run) const PAGE_SIZE: u32 = 12;
-
-/// What is asked for: nothing while nothing was measured.
+/// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Asked {
     run: i64,
     conditions: CorruptionConditions,
     corruption: Corruption,
     severity: u8,
-    filter: SampleFilter,
-    page: u32,
 }
 
 impl Asked {
-    fn path(self) -> String {
+    fn address(self) -> String {
         format!(
-            "/runs/{}/corrupted-samples?conditions={}&corruption={}&severity={}&filter={}&page={}&page_size={PAGE_SIZE}",
-            self.run,
-            self.conditions,
-            self.corruption,
-            self.severity,
-            self.filter.id(),
-            self.page
+            "/runs/{}/corrupted-samples?conditions={}&corruption={}&severity={}",
+            self.run, self.conditions, self.corruption, self.severity,
         )
     }
 }
 
-async fn read(asked: Option<Asked>) -> Option<Result<CorruptedSamplePage, ApiError>> {
-    Some(api::get_part(&asked?.path()).await)
-}
-
-/// Pages that `total` samples fill; one where there are none.
-pub(in crate::pages::run) fn pages(total: u32) -> u32 {
-    total.div_ceil(PAGE_SIZE).max(1)
-}
-
-/// Confidence as a whole percentage: more digits would say more than it knows.
-fn confidence(confidence: f32) -> String {
-    format!("{:.0} %", confidence * 100.0)
-}
-
 /// The browser of samples.
-#[component]
-pub fn Samples(run: i64, shown: Shown) -> impl IntoView {
+pub fn samples(run: i64, shown: Shown) -> AnyView {
     let corruption = RwSignal::new(None::<Corruption>);
     let severity = RwSignal::new(None::<u8>);
-    let filter = RwSignal::new(SampleFilter::default());
-    let page = RwSignal::new(1_u32);
     let listed = Memo::new(move |_| shown.measured.with(|measured| corruptions(measured)));
     let steps = Memo::new(move |_| shown.measured.with(|measured| severities(measured)));
     // What was chosen, or, where that was not tested under these conditions, something that was.
@@ -78,118 +52,42 @@ pub fn Samples(run: i64, shown: Shown) -> impl IntoView {
             .min_by_key(|severity| severity.abs_diff(wanted))?;
         Some(Asked {
             run,
-            conditions: shown.conditions.get()?,
+            conditions: shown.under.shown.get()?,
             corruption,
             severity,
-            filter: filter.get(),
-            page: page.get(),
         })
     });
-    let samples = Resource::new(move || now.get(), read);
-    let first_page = move || page.set(1);
-    Effect::new(move |last: Option<Option<CorruptionConditions>>| {
-        let conditions = shown.conditions.get();
-        if last.is_some_and(|last| last != conditions) {
-            first_page();
-        }
-        conditions
-    });
-    let filters: Vec<Choice> = SampleFilter::ALL
-        .map(|one| Choice::new(one.id(), one.label()))
-        .into();
-    view! {
-        <section id="corrupted-samples" aria-labelledby="corrupted-samples-title">
-            <h3 id="corrupted-samples-title">"What does it get wrong?"</h3>
-            <div class="controls">
-                <Chooser
-                    id="sample-corruption" label="Corruption"
-                    options=Signal::derive(move || listed.with(|listed| listed.iter().map(|one| Choice::new(one.id(), one.label())).collect()))
-                    value=Signal::derive(move || now.get().map_or_else(String::new, |now| now.corruption.id().to_owned()))
-                    choose=move |value| { corruption.set(value.parse().ok()); first_page(); }
-                />
-                <Chooser
-                    id="sample-severity" label="Severity"
-                    options=Signal::derive(move || steps.with(|steps| steps.iter().map(|one| Choice::new(one.to_string(), one.to_string())).collect()))
-                    value=Signal::derive(move || now.get().map_or_else(String::new, |now| now.severity.to_string()))
-                    choose=move |value| { severity.set(value.parse().ok()); first_page(); }
-                />
-                <Chooser
-                    id="sample-filter" label="Show" options=Signal::stored(filters)
-                    value=Signal::derive(move || filter.get().id().to_owned())
-                    choose=move |value| {
-                        let wanted = SampleFilter::ALL.into_iter().find(|one| one.id() == value);
-                        filter.set(wanted.unwrap_or_default());
-                        first_page();
-                    }
-                />
-            </div>
-            <p class="hint">{move || now.get().map(|now| now.corruption.description())}</p>
-            <Transition fallback=|| view! { <p class="waiting" aria-busy="true">"Loading …"</p> }>
-                <div class="foot">
-                    <span role="status" id="sample-total">{move || found(samples).map(|found| total_words(&found))}</span>
-                    <Pages page last=Signal::derive(move || found(samples).map_or(1, |found| pages(found.total))) />
-                </div>
-                {move || list(samples)}
-            </Transition>
-        </section>
-    }
-    .into_any()
-}
-
-type Answer = Resource<Option<Result<CorruptedSamplePage, ApiError>>>;
-
-fn found(samples: Answer) -> Option<CorruptedSamplePage> {
-    samples.get().flatten().and_then(Result::ok)
-}
-
-/// How many images are like this, of how many.
-fn total_words(found: &CorruptedSamplePage) -> String {
-    format!(
-        "{} of {}",
-        format::count(found.total.into()),
-        format::plural(found.images.into(), "image", "images")
-    )
-}
-
-/// The way to other pages. It stays while pages come and go, and so does the focus on its buttons.
-#[component]
-pub(in crate::pages::run) fn Pages(page: RwSignal<u32>, last: Signal<u32>) -> impl IntoView {
-    let turn = move |by: i64| {
-        move |_| {
-            let last = last.get_untracked();
-            page.update(|page| {
-                let wanted = (i64::from(*page) + by).clamp(1, i64::from(last));
-                *page = u32::try_from(wanted).unwrap_or(1);
-            });
-        }
+    let text = move |of: fn(Asked) -> String| {
+        Signal::derive(move || now.get().map_or_else(String::new, of))
     };
-    // Not inside `view!`, which takes the `>` of `>=` for the end of the tag.
-    let at_end = move || page.get() >= last.get();
-    view! {
-        <nav aria-label="Pages of samples" hidden=move || last.get() == 1 && page.get() == 1>
-            <button type="button" class="quiet" disabled=move || page.get() <= 1 on:click=turn(-1)>"Previous"</button>
-            <span>{move || format!("Page {} of {}", page.get(), last.get())}</span>
-            <button type="button" class="quiet" disabled=at_end on:click=turn(1)>"Next"</button>
-        </nav>
+    let controls = view! {
+        <Chooser
+            id="sample-corruption" label="Corruption"
+            options=Signal::derive(move || listed.with(|listed| listed.iter().map(|one| Choice::new(one.id(), one.label())).collect()))
+            value=text(|now| now.corruption.id().to_owned())
+            choose=move |value| corruption.set(value.parse().ok())
+        />
+        <Chooser
+            id="sample-severity" label="Severity"
+            options=Signal::derive(move || steps.with(|steps| steps.iter().map(|one| Choice::new(one.to_string(), one.to_string())).collect()))
+            value=text(|now| now.severity.to_string())
+            choose=move |value| severity.set(value.parse().ok())
+        />
+    };
+    Browser::<CorruptedSamplePage> {
+        id: "corrupted-samples",
+        question: "What does it get wrong?",
+        names: ["sample-filter", "sample-total"],
+        controls: controls.into_any(),
+        hint: (move || now.get().map(|now| now.corruption.description())).into_any(),
+        other: "another filter, severity or corruption",
+        address: Memo::new(move |_| now.get().map(Asked::address)),
+        card: Arc::new(card),
     }
+    .view()
 }
 
-fn list(samples: Answer) -> AnyView {
-    match samples.get().flatten() {
-        None => ().into_any(),
-        Some(Err(error)) => view! { <ErrorBox error /> }.into_any(),
-        Some(Ok(found)) if found.total == 0 => view! {
-            <p class="waiting">"No image is like this. Choose another filter, severity or corruption."</p>
-        }
-        .into_any(),
-        Some(Ok(found)) => {
-            let cards = found.samples.into_iter().map(card).collect_view();
-            view! { <ul class="sample-pairs">{cards}</ul> }.into_any()
-        }
-    }
-}
-
-fn card(sample: CorruptedSample) -> impl IntoView {
+fn card(sample: CorruptedSample) -> AnyView {
     let CorruptedSample {
         index,
         class,
@@ -206,54 +104,14 @@ fn card(sample: CorruptedSample) -> impl IntoView {
             </div>
         </li>
     }
-}
-
-/// One image and what the network says of it; right or wrong by mark and word, not by colour alone.
-pub(in crate::pages::run) fn half(
-    kind: &'static str,
-    class: &str,
-    index: u32,
-    prediction: Prediction,
-) -> impl IntoView + use<> {
-    let Prediction {
-        class: predicted,
-        confidence: share,
-        right,
-        url,
-    } = prediction;
-    let (mark, verdict) = if right {
-        ("✓", "right")
-    } else {
-        ("✗", "wrong")
-    };
-    let alt = format!("{class}, test image {index}, {}", kind.to_lowercase());
-    let words = match predicted {
-        Some(predicted) => format!("{predicted}, {}", confidence(share)),
-        None => "no class: the outputs are not numbers".to_owned(),
-    };
-    view! {
-        <div class="half" data-right=right.to_string()>
-            <img src=url alt=alt width="128" height="128" loading="lazy" />
-            <span class="hint">{kind}</span>
-            <span class="verdict" data-right=right.to_string()>
-                <span aria-hidden="true">{mark}" "</span>
-                <span class="sr-only">{verdict}": "</span>
-                {words}
-            </span>
-        </div>
-    }
+    .into_any()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Broken by: a last page that is cut off, or "page 1 of 0".
-    #[test]
-    fn every_sample_is_on_a_page() {
-        assert_eq!([0, 1, 12, 13, 37].map(pages), [1, 1, 1, 2, 4]);
-        assert_eq!(confidence(0.934), "93 %");
-    }
+    use crate::pages::run::samples::path;
+    use protocol::api::SampleFilter;
 
     /// Broken by: a path that asks for another corruption, filter or page than is shown.
     #[test]
@@ -263,11 +121,9 @@ mod tests {
             conditions: "generated.0.200".parse().unwrap(),
             corruption: Corruption::JpegCompression,
             severity: 2,
-            filter: SampleFilter::default(),
-            page: 4,
         };
         assert_eq!(
-            asked.path(),
+            path(&asked.address(), SampleFilter::default(), 4),
             "/runs/3/corrupted-samples?conditions=generated.0.200&corruption=jpeg_compression&severity=2&filter=broken&page=4&page_size=12"
         );
     }

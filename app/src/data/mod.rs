@@ -1,0 +1,3 @@
+//! Where a page's data come from, and where what it shows is kept.
+
+pub mod address;
