@@ -26,6 +26,7 @@ pub mod measure;
 pub mod network;
 pub mod numeral;
 pub mod preset;
+pub mod problem;
 pub mod result;
 pub mod run;
 pub mod spec;

@@ -98,6 +98,9 @@ pub enum StoreError {
         "run {0} cannot be evaluated again now: only a trained run that is not queued or running can"
     )]
     NotEvaluable(i64),
+    /// The run is still at work.
+    #[error("run {0} is queued or running; cancel it first")]
+    RunActive(i64),
     /// The experiment is still at work.
     #[error("{active} runs of experiment {experiment} are queued or running; cancel it first")]
     Active {
