@@ -12,10 +12,10 @@ use web_sys::{Blob, BlobPropertyBag, HtmlAnchorElement, HtmlDivElement, HtmlScri
 #[wasm_bindgen]
 extern "C" {
     #[wasm_bindgen(catch, js_namespace = Plotly)]
-    async fn react(div: &HtmlDivElement, figure: &Object) -> Result<JsValue, JsValue>;
+    fn react(div: &HtmlDivElement, figure: &Object) -> Result<JsValue, JsValue>;
 
     #[wasm_bindgen(catch, js_namespace = Plotly, js_name = downloadImage)]
-    async fn download_image(div: &HtmlDivElement, options: &Object) -> Result<JsValue, JsValue>;
+    fn download_image(div: &HtmlDivElement, options: &Object) -> Result<JsValue, JsValue>;
 
     #[wasm_bindgen(catch, js_namespace = Plotly)]
     fn purge(div: &HtmlDivElement) -> Result<JsValue, JsValue>;
@@ -60,12 +60,20 @@ fn insert_script(resolve: js_sys::Function, reject: js_sys::Function) {
     }
 }
 
+/// Whether what plotly returned came to a good end. It is a promise, or nothing where there was nothing to do.
+async fn settled(returned: Result<JsValue, JsValue>) -> bool {
+    match returned {
+        Ok(value) => JsFuture::from(Promise::resolve(&value)).await.is_ok(),
+        Err(_) => false,
+    }
+}
+
 /// Draws `figure` in `div`, or changes what is drawn there. Whether that worked.
 pub async fn draw(div: &HtmlDivElement, figure: &Value) -> bool {
     let Ok(figure) = js_sys::JSON::parse(&figure.to_string()) else {
         return false;
     };
-    load().await.is_ok() && react(div, &figure.unchecked_into()).await.is_ok()
+    load().await.is_ok() && settled(react(div, &figure.unchecked_into())).await
 }
 
 /// Frees what plotly keeps for `div`.
@@ -89,7 +97,7 @@ pub async fn download(div: &HtmlDivElement, format: &str, name: &str) -> bool {
             return false;
         }
     }
-    download_image(div, &options).await.is_ok()
+    settled(download_image(div, &options)).await
 }
 
 /// Downloads `text` as the file `name`.
