@@ -19,7 +19,7 @@ use crate::directory::DataDirectory;
 use crate::store::{ImportTarget, Store, StoreError};
 
 /// Folders of files on their way in, beside the runs' folders: one an import.
-const STAGED: &str = ".importing-";
+pub(crate) const STAGED: &str = ".importing-";
 
 /// What is older and was not brought to its end belongs to nobody.
 const ABANDONED: Duration = Duration::from_secs(3600);

@@ -3,6 +3,7 @@
 #![deny(clippy::print_stdout)] // It panics where nobody reads: `commands::output::say!` does not.
 
 pub mod api;
+pub mod archive;
 pub mod catalogue;
 pub mod clock;
 pub mod commands;

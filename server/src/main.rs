@@ -7,8 +7,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use server::commands::{
-    analyze, bench, calibrate, corrupt, data, devices, import_weights, report, run, serve, store,
-    worker,
+    analyze, bench, calibrate, corrupt, data, devices, export, import, import_weights, report, run,
+    serve, store, worker,
 };
 use server::directory::DataDirectory;
 use tracing_subscriber::EnvFilter;
@@ -49,6 +49,10 @@ enum Command {
     Store(store::Command),
     /// Analyse imported weights.
     Analyze(analyze::Arguments),
+    /// Write an experiment to one file that any store takes.
+    Export(export::Arguments),
+    /// Take an experiment from such a file.
+    Import(import::Arguments),
     /// Register weights that were trained elsewhere as a run of an experiment.
     ImportWeights(import_weights::Arguments),
     /// Corrupt images as CIFAR10-C and Tiny ImageNet-C do.
@@ -91,6 +95,8 @@ fn execute(cli: Cli) -> Result<(), Box<dyn std::error::Error>> {
         Command::Data(command) => command.run(&directory()?),
         Command::Store(command) => runtime()?.block_on(command.run(directory()?)),
         Command::Analyze(arguments) => arguments.run(),
+        Command::Export(arguments) => runtime()?.block_on(arguments.run(directory()?)),
+        Command::Import(arguments) => runtime()?.block_on(arguments.run(directory()?)),
         Command::ImportWeights(arguments) => runtime()?.block_on(arguments.run(directory()?)),
         Command::Corrupt(arguments) => arguments.run(),
         Command::Report(arguments) => runtime()?.block_on(arguments.run(directory()?)),

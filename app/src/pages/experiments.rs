@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::api::{self, Method, segment};
 use crate::components::state_badge::label;
 use crate::components::{
-    AlphaChips, CommandError, Confirm, Load, ProgressBar, StateBadge, Tags, use_command,
+    AlphaChips, CommandError, Confirm, ImportArchive, Load, ProgressBar, StateBadge, Tags,
+    use_command,
 };
 use crate::pages::compare::address_of;
 use crate::{format, live};
@@ -94,6 +95,7 @@ pub fn Experiments() -> impl IntoView {
         </div>
         {move || filter(query.get())}
         <Load resource=listing render=|listing| view! { <List listing /> } />
+        <ImportArchive />
     }
     .into_any()
 }

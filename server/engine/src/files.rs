@@ -141,7 +141,7 @@ pub(crate) fn stamp(path: &Path) -> Result<bool, EngineError> {
 ///
 /// # Errors
 /// When it cannot be renamed.
-pub(crate) fn set_aside(path: &Path, why: &str) -> Result<PathBuf, EngineError> {
+pub fn set_aside(path: &Path, why: &str) -> Result<PathBuf, EngineError> {
     let aside = free_name(path, why);
     std::fs::rename(path, &aside).map_err(EngineError::file("cannot rename", path))?;
     Ok(aside)

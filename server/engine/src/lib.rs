@@ -20,7 +20,7 @@ mod epoch;
 mod error;
 pub mod evaluate;
 pub mod evaluations;
-mod files;
+pub mod files;
 pub mod gradients;
 pub mod networks;
 pub mod operators;

@@ -1,6 +1,7 @@
 //! The API under `/api/v1`; one resource a file. [`app`] is the whole of it, as a router that a test can call.
 
 mod adversarial;
+mod archives;
 mod claim_figures;
 mod comparisons;
 mod datasets;
@@ -107,6 +108,8 @@ pub fn app(state: AppState) -> Router {
                 .routes(routes!(exports::experiment_csv))
                 .routes(routes!(exports::experiment_parquet))
                 .routes(routes!(exports::experiment_json))
+                .routes(routes!(archives::read))
+                .routes(routes!(archives::create))
                 .routes(routes!(experiments::resume_all))
                 .routes(routes!(runs::read, runs::annotate))
                 .routes(routes!(runs::metrics))

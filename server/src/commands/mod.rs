@@ -7,6 +7,8 @@ pub mod calibrate;
 pub mod corrupt;
 pub mod data;
 pub mod devices;
+pub mod export;
+pub mod import;
 pub mod import_weights;
 pub(crate) mod output;
 pub mod report;

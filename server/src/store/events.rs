@@ -168,7 +168,7 @@ impl Store {
 }
 
 /// Stores one event within a transaction; `None` when it comes too late to count.
-async fn record(
+pub(super) async fn record(
     transaction: &mut sqlx::SqliteTransaction<'_>,
     run_id: i64,
     event: &Event,

@@ -5,6 +5,7 @@
 //! [`Store::record`] or beside it in `runs.rs`, in one transaction with the event that caused it.
 
 mod annotations;
+mod archive;
 mod calibrations;
 mod comparison;
 mod events;
@@ -22,6 +23,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection, SqlitePool};
 
+pub use archive::Restored;
 pub use experiments::ExperimentQuery;
 pub use findings::FindingsVersion;
 pub use imports::ImportTarget;
@@ -122,6 +124,16 @@ pub enum StoreError {
     /// An imported file cannot be put into its run's folder.
     #[error("cannot put the file into the run's folder: {0}")]
     Place(std::io::Error),
+    /// An archived event cannot be replayed.
+    #[error("event {line} of run {run} of the archive does not fit: {reason}")]
+    Replay {
+        /// The run, from 1.
+        run: usize,
+        /// The event, from 1.
+        line: usize,
+        /// Why.
+        reason: String,
+    },
     /// The experiment is still at work.
     #[error("{active} runs of experiment {experiment} are queued or running; cancel it first")]
     Active {

@@ -4,6 +4,7 @@
 mod common;
 
 mod annotations;
+mod archives;
 mod attacks;
 mod comparisons;
 mod connections;

@@ -40,6 +40,12 @@ pub fn Setup(
             </dl>
             <Exports tables=ExportTable::ALL.to_vec() address=move |format, table| format.of_experiment(id, table)>
                 <li><span>"everything"</span>" "<a href=format!("/api/v1/experiments/{id}/export.json") download="" rel="external">"JSON"</a></li>
+                <li>
+                    <span>"archive, for another store"</span>
+                    " "<a href=format!("/api/v1/experiments/{id}/archive") download="" rel="external" aria-label="Archive with numbers alone">"numbers"</a>
+                    " "<a href=format!("/api/v1/experiments/{id}/archive?files=weights") download="" rel="external" aria-label="Archive with weights">"with weights"</a>
+                    " "<a href=format!("/api/v1/experiments/{id}/archive?files=everything") download="" rel="external" aria-label="Archive with every file">"with every file"</a>
+                </li>
             </Exports>
         </section>
     }

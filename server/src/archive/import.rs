@@ -1,0 +1,217 @@
+//! Taking an archive into a store: checked whole first, then there whole or not at all.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Component, Path, PathBuf};
+
+use engine::files::set_aside;
+use engine::train::sha256;
+use tempfile::TempDir;
+
+use super::{ArchiveError, ArchivedEvent, Entry, FORMAT, MANIFEST, Manifest, folder};
+use crate::directory::DataDirectory;
+use crate::import::STAGED;
+use crate::store::{Restored, Store, StoreError};
+
+/// What became of an archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Imported {
+    /// A new experiment of this number has its runs.
+    New(i64),
+    /// All of its runs are in the experiment of this number already; nothing was changed.
+    Already(i64),
+}
+
+impl Imported {
+    /// The number of the experiment.
+    pub fn experiment(self) -> i64 {
+        let (Imported::New(id) | Imported::Already(id)) = self;
+        id
+    }
+}
+
+/// Imports the archive that `input` gives. Runs that were queued or running when it was written are interrupted here, and
+/// can be resumed.
+///
+/// # Errors
+/// When the archive is damaged or of a newer format, some but not all of its runs are here, or a file or the store cannot
+/// be written; nothing has changed then.
+pub async fn import(
+    store: &Store,
+    directory: &DataDirectory,
+    input: impl Read + Send + 'static,
+) -> Result<Imported, ArchiveError> {
+    let runs = directory.runs();
+    let unpacked = tokio::task::spawn_blocking(move || Unpacked::read(&runs, input)).await??;
+    let keys: Vec<&str> = unpacked.manifest.runs.iter().map(|run| &*run.key).collect();
+    let present = store.experiments_of_keys(&keys).await?;
+    if let Some(&experiment) = present.first() {
+        return match present.len() == keys.len() {
+            true => Ok(Imported::Already(experiment)),
+            false => Err(ArchiveError::Overlap {
+                present: present.len(),
+                all: keys.len(),
+                experiment,
+            }),
+        };
+    }
+    let restored = Restored {
+        experiment: &unpacked.manifest.experiment,
+        runs: &unpacked.manifest.runs,
+        archived_at: unpacked.manifest.created_at,
+    };
+    let mut placed = Vec::new();
+    let place = |index: usize, id: i64| {
+        let target = directory.run(id);
+        if unpacked.place(index, &target)? {
+            placed.push(target);
+        }
+        Ok(())
+    };
+    match store
+        .restore(restored, |index| unpacked.events(index), place)
+        .await
+    {
+        Ok(id) => Ok(Imported::New(id)),
+        Err(error) => {
+            for folder in placed {
+                if let Err(error) = std::fs::remove_dir_all(&folder) {
+                    tracing::warn!(folder = %folder.display(), %error, "an import failed, and its files stay");
+                }
+            }
+            Err(match error {
+                StoreError::Replay { .. } => ArchiveError::Damaged(error.to_string()),
+                other => other.into(),
+            })
+        }
+    }
+}
+
+/// An archive whose every entry is what was written, in a folder of its own beside the runs'; it goes with this.
+struct Unpacked {
+    folder: TempDir,
+    manifest: Manifest,
+}
+
+impl Unpacked {
+    fn read(runs: &Path, input: impl Read) -> Result<Unpacked, ArchiveError> {
+        let folder = tempfile::Builder::new()
+            .prefix(STAGED)
+            .permissions(std::fs::Permissions::from_mode(0o755))
+            .tempdir_in(runs)
+            .map_err(ArchiveError::file(runs.display()))?;
+        let damaged = |what: &dyn std::fmt::Display| ArchiveError::Damaged(what.to_string());
+        let decoder = zstd::Decoder::new(input).map_err(|error| damaged(&error))?;
+        let mut archive = tar::Archive::new(decoder);
+        let (mut found, mut manifest) = (BTreeMap::new(), None);
+        for entry in archive.entries().map_err(|error| damaged(&error))? {
+            let mut entry = entry.map_err(|error| damaged(&error))?;
+            let path = entry.path().map_err(|error| damaged(&error))?.into_owned();
+            let name = path.to_string_lossy().into_owned();
+            let inside = path
+                .components()
+                .all(|part| matches!(part, Component::Normal(_)));
+            if entry.header().entry_type() != tar::EntryType::Regular || !inside {
+                return Err(damaged(&format!("`{name}` is no plain file in it")));
+            }
+            let mut bytes = Vec::new();
+            entry
+                .read_to_end(&mut bytes)
+                .map_err(|error| damaged(&format!("`{name}`: {error}")))?;
+            if name == MANIFEST {
+                manifest = Some(bytes);
+                continue;
+            }
+            let written = Entry {
+                path: name.clone(),
+                bytes: bytes.len() as u64,
+                sha256: sha256(&bytes),
+            };
+            if found.insert(name.clone(), written).is_some() {
+                return Err(damaged(&format!("`{name}` is in it twice")));
+            }
+            let target = folder.path().join(&path);
+            let parent = target.parent().unwrap_or(folder.path());
+            std::fs::create_dir_all(parent)
+                .and_then(|()| std::fs::write(&target, &bytes))
+                .map_err(ArchiveError::file(target.display()))?;
+        }
+        let manifest = manifest.ok_or_else(|| {
+            damaged(&format!(
+                "it has no {MANIFEST}: it was cut off, or is no archive of an experiment"
+            ))
+        })?;
+        let manifest = parse(&manifest)?;
+        for expected in &manifest.entries {
+            match found.remove(&expected.path) {
+                Some(entry) if entry == *expected => {}
+                Some(_) => {
+                    return Err(damaged(&format!(
+                        "`{}` is not what was written",
+                        expected.path
+                    )));
+                }
+                None => return Err(damaged(&format!("`{}` is missing", expected.path))),
+            }
+        }
+        if let Some(name) = found.keys().next() {
+            return Err(damaged(&format!("`{name}` is not in its {MANIFEST}")));
+        }
+        Ok(Unpacked { folder, manifest })
+    }
+
+    fn run(&self, index: usize) -> PathBuf {
+        self.folder.path().join(folder(index))
+    }
+
+    /// What the worker of the run at `index` reported, in order.
+    fn events(&self, index: usize) -> Result<Vec<ArchivedEvent>, StoreError> {
+        let path = self.run(index).join("events.jsonl");
+        let lines = BufReader::new(File::open(path).map_err(StoreError::Place)?).lines();
+        let event = |(number, line): (usize, std::io::Result<String>)| {
+            serde_json::from_str(&line.map_err(StoreError::Place)?).map_err(|error| {
+                StoreError::Replay {
+                    run: index + 1,
+                    line: number + 1,
+                    reason: error.to_string(),
+                }
+            })
+        };
+        lines.enumerate().map(event).collect()
+    }
+
+    /// Puts the files of the run at `index` where the run looks for them; gives whether it has any.
+    fn place(&self, index: usize, target: &Path) -> std::io::Result<bool> {
+        let source = self.run(index).join("files");
+        if !source.is_dir() {
+            return Ok(false);
+        }
+        // Of another store, or of an import that was cut off: no run of this store has the number yet.
+        if target.exists() {
+            let aside = set_aside(target, "earlier").map_err(std::io::Error::other)?;
+            tracing::warn!(aside = %aside.display(), "files of a run of another store were set aside");
+        }
+        std::fs::rename(source, target)?;
+        Ok(true)
+    }
+}
+
+fn parse(bytes: &[u8]) -> Result<Manifest, ArchiveError> {
+    /// What every format has.
+    #[derive(serde::Deserialize)]
+    struct Head {
+        format: u32,
+        version: String,
+    }
+    let damaged = |error: serde_json::Error| ArchiveError::Damaged(format!("{MANIFEST}: {error}"));
+    let head: Head = serde_json::from_slice(bytes).map_err(damaged)?;
+    if head.format > FORMAT {
+        return Err(ArchiveError::Newer {
+            found: head.format,
+            version: head.version,
+        });
+    }
+    serde_json::from_slice(bytes).map_err(damaged)
+}

@@ -1,0 +1,199 @@
+//! An experiment on its way into an archive, and out of one: all of it, or nothing.
+
+use std::io;
+
+use protocol::{Event, RunState};
+use sqlx::{Row, SqliteTransaction};
+
+use super::experiments::{insert_experiment, insert_run};
+use super::{Store, StoreError, events};
+use crate::archive::{ArchivedEvent, ArchivedExperiment, ArchivedRun};
+
+/// What an archive gives back.
+#[derive(Debug, Clone, Copy)]
+pub struct Restored<'a> {
+    /// The experiment.
+    pub experiment: &'a ArchivedExperiment,
+    /// Its runs, in the order in which they were queued.
+    pub runs: &'a [ArchivedRun],
+    /// When the archive was written, in milliseconds since 1970-01-01 UTC: runs that were at work then have ended there.
+    pub archived_at: i64,
+}
+
+impl Store {
+    /// An experiment as it is at one moment, and its runs with their numbers and every event.
+    ///
+    /// # Errors
+    /// When there is no such experiment.
+    #[allow(clippy::type_complexity)]
+    pub async fn archived(
+        &self,
+        id: i64,
+    ) -> Result<
+        (
+            ArchivedExperiment,
+            Vec<(i64, ArchivedRun, Vec<ArchivedEvent>)>,
+        ),
+        StoreError,
+    > {
+        let experiment = self.experiment(id).await?;
+        let experiment = ArchivedExperiment {
+            spec: experiment.spec,
+            notes: experiment.notes,
+            tags: experiment.tags,
+            created_at: experiment.created_at,
+        };
+        let mut runs = Vec::new();
+        // Runs first: events that come meanwhile make a run more than its row says, never less.
+        for run in self.runs(id).await? {
+            let mut events: Vec<ArchivedEvent> = Vec::new();
+            let mut after = 0;
+            loop {
+                let page = self.events_after(after, None, Some(run.id), 1000).await?;
+                let Some(last) = page.last() else { break };
+                after = last.sequence.unwrap_or(i64::MAX);
+                events.extend(page.into_iter().map(|live| ArchivedEvent {
+                    at: live.at,
+                    event: live.event,
+                }));
+            }
+            let archived = ArchivedRun {
+                key: self.run_key(run.id).await?,
+                spec: run.spec,
+                state: run.state,
+                reason: run.reason,
+                queued_at: run.queued_at,
+                started_at: run.started_at,
+                ended_at: run.ended_at,
+                later_evaluations: run.later_evaluations,
+                tags: run.tags,
+                notes: run.notes,
+            };
+            runs.push((run.id, archived, events));
+        }
+        Ok((experiment, runs))
+    }
+
+    /// The experiments of those runs of `keys` that are here, in the order of `keys`.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn experiments_of_keys(&self, keys: &[&str]) -> Result<Vec<i64>, StoreError> {
+        let mut experiments = Vec::new();
+        for key in keys {
+            let found: Option<i64> =
+                sqlx::query_scalar("SELECT experiment_id FROM runs WHERE key = ?")
+                    .bind(key)
+                    .fetch_optional(&self.pool)
+                    .await?;
+            experiments.extend(found);
+        }
+        Ok(experiments)
+    }
+
+    /// Brings back an archived experiment, all or nothing: every run with its `events`, then its files by `place`, which
+    /// is told the run's place in the archive and its number here. Gives the experiment's number.
+    ///
+    /// # Errors
+    /// When an event cannot be read or does not fit its run, `place` fails, or the store does.
+    pub async fn restore(
+        &self,
+        archived: Restored<'_>,
+        events: impl Fn(usize) -> Result<Vec<ArchivedEvent>, StoreError>,
+        mut place: impl FnMut(usize, i64) -> io::Result<()>,
+    ) -> Result<i64, StoreError> {
+        let Restored { experiment, .. } = archived;
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let id =
+            insert_experiment(&mut transaction, &experiment.spec, experiment.created_at).await?;
+        sqlx::query("UPDATE experiments SET notes = ? WHERE id = ?")
+            .bind(&experiment.notes)
+            .bind(id)
+            .execute(&mut *transaction)
+            .await?;
+        for tag in &experiment.tags {
+            sqlx::query("INSERT INTO tags (experiment_id, tag) VALUES (?, ?)")
+                .bind(id)
+                .bind(tag)
+                .execute(&mut *transaction)
+                .await?;
+        }
+        let mut numbers = Vec::with_capacity(archived.runs.len());
+        for (index, run) in archived.runs.iter().enumerate() {
+            let number = insert_run(&mut transaction, id, &run.spec, run.queued_at).await?;
+            for (line, ArchivedEvent { at, event }) in events(index)?.iter().enumerate() {
+                if !replay(&mut transaction, number, event, *at).await? {
+                    return Err(StoreError::Replay {
+                        run: index + 1,
+                        line: line + 1,
+                        reason: "the run has it already".into(),
+                    });
+                }
+            }
+            become_as_archived(&mut transaction, number, run, archived.archived_at).await?;
+            numbers.push(number);
+        }
+        for (index, &number) in numbers.iter().enumerate() {
+            place(index, number).map_err(StoreError::Place)?;
+        }
+        transaction.commit().await?;
+        Ok(id)
+    }
+}
+
+/// Stores an event as it was stored first; `false` when it does not fit.
+async fn replay(
+    transaction: &mut SqliteTransaction<'_>,
+    run: i64,
+    event: &Event,
+    at: i64,
+) -> Result<bool, StoreError> {
+    // A run may have ended and been resumed several times, which no event says.
+    sqlx::query("UPDATE runs SET state = 'running' WHERE id = ?")
+        .bind(run)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(events::record(transaction, run, event, at).await?.is_some())
+}
+
+async fn become_as_archived(
+    transaction: &mut SqliteTransaction<'_>,
+    number: i64,
+    run: &ArchivedRun,
+    archived_at: i64,
+) -> Result<(), StoreError> {
+    let (state, reason, ended_at) = match run.state.is_active() {
+        false => (run.state, run.reason.clone(), run.ended_at),
+        true => (
+            RunState::Interrupted,
+            Some(format!(
+                "it was {} when the archive was written; resume it to go on here",
+                run.state.id()
+            )),
+            Some(archived_at),
+        ),
+    };
+    sqlx::query(
+        "UPDATE runs SET key = ?, state = ?, reason = ?, queued_at = ?, started_at = ?, ended_at = ?,
+             later_evaluations = ?, notes = ? WHERE id = ?",
+    )
+    .bind(&run.key)
+    .bind(state.id())
+    .bind(reason)
+    .bind(run.queued_at)
+    .bind(run.started_at)
+    .bind(ended_at)
+    .bind(serde_json::to_string(&run.later_evaluations)?)
+    .bind(&run.notes)
+    .bind(number)
+    .execute(&mut **transaction)
+    .await?;
+    for tag in &run.tags {
+        sqlx::query("INSERT INTO tags (run_id, tag) VALUES (?, ?)")
+            .bind(number)
+            .bind(tag)
+            .execute(&mut **transaction)
+            .await?;
+    }
+    Ok(())
+}

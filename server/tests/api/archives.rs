@@ -1,0 +1,416 @@
+//! An experiment as one file: what another store shows of it is the same to the digit.
+
+use std::path::Path;
+
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode};
+use protocol::api::{Experiment, RunMetrics};
+use protocol::{Measurement, Run, RunState};
+use serde_json::Value;
+
+use crate::common::{Answer, Lab, endless, small};
+use crate::findings::everything;
+
+async fn archive(lab: &Lab, experiment: i64, query: &str) -> Vec<u8> {
+    let path = format!("/experiments/{experiment}/archive?{query}");
+    let answer = lab.ask(Method::GET, &path).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+    answer.body
+}
+
+async fn import(lab: &Lab, archive: impl Into<Body>) -> Answer {
+    let request = Request::post("/api/v1/archives");
+    lab.send(request.body(archive.into()).unwrap()).await
+}
+
+/// Everything in the folder of the lab's runs, by path.
+fn files(lab: &Lab) -> Vec<String> {
+    fn walk(folder: &Path, root: &Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            found.push(path.strip_prefix(root).unwrap().display().to_string());
+            if path.is_dir() {
+                walk(&path, root, found);
+            }
+        }
+    }
+    let (root, mut found) = (lab.state.directory.runs(), Vec::new());
+    walk(&root, &root, &mut found);
+    found.sort();
+    found
+}
+
+/// What a store shows of an experiment, with the numbers of its runs counted from 0.
+async fn shown(lab: &Lab, experiment: i64) -> (Vec<Run>, Vec<Value>) {
+    let path = format!("/experiments/{experiment}");
+    let mut runs: Vec<Run> = lab.get(&format!("{path}/runs")).await;
+    let first = runs[0].id;
+    let mut values = Vec::new();
+    for run in &mut runs {
+        let whole: Run = lab.get(&format!("/runs/{}", run.id)).await;
+        let measured: Vec<Measurement> = lab.get(&format!("/runs/{}/measurements", run.id)).await;
+        let log: Value = lab.get(&format!("/runs/{}/log", run.id)).await;
+        values.push(serde_json::json!([
+            whole.result,
+            whole.started,
+            measured,
+            log
+        ]));
+        (run.id, run.experiment_id) = (run.id - first, 0);
+    }
+    let metrics: Vec<RunMetrics> = lab.get(&format!("{path}/metrics")).await;
+    values.extend(
+        metrics
+            .iter()
+            .map(|run| serde_json::json!([run.run_id - first, run.epochs])),
+    );
+    let mut findings: Value = lab.get(&format!("{path}/findings")).await;
+    renumber(&mut findings, first, experiment);
+    values.push(findings);
+    (runs, values)
+}
+
+/// Numbers of runs and experiments within an answer, counted from 0.
+fn renumber(value: &mut Value, first: i64, experiment: i64) {
+    match value {
+        Value::Array(values) => values
+            .iter_mut()
+            .for_each(|value| renumber(value, first, experiment)),
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match (name.as_str(), value.as_i64()) {
+                    ("run" | "run_id", Some(id)) => *value = (id - first).into(),
+                    ("experiment" | "experiment_id", Some(id)) => *value = (id - experiment).into(),
+                    _ => renumber(value, first, experiment),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Breaks when an archive leaves out or rounds a number, a tag, a note, a log line or a file, when importing once more
+/// makes a second experiment, or when runs that are partly here are taken twice.
+#[tokio::test]
+async fn an_archive_gives_the_same_findings_in_another_store() {
+    let (here, there) = (Lab::open().await, Lab::open().await);
+    // The numbers of experiments and runs are others there.
+    let (_, other) = there.launch(&small(&[0.5], 1)).await;
+    there.wait_for_end(other[0]).await;
+    let mut spec = small(&[-1.0, 0.0, 1.0], 2);
+    spec.evaluation = everything();
+    let (experiment, runs) = here.launch(&spec).await;
+    for &run in &runs {
+        assert_eq!(here.wait_for_end(run).await.state, RunState::Finished);
+    }
+    let annotation = r#"{"tags": ["for the lab", "ärger"], "notes": "see 12"}"#;
+    for path in [
+        format!("/experiments/{}", experiment.id),
+        format!("/runs/{}", runs[1]),
+    ] {
+        let request =
+            Request::patch(format!("/api/v1{path}")).header("content-type", "application/json");
+        let answer = here.send(request.body(annotation.into()).unwrap()).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+    }
+
+    let whole = archive(&here, experiment.id, "files=everything").await;
+    let answer = import(&there, whole.clone()).await;
+    assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
+    let imported: Experiment = answer.json();
+    assert_ne!(imported.id, experiment.id);
+    let annotated: Experiment = here.get(&format!("/experiments/{}", experiment.id)).await;
+    assert_eq!(
+        (
+            &imported.spec,
+            &imported.tags,
+            &imported.notes,
+            imported.created_at
+        ),
+        (
+            &annotated.spec,
+            &annotated.tags,
+            &annotated.notes,
+            annotated.created_at
+        )
+    );
+    assert_eq!(
+        shown(&here, experiment.id).await,
+        shown(&there, imported.id).await
+    );
+    let files_here: Vec<String> = files(&here)
+        .into_iter()
+        .filter(|file| !file.contains("checkpoint"))
+        .collect();
+    let offset = other[0];
+    let files_there: Vec<String> = files(&there)
+        .into_iter()
+        .filter_map(|file| {
+            let (run, rest) = file.split_once('/').unwrap_or((&file, ""));
+            let run = run.parse::<i64>().unwrap() - offset;
+            (run > 0).then(|| format!("{run}/{rest}").trim_end_matches('/').to_owned())
+        })
+        .collect();
+    assert!(
+        files_here
+            .iter()
+            .any(|file| file.ends_with("weights.safetensors"))
+    );
+    assert_eq!(files_here, files_there);
+    for file in [
+        "weights.safetensors",
+        "run.json",
+        "unit_selectivity.safetensors",
+    ] {
+        let (a, b) = (
+            here.state.directory.run(runs[2]).join(file),
+            there.state.directory.run(runs[2] + offset).join(file),
+        );
+        assert_eq!(
+            std::fs::read(a).unwrap(),
+            std::fs::read(b).unwrap(),
+            "{file}"
+        );
+    }
+
+    // Once more: nothing changes.
+    let answer = import(&there, whole.clone()).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+    assert_eq!(answer.json::<Experiment>().id, imported.id);
+    let again = import(&here, whole).await;
+    assert_eq!(again.json::<Experiment>().id, experiment.id);
+    // A fresh archive of the copy is an archive of the original.
+    let copied = archive(&there, imported.id, "").await;
+    assert_eq!(
+        import(&here, copied).await.json::<Experiment>().id,
+        experiment.id
+    );
+
+    // What was imported is measured like any other.
+    let more = r#"{"input_unit_gradients": {"images": 5}}"#;
+    let answer = there
+        .post_json(&format!("/runs/{}/evaluate", runs[0] + offset), more)
+        .await;
+    assert!(answer.status.is_success(), "{}", answer.text());
+    let run = there.wait_for_end(runs[0] + offset).await;
+    assert_eq!(run.state, RunState::Finished, "{:?}", run.reason);
+}
+
+/// Breaks when files come that were not asked for.
+#[tokio::test]
+async fn an_archive_has_the_files_that_were_asked_for() {
+    let (here, there) = (Lab::open().await, Lab::open().await);
+    let mut spec = small(&[0.0], 1);
+    spec.seeds = vec![3, 4];
+    let (experiment, runs) = here.launch(&spec).await;
+    for &run in &runs {
+        here.wait_for_end(run).await;
+    }
+    import(
+        &there,
+        archive(&here, experiment.id, "files=weights&seeds=4").await,
+    )
+    .await;
+    assert_eq!(files(&there), ["2", "2/weights.safetensors"]);
+    let there = Lab::open().await;
+    import(&there, archive(&here, experiment.id, "").await).await;
+    assert_eq!(files(&there), [""; 0]);
+    let path = format!("/experiments/{}/archive?seeds=x", experiment.id);
+    here.ask(Method::GET, &path)
+        .await
+        .refusal(StatusCode::BAD_REQUEST);
+    here.ask(Method::GET, "/experiments/99/archive")
+        .await
+        .refusal(StatusCode::NOT_FOUND);
+}
+
+/// Breaks when a run that was at work is lost, runs in two stores at once, or begins anew.
+#[tokio::test]
+async fn a_run_that_was_at_work_can_be_resumed_elsewhere() {
+    let (here, there) = (Lab::open().await, Lab::open().await);
+    let (experiment, runs) = here.launch(&endless(&[0.0, 1.0])).await;
+    here.wait_for_epoch(runs[0]).await;
+    let archived = archive(&here, experiment.id, "files=everything").await;
+    let imported = import(&there, archived).await;
+    assert_eq!(imported.status, StatusCode::CREATED, "{}", imported.text());
+    let found: Vec<Run> = there
+        .get(&format!(
+            "/experiments/{}/runs",
+            imported.json::<Experiment>().id
+        ))
+        .await;
+    for (run, was) in found.iter().zip(["running", "queued"]) {
+        assert_eq!(run.state, RunState::Interrupted);
+        assert!(
+            run.reason.as_ref().unwrap().contains(was),
+            "{:?}",
+            run.reason
+        );
+    }
+    assert!(found[0].epochs_done >= 1);
+    let _: Run = there.post(&format!("/runs/{}/resume", found[0].id)).await;
+    let resumed = there
+        .wait(found[0].id, |run| {
+            run.started
+                .as_ref()
+                .is_some_and(|started| started.resumed_from_epoch.is_some())
+        })
+        .await;
+    assert!(resumed.started.unwrap().resumed_from_epoch >= Some(1));
+    for (lab, runs) in [(&here, runs), (&there, vec![found[0].id])] {
+        for run in runs {
+            let _: Run = lab.post(&format!("/runs/{run}/cancel")).await;
+        }
+    }
+}
+
+/// Breaks when anything is taken from an archive that is not whole, was changed, names files outside it, or is newer.
+#[tokio::test]
+async fn a_damaged_archive_changes_nothing() {
+    let (here, there) = (Lab::open().await, Lab::open().await);
+    let (experiment, runs) = here.launch(&small(&[0.0], 1)).await;
+    here.wait_for_end(runs[0]).await;
+    let whole = archive(&here, experiment.id, "files=weights").await;
+    let plain = zstd::decode_all(&whole[..]).unwrap();
+    let pack = |tar: &[u8]| zstd::encode_all(tar, 1).unwrap();
+    let find = |text: &str| {
+        plain
+            .windows(text.len())
+            .position(|part| part == text.as_bytes())
+            .unwrap()
+    };
+    let changed = |at: usize| {
+        let mut tar = plain.clone();
+        tar[at] ^= 1;
+        pack(&tar)
+    };
+    let replaced = |from: &str, to: &str| {
+        let mut tar = plain.clone();
+        tar[find(from)..][..to.len()].copy_from_slice(to.as_bytes());
+        pack(&tar)
+    };
+    let with = |path: &str, kind: tar::EntryType| {
+        let mut builder = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(kind);
+        header.as_gnu_mut().unwrap().name[..path.len()].copy_from_slice(path.as_bytes());
+        header.set_link_name("manifest.json").unwrap();
+        header.set_cksum();
+        builder.append(&header, &[][..]).unwrap();
+        let mut tar = builder.into_inner().unwrap();
+        tar.truncate(512);
+        tar.extend(&plain);
+        pack(&tar)
+    };
+    let cases = [
+        ("nothing", vec![], "damaged"),
+        ("no archive", b"PK not an archive".to_vec(), "damaged"),
+        ("cut off", whole[..whole.len() / 2].to_vec(), "damaged"),
+        (
+            "no manifest",
+            pack(&plain[..find("manifest.json")]),
+            "manifest",
+        ),
+        (
+            "an event changed",
+            changed(find("\"event\"") + 40),
+            "runs/1/events.jsonl",
+        ),
+        (
+            "a weight changed",
+            changed(find("manifest.json") - 2000),
+            "runs/1/files/weights.safetensors",
+        ),
+        (
+            "another file",
+            with("runs/1/files/x", tar::EntryType::Regular),
+            "runs/1/files/x",
+        ),
+        (
+            "a file outside",
+            with("../x", tar::EntryType::Regular),
+            "../x",
+        ),
+        (
+            "an absolute path",
+            with("/tmp/x", tar::EntryType::Regular),
+            "/tmp/x",
+        ),
+        (
+            "a link",
+            with("runs/1/files/x", tar::EntryType::Symlink),
+            "runs/1/files/x",
+        ),
+        (
+            "newer",
+            replaced("\"format\": 1", "\"format\": 2"),
+            "format 2",
+        ),
+        (
+            "a state that is none",
+            replaced("\"finished\"", "\"fin1shed\""),
+            "damaged",
+        ),
+    ];
+    for (name, archive, expected) in cases {
+        let refusal = import(&there, archive)
+            .await
+            .refusal(StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(
+            refusal.message.contains(expected),
+            "{name}: {}",
+            refusal.message
+        );
+        let page: protocol::api::ExperimentPage = there.get("/experiments").await;
+        assert_eq!(page.total, 0, "{name}");
+        assert_eq!(files(&there), [""; 0], "{name}");
+    }
+    assert_eq!(import(&there, whole).await.status, StatusCode::CREATED);
+}
+
+/// Breaks when an event that cannot be (an epoch twice) leaves half an experiment or its files behind.
+#[tokio::test]
+async fn events_that_do_not_fit_leave_nothing() {
+    let (here, there) = (Lab::open().await, Lab::open().await);
+    let (experiment, runs) = here.launch(&small(&[0.0], 1)).await;
+    here.wait_for_end(runs[0]).await;
+    let whole = archive(&here, experiment.id, "files=weights").await;
+    let mut builder = tar::Builder::new(Vec::new());
+    let (mut written, mut doubled) = (0, String::new());
+    for entry in tar::Archive::new(zstd::Decoder::new(&whole[..]).unwrap())
+        .entries()
+        .unwrap()
+    {
+        use std::io::Read;
+        let mut entry = entry.unwrap();
+        let path = entry.path().unwrap().into_owned();
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes).unwrap();
+        if path.ends_with("events.jsonl") {
+            let text = String::from_utf8(bytes).unwrap();
+            let epoch = text
+                .lines()
+                .find(|line| line.contains("\"type\":\"epoch\""))
+                .unwrap();
+            bytes = format!("{text}{epoch}\n").into_bytes();
+            written = bytes.len();
+            doubled = engine::train::sha256(&bytes);
+        }
+        if path.ends_with("manifest.json") {
+            let mut manifest: Value = serde_json::from_slice(&bytes).unwrap();
+            manifest["entries"][0]["sha256"] = doubled.clone().into();
+            manifest["entries"][0]["bytes"] = written.into();
+            bytes = serde_json::to_vec(&manifest).unwrap();
+        }
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        builder.append_data(&mut header, path, &bytes[..]).unwrap();
+    }
+    let archive = zstd::encode_all(&builder.into_inner().unwrap()[..], 1).unwrap();
+    let refusal = import(&there, archive)
+        .await
+        .refusal(StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refusal.message.contains("of run 1"), "{}", refusal.message);
+    let page: protocol::api::ExperimentPage = there.get("/experiments").await;
+    assert_eq!((page.total, files(&there).len()), (0, 0));
+}
