@@ -1,8 +1,7 @@
 //! The scheduler: runs wait for a slot on their device, and each gets a worker process of its own.
 //!
-//! Spec in, events out: a worker reads its spec from standard input and writes one event a line to
-//! standard output. Whatever ends a worker (a crash, a full memory, a GPU driver's fault) ends that run
-//! and nothing else.
+//! Workers outlive it. A scheduler that starts finds those of an earlier one at work and reads on in their logs; runs that
+//! waited wait still. Whatever ends a worker (a crash, a full memory, a GPU driver's fault) ends that run and nothing else.
 
 mod starts;
 mod supervise;
@@ -16,8 +15,11 @@ use protocol::event::Progress;
 use protocol::{Event, Run, RunState};
 use tokio::sync::{Notify, broadcast, mpsc};
 
+use crate::clock::now;
 use crate::directory::DataDirectory;
+use crate::executors::{Executor, Job, Local, Standing};
 use crate::store::{Store, StoreError};
+use crate::worker_folder::WorkerFolder;
 use starts::Starts;
 use supervise::End;
 
@@ -34,8 +36,21 @@ const LOOK: std::time::Duration = std::time::Duration::from_secs(5);
 enum Command {
     /// End the run as cancelled.
     Cancel,
-    /// End at once; the run becomes interrupted.
+    /// End at its next step; the run becomes interrupted.
     Stop,
+    /// Go on, unwatched.
+    Leave,
+}
+
+/// Which runs a scheduler looks after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// All of the store's.
+    Everything,
+    /// Those of one experiment; others wait, or are at work, for another scheduler.
+    Experiment(i64),
+    /// This one run.
+    Run(i64),
 }
 
 /// How many runs each device takes at once.
@@ -61,7 +76,8 @@ pub struct Scheduler(Arc<Inner>);
 struct Inner {
     store: Store,
     directory: DataDirectory,
-    executable: PathBuf,
+    executor: Box<dyn Executor>,
+    scope: Scope,
     slots: Slots,
     /// Workers at work, by run.
     workers: Mutex<HashMap<i64, mpsc::UnboundedSender<Command>>>,
@@ -83,8 +99,8 @@ struct Inner {
 }
 
 impl Scheduler {
-    /// A scheduler over `store` whose workers are `executable worker …`. Runs that an earlier
-    /// scheduler left queued or running become interrupted.
+    /// A scheduler over `store` whose workers are `executable worker …`. Workers of an earlier scheduler are taken over;
+    /// what those that ended meanwhile reported is in the store when this returns.
     ///
     /// # Errors
     /// When the store fails.
@@ -93,11 +109,13 @@ impl Scheduler {
         directory: DataDirectory,
         executable: PathBuf,
         slots: Slots,
+        scope: Scope,
     ) -> Result<Scheduler, StoreError> {
         let scheduler = Scheduler(Arc::new(Inner {
             store,
             directory,
-            executable,
+            executor: Box::new(Local::new(executable)),
+            scope,
             slots,
             workers: Mutex::default(),
             progress: Mutex::default(),
@@ -109,19 +127,41 @@ impl Scheduler {
             ended: Notify::new(),
             stopping: false.into(),
         }));
-        let left = [
-            (RunState::Running, "the server stopped while it ran"),
-            (RunState::Queued, "the server stopped before it began"),
-        ];
-        for (state, message) in left {
-            let message = message.to_owned();
-            let interrupted = Event::Interrupted { message };
-            let run_ids = scheduler.0.store.run_ids(state, None).await?;
-            scheduler.publish_all(&run_ids, &interrupted).await?;
-        }
+        scheduler.take_over().await?;
         let dispatcher = scheduler.clone();
         tokio::spawn(async move { dispatcher.dispatch().await });
         Ok(scheduler)
+    }
+
+    /// Follows the workers that an earlier scheduler started, and ends the runs of those that are gone.
+    async fn take_over(&self) -> Result<(), StoreError> {
+        let inner = &self.0;
+        let running = inner
+            .store
+            .run_ids_within(RunState::Running, inner.scope)
+            .await?;
+        for run_id in running {
+            let (device, job) = match inner.store.run(run_id).await {
+                Ok(run) => {
+                    let folder = WorkerFolder::of(&inner.directory.run(run_id));
+                    let attempt = inner.store.attempt(run_id).await?.number;
+                    (run.spec.device, Job { folder, attempt })
+                }
+                Err(StoreError::Json(error)) => {
+                    let message = format!("the run cannot be read from the store: {error}");
+                    self.publish(run_id, &Event::Failed { message }).await?;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            let is_gone = matches!(inner.executor.poll(&job), Standing::Gone(_));
+            let followed = self.follow(run_id, device, true);
+            if is_gone {
+                // A task that panicked is seen in the log; the run then stays as it is.
+                let _ = followed.await;
+            }
+        }
+        Ok(())
     }
 
     /// Live events from now on: stored ones with their number, and progress.
@@ -196,21 +236,32 @@ impl Scheduler {
 
     /// Ends every worker and starts no more; their runs become interrupted.
     pub async fn stop(&self) {
+        self.tell_all(Command::Stop).await;
+    }
+
+    /// Starts no more workers, and leaves those at work to themselves: the next scheduler finds them. Gives how many.
+    pub async fn leave(&self) -> usize {
+        self.tell_all(Command::Leave).await
+    }
+
+    /// Tells every worker, and waits until none is followed any more; gives how many there were.
+    async fn tell_all(&self, command: Command) -> usize {
         self.0
             .stopping
             .store(true, std::sync::atomic::Ordering::SeqCst);
         // A worker that is being started now is seen below.
         drop(self.0.handover.lock().await);
+        let followed = lock(&self.0.workers).len();
         loop {
             let ended = self.0.ended.notified();
             {
                 let workers = lock(&self.0.workers);
                 if workers.is_empty() {
-                    return;
+                    return followed;
                 }
                 for worker in workers.values() {
                     // A worker that has just ended no longer listens.
-                    let _ = worker.send(Command::Stop);
+                    let _ = worker.send(command);
                 }
             }
             ended.await;
@@ -226,15 +277,20 @@ impl Scheduler {
             && self
                 .0
                 .store
-                .count_by_device(RunState::Queued)
+                .count_by_device(RunState::Queued, self.0.scope)
                 .await?
                 .is_empty())
     }
 
     /// Stores an event, then tells everyone. `false` when it came too late to count.
     async fn publish(&self, run_id: i64, event: &Event) -> Result<bool, StoreError> {
+        self.publish_at(run_id, event, now()).await
+    }
+
+    /// The same of an event that happened at a time, in milliseconds since 1970-01-01 UTC.
+    async fn publish_at(&self, run_id: i64, event: &Event, at: i64) -> Result<bool, StoreError> {
         let _publishing = self.0.publishing.lock().await;
-        let stored = self.0.store.record(run_id, event).await?;
+        let stored = self.0.store.record_at(run_id, event, at).await?;
         let counted = stored.is_some();
         if let Some(live) = stored {
             // No listener is no error.
@@ -275,7 +331,13 @@ impl Scheduler {
     }
 
     async fn fill_slots(&self) -> Result<(), StoreError> {
-        for (device, _) in self.0.store.count_by_device(RunState::Queued).await? {
+        let scope = self.0.scope;
+        for (device, _) in self
+            .0
+            .store
+            .count_by_device(RunState::Queued, scope)
+            .await?
+        {
             loop {
                 let _handover = self.0.handover.lock().await;
                 if self.is_stopping() {
@@ -284,33 +346,42 @@ impl Scheduler {
                 if self.paused(&device).is_some() {
                     break;
                 }
-                let running = self.0.store.count_by_device(RunState::Running).await?;
+                let running = self
+                    .0
+                    .store
+                    .count_by_device(RunState::Running, scope)
+                    .await?;
                 let running = running.iter().find(|(name, _)| *name == device);
                 if running.map_or(0, |&(_, count)| count) >= self.slots(&device) {
                     break;
                 }
-                let Some(run_id) = self.0.store.take_queued(&device).await? else {
+                let Some(run_id) = self.0.store.take_queued(&device, scope).await? else {
                     break;
                 };
-                // Until its end is in the store, the run has an entry here: a run that is `running` never lacks someone who ends it.
-                let (sender, mut receiver) = mpsc::unbounded_channel();
-                lock(&self.0.workers).insert(run_id, sender);
-                let (scheduler, device) = (self.clone(), device.clone());
-                tokio::spawn(async move {
-                    let end = match scheduler.0.store.run(run_id).await {
-                        Ok(run) => supervise::supervise(&scheduler, run, &mut receiver).await,
-                        Err(error @ StoreError::Json(_)) => End::Ended(Event::Failed {
-                            message: format!("the run cannot be read from the store: {error}"),
-                        }),
-                        Err(error) => End::NotStarted(format!(
-                            "the run cannot be read from the store: {error}"
-                        )),
-                    };
-                    scheduler.end(run_id, &device, end, receiver).await;
-                });
+                self.follow(run_id, device.clone(), false);
             }
         }
         Ok(())
+    }
+
+    /// Looks after a run that is `running` until its end is in the store: until then it has an entry among the workers, so
+    /// that it never lacks someone who ends it. Starts its worker unless one is `at_work`.
+    fn follow(&self, run_id: i64, device: String, at_work: bool) -> tokio::task::JoinHandle<()> {
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        lock(&self.0.workers).insert(run_id, sender);
+        let scheduler = self.clone();
+        tokio::spawn(async move {
+            let end = match scheduler.0.store.run(run_id).await {
+                Ok(run) => supervise::supervise(&scheduler, run, at_work, &mut receiver).await,
+                Err(error @ StoreError::Json(_)) => End::now(Event::Failed {
+                    message: format!("the run cannot be read from the store: {error}"),
+                }),
+                Err(error) => {
+                    End::NotStarted(format!("the run cannot be read from the store: {error}"))
+                }
+            };
+            scheduler.end(run_id, &device, end, receiver).await;
+        })
     }
 
     /// Records how a run ended, now that its worker is gone, and frees its slot; one that never started goes back into the
@@ -326,16 +397,17 @@ impl Scheduler {
             let handover = self.0.handover.lock().await;
             // A cancel that no worker has heard.
             if matches!(end, End::NotStarted(_)) && commands.try_recv() == Ok(Command::Cancel) {
-                end = End::Ended(Event::Cancelled);
+                end = End::now(Event::Cancelled);
             }
             let recorded = match &end {
-                End::Ended(event) => self.publish(run_id, event).await.map(|_| ()),
+                End::Ended(at, event) => self.publish_at(run_id, event, *at).await.map(|_| ()),
                 End::NotStarted(_) => self.0.store.return_to_queue(run_id).await,
+                End::Left => Ok(()),
             };
             if let Err(error) = &recorded {
                 tracing::error!(run_id, %error, "cannot record how the run ended; trying again in 1 s");
             }
-            // A stopping server does not wait: the run is shown as interrupted after the next start.
+            // A stopping server does not wait: the next one reads the worker's log to its end.
             if recorded.is_ok() || self.is_stopping() {
                 if let End::NotStarted(reason) = &end {
                     self.0.starts.failed(device, reason);

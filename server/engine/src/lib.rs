@@ -25,7 +25,7 @@ pub mod gradients;
 pub mod networks;
 pub mod operators;
 pub mod random;
-mod run_folder;
+pub mod run_folder;
 pub mod selectivity;
 pub mod self_check;
 pub mod train;

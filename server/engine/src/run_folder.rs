@@ -19,9 +19,17 @@ use crate::{EngineError, files};
 /// Name of the file that says whose the folder is.
 pub(crate) const RUN_FILE: &str = "run.json";
 
-/// What the server puts into a run's folder before the run begins, so that it is this run's: what the worker says on
-/// standard error, and weights that are imported (their checksum is in the spec).
-const PLACED: [&str; 3] = ["worker.log", "imported.safetensors", "imported.pt"];
+/// Name of the folder in which a server and the run's worker leave each other what they have to say.
+pub const WORKER_FOLDER: &str = "worker";
+
+/// What the server puts into a run's folder before the run begins, so that it is this run's: what joins it to the worker,
+/// what the worker says on standard error, and weights that are imported (their checksum is in the spec).
+const PLACED: [&str; 4] = [
+    WORKER_FOLDER,
+    "worker.log",
+    "imported.safetensors",
+    "imported.pt",
+];
 
 /// What tells a run from every other.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

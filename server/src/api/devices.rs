@@ -7,6 +7,7 @@ use protocol::api::DeviceInfo;
 
 use super::json::Named;
 use super::{AppState, Refusal};
+use crate::scheduler::Scope;
 
 /// Devices that can train, with what is on them.
 #[utoipa::path(get, path = "/devices", responses((status = 200, body = Vec<DeviceInfo>)))]
@@ -33,8 +34,8 @@ pub(super) async fn resume(
 
 /// The devices with their slots and runs.
 pub(super) async fn with_load(state: &AppState) -> Result<Vec<DeviceInfo>, Refusal> {
-    let running = state.store.count_by_device(RunState::Running).await?;
-    let queued = state.store.count_by_device(RunState::Queued).await?;
+    let running = state.store.count_by_device(RunState::Running, Scope::Everything).await?;
+    let queued = state.store.count_by_device(RunState::Queued, Scope::Everything).await?;
     let count = |counts: &[(String, u32)], id: &str| {
         counts
             .iter()

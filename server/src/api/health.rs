@@ -6,6 +6,7 @@ use protocol::RunState;
 use protocol::api::Health;
 
 use super::{AppState, Refusal};
+use crate::scheduler::Scope;
 
 /// Whether the server is well.
 #[utoipa::path(get, path = "/health", responses((status = 200, body = Health)))]
@@ -14,7 +15,7 @@ pub(super) async fn health(State(state): State<AppState>) -> Result<Json<Health>
     let mut counts = [0, 0, 0];
     let states = [RunState::Queued, RunState::Running, RunState::Interrupted];
     for (count, run_state) in counts.iter_mut().zip(states) {
-        let by_device = state.store.count_by_device(run_state).await?;
+        let by_device = state.store.count_by_device(run_state, Scope::Everything).await?;
         *count = by_device.iter().map(|(_, count)| count).sum();
     }
     let [queued, running, interrupted] = counts;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use engine::run_folder::WORKER_FOLDER;
 use engine::train::{WEIGHTS_FILE, sha256};
 use protocol::RunState;
 
@@ -44,10 +45,12 @@ impl Contents {
         match self {
             Contents::Numbers => false,
             Contents::Weights => name == WEIGHTS_FILE,
-            // A finished run has nothing to resume; files on their way have a dot in front.
+            // A finished run has nothing to resume; what joins a worker to this server is of no use elsewhere; files on their
+            // way have a dot in front.
             Contents::Everything => {
                 let resumable = state != RunState::Finished && state != RunState::Diverged;
                 !(name.starts_with("checkpoint") && !resumable)
+                    && !path.starts_with(WORKER_FOLDER)
                     && path
                         .components()
                         .all(|part| !part.as_os_str().as_encoded_bytes().starts_with(b"."))

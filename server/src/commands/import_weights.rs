@@ -17,7 +17,7 @@ use crate::catalogue::Catalogue;
 use crate::directory::DataDirectory;
 use crate::import::{Staged, import, not_launchable, one_run};
 use crate::lock::{LockError, StoreLock};
-use crate::scheduler::{Scheduler, Slots};
+use crate::scheduler::{Scheduler, Scope, Slots};
 use crate::store::{ImportTarget, Store};
 
 /// Written into a new experiment's notes.
@@ -112,14 +112,6 @@ impl Arguments {
             Some(id) => ImportTarget::Experiment(id),
             None => ImportTarget::New(&spec),
         };
-        // Before the run is there: what an earlier server left queued is interrupted at its start.
-        let slots = Slots::default();
-        let scheduler = match &lock {
-            Ok(_) => {
-                Some(Scheduler::start(store.clone(), directory.clone(), executable, slots).await?)
-            }
-            Err(_) => None,
-        };
         let (experiment, run) = import(
             &store,
             &directory,
@@ -130,11 +122,16 @@ impl Arguments {
         )
         .await?;
         say!("run {run} of experiment {experiment}: {}", request.file);
-        let Some(scheduler) = scheduler else {
-            let holder = lock.err().unwrap_or_default();
-            say!("{holder} measures it");
-            return Ok(());
+        let _lock = match lock {
+            Ok(lock) => lock,
+            Err(holder) => {
+                say!("{holder} measures it");
+                return Ok(());
+            }
         };
+        let (slots, scope) = (Slots::default(), Scope::Run(run));
+        let scheduler =
+            Scheduler::start(store.clone(), directory, executable, slots, scope).await?;
         scheduler.wake();
         let stop = told_to_stop();
         tokio::pin!(stop);

@@ -18,7 +18,7 @@ use crate::catalogue::Catalogue;
 use crate::commands::output::say;
 use crate::directory::DataDirectory;
 use crate::lock::StoreLock;
-use crate::scheduler::{Scheduler, Slots};
+use crate::scheduler::{Scheduler, Scope, Slots};
 use crate::store::Store;
 
 /// Arguments of `run`.
@@ -71,31 +71,32 @@ impl Arguments {
         }
         let store = Store::open_in(&directory).await?;
         let slots = Slots::new([(spec.device.clone(), self.slots)].into());
-        // Runs that an earlier command or server left at work are interrupted from here on.
-        let scheduler = Scheduler::start(store.clone(), directory, executable, slots).await?;
-        let mut events = scheduler.subscribe();
         let known = match self.new {
             true => None,
             false => store.experiment_with(&spec).await?,
         };
         let id = match known {
+            Some(id) => id,
+            None => store.create_experiment(&spec).await?,
+        };
+        // Other experiments' runs wait, or are at work, as they were left.
+        let scope = Scope::Experiment(id);
+        let scheduler =
+            Scheduler::start(store.clone(), directory, executable, slots, scope).await?;
+        let mut events = scheduler.subscribe();
+        match known {
             Some(id) => {
                 let runs = store.runs(id).await?;
-                let resumable: Vec<i64> = runs
-                    .iter()
-                    .filter(|run| run.state.is_resumable())
-                    .map(|run| run.id)
-                    .collect();
-                store.requeue(&resumable).await?;
-                say!("{}", goes_on(id, &spec, resumable.len(), runs.len()));
-                id
+                let of = |wanted: fn(RunState) -> bool| -> Vec<i64> {
+                    let found = runs.iter().filter(|run| wanted(run.state));
+                    found.map(|run| run.id).collect()
+                };
+                let resumed = store.requeue(&of(RunState::is_resumable)).await?;
+                let left = resumed.len() + of(RunState::is_active).len();
+                say!("{}", goes_on(id, &spec, left, runs.len()));
             }
-            None => {
-                let id = store.create_experiment(&spec).await?;
-                say!("experiment {id}: {}", spec.name);
-                id
-            }
-        };
+            None => say!("experiment {id}: {}", spec.name),
+        }
         scheduler.wake();
 
         let mut bars = Bars::new(&store.runs(id).await?)?;

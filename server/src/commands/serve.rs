@@ -17,7 +17,7 @@ use crate::directory::DataDirectory;
 use crate::estimate::Estimator;
 use crate::import::remove_abandoned;
 use crate::lock::StoreLock;
-use crate::scheduler::{Scheduler, Slots};
+use crate::scheduler::{Scheduler, Scope, Slots};
 use crate::ssr::site;
 use crate::store::{Store, StoreError, check_large};
 use crate::tokens::{Access, Tokens};
@@ -79,8 +79,14 @@ impl Arguments {
         let store = Store::open_in(&directory).await?;
         remove_abandoned(&store, &directory).await?;
         let slots = Slots::new(self.slots.into_iter().collect::<BTreeMap<_, _>>());
-        let scheduler =
-            Scheduler::start(store.clone(), directory.clone(), executable.clone(), slots).await?;
+        let scheduler = Scheduler::start(
+            store.clone(),
+            directory.clone(),
+            executable.clone(),
+            slots,
+            Scope::Everything,
+        )
+        .await?;
         let catalogue = Catalogue::new(directory.clone(), executable.clone());
         // Asked early: a cold GPU driver takes seconds, and the first form should not wait for it.
         let early = catalogue.clone();
@@ -127,7 +133,16 @@ impl Arguments {
         let server = connections::serve(listener, site, Limits::default(), async move {
             told_to_stop().await;
             downloads.stop();
-            stopping.stop().await;
+            match stopping.leave().await {
+                0 => {}
+                left => say!(
+                    "{} at work: training goes on, and the next start of the server finds it. Cancel runs on the page to end them.",
+                    match left {
+                        1 => "1 run is".into(),
+                        left => format!("{left} runs are"),
+                    }
+                ),
+            }
             // Open event streams never end by themselves: the server waits for others only briefly.
             let _ = stop.send(());
         });
@@ -136,7 +151,7 @@ impl Arguments {
             () = async { let _ = stopped.await; tokio::time::sleep(std::time::Duration::from_secs(1)).await; } => {}
             damaged = damage(&directory) => {
                 // Nothing more is written: what can still be read is worth more than what would come.
-                scheduler.stop().await;
+                scheduler.leave().await;
                 return Err(damaged.into());
             }
         }

@@ -1,34 +1,38 @@
-//! One worker process, from its spec to the event that ends its run.
+//! One worker, from its order to the event that ends its run. The worker writes a log and knows nothing of the server; here
+//! the log is read to its end, whoever started the worker, and however often the server was started since.
 
 use std::collections::VecDeque;
-use std::os::unix::process::ExitStatusExt;
-use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::io;
+use std::time::{Duration, SystemTime};
 
 use protocol::api::LiveEvent;
 use protocol::event::LogLevel;
 use protocol::{Event, Run};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::process::{Child, ChildStderr, ChildStdin};
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::{Command, Scheduler, lock};
 use crate::clock::now;
-use crate::commands::worker::WorkerOrder;
-use crate::store::StoreError;
+use crate::executors::{Ending, Job, Needs, Standing};
+use crate::store::{Attempt, StoreError};
+use crate::worker_folder::{WorkerFolder, WorkerOrder, lines_after};
 
-/// How long a worker may take to end by itself after it was told to cancel.
+/// How long a worker may take to end by itself after it was told to.
 const GRACE: Duration = Duration::from_millis(1200);
 
-/// How long a worker may take to exit after its last event, or after it closed its output.
+/// How long a worker may take to exit after its last event.
 const EXIT: Duration = Duration::from_secs(10);
 
-/// How long to wait for what a worker that is gone, or was killed, has written.
-const LAST_WORDS: Duration = Duration::from_millis(200);
+/// How often a worker's log is looked at.
+const LOOK: Duration = Duration::from_millis(40);
 
-/// Lines of standard error that go into the run's log; all of them go into `worker.log`.
+/// How long to wait for a killed worker to be gone.
+const DEATH: Duration = Duration::from_millis(300);
+
+/// How long to wait before what was read is stored once more, when the store did not take it.
+const STORE_AGAIN: Duration = Duration::from_secs(1);
+
+/// Lines of standard error that go into the run's log; all of them are in `worker.log`.
 const LOGGED_LINES: usize = 200;
 
 /// Lines of standard error that are quoted when a worker dies.
@@ -36,331 +40,369 @@ const QUOTED_LINES: usize = 8;
 
 /// How a run left the hands of its worker.
 pub(super) enum End {
-    /// With this event, which is still to be recorded.
-    Ended(Event),
+    /// With this event, at this time in milliseconds since 1970-01-01 UTC; still to be recorded.
+    Ended(i64, Event),
     /// No worker began, for this reason.
     NotStarted(String),
+    /// It is still at work, and left alone.
+    Left,
 }
 
-/// Runs a worker on `run` and records what it says; gives how that ended, which is still to be recorded. The worker is gone
-/// by then, so that the run can be resumed or deleted.
-pub(super) async fn supervise(
-    scheduler: &Scheduler,
-    run: Run,
-    commands: &mut UnboundedReceiver<Command>,
-) -> End {
-    match start(scheduler, &run).await {
-        Ok(worker) => End::Ended(worker.follow(scheduler, &run, commands).await),
-        Err(reason) => End::NotStarted(reason),
+impl End {
+    /// It ended now.
+    pub(super) fn now(event: Event) -> End {
+        End::Ended(now(), event)
     }
 }
 
-struct Worker {
-    child: Child,
-    input: ChildStdin,
-    quoted: Arc<Mutex<VecDeque<String>>>,
-    errors: JoinHandle<()>,
+/// Starts a worker on `run`, unless one is `at_work` already, and records what it reports; gives how that ended, which is
+/// still to be recorded. The worker is gone by then, so that the run can be resumed or deleted.
+pub(super) async fn supervise(
+    scheduler: &Scheduler,
+    run: Run,
+    at_work: bool,
+    commands: &mut UnboundedReceiver<Command>,
+) -> End {
+    let mut attempt = match scheduler.0.store.attempt(run.id).await {
+        Ok(attempt) => attempt,
+        Err(error) => return End::NotStarted(format!("the store cannot be read: {error}")),
+    };
+    let job = Job {
+        folder: WorkerFolder::of(&scheduler.0.directory.run(run.id)),
+        attempt: attempt.number,
+    };
+    if !at_work {
+        attempt.errors_offset = length(&job);
+        if let Err(reason) = start(scheduler, &run, &job).await {
+            return End::NotStarted(reason);
+        }
+    }
+    let follower = Follower {
+        scheduler,
+        run: &run,
+        job,
+        attempt,
+        quoted: VecDeque::new(),
+        logged: 0,
+        began: at_work,
+        end: None,
+        seen: None,
+    };
+    follower.follow(commands).await
 }
 
-async fn start(scheduler: &Scheduler, run: &Run) -> Result<Worker, String> {
+fn length(job: &Job) -> u64 {
+    std::fs::metadata(job.folder.errors()).map_or(0, |file| file.len())
+}
+
+async fn start(scheduler: &Scheduler, run: &Run, job: &Job) -> Result<(), String> {
     let inner = &scheduler.0;
-    let directory = inner.directory.run(run.id);
-    std::fs::create_dir_all(&directory).map_err(|error| {
-        format!(
-            "cannot make the run's folder {}: {error}",
-            directory.display()
-        )
-    })?;
     let key = inner
         .store
         .run_key(run.id)
         .await
         .map_err(|error| format!("cannot read the run's key: {error}"))?;
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = (cores / scheduler.slots(&run.spec.device) as usize).max(1);
-    let mut child = tokio::process::Command::new(&inner.executable)
-        .arg("worker")
-        .arg("--run-directory")
-        .arg(&directory)
-        .arg("--datasets")
-        .arg(inner.directory.datasets())
-        .env("RAYON_NUM_THREADS", threads.to_string())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        // Ctrl-C in a terminal is for the server, which then stops its workers in order.
-        .process_group(0)
-        .spawn()
-        .map_err(|error| format!("cannot start a worker: {error}"))?;
-    let (Some(mut input), Some(errors)) = (child.stdin.take(), child.stderr.take()) else {
-        return Err("a worker started without its pipes".into());
-    };
     let order = WorkerOrder {
+        attempt: job.attempt,
         spec: run.spec.clone(),
         later_evaluations: run.later_evaluations.clone(),
         key,
         known_result: run.result.clone(),
     };
-    let mut order = serde_json::to_vec(&order).map_err(|error| error.to_string())?;
-    order.push(b'\n');
-    // A worker that is gone already is seen at the end of its output, and its last words say more.
-    let _ = input.write_all(&order).await;
-    let quoted = Arc::new(Mutex::new(VecDeque::new()));
-    let errors = tokio::spawn(keep_errors(
-        scheduler.clone(),
-        run.id,
-        errors,
-        directory.join("worker.log"),
-        quoted.clone(),
-    ));
-    Ok(Worker {
-        child,
-        input,
-        quoted,
-        errors,
-    })
+    let folder = job.folder.run().display();
+    job.folder
+        .order(&order)
+        .map_err(|error| format!("cannot write to the run's folder {folder}: {error}"))?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let needs = Needs {
+        datasets: inner.directory.datasets().to_owned(),
+        threads: (cores / scheduler.slots(&run.spec.device) as usize).max(1),
+    };
+    inner.executor.submit(job, &needs)
 }
 
-impl Worker {
-    /// Records events until the worker is gone; gives the one that ends the run.
-    async fn follow(
-        mut self,
-        scheduler: &Scheduler,
-        run: &Run,
-        commands: &mut UnboundedReceiver<Command>,
-    ) -> Event {
-        let (run_id, device) = (run.id, run.spec.device.as_str());
-        let starts = &scheduler.0.starts;
-        let Some(output) = self.child.stdout.take() else {
-            return failed("a worker started without its pipes");
-        };
-        // Lines of bytes: what a driver prints need not be UTF-8.
-        let mut lines = BufReader::new(output).split(b'\n');
-        let (mut told, mut end, mut killed, mut began) = (None, None, false, false);
-        loop {
-            // Once told to cancel, the worker has its grace; then it is killed, and what it said
-            // before is still read.
-            let deadline = async {
-                match told {
-                    Some((Command::Cancel, at)) if !killed => {
-                        tokio::time::sleep_until(at + GRACE).await
-                    }
-                    _ if killed => tokio::time::sleep(LAST_WORDS).await,
-                    _ => std::future::pending().await,
-                }
+/// What is known of a worker from its logs.
+struct Follower<'a> {
+    scheduler: &'a Scheduler,
+    run: &'a Run,
+    job: Job,
+    attempt: Attempt,
+    quoted: VecDeque<String>,
+    logged: usize,
+    began: bool,
+    /// The event that ends the run, when it was reported, and when it was read.
+    end: Option<(i64, Event, Instant)>,
+    /// When the progress that was told last was written.
+    seen: Option<SystemTime>,
+}
+
+impl Follower<'_> {
+    async fn follow(mut self, commands: &mut UnboundedReceiver<Command>) -> End {
+        let executor = &self.scheduler.0.executor;
+        let (mut told, mut killed) = (None::<(Command, Instant)>, None::<Instant>);
+        let ending = loop {
+            // Asked before the log is read: of a worker that is gone, all is read then.
+            let standing = executor.poll(&self.job);
+            let more = self.read(commands).await;
+            self.tell_progress();
+            if let Standing::Gone(ending) = standing
+                && !more
+            {
+                break ending;
+            }
+            let patience = match (&told, &self.end) {
+                (Some((_, at)), _) => Some(*at + GRACE),
+                (None, Some((_, _, at))) => Some(*at + EXIT),
+                (None, None) => None,
             };
-            tokio::select! {
-                line = lines.next_segment() => match line {
-                    Ok(Some(line)) => match take(scheduler, run_id, &line).await {
-                        Ok(Heard::Noise) => {}
-                        Ok(heard) => {
-                            if !began {
-                                began = true;
-                                starts.succeeded(device);
-                            }
-                            if let Heard::End(event) = heard {
-                                end = end.or(Some(event));
-                            }
-                        }
-                        Err(error) => return self.give_up(run_id, &error).await,
-                    },
-                    Ok(None) | Err(_) => break,
-                },
-                Some(command) = commands.recv(), if told.is_none() => {
-                    told = Some((command, tokio::time::Instant::now()));
-                    match command {
-                        // A worker that is gone already is seen at the end of its output.
-                        Command::Cancel => { let _ = self.input.write_all(b"cancel\n").await; }
-                        Command::Stop => { let _ = self.child.start_kill(); killed = true; }
-                    }
-                },
-                () = deadline => {
-                    if killed {
-                        break;
-                    }
-                    let _ = self.child.start_kill();
-                    killed = true;
-                },
-            }
-        }
-        let status = self.exit(told.map(|(_, at)| at)).await;
-        // Its pipe closes with the process; what it printed last is worth quoting.
-        let _ = tokio::time::timeout(LAST_WORDS, &mut self.errors).await;
-        match (end, told) {
-            (Some(end), _) => {
-                if !killed && status.is_none_or(|status| !status.success()) {
-                    let message = format!("after its last event the worker {}", how_ended(status));
-                    warn(scheduler, run_id, message).await;
+            match (killed, patience) {
+                (Some(at), _) if at.elapsed() > DEATH => break None,
+                (None, Some(until)) if Instant::now() > until => {
+                    executor.kill(&self.job);
+                    killed = Some(Instant::now());
                 }
-                end
+                _ => {}
             }
-            (None, Some((Command::Cancel, _))) => Event::Cancelled,
-            (None, Some((Command::Stop, _))) => Event::Interrupted {
+            if more {
+                continue;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(LOOK) => {}
+                Some(command) = commands.recv() => match command {
+                    Command::Leave => return End::Left,
+                    Command::Cancel if told.is_none() => {
+                        told = Some((command, Instant::now()));
+                        if let Err(error) = self.job.folder.cancel() {
+                            tracing::warn!(run = self.run.id, %error, "cannot ask the worker to end; it is killed");
+                            executor.kill(&self.job);
+                            killed = Some(Instant::now());
+                        }
+                    }
+                    Command::Stop if told.is_none_or(|(command, _)| command == Command::Cancel) => {
+                        told = told.or(Some((command, Instant::now())));
+                        executor.stop(&self.job);
+                    }
+                    Command::Cancel | Command::Stop => {}
+                },
+            }
+        };
+        let killed = killed.is_some();
+        self.ended(ending, told.map(|(command, _)| command), killed)
+            .await
+    }
+
+    /// How the run ended, now that its worker is gone.
+    async fn ended(self, ending: Option<Ending>, told: Option<Command>, killed: bool) -> End {
+        let how = match &ending {
+            // `exit status: 1`, or `signal: 9 (SIGKILL)`.
+            Some(ending) => format!("ended with {}", ending.description),
+            None if killed => "had to be killed".into(),
+            None => "is gone".into(),
+        };
+        match (self.end, told) {
+            (Some((at, event, _)), _) => {
+                if killed || ending.is_some_and(|ending| !ending.success) {
+                    let message = format!("after its last event the worker {how}");
+                    warn(self.scheduler, self.run.id, message).await;
+                }
+                End::Ended(at, event)
+            }
+            (None, Some(Command::Cancel)) => End::now(Event::Cancelled),
+            (None, Some(Command::Stop | Command::Leave)) => End::now(Event::Interrupted {
                 message: "the server was stopped".into(),
-            },
+            }),
             (None, None) => {
                 let message = format!(
-                    "the worker {} before the run's end{}",
-                    how_ended(status),
-                    quote(&lock(&self.quoted))
+                    "the worker {how} before the run's end{}",
+                    quote(&self.quoted)
                 );
-                if !began {
-                    starts.failed(device, &message);
+                if !self.began {
+                    self.scheduler
+                        .0
+                        .starts
+                        .failed(&self.run.spec.device, &message);
                 }
-                // A signal came from outside (a person, a full memory) or from a driver that crashed: the run can go on.
                 // A worker that exits by itself without a word would do so again.
-                match status {
-                    Some(status) if status.signal().is_none() => Event::Failed { message },
+                End::now(match ending {
+                    Some(ending) if !ending.by_signal => Event::Failed { message },
                     _ => Event::Interrupted { message },
-                }
+                })
             }
         }
     }
 
-    /// Waits for the process to exit, less long when it was told to at `told`; kills it after that.
-    async fn exit(&mut self, told: Option<tokio::time::Instant>) -> Option<ExitStatus> {
-        let patience = match told {
-            Some(at) => (at + GRACE).saturating_duration_since(tokio::time::Instant::now()),
-            None => EXIT,
+    /// Stores what is new in the worker's logs, up to the event that ends the run; gives whether there was anything. While
+    /// the store does not take it, nothing of it is lost, and the worker goes on.
+    async fn read(&mut self, commands: &mut UnboundedReceiver<Command>) -> bool {
+        let before = self.attempt;
+        let logs = self.read_events().and_then(|mut read| {
+            read.extend(self.read_errors()?);
+            Ok(read)
+        });
+        let read = match logs {
+            Ok(read) => read,
+            Err(error) => {
+                tracing::warn!(run = self.run.id, %error, "the worker's log cannot be read");
+                return false;
+            }
         };
-        match tokio::time::timeout(patience, self.child.wait()).await {
-            Ok(status) => status.ok(),
-            Err(_) => {
-                let _ = tokio::time::timeout(LAST_WORDS, self.child.kill()).await;
-                None
+        if self.attempt == before {
+            return false;
+        }
+        while let Err(error) = self.record(&read).await {
+            tracing::error!(run = self.run.id, %error, "events cannot be stored; trying again in 1 s");
+            tokio::time::sleep(STORE_AGAIN).await;
+            if self.scheduler.is_stopping() && !commands.is_empty() {
+                // They are in the log, and read again after the next start.
+                self.attempt = before;
+                self.end = None;
+                return false;
             }
         }
+        true
     }
 
-    /// Ends a worker whose events cannot be stored. A resumed run says its earlier epochs again, so
-    /// nothing measured is lost.
-    async fn give_up(mut self, run_id: i64, error: &StoreError) -> Event {
-        tracing::error!(run_id, %error, "an event cannot be stored; the run is interrupted");
-        let _ = self.child.kill().await;
-        Event::Interrupted {
-            message: format!("an event could not be stored: {error}"),
+    async fn record(&self, read: &[(i64, Event)]) -> Result<(), StoreError> {
+        let inner = &self.scheduler.0;
+        let _publishing = inner.publishing.lock().await;
+        for live in inner
+            .store
+            .record_read(self.run.id, read, self.attempt)
+            .await?
+        {
+            // No listener is no error.
+            let _ = inner.live.send(live);
+        }
+        Ok(())
+    }
+
+    fn read_events(&mut self) -> io::Result<Vec<(i64, Event)>> {
+        if self.end.is_some() {
+            return Ok(Vec::new()); // The first end counts.
+        }
+        let path = self.job.folder.events(self.attempt.number);
+        let (bytes, offset) = lines_after(&path, self.attempt.events_offset)?;
+        let mut read = Vec::new();
+        for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+            let (at, event) = parse(line);
+            let event = match event {
+                Ok(event) if is_end(&event) => {
+                    self.end = Some((at, event, Instant::now()));
+                    self.begin();
+                    // Its line is read again by whoever records it, should this process not live to do so.
+                    return Ok(read);
+                }
+                Ok(event) => {
+                    self.begin();
+                    event
+                }
+                Err(noise) => noise,
+            };
+            self.attempt.events_offset += line.len() as u64;
+            read.push((at, event));
+        }
+        debug_assert_eq!(self.attempt.events_offset, offset, "every line is counted");
+        Ok(read)
+    }
+
+    fn begin(&mut self) {
+        if !self.began {
+            self.began = true;
+            self.scheduler.0.starts.succeeded(&self.run.spec.device);
         }
     }
+
+    fn read_errors(&mut self) -> io::Result<Vec<(i64, Event)>> {
+        let (bytes, offset) = lines_after(&self.job.folder.errors(), self.attempt.errors_offset)?;
+        self.attempt.errors_offset = offset;
+        let mut read = Vec::new();
+        for line in bytes
+            .split(|&byte| byte == b'\n')
+            .filter(|line| !line.is_empty())
+        {
+            // What a driver prints need not be UTF-8.
+            let line = String::from_utf8_lossy(line);
+            if self.quoted.len() == QUOTED_LINES {
+                self.quoted.pop_front();
+            }
+            self.quoted.push_back(line.chars().take(500).collect());
+            self.logged += 1;
+            if self.logged <= LOGGED_LINES {
+                read.push((now(), warning(line.chars().take(2000).collect())));
+            }
+        }
+        Ok(read)
+    }
+
+    fn tell_progress(&mut self) {
+        let Some((written, progress)) = self.job.folder.progress(self.seen) else {
+            return;
+        };
+        // What an earlier worker left says nothing of this one.
+        let first = self.seen.replace(written).is_none();
+        if first && !self.began {
+            return;
+        }
+        let inner = &self.scheduler.0;
+        lock(&inner.progress).insert(self.run.id, progress.clone());
+        // No listener is no error.
+        let _ = inner.live.send(LiveEvent {
+            sequence: None,
+            at: now(),
+            experiment_id: self.run.experiment_id,
+            run_id: self.run.id,
+            event: Event::Progress(progress),
+        });
+    }
 }
 
-/// What a line of a worker was.
-enum Heard {
-    /// No event.
-    Noise,
-    /// An event, which is recorded.
-    Event,
-    /// The event that ends the run, which is not.
-    End(Event),
-}
-
-/// Records what a worker said, or gives it back when it ends the run.
-async fn take(scheduler: &Scheduler, run_id: i64, line: &[u8]) -> Result<Heard, StoreError> {
-    let event = match serde_json::from_slice::<Event>(line) {
-        Ok(event) => event,
+/// A line of a worker's log: its time, and its event, or a warning that it is none.
+fn parse(line: &[u8]) -> (i64, Result<Event, Event>) {
+    #[derive(serde::Deserialize)]
+    struct Time {
+        at: i64,
+    }
+    match serde_json::from_slice::<Event>(line) {
+        Ok(event) => {
+            let time: Result<Time, _> = serde_json::from_slice(line);
+            (time.map_or_else(|_| now(), |time| time.at), Ok(event))
+        }
         Err(error) => {
             let line = String::from_utf8_lossy(line);
-            warn(
-                scheduler,
-                run_id,
-                format!("the worker wrote a line that is no event ({error}): {line:.200}"),
-            )
-            .await;
-            return Ok(Heard::Noise);
+            let line = line.trim_end();
+            let noise = format!("the worker wrote a line that is no event ({error}): {line:.200}");
+            (now(), Err(warning(noise)))
         }
-    };
+    }
+}
+
+fn is_end(event: &Event) -> bool {
     match event {
-        Event::Progress(progress) => {
-            lock(&scheduler.0.progress).insert(run_id, progress.clone());
-            let experiment_id = scheduler.0.store.experiment_of(run_id).await?;
-            // No listener is no error.
-            let _ = scheduler.0.live.send(LiveEvent {
-                sequence: None,
-                at: now(),
-                experiment_id,
-                run_id,
-                event: Event::Progress(progress),
-            });
-            Ok(Heard::Event)
-        }
-        Event::Started(_)
+        Event::Progress(_)
+        | Event::Started(_)
         | Event::Epoch(_)
         | Event::Trained(_)
         | Event::Measured(_)
-        | Event::Log { .. } => {
-            scheduler.publish(run_id, &event).await?;
-            Ok(Heard::Event)
-        }
+        | Event::Log { .. } => false,
         Event::Finished(_)
         | Event::Diverged { .. }
         | Event::Failed { .. }
         | Event::Cancelled
-        | Event::Interrupted { .. } => Ok(Heard::End(event)),
+        | Event::Interrupted { .. } => true,
+    }
+}
+
+fn warning(message: String) -> Event {
+    Event::Log {
+        level: LogLevel::Warning,
+        message,
     }
 }
 
 /// Puts a warning into the run's log.
 pub(super) async fn warn(scheduler: &Scheduler, run_id: i64, message: String) {
-    let level = LogLevel::Warning;
-    if let Err(error) = scheduler
-        .publish(run_id, &Event::Log { level, message })
-        .await
-    {
+    if let Err(error) = scheduler.publish(run_id, &warning(message)).await {
         tracing::warn!(run_id, %error, "cannot write to the run's log");
-    }
-}
-
-/// Keeps standard error: all of it in a file, its beginning in the log, its end for quoting.
-async fn keep_errors(
-    scheduler: Scheduler,
-    run_id: i64,
-    errors: ChildStderr,
-    path: std::path::PathBuf,
-    quoted: Arc<Mutex<VecDeque<String>>>,
-) {
-    let mut file = tokio::fs::OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(&path)
-        .await
-        .ok();
-    // Lines of bytes: what a driver prints need not be UTF-8, and closing the pipe on it would end it.
-    let mut lines = BufReader::new(errors).split(b'\n');
-    let mut count = 0;
-    while let Ok(Some(line)) = lines.next_segment().await {
-        let line = String::from_utf8_lossy(&line);
-        if let Some(file) = &mut file {
-            // The log in the store has the beginning; a full disk must not end the run.
-            let _ = file.write_all(format!("{line}\n").as_bytes()).await;
-        }
-        {
-            let mut quoted = lock(&quoted);
-            if quoted.len() == QUOTED_LINES {
-                quoted.pop_front();
-            }
-            quoted.push_back(line.chars().take(500).collect());
-        }
-        count += 1;
-        if count <= LOGGED_LINES {
-            warn(&scheduler, run_id, line.chars().take(2000).collect()).await;
-        }
-    }
-    if let Some(file) = &mut file {
-        let _ = file.flush().await;
-    }
-}
-
-fn failed(message: &str) -> Event {
-    Event::Failed {
-        message: message.to_owned(),
-    }
-}
-
-fn how_ended(status: Option<ExitStatus>) -> String {
-    match status {
-        // Says `exit status: 1`, or `signal: 9 (SIGKILL)`.
-        Some(status) => format!("ended with {status}"),
-        None => "had to be killed".into(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io;
 
 use protocol::{Event, RunState};
-use sqlx::{Row, SqliteTransaction};
+use sqlx::SqliteTransaction;
 
 use super::experiments::{insert_experiment, insert_run};
 use super::{Store, StoreError, events};

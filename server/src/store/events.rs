@@ -18,7 +18,20 @@ impl Store {
         run_id: i64,
         event: &Event,
     ) -> Result<Option<LiveEvent>, StoreError> {
-        Ok(self.record_all(&[(run_id, event)]).await?.pop())
+        self.record_at(run_id, event, now()).await
+    }
+
+    /// The same of an event that happened at a time, in milliseconds since 1970-01-01 UTC.
+    ///
+    /// # Errors
+    /// When the store fails; nothing has changed then.
+    pub async fn record_at(
+        &self,
+        run_id: i64,
+        event: &Event,
+        at: i64,
+    ) -> Result<Option<LiveEvent>, StoreError> {
+        Ok(self.record_all_at(&[(run_id, event)], at).await?.pop())
     }
 
     /// Stores events of any runs and what they mean, all or nothing; gives those that counted. One
@@ -27,7 +40,14 @@ impl Store {
     /// # Errors
     /// When the store fails; nothing has changed then.
     pub async fn record_all(&self, events: &[(i64, &Event)]) -> Result<Vec<LiveEvent>, StoreError> {
-        let at = now();
+        self.record_all_at(events, now()).await
+    }
+
+    async fn record_all_at(
+        &self,
+        events: &[(i64, &Event)],
+        at: i64,
+    ) -> Result<Vec<LiveEvent>, StoreError> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         let mut counted = Vec::new();
         for &(run_id, event) in events {

@@ -6,6 +6,7 @@
 
 mod annotations;
 mod archive;
+mod attempts;
 mod calibrations;
 mod comparison;
 mod events;
@@ -24,13 +25,14 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{Connection, SqlitePool};
 
 pub use archive::Restored;
+pub use attempts::Attempt;
 pub use experiments::ExperimentQuery;
 pub use findings::FindingsVersion;
 pub use imports::ImportTarget;
 pub use integrity::{backup, check_large};
 
 /// The migrations, in order; a new one is one line.
-const MIGRATIONS: [(i64, &str, &str); 5] = [
+const MIGRATIONS: [(i64, &str, &str); 6] = [
     (1, "store", include_str!("../../migrations/0001_store.sql")),
     (
         2,
@@ -51,6 +53,11 @@ const MIGRATIONS: [(i64, &str, &str); 5] = [
         6,
         "run keys",
         include_str!("../../migrations/0006_run_keys.sql"),
+    ),
+    (
+        8,
+        "attempts",
+        include_str!("../../migrations/0008_attempts.sql"),
     ),
 ];
 

@@ -7,6 +7,7 @@ use sqlx::sqlite::SqliteRow;
 use super::annotations::TAGS_OF_RUN;
 use super::{Store, StoreError};
 use crate::clock::now;
+use crate::scheduler::Scope;
 
 pub(super) const COLUMNS: &str = "id, experiment_id, spec, state, reason, queued_at, started_at, ended_at, started, epochs_done, later_evaluations, notes,
     (SELECT metrics FROM epochs WHERE run_id = runs.id ORDER BY epoch DESC LIMIT 1) AS latest_epoch";
@@ -98,10 +99,15 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn count_by_device(&self, state: RunState) -> Result<Vec<(String, u32)>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT device, count(*) AS count FROM runs WHERE state = ? GROUP BY device",
-        )
+    pub async fn count_by_device(
+        &self,
+        state: RunState,
+        scope: Scope,
+    ) -> Result<Vec<(String, u32)>, StoreError> {
+        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "SELECT device, count(*) AS count FROM runs WHERE state = ? AND {} GROUP BY device",
+            within(scope)
+        )))
         .bind(state.id())
         .fetch_all(&self.pool)
         .await?;
@@ -120,14 +126,17 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails; nothing has changed then.
-    pub async fn take_queued(&self, device: &str) -> Result<Option<i64>, StoreError> {
+    pub async fn take_queued(&self, device: &str, scope: Scope) -> Result<Option<i64>, StoreError> {
         // A transaction: alone, the statement gives its row before it is on disk, and a full disk would go unnoticed.
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        let taken = sqlx::query_scalar(
-            "UPDATE runs SET state = 'running', started_at = ?, ended_at = NULL, reason = NULL
-             WHERE id = (SELECT id FROM runs WHERE state = 'queued' AND device = ? ORDER BY queued_at, id LIMIT 1)
+        let taken = sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
+            "UPDATE runs SET state = 'running', started_at = ?, ended_at = NULL, reason = NULL,
+                 attempt = attempt + 1, events_offset = 0
+             WHERE id = (SELECT id FROM runs WHERE state = 'queued' AND device = ? AND {}
+                 ORDER BY queued_at, id LIMIT 1)
              RETURNING id",
-        )
+            within(scope)
+        )))
         .bind(now())
         .bind(device)
         .fetch_optional(&mut *transaction)
@@ -175,6 +184,24 @@ impl Store {
         Ok(requeued)
     }
 
+    /// Numbers of the runs in `state` that a scheduler looks after.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn run_ids_within(
+        &self,
+        state: RunState,
+        scope: Scope,
+    ) -> Result<Vec<i64>, StoreError> {
+        Ok(sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
+            "SELECT id FROM runs WHERE state = ? AND {} ORDER BY id",
+            within(scope)
+        )))
+        .bind(state.id())
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
     /// Numbers of the runs in `state`, of one experiment or of all.
     ///
     /// # Errors
@@ -191,6 +218,15 @@ impl Store {
         .bind(experiment_id)
         .fetch_all(&self.pool)
         .await?)
+    }
+}
+
+/// The runs of a scope, as a condition on `runs`.
+fn within(scope: Scope) -> String {
+    match scope {
+        Scope::Everything => "true".into(),
+        Scope::Experiment(id) => format!("experiment_id = {id}"),
+        Scope::Run(id) => format!("id = {id}"),
     }
 }
 

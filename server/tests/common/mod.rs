@@ -19,7 +19,7 @@ use server::api::{AppState, app};
 use server::catalogue::Catalogue;
 use server::directory::DataDirectory;
 use server::estimate::Estimator;
-use server::scheduler::{Scheduler, Slots};
+use server::scheduler::{Scheduler, Scope, Slots};
 use server::store::Store;
 use tower::ServiceExt;
 
@@ -55,9 +55,15 @@ impl Lab {
         let directory = DataDirectory::open(Some(folder.path().join("data")), None).unwrap();
         let store = Store::open(&directory.store()).await.unwrap();
         let slots = Slots::new([("cpu".to_owned(), slots)].into());
-        let scheduler = Scheduler::start(store.clone(), directory.clone(), worker, slots)
-            .await
-            .unwrap();
+        let scheduler = Scheduler::start(
+            store.clone(),
+            directory.clone(),
+            worker,
+            slots,
+            Scope::Everything,
+        )
+        .await
+        .unwrap();
         let state = AppState {
             store,
             scheduler,

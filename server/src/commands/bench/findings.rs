@@ -20,7 +20,7 @@ use crate::catalogue::Catalogue;
 use crate::commands::output::say;
 use crate::directory::DataDirectory;
 use crate::estimate::Estimator;
-use crate::scheduler::{Scheduler, Slots};
+use crate::scheduler::{Scheduler, Scope, Slots};
 use crate::ssr;
 use crate::store::Store;
 use analysis::claims::findings;
@@ -73,8 +73,14 @@ async fn measure() -> Result<(), Box<dyn Error>> {
     let id = fill(&store, &spec).await?;
     let executable = std::env::current_exe()?;
     let slots = Slots::new([("cpu".to_owned(), 1)].into());
-    let scheduler =
-        Scheduler::start(store.clone(), directory.clone(), executable.clone(), slots).await?;
+    let scheduler = Scheduler::start(
+        store.clone(),
+        directory.clone(),
+        executable.clone(),
+        slots,
+        Scope::Everything,
+    )
+    .await?;
     let state = AppState {
         store: store.clone(),
         scheduler,
@@ -222,7 +228,7 @@ async fn fill(store: &Store, spec: &ExperimentSpec) -> Result<i64, Box<dyn Error
     for some in runs.chunks(50) {
         let mut events = Vec::new();
         for run in some {
-            store.take_queued("cpu").await?;
+            store.take_queued("cpu", Scope::Everything).await?;
             let result = result(&run.spec);
             events.push((run.id, Event::Trained(result.clone())));
             let measured = measurements(&run.spec).into_iter();

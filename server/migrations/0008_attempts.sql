@@ -1,0 +1,6 @@
+-- Workers outlive the server: how many a run has had, and how far the logs of the last one have been read. Offsets are
+-- written in the transaction that stores what was read, so that nothing is stored twice or left out.
+
+ALTER TABLE runs ADD COLUMN attempt INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE runs ADD COLUMN events_offset INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE runs ADD COLUMN errors_offset INTEGER NOT NULL DEFAULT 0;

@@ -1,0 +1,132 @@
+//! Workers on this machine, each a process that outlives the server.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use super::{Ending, Executor, Job, Needs, Standing};
+
+/// See the module's text.
+#[derive(Debug)]
+pub struct Local {
+    executable: PathBuf,
+    /// Workers that this process started: how they end is told to nobody else.
+    children: Mutex<HashMap<(PathBuf, u32), Started>>,
+}
+
+#[derive(Debug)]
+enum Started {
+    Running(Child),
+    Ended(Option<ExitStatus>),
+}
+
+impl Local {
+    /// Workers are `executable worker …`.
+    pub fn new(executable: PathBuf) -> Local {
+        Local {
+            executable,
+            children: Mutex::default(),
+        }
+    }
+
+    /// The process of a worker that is at work.
+    fn process(&self, job: &Job) -> Option<u32> {
+        // A panic elsewhere leaves the map whole: every change is one call.
+        let children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
+        match children.get(&key(job)) {
+            Some(Started::Running(child)) => Some(child.id()),
+            Some(Started::Ended(_)) => None,
+            None => job
+                .folder
+                .is_at_work(job.attempt)
+                .then(|| job.folder.process())?
+                .map(|process| process.process),
+        }
+    }
+
+    fn signal(&self, job: &Job, signal: Signal) {
+        // A worker leads its own group: what it has started goes with it.
+        let group = self
+            .process(job)
+            .and_then(|process| Pid::from_raw(i32::try_from(process).ok()?));
+        if let Some(group) = group
+            && let Err(error) = kill_process_group(group, signal)
+        {
+            tracing::warn!(?job, ?signal, %error, "a worker cannot be signalled");
+        }
+    }
+}
+
+fn key(job: &Job) -> (PathBuf, u32) {
+    (job.folder.run().to_owned(), job.attempt)
+}
+
+impl Executor for Local {
+    fn submit(&self, job: &Job, needs: &Needs) -> Result<(), String> {
+        let append = |path: &Path| -> Result<File, String> {
+            let file = OpenOptions::new().create(true).append(true).open(path);
+            file.map_err(|error| format!("cannot write {}: {error}", path.display()))
+        };
+        let child = Command::new(&self.executable)
+            .arg("worker")
+            .arg("--run-directory")
+            .arg(job.folder.run())
+            .arg("--datasets")
+            .arg(&needs.datasets)
+            .arg("--attempt")
+            .arg(job.attempt.to_string())
+            .env("RAYON_NUM_THREADS", needs.threads.to_string())
+            .stdin(Stdio::null())
+            .stdout(append(&job.folder.events(job.attempt))?)
+            .stderr(append(&job.folder.errors())?)
+            // Ctrl-C in a terminal is for the server.
+            .process_group(0)
+            .spawn()
+            .map_err(|error| format!("cannot start a worker: {error}"))?;
+        let mut children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
+        children.retain(|(folder, _), _| folder != job.folder.run());
+        children.insert(key(job), Started::Running(child));
+        Ok(())
+    }
+
+    fn poll(&self, job: &Job) -> Standing {
+        let mut children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(started) = children.get_mut(&key(job)) else {
+            return match job.folder.is_at_work(job.attempt) {
+                true => Standing::AtWork,
+                false => Standing::Gone(None),
+            };
+        };
+        if let Started::Running(child) = started {
+            match child.try_wait() {
+                Ok(None) => return Standing::AtWork,
+                Ok(status) => *started = Started::Ended(status),
+                Err(error) => {
+                    tracing::warn!(?job, %error, "a worker cannot be waited for");
+                    *started = Started::Ended(None);
+                }
+            }
+        }
+        let Started::Ended(status) = started else {
+            return Standing::AtWork;
+        };
+        Standing::Gone(status.map(|status| Ending {
+            description: status.to_string(),
+            success: status.success(),
+            by_signal: status.signal().is_some(),
+        }))
+    }
+
+    fn stop(&self, job: &Job) {
+        self.signal(job, Signal::TERM);
+    }
+
+    fn kill(&self, job: &Job) {
+        self.signal(job, Signal::KILL);
+    }
+}
