@@ -110,15 +110,17 @@ impl WorkerFolder {
         self.run.join("worker.log")
     }
 
-    /// Writes the order for the next worker, and takes back a cancel that was for the one before.
+    /// Writes the order for the next worker, and removes what was meant for the one before, or is of it.
     ///
     /// # Errors
     /// When the folder cannot be written.
     pub fn order(&self, order: &WorkerOrder) -> io::Result<()> {
         std::fs::create_dir_all(&self.path)?;
-        match std::fs::remove_file(self.path.join("cancel")) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            _ => {}
+        for name in ["cancel", "progress.json"] {
+            match std::fs::remove_file(self.path.join(name)) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
         }
         self.replace("order.json", order)
     }

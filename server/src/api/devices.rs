@@ -34,8 +34,14 @@ pub(super) async fn resume(
 
 /// The devices with their slots and runs.
 pub(super) async fn with_load(state: &AppState) -> Result<Vec<DeviceInfo>, Refusal> {
-    let running = state.store.count_by_device(RunState::Running, Scope::Everything).await?;
-    let queued = state.store.count_by_device(RunState::Queued, Scope::Everything).await?;
+    let running = state
+        .store
+        .count_by_device(RunState::Running, Scope::Everything)
+        .await?;
+    let queued = state
+        .store
+        .count_by_device(RunState::Queued, Scope::Everything)
+        .await?;
     let count = |counts: &[(String, u32)], id: &str| {
         counts
             .iter()

@@ -15,7 +15,10 @@ pub(super) async fn health(State(state): State<AppState>) -> Result<Json<Health>
     let mut counts = [0, 0, 0];
     let states = [RunState::Queued, RunState::Running, RunState::Interrupted];
     for (count, run_state) in counts.iter_mut().zip(states) {
-        let by_device = state.store.count_by_device(run_state, Scope::Everything).await?;
+        let by_device = state
+            .store
+            .count_by_device(run_state, Scope::Everything)
+            .await?;
         *count = by_device.iter().map(|(_, count)| count).sum();
     }
     let [queued, running, interrupted] = counts;

@@ -338,11 +338,7 @@ impl Follower<'_> {
         let Some((written, progress)) = self.job.folder.progress(self.seen) else {
             return;
         };
-        // What an earlier worker left says nothing of this one.
-        let first = self.seen.replace(written).is_none();
-        if first && !self.began {
-            return;
-        }
+        self.seen = Some(written);
         let inner = &self.scheduler.0;
         lock(&inner.progress).insert(self.run.id, progress.clone());
         // No listener is no error.
