@@ -122,6 +122,11 @@ impl WorkerFolder {
                 _ => {}
             }
         }
+        // Of a run of the same number in another store: no attempt of this one has begun twice.
+        let events = self.events(order.attempt);
+        if events.exists() {
+            engine::files::set_aside(&events, "earlier").map_err(io::Error::other)?;
+        }
         self.replace("order.json", order)
     }
 
@@ -133,14 +138,16 @@ impl WorkerFolder {
         self.read("order.json")
     }
 
-    /// The attempt that the order is for; `None` when there is no order, so that a worker ends whose run was deleted.
-    pub fn ordered_attempt(&self) -> Option<u32> {
+    /// Whether the order is for attempt `attempt` of the run with `key`. It is not when there is no order: so a worker ends
+    /// whose run was deleted.
+    pub fn wants(&self, key: &str, attempt: u32) -> bool {
         #[derive(Deserialize)]
-        struct Attempt {
+        struct Order {
             attempt: u32,
+            key: String,
         }
-        let order: Attempt = self.read("order.json").ok()?;
-        Some(order.attempt)
+        self.read("order.json")
+            .is_ok_and(|order: Order| order.attempt == attempt && order.key == key)
     }
 
     /// Asks the worker to end its run as cancelled.

@@ -66,7 +66,11 @@ const BODY_LIMIT: usize = 1 << 20;
 // Schemas that only queries refer to are named here.
 #[derive(OpenApi)]
 #[openapi(
-    components(schemas(protocol::measure::Scale, protocol::api::SampleFilter)),
+    components(schemas(
+        crate::archive::Contents,
+        protocol::measure::Scale,
+        protocol::api::SampleFilter
+    )),
     info(
         title = "Selectivity Lab",
         description = "Experiments on class selectivity and robustness: launch, watch, read, export. Every refusal has the body of `ApiError`. Times are milliseconds since 1970-01-01 UTC."

@@ -78,12 +78,11 @@ impl Arguments {
         folder.say_process(&Process::this(self.attempt))?;
         let cancel = Arc::new(AtomicBool::new(false));
         let stopped = Arc::new(AtomicBool::new(false));
-        watch(
-            folder.clone(),
-            self.attempt,
-            cancel.clone(),
-            stopped.clone(),
-        )?;
+        let wanted = {
+            let (folder, key) = (folder.clone(), order.key.clone());
+            move || folder.wants(&key, self.attempt)
+        };
+        watch(folder.clone(), wanted, cancel.clone(), stopped.clone())?;
         let context = RunContext {
             data_directory: self.datasets,
             run_directory: self.run_directory,
@@ -129,7 +128,7 @@ fn lock(folder: &WorkerFolder) -> Result<File, Box<dyn Error>> {
 /// Watches, beside the run, whether it is still wanted.
 fn watch(
     folder: WorkerFolder,
-    attempt: u32,
+    wanted: impl Fn() -> bool + Send + 'static,
     cancel: Arc<AtomicBool>,
     stopped: Arc<AtomicBool>,
 ) -> io::Result<()> {
@@ -151,7 +150,7 @@ fn watch(
                         cancel.store(true, Ordering::Relaxed);
                     }
                     () = tokio::time::sleep(LOOK) => {
-                        if folder.ordered_attempt() != Some(attempt) {
+                        if !wanted() {
                             eprintln!("the run was deleted, or is another worker's by now");
                             std::process::exit(ABANDONED);
                         }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::common::Lab;
 
 /// Every route of the API; a new one is added here by whoever adds it.
-const ROUTES: [(&str, &str); 56] = [
+const ROUTES: [(&str, &str); 58] = [
     ("post", "/experiments/{id}/import"),
     ("get", "/health"),
     ("get", "/devices"),
@@ -18,6 +18,8 @@ const ROUTES: [(&str, &str); 56] = [
     ("get", "/datasets/{id}/samples"),
     ("get", "/datasets/{id}/images/{split}/{file}"),
     ("post", "/datasets/{id}/fetch"),
+    ("get", "/experiments/{id}/archive"),
+    ("post", "/archives"),
     ("post", "/estimates"),
     ("post", "/experiments"),
     ("get", "/experiments"),

@@ -92,7 +92,7 @@ fn a_command_goes_on_with_what_it_began() {
     assert_eq!(server.get::<ExperimentPage>("/experiments").total, 3);
     let runs: Vec<Run> = server.get("/experiments/1/runs");
     let resumed = runs[0].started.as_ref().unwrap().resumed_from_epoch;
-    assert!(resumed.is_some_and(|epoch| epoch >= 2), "{resumed:?}");
+    assert_eq!(resumed, None, "its worker went on, and was found");
     assert!(
         runs.iter()
             .all(|run| run.state == RunState::Finished && run.epochs_done == 6)
