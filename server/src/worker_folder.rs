@@ -20,6 +20,8 @@ use protocol::{EvaluationSpec, RunResult, RunSpec};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::archive::ArchivedExperiment;
+
 /// The most bytes of a log that are read at once.
 const READ_AT_ONCE: u64 = 4 << 20;
 
@@ -28,6 +30,10 @@ const READ_AT_ONCE: u64 = 4 << 20;
 pub struct WorkerOrder {
     /// Counts the run's workers, from 1.
     pub attempt: u32,
+    /// The number of the run's experiment.
+    pub experiment_id: i64,
+    /// The experiment, so that a store that is lost can be made anew from run folders.
+    pub experiment: ArchivedExperiment,
     /// The run.
     pub spec: RunSpec,
     /// Evaluations that were asked for after its launch.

@@ -61,6 +61,7 @@ pub async fn import(
         experiment: &unpacked.manifest.experiment,
         runs: &unpacked.manifest.runs,
         archived_at: unpacked.manifest.created_at,
+        numbers: None,
     };
     let mut placed = Vec::new();
     let place = |index: usize, id: i64| {

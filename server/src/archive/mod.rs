@@ -11,12 +11,14 @@
 
 mod export;
 mod import;
+mod rebuild;
 
 use protocol::{EvaluationSpec, Event, ExperimentSpec, RunSpec, RunState};
 use serde::{Deserialize, Serialize};
 
 pub use export::{Contents, export};
 pub use import::{Imported, import};
+pub use rebuild::{RebuildError, Rebuilt, rebuild};
 
 use crate::store::StoreError;
 

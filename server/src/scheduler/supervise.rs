@@ -102,8 +102,15 @@ async fn start(scheduler: &Scheduler, run: &Run, job: &Job) -> Result<(), String
         .run_key(run.id)
         .await
         .map_err(|error| format!("cannot read the run's key: {error}"))?;
+    let experiment = inner
+        .store
+        .archived_experiment(run.experiment_id)
+        .await
+        .map_err(|error| format!("cannot read the experiment: {error}"))?;
     let order = WorkerOrder {
         attempt: job.attempt,
+        experiment_id: run.experiment_id,
+        experiment,
         spec: run.spec.clone(),
         later_evaluations: run.later_evaluations.clone(),
         key,

@@ -18,9 +18,26 @@ pub struct Restored<'a> {
     pub runs: &'a [ArchivedRun],
     /// When the archive was written, in milliseconds since 1970-01-01 UTC: runs that were at work then have ended there.
     pub archived_at: i64,
+    /// The numbers of the experiment and of each run; new ones where there are none. Only then may events be there twice, as
+    /// workers' logs have them.
+    pub numbers: Option<(i64, &'a [i64])>,
 }
 
 impl Store {
+    /// An experiment without its runs.
+    ///
+    /// # Errors
+    /// When there is no such experiment.
+    pub async fn archived_experiment(&self, id: i64) -> Result<ArchivedExperiment, StoreError> {
+        let experiment = self.experiment(id).await?;
+        Ok(ArchivedExperiment {
+            spec: experiment.spec,
+            notes: experiment.notes,
+            tags: experiment.tags,
+            created_at: experiment.created_at,
+        })
+    }
+
     /// An experiment as it is at one moment, and its runs with their numbers and every event.
     ///
     /// # Errors
@@ -36,13 +53,7 @@ impl Store {
         ),
         StoreError,
     > {
-        let experiment = self.experiment(id).await?;
-        let experiment = ArchivedExperiment {
-            spec: experiment.spec,
-            notes: experiment.notes,
-            tags: experiment.tags,
-            created_at: experiment.created_at,
-        };
+        let experiment = self.archived_experiment(id).await?;
         let mut runs = Vec::new();
         // Runs first: events that come meanwhile make a run more than its row says, never less.
         for run in self.runs(id).await? {
@@ -104,8 +115,9 @@ impl Store {
     ) -> Result<i64, StoreError> {
         let Restored { experiment, .. } = archived;
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        let id =
-            insert_experiment(&mut transaction, &experiment.spec, experiment.created_at).await?;
+        let number = archived.numbers.map(|(id, _)| id);
+        let at = experiment.created_at;
+        let id = insert_experiment(&mut transaction, number, &experiment.spec, at).await?;
         sqlx::query("UPDATE experiments SET notes = ? WHERE id = ?")
             .bind(&experiment.notes)
             .bind(id)
@@ -120,9 +132,13 @@ impl Store {
         }
         let mut numbers = Vec::with_capacity(archived.runs.len());
         for (index, run) in archived.runs.iter().enumerate() {
-            let number = insert_run(&mut transaction, id, &run.spec, run.queued_at).await?;
+            let number = archived
+                .numbers
+                .and_then(|(_, runs)| runs.get(index).copied());
+            let number = insert_run(&mut transaction, number, id, &run.spec, run.queued_at).await?;
             for (line, ArchivedEvent { at, event }) in events(index)?.iter().enumerate() {
-                if !replay(&mut transaction, number, event, *at).await? {
+                let is_new = replay(&mut transaction, number, event, *at).await?;
+                if !is_new && archived.numbers.is_none() {
                     return Err(StoreError::Replay {
                         run: index + 1,
                         line: line + 1,

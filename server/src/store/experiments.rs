@@ -24,26 +24,30 @@ pub struct ExperimentQuery {
     pub page_size: u32,
 }
 
-/// Inserts an experiment without runs; gives its number.
+/// Inserts an experiment without runs, by `number` or the next one; gives its number.
 pub(super) async fn insert_experiment(
     transaction: &mut SqliteTransaction<'_>,
+    number: Option<i64>,
     spec: &ExperimentSpec,
     at: i64,
 ) -> Result<i64, StoreError> {
-    let inserted =
-        sqlx::query("INSERT INTO experiments (name, notes, spec, created_at) VALUES (?, ?, ?, ?)")
-            .bind(&spec.name)
-            .bind(&spec.notes)
-            .bind(serde_json::to_string(spec)?)
-            .bind(at)
-            .execute(&mut **transaction)
-            .await?;
+    let inserted = sqlx::query(
+        "INSERT INTO experiments (id, name, notes, spec, created_at) VALUES (?, ?, ?, ?, ?)",
+    )
+    .bind(number)
+    .bind(&spec.name)
+    .bind(&spec.notes)
+    .bind(serde_json::to_string(spec)?)
+    .bind(at)
+    .execute(&mut **transaction)
+    .await?;
     Ok(inserted.last_insert_rowid())
 }
 
-/// Queues a run of an experiment; gives its number.
+/// Queues a run of an experiment, by `number` or the next one; gives its number.
 pub(super) async fn insert_run(
     transaction: &mut SqliteTransaction<'_>,
+    number: Option<i64>,
     experiment_id: i64,
     run: &RunSpec,
     at: i64,
@@ -54,9 +58,10 @@ pub(super) async fn insert_run(
         None => run.training.epochs,
     };
     let inserted = sqlx::query(
-        "INSERT INTO runs (experiment_id, alpha, seed, device, epochs, spec, state, queued_at)
-         VALUES (?, ?, ?, ?, ?, ?, 'queued', ?)",
+        "INSERT INTO runs (id, experiment_id, alpha, seed, device, epochs, spec, state, queued_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', ?)",
     )
+    .bind(number)
     .bind(experiment_id)
     .bind(run.alpha)
     .bind(run.seed as i64) // At most 2^53 - 1, checked with the spec.
@@ -77,9 +82,9 @@ impl Store {
     pub async fn create_experiment(&self, spec: &ExperimentSpec) -> Result<i64, StoreError> {
         let at = now();
         let mut transaction = self.pool.begin().await?;
-        let experiment_id = insert_experiment(&mut transaction, spec, at).await?;
+        let experiment_id = insert_experiment(&mut transaction, None, spec, at).await?;
         for run in spec.runs() {
-            insert_run(&mut transaction, experiment_id, &run, at).await?;
+            insert_run(&mut transaction, None, experiment_id, &run, at).await?;
         }
         transaction.commit().await?;
         Ok(experiment_id)

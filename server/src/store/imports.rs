@@ -37,9 +37,9 @@ impl Store {
                 must_be_free(&mut transaction, id, run).await?;
                 id
             }
-            ImportTarget::New(spec) => insert_experiment(&mut transaction, spec, at).await?,
+            ImportTarget::New(spec) => insert_experiment(&mut transaction, None, spec, at).await?,
         };
-        let id = insert_run(&mut transaction, experiment, run, at).await?;
+        let id = insert_run(&mut transaction, None, experiment, run, at).await?;
         place(id).map_err(StoreError::Place)?;
         transaction.commit().await?;
         Ok((experiment, id))

@@ -68,10 +68,8 @@ fn everything_goes_on(folder: &Path, told: &[LiveEvent], ids: [i64; 2]) {
     // Nothing is stored twice.
     let mut seen: Vec<_> = replayed
         .iter()
-        .filter_map(|event| match &event.event {
-            Event::Epoch(metrics) => Some((event.run_id, metrics.epoch)),
-            _ => None,
-        })
+        .filter(|event| event.sequence.is_some())
+        .map(|event| format!("{} {:?}", event.run_id, event.event))
         .collect();
     let all = seen.len();
     seen.sort_unstable();
@@ -202,6 +200,80 @@ fn a_worker_whose_folder_is_gone_ends() {
         assert!(start.elapsed() < Duration::from_secs(3), "it goes on");
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// Breaks when a store that is made anew from run folders lacks a number, rounds it, or gives a run another number; or when one
+/// that is there is overwritten.
+#[test]
+fn a_lost_store_is_made_anew_from_run_folders() {
+    let folder = tempfile::tempdir().unwrap();
+    let export = |server: &Server, id: i64| -> Value {
+        let mut export: Value = server.get(&format!("/experiments/{id}/export.json"));
+        for run in export["runs"].as_array_mut().unwrap() {
+            // When the server saw it begin and end.
+            for time in ["queued_at", "started_at", "ended_at"] {
+                run.as_object_mut().unwrap().remove(time);
+            }
+        }
+        export
+    };
+    let mut spec = small(&[-1.0, 0.0], 2);
+    spec.evaluation = crate::common::corruptions(20);
+    let mut server = Server::start(folder.path());
+    let finished: Experiment = server.ask(
+        "POST",
+        "/experiments",
+        &serde_json::to_string(&spec).unwrap(),
+    );
+    let runs: Vec<Run> = server.get(&format!("/experiments/{}/runs", finished.id));
+    for run in &runs {
+        server.wait_for(run.id, |run| run.state == RunState::Finished);
+    }
+    let cancelled: Experiment = server.ask(
+        "POST",
+        "/experiments",
+        &serde_json::to_string(&small(&[0.5], 1000)).unwrap(),
+    );
+    let run: Vec<Run> = server.get(&format!("/experiments/{}/runs", cancelled.id));
+    // Two attempts: the second reports the first one's epochs once more.
+    for epochs in [1, 2] {
+        server.wait_for(run[0].id, |run| {
+            run.epochs_done >= epochs && run.state == RunState::Running
+        });
+        server.ask::<Run>("POST", &format!("/runs/{}/cancel", run[0].id), "");
+        server.wait_for(run[0].id, |run| run.state == RunState::Cancelled);
+        if epochs == 1 {
+            server.ask::<Run>("POST", &format!("/runs/{}/resume", run[0].id), "");
+        }
+    }
+    let before = [finished.id, cancelled.id].map(|id| export(&server, id));
+    processes::send("TERM", server.process());
+    server.wait();
+    let rebuild = || {
+        let mut command = crate::common::process::command(folder.path());
+        command.args(["store", "rebuild"]).output().unwrap()
+    };
+    let refused = rebuild();
+    assert!(!refused.status.success());
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("is there"));
+    std::fs::remove_file(folder.path().join("data/store.sqlite")).unwrap();
+    let output = rebuild();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "3 runs of 2 experiments\n"
+    );
+    let server = Server::start(folder.path());
+    let after = [finished.id, cancelled.id].map(|id| export(&server, id));
+    assert_eq!(before, after);
+    // Numbers are not given twice.
+    let next: Experiment = server.ask(
+        "POST",
+        "/experiments",
+        &serde_json::to_string(&small(&[0.0], 1)).unwrap(),
+    );
+    let runs: Vec<Run> = server.get(&format!("/experiments/{}/runs", next.id));
+    assert!(next.id > cancelled.id && runs[0].id > run[0].id);
 }
 
 /// Broken by: two schedulers on one store (each would start the other's runs), or a refusal that does
