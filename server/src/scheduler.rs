@@ -282,6 +282,21 @@ impl Scheduler {
                 .is_empty())
     }
 
+    /// A run whose worker was lost is tried again, as often as its experiment says.
+    async fn lost(&self, run_id: i64, reason: &str) -> Result<(), StoreError> {
+        let store = &self.0.store;
+        let experiment = store.experiment_of(run_id).await?;
+        let retries = store.archived_experiment(experiment).await?.spec.retries;
+        let message = reason.to_owned();
+        let event = match store.try_again(run_id, retries).await? {
+            Some(retried) => {
+                supervise::warning(format!("{reason}; tried again ({retried} of {retries})"))
+            }
+            None => Event::Interrupted { message },
+        };
+        self.publish(run_id, &event).await.map(|_| ())
+    }
+
     /// Stores an event, then tells everyone. `false` when it came too late to count.
     async fn publish(&self, run_id: i64, event: &Event) -> Result<bool, StoreError> {
         self.publish_at(run_id, event, now()).await
@@ -401,6 +416,7 @@ impl Scheduler {
             }
             let recorded = match &end {
                 End::Ended(at, event) => self.publish_at(run_id, event, *at).await.map(|_| ()),
+                End::Lost(reason) => self.lost(run_id, reason).await,
                 End::NotStarted(_) => self.0.store.return_to_queue(run_id).await,
                 End::Left => Ok(()),
             };

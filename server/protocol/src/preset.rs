@@ -6,7 +6,7 @@ use crate::attack::AttackSpec;
 use crate::dimensionality::DimensionalitySpec;
 use crate::evaluation::CorruptionSpec;
 use crate::gradient::InputUnitGradientSpec;
-use crate::spec::{Augmentation, ExperimentSpec, TrainingSpec};
+use crate::spec::{Augmentation, DEFAULT_RETRIES, ExperimentSpec, TrainingSpec};
 use crate::{Dataset, EvaluationSpec, Network};
 
 /// A ready-made experiment; every field can be edited before launch.
@@ -86,6 +86,7 @@ fn quick_look() -> Preset {
                 input_unit_gradients: Some(InputUnitGradientSpec { images: 16 }),
                 ..robustness(Some(150))
             },
+            retries: DEFAULT_RETRIES,
         },
     }
 }
@@ -116,6 +117,7 @@ fn cifar10() -> Preset {
                 train_images_per_class: None,
             },
             evaluation: robustness(None),
+            retries: DEFAULT_RETRIES,
         },
     }
 }
@@ -142,6 +144,7 @@ fn tiny_imagenet(network: Network, batch_size: u32, seeds: u64) -> ExperimentSpe
             train_images_per_class: None,
         },
         evaluation: robustness(None),
+        retries: DEFAULT_RETRIES,
     }
 }
 

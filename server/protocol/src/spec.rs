@@ -95,11 +95,22 @@ pub struct ExperimentSpec {
     /// The device that trains, by its identifier, for example `cpu` or `wgpu:discrete:0`.
     #[serde(default = "default_device")]
     pub device: String,
+    /// How often a run is tried again by itself when its worker was killed from outside (by a full memory, a driver that
+    /// crashed, a machine that went down), at most 100. It goes on from its last checkpoint.
+    #[serde(default = "default_retries")]
+    pub retries: u32,
     /// How each network is trained.
     pub training: TrainingSpec,
     /// What each trained network is tested on besides clean images.
     #[serde(default, skip_serializing_if = "EvaluationSpec::is_empty")]
     pub evaluation: EvaluationSpec,
+}
+
+/// What [`ExperimentSpec::retries`] is where nothing is said.
+pub const DEFAULT_RETRIES: u32 = 2;
+
+fn default_retries() -> u32 {
+    DEFAULT_RETRIES
 }
 
 fn default_device() -> String {

@@ -76,6 +76,9 @@ impl ExperimentSpec {
         if self.device.trim().is_empty() {
             refuse("device", "name a device, for example cpu".into());
         }
+        if self.retries > 100 {
+            refuse("retries", format!("{} times; at most 100", self.retries));
+        }
         errors.extend(self.training.validate());
         errors.extend(self.evaluation.validate_on(&self.dataset));
         errors
@@ -162,7 +165,7 @@ mod tests {
     fn each_wrong_value_is_refused_under_its_own_field() {
         let good = presets().remove(0).spec;
         type Spoil = fn(&mut ExperimentSpec);
-        let spoil: [(&str, Spoil); 14] = [
+        let spoil: [(&str, Spoil); 15] = [
             ("name", |s| s.name = "  ".into()),
             ("alphas", |s| s.alphas = vec![]),
             ("alphas", |s| s.alphas = vec![f64::NAN]),
@@ -170,6 +173,7 @@ mod tests {
             ("seeds", |s| s.seeds = vec![]),
             ("seeds", |s| s.seeds = vec![u64::MAX]),
             ("device", |s| s.device.clear()),
+            ("retries", |s| s.retries = 101),
             ("training.epochs", |s| s.training.epochs = 0),
             ("training.batch_size", |s| s.training.batch_size = 1),
             ("training.learning_rate", |s| {

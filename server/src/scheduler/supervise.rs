@@ -42,6 +42,8 @@ const QUOTED_LINES: usize = 8;
 pub(super) enum End {
     /// With this event, at this time in milliseconds since 1970-01-01 UTC; still to be recorded.
     Ended(i64, Event),
+    /// Its worker was lost, for this reason: something from outside ended it.
+    Lost(String),
     /// No worker began, for this reason.
     NotStarted(String),
     /// It is still at work, and left alone.
@@ -230,10 +232,10 @@ impl Follower<'_> {
                         .failed(&self.run.spec.device, &message);
                 }
                 // A worker that exits by itself without a word would do so again.
-                End::now(match ending {
-                    Some(ending) if !ending.by_signal => Event::Failed { message },
-                    _ => Event::Interrupted { message },
-                })
+                match ending {
+                    Some(ending) if !ending.by_signal => End::now(Event::Failed { message }),
+                    _ => End::Lost(message),
+                }
             }
         }
     }
@@ -395,7 +397,8 @@ fn is_end(event: &Event) -> bool {
     }
 }
 
-fn warning(message: String) -> Event {
+/// A line for the run's log.
+pub(super) fn warning(message: String) -> Event {
     Event::Log {
         level: LogLevel::Warning,
         message,

@@ -160,6 +160,25 @@ impl Store {
         Ok(())
     }
 
+    /// Puts a running run whose worker was lost back into the queue, in its old place, unless that was done as often as its
+    /// experiment says; gives how often by now.
+    ///
+    /// # Errors
+    /// When the store fails; nothing has changed then.
+    pub async fn try_again(&self, run_id: i64, retries: u32) -> Result<Option<u32>, StoreError> {
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let retried: Option<i64> = sqlx::query_scalar(
+            "UPDATE runs SET state = 'queued', retried = retried + 1
+             WHERE id = ? AND state = 'running' AND retried < ? RETURNING retried",
+        )
+        .bind(run_id)
+        .bind(retries)
+        .fetch_optional(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(retried.map(|retried| u32::try_from(retried).unwrap_or(u32::MAX)))
+    }
+
     /// Puts the resumable runs among `ids` back into the queue; gives those that were.
     ///
     /// # Errors
@@ -169,7 +188,7 @@ impl Store {
         let mut requeued = Vec::new();
         for &id in ids {
             let changed = sqlx::query(
-                "UPDATE runs SET state = 'queued', queued_at = ?, ended_at = NULL, reason = NULL
+                "UPDATE runs SET state = 'queued', queued_at = ?, ended_at = NULL, reason = NULL, retried = 0
                  WHERE id = ? AND state IN ('interrupted', 'cancelled', 'failed')",
             )
             .bind(now())

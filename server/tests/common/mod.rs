@@ -225,6 +225,8 @@ pub fn small(alphas: &[f64], epochs: u32) -> ExperimentSpec {
             train_images_per_class: Some(10),
         },
         evaluation: EvaluationSpec::default(),
+        // What ends a worker is to be seen.
+        retries: 0,
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use axum::http::{Method, StatusCode};
 use protocol::api::{DeviceInfo, Experiment, LogLine};
-use protocol::{EpochMetrics, Event, Run, RunState};
+use protocol::{EpochMetrics, Event, ExperimentSpec, Run, RunState};
 
 use crate::common::{Lab, endless, small};
 use crate::processes;
@@ -193,6 +193,42 @@ async fn a_killed_worker_interrupts_its_run_and_no_other() {
     lab.post::<Run>(&format!("/runs/{}/cancel", endless_ids[0]))
         .await;
     lab.wait_for_end(endless_ids[0]).await;
+}
+
+/// Breaks when a run whose worker was killed is not tried again, begins anew then, is tried again without end, or says nothing
+/// of it.
+#[tokio::test]
+async fn a_run_whose_worker_was_killed_is_tried_again() {
+    let lab = Lab::open().await;
+    let spec = ExperimentSpec {
+        retries: 1,
+        ..endless(&[0.0])
+    };
+    let (_, ids) = lab.launch(&spec).await;
+    for retried in [1, 2, 1] {
+        let done = lab.wait_for_epoch(ids[0]).await.epochs_done;
+        processes::send("KILL", processes::workers(lab.folder.path())[0]);
+        if retried == 1 {
+            let resumed = lab
+                .wait(ids[0], |run| {
+                    run.epochs_done > done && run.state == RunState::Running
+                })
+                .await;
+            assert!(resumed.started.unwrap().resumed_from_epoch >= Some(1));
+            let log: Vec<LogLine> = lab.get(&format!("/runs/{}/log", ids[0])).await;
+            let told = |line: &LogLine| {
+                line.message.contains("SIGKILL") && line.message.contains("tried again (1 of 1)")
+            };
+            assert!(log.iter().any(told), "{log:?}");
+        } else {
+            assert_eq!(lab.wait_for_end(ids[0]).await.state, RunState::Interrupted);
+            // Whoever resumes it asks for its retries anew.
+            lab.post::<Run>(&format!("/runs/{}/resume", ids[0])).await;
+            lab.wait(ids[0], |run| run.epochs_done > done + 1).await;
+        }
+    }
+    lab.post::<Run>(&format!("/runs/{}/cancel", ids[0])).await;
+    lab.wait_for_end(ids[0]).await;
 }
 
 /// Broken by: a diverged run that has a result, gives no reason, or can be resumed only to diverge again.
