@@ -541,17 +541,15 @@ fn check_nan<S: Simd>(simd: S, instructions: &str) {
 
 /// Breaks when a gradient is lost or counted twice where a layer's output has several readers: the next
 /// layer, a shortcut, the regulariser, and global pooling.
+///
+/// How close two correct computations can be depends on the network. Of ResNet50 with batch norm over a few values a channel,
+/// burn's own gradients move by 1e-2 of their norm when the images are 3e-7 brighter, with alpha 0 as with 0.7: there, rounding
+/// may differ by as much as that. ResNet18 and ResNet20 must agree to 1e-3.
 #[test]
 fn whole_networks_agree_with_burn() {
     let device = Device::flex().autodiff();
-    for (network, side, bound) in [
-        (Network::ResNet20, 16, 1e-3),
-        (Network::ResNet18, 16, 1e-3),
-        // On a Xeon below 1e-3, on an AMD EPYC 9.1e-3 (2.4e-2 at 32 pixels). Where it comes from is not known yet: 22,000
-        // units with tiny responses make the regulariser's gradient steep. A lost or doubled gradient is far above.
-        (Network::ResNet50, 16, 2e-2),
-    ] {
-        let compute = || {
+    for network in [Network::ResNet20, Network::ResNet18, Network::ResNet50] {
+        let compute = |brighter: f32| {
             let mut generator = ChaCha8Rng::seed_from_u64(5);
             let model = ModelConfig {
                 network,
@@ -560,7 +558,8 @@ fn whole_networks_agree_with_burn() {
                 std: [0.5; 3],
             }
             .init(3, &device);
-            let images = tensor(&mut generator, [8, 3, side, side], &device).require_grad();
+            let images = tensor(&mut generator, [8, 3, 16, 16], &device);
+            let images = (images * (1.0 + brighter)).detach().require_grad();
             let labels = [0, 1, 2, 3, 0, 1, 2, 3];
             let terms = regularised_loss(&model, images.clone(), &labels, 0.7);
             let loss = values(terms.loss.clone());
@@ -577,15 +576,28 @@ fn whole_networks_agree_with_burn() {
             model.visit(&mut Collect(&gradients, &mut all));
             all
         };
-        let (ours, burns) = (compute(), with_burn_alone(compute));
+        let (ours, burns) = (compute(0.0), with_burn_alone(|| compute(0.0)));
         assert!(ours.len() > 60, "{network}: only {} gradients", ours.len());
         assert_eq!(ours.len(), burns.len());
         // All gradients as one vector: rounding grows through depth in single small ones.
         assert_close(&format!("{network}: loss"), &ours[0], &burns[0]);
-        let apart = difference(&ours[1..].concat(), &burns[1..].concat());
+        let gradients = |all: &[Vec<f32>]| all[1..].concat();
+        let apart = difference(&gradients(&ours), &gradients(&burns));
+        let bound = match network {
+            Network::ResNet50 => {
+                let brighter = with_burn_alone(|| compute(3e-7));
+                let moved = difference(&gradients(&brighter), &gradients(&burns));
+                assert!(
+                    moved < 5e-2,
+                    "{network}: burn's own gradients move by {moved:.1e}"
+                );
+                2.0 * moved
+            }
+            _ => 1e-3,
+        };
         assert!(
             apart < bound,
-            "{network}: gradients differ by {apart:.1e} of their norm"
+            "{network}: gradients differ by {apart:.1e} of their norm, more than {bound:.1e}"
         );
     }
 }
