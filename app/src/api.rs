@@ -10,6 +10,7 @@ use std::sync::Arc;
 use leptos::html;
 use leptos::prelude::*;
 use protocol::api::ApiError;
+use protocol::problem::ErrorCode;
 use serde::de::DeserializeOwned;
 
 /// Root of the API.
@@ -56,10 +57,7 @@ pub fn get_if_any<T: DeserializeOwned>(
 
 /// A failure that has no field at fault.
 pub fn failure(message: impl Into<String>) -> ApiError {
-    ApiError {
-        message: message.into(),
-        fields: Vec::new(),
-    }
+    ApiError::new(ErrorCode::Unknown, message)
 }
 
 /// How a path is asked.
@@ -262,9 +260,9 @@ mod tests {
     /// Broken by: a refusal that loses its fields, or an unreadable one that passes for a success.
     #[test]
     fn refusals_keep_their_fields_and_are_never_successes() {
-        let body = br#"{"message":"no","fields":[{"field":"name","reason":"empty"}]}"#;
+        let body = br#"{"code":"invalid_fields","detail":"no","fields":[{"field":"name","reason":"empty"}]}"#;
         let error = read::<u32>(Ok((422, body.to_vec()))).unwrap_err();
-        assert_eq!((error.message.as_str(), error.fields.len()), ("no", 1));
+        assert_eq!((error.detail.as_str(), error.fields.len()), ("no", 1));
         assert!(read::<u32>(Ok((500, b"7".to_vec()))).is_err());
         assert!(read::<u32>(Err("gone".into())).is_err());
         assert_eq!(read::<u32>(Ok((200, b"7".to_vec()))), Ok(7));

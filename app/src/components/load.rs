@@ -19,7 +19,7 @@ pub fn ErrorBox(
         .collect_view();
     view! {
         <div class="problem" role="alert">
-            <p>{error.message}</p>
+            <p>{error.detail}</p>
             <ul>{fields}</ul>
         </div>
     }

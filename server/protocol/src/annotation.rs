@@ -20,9 +20,11 @@ pub const MAXIMUM_NOTES_CHARACTERS: usize = 10_000;
 pub struct Annotation {
     /// All tags from now on, in this order: at most 20 of 1 to 50 characters each, without commas; no repeats.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_items = 20))]
     pub tags: Option<Vec<String>>,
     /// The notes from now on, at most 10,000 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 10000))]
     pub notes: Option<String>,
 }
 

@@ -6,20 +6,9 @@ use crate::event::{Event, LogLevel};
 use crate::result::EpochMetrics;
 use crate::run::RunState;
 use crate::spec::ExperimentSpec;
-use crate::validate::FieldError;
-use crate::{Dataset, Network};
+use crate::{Dataset, Network, Run};
 
-/// Every refusal: what was wrong, and with which fields.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[error("{message}")]
-pub struct ApiError {
-    /// What was wrong and what to do, in a sentence.
-    pub message: String,
-    /// The fields at fault; empty where no single field is.
-    #[serde(default)]
-    pub fields: Vec<FieldError>,
-}
+pub use crate::problem::ApiError;
 
 /// Whether the server is well.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -230,6 +219,16 @@ pub struct ExperimentPage {
     /// The experiments of this page.
     pub experiments: Vec<Experiment>,
     /// Experiments that match in all.
+    pub total: u32,
+}
+
+/// A page of runs, newest first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RunPage {
+    /// The runs of this page, without per-unit values.
+    pub runs: Vec<Run>,
+    /// Runs that match in all.
     pub total: u32,
 }
 

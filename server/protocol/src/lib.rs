@@ -27,6 +27,7 @@ pub mod network;
 pub mod numeral;
 pub mod origin;
 pub mod preset;
+pub mod problem;
 pub mod result;
 pub mod run;
 pub mod spec;

@@ -50,25 +50,33 @@ impl Augmentation {
 #[serde(deny_unknown_fields)]
 pub struct TrainingSpec {
     /// Passes over the training set, 1 to 10,000.
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 10000))]
     pub epochs: u32,
     /// Images a step, 2 to 65,536.
+    #[cfg_attr(feature = "openapi", schema(minimum = 2, maximum = 65536))]
     pub batch_size: u32,
     /// SGD's learning rate at the start, over 0.
+    #[cfg_attr(feature = "openapi", schema(exclusive_minimum = 0))]
     pub learning_rate: f64,
     /// SGD's momentum, 0 to below 1.
+    #[cfg_attr(feature = "openapi", schema(minimum = 0, exclusive_maximum = 1))]
     pub momentum: f64,
     /// L2 penalty on every parameter, 0 or more.
+    #[cfg_attr(feature = "openapi", schema(minimum = 0))]
     pub weight_decay: f64,
     /// After each of these epochs the learning rate is multiplied by `learning_rate_factor`; increasing.
     pub learning_rate_milestones: Vec<u32>,
     /// What a milestone multiplies the learning rate by, over 0 and at most 1.
+    #[cfg_attr(feature = "openapi", schema(exclusive_minimum = 0, maximum = 1))]
     pub learning_rate_factor: f64,
     /// How training images are varied.
     pub augmentation: Augmentation,
     /// Images of each class held out of the training set to choose the best epoch, drawn anew for each seed; 1 or more.
+    #[cfg_attr(feature = "openapi", schema(minimum = 1))]
     pub validation_images_per_class: u32,
     /// Images of each class to train on; all that are left after the hold-out when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1))]
     pub train_images_per_class: Option<u32>,
 }
 
@@ -78,9 +86,11 @@ pub struct TrainingSpec {
 #[serde(deny_unknown_fields)]
 pub struct ExperimentSpec {
     /// What a person calls it, 1 to 120 characters.
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 120))]
     pub name: String,
     /// Why it is run; free text, at most 10,000 characters.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(max_length = 10000))]
     pub notes: String,
     /// The network.
     pub network: Network,
@@ -88,12 +98,15 @@ pub struct ExperimentSpec {
     pub dataset: Dataset,
     /// Regulariser strengths: loss = cross-entropy - alpha x network selectivity. Positive promotes
     /// selectivity, negative suppresses it, 0 is the control. Each in -100 to 100, no repeats.
+    #[cfg_attr(feature = "openapi", schema(min_items = 1))]
     pub alphas: Vec<f64>,
     /// Replicates: each seed draws its own split, initial weights, order and augmentation. Each at
     /// most 9,007,199,254,740,991 (2^53 - 1), so that no JSON reader rounds it; no repeats.
+    #[cfg_attr(feature = "openapi", schema(min_items = 1))]
     pub seeds: Vec<u64>,
     /// The device that trains, by its identifier, for example `cpu` or `wgpu:discrete:0`.
     #[serde(default = "default_device")]
+    #[cfg_attr(feature = "openapi", schema(min_length = 1))]
     pub device: String,
     /// How often a run is tried again by itself when its worker was killed from outside (by a full memory, a driver that
     /// crashed, a machine that went down), at most 100. It goes on from its last checkpoint.

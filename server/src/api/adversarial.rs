@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::IntoResponse;
 use engine::data::SplitName;
 use engine::evaluations::{AttackPredictions, KEPT_IMAGES, Predictions};
@@ -11,6 +11,7 @@ use protocol::Measurement;
 use protocol::api::{AdversarialSample, AdversarialSamplePage, Fall, Prediction, SampleFilter};
 use protocol::attack::{Attack, AttackConditions, Method, UnknownAttack};
 use protocol::evaluation::UnknownConditions;
+use protocol::problem::ErrorCode;
 
 use super::json::{Asked, Id};
 use super::{AppState, Refusal};
@@ -30,9 +31,11 @@ pub(super) struct SamplesQuery {
     filter: SampleFilter,
     /// Page, from 1.
     #[serde(default = "one")]
+    #[param(value_type = i64, minimum = 1, maximum = 4294967295_u32)]
     page: u32,
     /// Samples a page, 1 to 100.
     #[serde(default = "twelve")]
+    #[param(minimum = 1, maximum = 100)]
     page_size: u32,
 }
 
@@ -45,7 +48,7 @@ fn twelve() -> u32 {
 }
 
 fn bad(message: impl ToString) -> Refusal {
-    Refusal::new(StatusCode::BAD_REQUEST, message.to_string())
+    Refusal::new(ErrorCode::InvalidParameter, message.to_string())
 }
 
 /// What a run said about test images, clean and attacked; of those whose adversarial image was kept.
@@ -119,7 +122,7 @@ pub(super) async fn samples(
         .collect();
     if labels.len() != test_images {
         return Err(Refusal::new(
-            StatusCode::CONFLICT,
+            ErrorCode::DataChanged,
             format!(
                 "the test set has {} images now, and had {test_images} when the run began",
                 labels.len()
@@ -200,6 +203,7 @@ pub(super) struct ImageQuery {
     place: usize,
     /// `adversarial`, or `perturbation`: the change, magnified so that the attack's radius fills the range, on grey.
     #[serde(default)]
+    #[param(pattern = "^(adversarial|perturbation)?$")]
     show: String,
 }
 

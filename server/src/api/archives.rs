@@ -9,6 +9,7 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use futures::StreamExt;
 use protocol::api::Experiment;
+use protocol::problem::ErrorCode;
 use tokio_util::io::ReaderStream;
 
 use super::json::{Asked, Id};
@@ -38,7 +39,7 @@ impl ArchiveQuery {
             .collect::<Result<_, _>>()
             .map_err(|_| {
                 Refusal::new(
-                    StatusCode::BAD_REQUEST,
+                    ErrorCode::InvalidParameter,
                     format!("seeds: `{text}` is not a list of seeds such as 0,1"),
                 )
             })
@@ -106,7 +107,7 @@ pub(super) async fn create(
     while let Some(part) = parts.next().await {
         let part = part.map_err(|error| {
             Refusal::new(
-                StatusCode::BAD_REQUEST,
+                ErrorCode::MalformedBody,
                 format!("the archive did not arrive whole: {error}"),
             )
         })?;
@@ -125,25 +126,23 @@ pub(super) async fn create(
 fn unwritten(error: std::io::Error) -> Refusal {
     tracing::error!(%error, "an archive cannot be kept");
     Refusal::new(
-        StatusCode::INTERNAL_SERVER_ERROR,
+        ErrorCode::Internal,
         format!("the archive cannot be written here: {error}"),
     )
 }
 
 impl From<ArchiveError> for Refusal {
     fn from(error: ArchiveError) -> Self {
-        let status = match error {
+        let code = match error {
             ArchiveError::Store(error) => return error.into(),
             ArchiveError::Task(error) => return error.into(),
-            ArchiveError::Damaged(_) | ArchiveError::Newer { .. } => {
-                StatusCode::UNPROCESSABLE_ENTITY
-            }
-            ArchiveError::Overlap { .. } => StatusCode::CONFLICT,
+            ArchiveError::Damaged(_) | ArchiveError::Newer { .. } => ErrorCode::UnusableArchive,
+            ArchiveError::Overlap { .. } => ErrorCode::AlreadyThere,
             ArchiveError::File { .. } => {
                 tracing::error!(%error, "an archive cannot be read or written");
-                StatusCode::INTERNAL_SERVER_ERROR
+                ErrorCode::Internal
             }
         };
-        Refusal::new(status, error.to_string())
+        Refusal::new(code, error.to_string())
     }
 }

@@ -2,9 +2,9 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use protocol::claim_figure::ClaimFigures;
 use protocol::finding::Claim;
+use protocol::problem::ErrorCode;
 
 use super::json::{Asked, Id};
 use super::{AppState, Refusal};
@@ -15,6 +15,7 @@ use super::{AppState, Refusal};
 pub(super) struct FiguresQuery {
     /// `C1` to `C8`; all claims' when absent.
     #[serde(default)]
+    #[param(pattern = "^(C[1-8])?$")]
     claim: String,
     /// Which runs count, as in `/experiments/{id}/findings`.
     #[serde(default)]
@@ -35,7 +36,7 @@ pub(super) async fn figures(
             let known = Claim::ALL.into_iter().find(|claim| claim.id() == text);
             vec![known.ok_or_else(|| {
                 Refusal::new(
-                    StatusCode::BAD_REQUEST,
+                    ErrorCode::InvalidParameter,
                     format!("`{text}` is no claim; there are C1 to C8"),
                 )
             })?]

@@ -4,9 +4,9 @@ use std::fmt::Display;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use protocol::comparison::{Comparison, Grouping};
 use protocol::measure::{Measure, Scale};
+use protocol::problem::ErrorCode;
 
 use super::json::Asked;
 use super::{AppState, Refusal};
@@ -84,7 +84,7 @@ pub(super) async fn comparison(
 }
 
 fn wrong(error: impl Display) -> Refusal {
-    Refusal::new(StatusCode::BAD_REQUEST, error.to_string())
+    Refusal::new(ErrorCode::InvalidParameter, error.to_string())
 }
 
 fn parts(list: &str) -> impl Iterator<Item = &str> {

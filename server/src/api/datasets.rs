@@ -8,6 +8,7 @@ use engine::data::{self, SplitName};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use protocol::Dataset;
 use protocol::api::{DatasetInfo, Sample};
+use protocol::problem::ErrorCode;
 
 use super::json::{Asked, Named};
 use super::{AppState, Refusal};
@@ -34,9 +35,11 @@ pub(super) async fn one(
 pub(super) struct SampleQuery {
     /// `train` or `test`.
     #[serde(default = "test_split")]
+    #[param(pattern = "^(train|test)$")]
     split: String,
     /// Images of each class, 1 to 20.
     #[serde(default = "six")]
+    #[param(minimum = 1, maximum = 20)]
     per_class: usize,
 }
 
@@ -59,7 +62,7 @@ pub(super) async fn samples(
     let split: SplitName = query.split.parse()?;
     if !(1..=20).contains(&query.per_class) {
         return Err(Refusal::new(
-            StatusCode::BAD_REQUEST,
+            ErrorCode::InvalidParameter,
             "per_class must be 1 to 20",
         ));
     }
@@ -87,7 +90,7 @@ pub(super) async fn samples(
 #[utoipa::path(
     get,
     path = "/datasets/{id}/images/{split}/{file}",
-    params(("id" = String, Path), ("split" = String, Path), ("file" = String, Path, description = "`<index>.png`")),
+    params(("id" = String, Path), ("split" = String, Path, pattern = "^(train|test)$"), ("file" = String, Path, description = "`<index>.png`")),
     responses((status = 200, content_type = "image/png", body = Vec<u8>))
 )]
 pub(super) async fn image(
@@ -127,7 +130,7 @@ pub(super) async fn fetch(
         })?;
     if Sources::default().archive(&download).is_none() {
         return Err(Refusal::new(
-            StatusCode::CONFLICT,
+            ErrorCode::NotFetchable,
             format!(
                 "{download} cannot be downloaded; fetch cifar10, cifar10-c, tiny-imagenet or tiny-imagenet-c"
             ),

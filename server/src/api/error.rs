@@ -1,83 +1,81 @@
 //! Every refusal, as a status and an [`ApiError`] body.
 
 use axum::Json;
-use axum::http::{Method, StatusCode, Uri};
+use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use engine::EngineError;
 use engine::data::DataError;
 use protocol::FieldError;
 use protocol::api::ApiError;
+use protocol::problem::{ErrorCode, Problem};
 
 use crate::store::StoreError;
 
 /// A request that is not answered as asked.
 #[derive(Debug)]
-pub struct Refusal {
-    status: StatusCode,
-    error: ApiError,
-}
+pub struct Refusal(ApiError);
 
 impl Refusal {
     /// A refusal with one sentence on what was wrong and what to do.
-    pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Refusal {
-            status,
-            error: ApiError {
-                message: message.into(),
-                fields: Vec::new(),
-            },
-        }
+    pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
+        Refusal(ApiError::new(code, detail))
     }
 
     /// A spec that cannot be launched, with every field at fault.
     pub fn fields(fields: Vec<FieldError>) -> Self {
-        let message = match &fields[..] {
+        let detail = match &fields[..] {
             [field] => format!("{}: {}", field.field, field.reason),
             fields => format!("{} fields need another value", fields.len()),
         };
-        Refusal {
-            status: StatusCode::UNPROCESSABLE_ENTITY,
-            error: ApiError { message, fields },
-        }
+        Refusal(ApiError {
+            fields,
+            ..ApiError::new(ErrorCode::InvalidFields, detail)
+        })
     }
 
     /// Something that is not there.
-    pub fn not_found(message: impl Into<String>) -> Self {
-        Refusal::new(StatusCode::NOT_FOUND, message)
+    pub fn not_found(detail: impl Into<String>) -> Self {
+        Refusal::new(ErrorCode::NotFound, detail)
     }
 }
 
+/// The media type of every refusal (RFC 9457).
+pub(super) const PROBLEM_JSON: &str = "application/problem+json";
+
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        (self.status, Json(self.error)).into_response()
+        let status = StatusCode::from_u16(self.0.status);
+        let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let kind = [(header::CONTENT_TYPE, PROBLEM_JSON)];
+        (status, kind, Json(self.0)).into_response()
     }
 }
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
-        let status = match error {
-            StoreError::NoExperiment(_) | StoreError::NoRun(_) => StatusCode::NOT_FOUND,
-            StoreError::Active { .. } | StoreError::NotEvaluable(_) | StoreError::Taken { .. } => {
-                StatusCode::CONFLICT
-            }
+        let code = match error {
+            StoreError::NoExperiment(_) | StoreError::NoRun(_) => ErrorCode::NotFound,
+            StoreError::Active { .. } | StoreError::RunActive(_) => ErrorCode::RunsActive,
+            StoreError::NotEvaluable(_) => ErrorCode::NotEvaluable,
+            StoreError::Taken { .. } => ErrorCode::AlreadyThere,
             _ => {
                 tracing::error!(%error, "a request failed");
-                StatusCode::INTERNAL_SERVER_ERROR
+                ErrorCode::StoreFailed
             }
         };
-        Refusal::new(status, error.to_string())
+        Refusal::new(code, error.to_string())
     }
 }
 
 impl From<EngineError> for Refusal {
     fn from(error: EngineError) -> Self {
-        Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
+        Refusal::new(ErrorCode::UnusableData, error.to_string())
     }
 }
 
 impl From<DataError> for Refusal {
     fn from(error: DataError) -> Self {
-        Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
+        Refusal::new(ErrorCode::UnusableData, error.to_string())
     }
 }
 
@@ -85,10 +83,16 @@ impl From<tokio::task::JoinError> for Refusal {
     fn from(error: tokio::task::JoinError) -> Self {
         tracing::error!(%error, "a request failed");
         Refusal::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
+            ErrorCode::Internal,
             "the server failed at this; its log says more",
         )
     }
+}
+
+/// The table of problems: every code that a refusal may have, with its status.
+#[utoipa::path(get, path = "/problems", responses((status = 200, body = Vec<Problem>)))]
+pub(super) async fn problems() -> Json<Vec<Problem>> {
+    Json(protocol::problem::problems())
 }
 
 /// No route under `/api` has this path.
@@ -102,7 +106,7 @@ pub(super) async fn no_route(uri: Uri) -> Refusal {
 /// The route is there, but not for this method.
 pub(super) async fn no_method(method: Method, uri: Uri) -> Refusal {
     Refusal::new(
-        StatusCode::METHOD_NOT_ALLOWED,
+        ErrorCode::MethodNotAllowed,
         format!(
             "{} does not take {method}; /api lists what it takes",
             uri.path()

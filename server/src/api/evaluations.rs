@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::IntoResponse;
 use engine::evaluations::CorruptionPredictions;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -13,6 +13,7 @@ use protocol::corruption::SEVERITIES;
 use protocol::evaluation::{CorruptionConditions, UnknownConditions};
 use protocol::layer_measure::{LayerMeasure, LayerProfiles, UnknownLayerMeasure};
 use protocol::measure::{Measure, Scale, Scatter, UnknownMeasure};
+use protocol::problem::ErrorCode;
 use protocol::{Corruption, Dataset, EvaluationSpec, FieldError, Measurement, Run};
 
 use super::json::{Asked, Body, Id, Named};
@@ -204,7 +205,7 @@ pub(super) async fn scatter_of(
 ) -> Result<Json<Scatter>, Refusal> {
     let measure = |text: &str| -> Result<Measure, Refusal> {
         text.parse().map_err(|error: UnknownMeasure| {
-            Refusal::new(StatusCode::BAD_REQUEST, error.to_string())
+            Refusal::new(ErrorCode::InvalidParameter, error.to_string())
         })
     };
     let (x, y) = (measure(&query.x)?, measure(&query.y)?);
@@ -215,7 +216,7 @@ pub(super) async fn scatter_of(
     let attack_conditions = match query.attack_conditions.as_str() {
         "" => None,
         text => Some(text.parse().map_err(|error: UnknownConditions| {
-            Refusal::new(StatusCode::BAD_REQUEST, error.to_string())
+            Refusal::new(ErrorCode::InvalidParameter, error.to_string())
         })?),
     };
     let runs = state.store.runs(id).await?;
@@ -273,7 +274,7 @@ pub(super) async fn layer_profiles(
         .measure
         .parse()
         .map_err(|error: UnknownLayerMeasure| {
-            Refusal::new(StatusCode::BAD_REQUEST, error.to_string())
+            Refusal::new(ErrorCode::InvalidParameter, error.to_string())
         })?;
     let conditions = match query.conditions.as_str() {
         "" => None,
@@ -298,14 +299,14 @@ pub(super) async fn layer_profiles(
 
 fn parse_conditions(text: &str) -> Result<CorruptionConditions, Refusal> {
     text.parse().map_err(|error: UnknownConditions| {
-        Refusal::new(StatusCode::BAD_REQUEST, error.to_string())
+        Refusal::new(ErrorCode::InvalidParameter, error.to_string())
     })
 }
 
 fn parse_corruption(text: &str) -> Result<Corruption, Refusal> {
     text.parse()
         .map_err(|error: protocol::corruption::UnknownCorruption| {
-            Refusal::new(StatusCode::BAD_REQUEST, error.to_string())
+            Refusal::new(ErrorCode::InvalidParameter, error.to_string())
         })
 }
 
@@ -314,7 +315,7 @@ fn check_severity(severity: u8) -> Result<u8, Refusal> {
         Ok(severity)
     } else {
         Err(Refusal::new(
-            StatusCode::BAD_REQUEST,
+            ErrorCode::InvalidParameter,
             "severity must be 1 to 5",
         ))
     }
@@ -332,15 +333,18 @@ pub(super) struct SamplesQuery {
     corruption: String,
     /// Its severity, 1 to 5.
     #[serde(default = "three")]
+    #[param(minimum = 1, maximum = 5)]
     severity: u8,
     /// `broken`, `robust`, `mended` or `all`.
     #[serde(default)]
     filter: SampleFilter,
     /// Page, from 1.
     #[serde(default = "one")]
+    #[param(value_type = i64, minimum = 1, maximum = 4294967295_u32)]
     page: u32,
     /// Samples a page, 1 to 100.
     #[serde(default = "twelve")]
+    #[param(minimum = 1, maximum = 100)]
     page_size: u32,
 }
 
@@ -383,13 +387,13 @@ pub(super) async fn samples(
     let severity = check_severity(query.severity)?;
     if query.page == 0 || !(1..=100).contains(&query.page_size) {
         return Err(Refusal::new(
-            StatusCode::BAD_REQUEST,
+            ErrorCode::InvalidParameter,
             "page must be 1 or more, and page_size 1 to 100",
         ));
     }
     let run = state.store.run(id).await?;
     if let Some(reason) = conditions.source.unmatched(&run.spec.dataset) {
-        return Err(Refusal::new(StatusCode::CONFLICT, reason));
+        return Err(Refusal::new(ErrorCode::UnpairedImages, reason));
     }
     let missing = || {
         Refusal::not_found(format!(
@@ -413,7 +417,7 @@ pub(super) async fn samples(
     let predictions = predictions.ok_or_else(missing)?;
     if labels.len() != test_images {
         return Err(Refusal::new(
-            StatusCode::CONFLICT,
+            ErrorCode::DataChanged,
             format!(
                 "the test set has {} images now, and had {test_images} when the run began",
                 labels.len()

@@ -4,11 +4,12 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use axum::response::IntoResponse;
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use futures::stream::{self, Stream, StreamExt};
 use protocol::api::LiveEvent;
+use protocol::problem::ErrorCode;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -50,7 +51,7 @@ pub(super) async fn events(
                 .and_then(|value| value.parse().ok())
                 .ok_or_else(|| {
                     Refusal::new(
-                        StatusCode::BAD_REQUEST,
+                        ErrorCode::InvalidParameter,
                         "Last-Event-ID must be a whole number",
                     )
                 })?,

@@ -2,11 +2,13 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
 use protocol::annotation::Annotation;
 use protocol::api::{
     AlphaSummary, Experiment, ExperimentPage, ExperimentSummary, Mean, RunMetrics,
 };
+use protocol::problem::ErrorCode;
 use protocol::{ExperimentSpec, Run, RunResult, RunState};
 
 use super::json::{Asked, Body, Id};
@@ -23,12 +25,15 @@ pub(super) struct ListQuery {
     search: String,
     /// Only experiments with a run in this state.
     #[serde(default)]
+    #[param(pattern = "^(queued|running|interrupted|cancelled|failed|diverged|finished)?$")]
     state: String,
     /// Page, from 1.
     #[serde(default = "one")]
+    #[param(value_type = i64, minimum = 1, maximum = 4294967295_u32)]
     page: u32,
     /// Experiments a page, 1 to 200.
     #[serde(default = "fifty")]
+    #[param(minimum = 1, maximum = 200)]
     page_size: u32,
 }
 
@@ -51,14 +56,14 @@ pub(super) async fn list(
         id => Some(RunState::from_id(id).ok_or_else(|| {
             let known: Vec<_> = RunState::ALL.into_iter().map(RunState::id).collect();
             Refusal::new(
-                StatusCode::BAD_REQUEST,
+                ErrorCode::InvalidParameter,
                 format!("no state is called `{id}`; there are {}", known.join(", ")),
             )
         })?),
     };
     if query.page == 0 || !(1..=200).contains(&query.page_size) {
         return Err(Refusal::new(
-            StatusCode::BAD_REQUEST,
+            ErrorCode::InvalidParameter,
             "page must be 1 or more, and page_size 1 to 200",
         ));
     }
@@ -76,16 +81,18 @@ pub(super) async fn list(
     post,
     path = "/experiments",
     request_body = ExperimentSpec,
-    responses((status = 201, body = Experiment), (status = 422, body = protocol::api::ApiError))
+    responses((status = 201, body = Experiment, headers(("Location" = String, description = "where the experiment is"))))
 )]
 pub(super) async fn create(
     State(state): State<AppState>,
     Body(spec): Body<ExperimentSpec>,
-) -> Result<(StatusCode, Json<Experiment>), Refusal> {
+) -> Result<impl IntoResponse, Refusal> {
     estimates::check(&state, &spec).await?;
     let id = state.store.create_experiment(&spec).await?;
     state.scheduler.wake();
-    Ok((StatusCode::CREATED, Json(state.store.experiment(id).await?)))
+    let location = [(header::LOCATION, format!("/api/v1/experiments/{id}"))];
+    let experiment = state.store.experiment(id).await?;
+    Ok((StatusCode::CREATED, location, Json(experiment)))
 }
 
 /// One experiment.
@@ -131,13 +138,7 @@ pub(super) async fn delete(
     Id(id): Id,
 ) -> Result<StatusCode, Refusal> {
     for run in state.store.delete_experiment(id).await? {
-        let folder = state.directory.run(run);
-        match tokio::fs::remove_dir_all(&folder).await {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                tracing::warn!(%error, folder = %folder.display(), "a deleted run's folder stays");
-            }
-            _ => {}
-        }
+        super::runs::remove_folder(&state, run).await;
     }
     Ok(StatusCode::NO_CONTENT)
 }

@@ -2,10 +2,11 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::IntoResponse;
 use protocol::api::{Experiment, ExperimentSummary, RunMetrics};
 use protocol::export::{ExportFormat, ExportTable};
+use protocol::problem::ErrorCode;
 use protocol::{Measurement, Run};
 
 use super::experiments::summarise;
@@ -21,6 +22,9 @@ pub(super) struct TableQuery {
     /// unit), `corruptions` (one row a run, corruption and severity), `attacks` (one row a run and attack), `dimensionality`
     /// (one row a run, perturbation and layer) or `input_unit_gradients` (one row a run and layer).
     #[serde(default)]
+    #[param(
+        pattern = "^(runs|epochs|units|corruptions|attacks|dimensionality|input_unit_gradients)?$"
+    )]
     table: String,
 }
 
@@ -35,7 +39,7 @@ impl TableQuery {
 }
 
 fn wrong(error: impl ToString) -> Refusal {
-    Refusal::new(StatusCode::BAD_REQUEST, error.to_string())
+    Refusal::new(ErrorCode::InvalidParameter, error.to_string())
 }
 
 /// An experiment with all of its runs, epochs and units.
@@ -130,8 +134,7 @@ async fn file(
 ) -> Result<impl IntoResponse, Refusal> {
     let write = move || source.table(table).write(format);
     let written = tokio::task::spawn_blocking(write).await?;
-    let written = written
-        .map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    let written = written.map_err(|error| Refusal::new(ErrorCode::Internal, error.to_string()))?;
     let kind = match format {
         ExportFormat::Csv => "text/csv; charset=utf-8",
         ExportFormat::Parquet => "application/vnd.apache.parquet",

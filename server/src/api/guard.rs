@@ -9,6 +9,7 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
+use protocol::problem::ErrorCode;
 
 use super::Refusal;
 use crate::tokens::{Access, Tokens};
@@ -113,7 +114,7 @@ pub async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> 
     reason = "a refusal is the whole answer, made once a request"
 )]
 fn admit(rules: &Rules, request: &Request) -> Result<Option<Response>, Response> {
-    let forbidden = |message: String| Refusal::new(StatusCode::FORBIDDEN, message).into_response();
+    let forbidden = |code: ErrorCode, detail: String| Refusal::new(code, detail).into_response();
     let headers = request.headers();
     let host = text(headers, header::HOST)
         .or_else(|| {
@@ -125,9 +126,12 @@ fn admit(rules: &Rules, request: &Request) -> Result<Option<Response>, Response>
         .unwrap_or_default();
     let access = if is_local(request) {
         if !rules.is_ours(host) {
-            return Err(forbidden(format!(
-                "this server is not called `{host}`; start it with --allow-host to give it that name"
-            )));
+            return Err(forbidden(
+                ErrorCode::ForeignHost,
+                format!(
+                    "this server is not called `{host}`; start it with --allow-host to give it that name"
+                ),
+            ));
         }
         Access::Full
     } else {
@@ -148,20 +152,23 @@ fn admit(rules: &Rules, request: &Request) -> Result<Option<Response>, Response>
                     .any(|added| added.eq_ignore_ascii_case(site))
         });
         if !ours {
-            return Err(forbidden(format!(
-                "pages of `{origin}` may not use this server"
-            )));
+            return Err(forbidden(
+                ErrorCode::ForeignOrigin,
+                format!("pages of `{origin}` may not use this server"),
+            ));
         }
     }
     let reads = [Method::GET, Method::HEAD].contains(request.method());
     let site = text(headers, HeaderName::from_static("sec-fetch-site"));
     if !reads && site.is_some_and(|site| !["same-origin", "none"].contains(&site)) {
         return Err(forbidden(
+            ErrorCode::ForeignOrigin,
             "pages of other sites may not use this server".into(),
         ));
     }
     if !reads && access == Access::ReadOnly {
         return Err(forbidden(
+            ErrorCode::ReadOnly,
             "this token is for reading; open the other link that the server printed".into(),
         ));
     }
@@ -244,7 +251,7 @@ fn unauthorized(rules: &Rules, request: &Request) -> Response {
         }
     };
     let mut response = if request.uri().path().starts_with("/api/") {
-        Refusal::new(StatusCode::UNAUTHORIZED, what_to_do).into_response()
+        Refusal::new(ErrorCode::Unauthorized, what_to_do).into_response()
     } else {
         let form = "<form method=\"get\" action=\"/\"><label>Token <input type=\"password\" name=\"token\" autocomplete=\"off\" required></label> <button>Sign in</button></form>";
         let form = if rules.tokens.is_some() { form } else { "" };

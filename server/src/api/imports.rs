@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use futures::StreamExt;
 use protocol::origin::ImportRequest;
+use protocol::problem::ErrorCode;
 use protocol::{FieldError, Run};
 
 use super::json::{Asked, Id};
@@ -71,7 +72,7 @@ pub(super) async fn create(
     while let Some(part) = parts.next().await {
         let part = part.map_err(|error| {
             Refusal::new(
-                StatusCode::BAD_REQUEST,
+                ErrorCode::MalformedBody,
                 format!("the file did not arrive whole: {error}"),
             )
         })?;
@@ -115,11 +116,11 @@ impl From<ImportError> for Refusal {
             ImportError::Store(error) => error.into(),
             ImportError::Task(error) => error.into(),
             ImportError::Io(error) if error.kind() == std::io::ErrorKind::FileTooLarge => {
-                Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string())
+                Refusal::new(ErrorCode::PayloadTooLarge, error.to_string())
             }
             error @ ImportError::Io(_) => {
                 tracing::error!(%error, "weights cannot be kept");
-                Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+                Refusal::new(ErrorCode::Internal, error.to_string())
             }
         }
     }

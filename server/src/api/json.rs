@@ -6,11 +6,21 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use protocol::FieldError;
+use protocol::problem::ErrorCode;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
 use super::Refusal;
 use crate::connections::BodyDeadline;
+
+/// What axum refuses, as we do.
+fn rejected(status: StatusCode, detail: String) -> Refusal {
+    let code = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => ErrorCode::PayloadTooLarge,
+        _ => ErrorCode::InvalidParameter,
+    };
+    Refusal::new(code, detail)
+}
 
 /// A JSON body.
 pub(super) struct Body<T>(pub(super) T);
@@ -26,7 +36,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
             .is_some_and(|value| value.starts_with("application/json"));
         if !json {
             return Err(Refusal::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                ErrorCode::UnsupportedMediaType,
                 "send JSON, with the header content-type: application/json",
             ));
         }
@@ -35,14 +45,21 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
         let body = match deadline {
             Some(BodyDeadline(at)) => tokio::time::timeout_at(at, body).await.map_err(|_| {
                 Refusal::new(
-                    StatusCode::REQUEST_TIMEOUT,
+                    ErrorCode::RequestTimeout,
                     "the body did not come in time; send it at once",
                 )
             })?,
             None => body.await,
         };
         let bytes =
-            body.map_err(|rejection| Refusal::new(rejection.status(), rejection.body_text()))?;
+            body.map_err(|rejection| rejected(rejection.status(), rejection.body_text()))?;
+        // serde would take a list of values for an object's fields in their order.
+        if bytes.trim_ascii_start().first() == Some(&b'[') {
+            return Err(Refusal::new(
+                ErrorCode::InvalidFields,
+                "the body is a list; send an object with the fields by name",
+            ));
+        }
         let mut reader = serde_json::Deserializer::from_slice(&bytes);
         let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
             let path = error.path().to_string();
@@ -50,13 +67,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
             match error.classify() {
                 Category::Data => wrong_value(&path, error.to_string()),
                 _ => Refusal::new(
-                    StatusCode::BAD_REQUEST,
+                    ErrorCode::MalformedBody,
                     format!("this is not JSON: {error}"),
                 ),
             }
         })?;
         reader.end().map_err(|error| {
-            Refusal::new(StatusCode::BAD_REQUEST, format!("after the JSON: {error}"))
+            Refusal::new(ErrorCode::MalformedBody, format!("after the JSON: {error}"))
         })?;
         Ok(Body(value))
     }
@@ -70,10 +87,7 @@ fn wrong_value(path: &str, reason: String) -> Refusal {
         .and_then(|rest| rest.split_once('`'));
     let field = match (path, missing) {
         (".", None) => {
-            return Refusal::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                format!("the body: {reason}"),
-            );
+            return Refusal::new(ErrorCode::InvalidFields, format!("the body: {reason}"));
         }
         (".", Some((field, _))) => field.to_owned(),
         (path, Some((field, _))) => format!("{path}.{field}"),
@@ -92,7 +106,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
         Query::<T>::from_request_parts(parts, state)
             .await
             .map(|Query(query)| Asked(query))
-            .map_err(|rejection| Refusal::new(rejection.status(), rejection.body_text()))
+            .map_err(|rejection| rejected(rejection.status(), rejection.body_text()))
     }
 }
 
@@ -106,7 +120,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Named<T
         Path::<T>::from_request_parts(parts, state)
             .await
             .map(|Path(names)| Named(names))
-            .map_err(|rejection| Refusal::new(rejection.status(), rejection.body_text()))
+            .map_err(|rejection| rejected(rejection.status(), rejection.body_text()))
     }
 }
 

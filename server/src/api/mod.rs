@@ -68,12 +68,15 @@ const BODY_LIMIT: usize = 1 << 20;
 #[openapi(
     components(schemas(
         crate::archive::Contents,
+        protocol::api::ApiError,
+        protocol::problem::ErrorCode,
+        protocol::validate::FieldError,
         protocol::measure::Scale,
         protocol::api::SampleFilter
     )),
     info(
         title = "Selectivity Lab",
-        description = "Experiments on class selectivity and robustness: launch, watch, read, export. Every refusal has the body of `ApiError`. Times are milliseconds since 1970-01-01 UTC."
+        description = "Experiments on class selectivity and robustness: launch, watch, read, export. Every refusal is a problem (RFC 9457) with a `code` that stays; `/problems` lists the codes. Times are milliseconds since 1970-01-01 UTC."
     )
 )]
 struct Document;
@@ -86,6 +89,7 @@ pub fn app(state: AppState) -> Router {
             "/api/v1",
             OpenApiRouter::new()
                 .routes(routes!(health::health))
+                .routes(routes!(error::problems))
                 .routes(routes!(devices::devices))
                 .routes(routes!(devices::resume))
                 .routes(routes!(options::options))
@@ -115,7 +119,8 @@ pub fn app(state: AppState) -> Router {
                 .routes(routes!(archives::read))
                 .routes(routes!(archives::create))
                 .routes(routes!(experiments::resume_all))
-                .routes(routes!(runs::read, runs::annotate))
+                .routes(routes!(runs::list))
+                .routes(routes!(runs::read, runs::annotate, runs::delete))
                 .routes(routes!(runs::metrics))
                 .routes(routes!(runs::log))
                 .routes(routes!(runs::artifacts))
@@ -145,6 +150,7 @@ pub fn app(state: AppState) -> Router {
                 .routes(routes!(events::events)),
         )
         .split_for_parts();
+    let document = document::with_problems(document);
     router
         .merge(document::routes(document))
         .route("/api/v1", axum::routing::any(error::no_route))

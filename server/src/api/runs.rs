@@ -6,12 +6,13 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use protocol::annotation::Annotation;
-use protocol::api::{Artifact, LogLine};
+use protocol::api::{Artifact, LogLine, RunPage};
 use protocol::origin::IMPORTED_FILES;
-use protocol::{EpochMetrics, Run};
+use protocol::problem::ErrorCode;
+use protocol::{EpochMetrics, Run, RunState};
 use tower_http::services::ServeFile;
 
-use super::json::{self, Id, Named};
+use super::json::{self, Asked, Id, Named};
 use super::{AppState, Refusal};
 
 /// The files that a run may leave, with what they are. Besides them only the measurements in [`FOLDERS`] are served.
@@ -91,6 +92,80 @@ fn files(run: &std::path::Path) -> Vec<String> {
     }
     files.retain(|name| description(name).is_some() && run.join(name).is_file());
     files
+}
+
+/// Which runs are asked for.
+#[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListQuery {
+    /// Only this experiment's.
+    experiment: Option<i64>,
+    /// Only runs in this state.
+    state: Option<RunState>,
+    /// Page, from 1.
+    #[serde(default = "one")]
+    #[param(value_type = i64, minimum = 1, maximum = 4294967295_u32)]
+    page: u32,
+    /// Runs a page, 1 to 200.
+    #[serde(default = "fifty")]
+    #[param(minimum = 1, maximum = 200)]
+    page_size: u32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn fifty() -> u32 {
+    50
+}
+
+/// A page of runs, newest first.
+#[utoipa::path(get, path = "/runs", params(ListQuery), responses((status = 200, body = RunPage)))]
+pub(super) async fn list(
+    State(state): State<AppState>,
+    Asked(query): Asked<ListQuery>,
+) -> Result<Json<RunPage>, Refusal> {
+    if query.page == 0 || !(1..=200).contains(&query.page_size) {
+        return Err(Refusal::new(
+            ErrorCode::InvalidParameter,
+            "page must be 1 or more, and page_size 1 to 200",
+        ));
+    }
+    let page = state
+        .store
+        .run_page(query.experiment, query.state, query.page, query.page_size)
+        .await?;
+    Ok(Json(RunPage {
+        runs: page
+            .runs
+            .into_iter()
+            .map(|run| state.scheduler.with_progress(run))
+            .collect(),
+        ..page
+    }))
+}
+
+/// Deletes a run with all that it measured; refused while it is queued or running.
+#[utoipa::path(delete, path = "/runs/{id}", params(("id" = i64, Path)), responses((status = 204)))]
+pub(super) async fn delete(
+    State(state): State<AppState>,
+    Id(id): Id,
+) -> Result<StatusCode, Refusal> {
+    state.store.delete_run(id).await?;
+    remove_folder(&state, id).await;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Removes the files of a run that is deleted.
+pub(super) async fn remove_folder(state: &AppState, run: i64) {
+    let folder = state.directory.run(run);
+    match tokio::fs::remove_dir_all(&folder).await {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            tracing::warn!(%error, folder = %folder.display(), "a deleted run's folder stays");
+        }
+        _ => {}
+    }
 }
 
 /// One run, its result with every unit.
@@ -270,7 +345,7 @@ pub(super) async fn resume(
     let run = state.store.run(id).await?;
     if state.store.requeue(&[id]).await?.is_empty() {
         return Err(Refusal::new(
-            StatusCode::CONFLICT,
+            ErrorCode::NotResumable,
             format!("run {id} is {} and cannot be resumed", run.state.id()),
         ));
     }

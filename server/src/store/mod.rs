@@ -141,6 +141,9 @@ pub enum StoreError {
         /// Why.
         reason: String,
     },
+    /// The run is still at work.
+    #[error("run {0} is queued or running; cancel it first")]
+    RunActive(i64),
     /// The experiment is still at work.
     #[error("{active} runs of experiment {experiment} are queued or running; cancel it first")]
     Active {

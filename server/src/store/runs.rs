@@ -1,5 +1,6 @@
 //! Runs: how they are read, and every change of their state.
 
+use protocol::api::RunPage;
 use protocol::{Event, Run, RunState};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -41,6 +42,58 @@ impl Store {
         .fetch_all(&self.pool)
         .await?;
         rows.iter().map(read_run).collect()
+    }
+
+    /// A page of runs, newest first, results without units: of one experiment or of all, in one state or in any.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn run_page(
+        &self,
+        experiment_id: Option<i64>,
+        state: Option<RunState>,
+        page: u32,
+        page_size: u32,
+    ) -> Result<RunPage, StoreError> {
+        const MATCH: &str = "(?1 IS NULL OR experiment_id = ?1) AND (?2 IS NULL OR state = ?2)";
+        let state = state.map(RunState::id);
+        let total: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
+            "SELECT count(*) FROM runs WHERE {MATCH}"
+        )))
+        .bind(experiment_id)
+        .bind(state)
+        .fetch_one(&self.pool)
+        .await?;
+        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "SELECT {COLUMNS}, {TAGS_OF_RUN}, result FROM runs WHERE {MATCH} ORDER BY id DESC LIMIT ?3 OFFSET ?4"
+        )))
+        .bind(experiment_id)
+        .bind(state)
+        .bind(page_size)
+        .bind(i64::from(page.max(1) - 1) * i64::from(page_size))
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(RunPage {
+            runs: rows.iter().map(read_run).collect::<Result<_, _>>()?,
+            total: u32::try_from(total).unwrap_or(u32::MAX),
+        })
+    }
+
+    /// Deletes a run with all that it measured; its files are the caller's to remove.
+    ///
+    /// # Errors
+    /// When there is none, or it is queued or running.
+    pub async fn delete_run(&self, id: i64) -> Result<(), StoreError> {
+        let deleted =
+            sqlx::query("DELETE FROM runs WHERE id = ? AND state NOT IN ('queued', 'running')")
+                .bind(id)
+                .execute(&self.pool)
+                .await?;
+        if deleted.rows_affected() > 0 {
+            return Ok(());
+        }
+        self.experiment_of(id).await?;
+        Err(StoreError::RunActive(id))
     }
 
     /// The trained runs of an experiment, results with every unit.

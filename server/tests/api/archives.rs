@@ -357,9 +357,9 @@ async fn a_damaged_archive_changes_nothing() {
             .await
             .refusal(StatusCode::UNPROCESSABLE_ENTITY);
         assert!(
-            refusal.message.contains(expected),
+            refusal.detail.contains(expected),
             "{name}: {}",
-            refusal.message
+            refusal.detail
         );
         let page: protocol::api::ExperimentPage = there.get("/experiments").await;
         assert_eq!(page.total, 0, "{name}");
@@ -410,7 +410,7 @@ async fn events_that_do_not_fit_leave_nothing() {
     let refusal = import(&there, archive)
         .await
         .refusal(StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(refusal.message.contains("of run 1"), "{}", refusal.message);
+    assert!(refusal.detail.contains("of run 1"), "{}", refusal.detail);
     let page: protocol::api::ExperimentPage = there.get("/experiments").await;
     assert_eq!((page.total, files(&there).len()), (0, 0));
 }

@@ -84,7 +84,7 @@ async fn images_that_are_not_there_are_refused() {
             .ask(Method::POST, &format!("/datasets/{dataset}/fetch"))
             .await
             .refusal(StatusCode::CONFLICT);
-        assert!(error.message.contains("cannot be downloaded"), "{error:?}");
+        assert!(error.detail.contains("cannot be downloaded"), "{error:?}");
     }
 }
 

@@ -3,12 +3,17 @@
 use axum::http::{Method, StatusCode};
 use serde_json::Value;
 
+use protocol::problem::{ErrorCode, Problem};
+
 use crate::common::Lab;
 
 /// Every route of the API; a new one is added here by whoever adds it.
 const ROUTES: [(&str, &str); 58] = [
     ("post", "/experiments/{id}/import"),
     ("get", "/health"),
+    ("get", "/problems"),
+    ("get", "/runs"),
+    ("delete", "/runs/{id}"),
     ("get", "/devices"),
     ("post", "/devices/{id}/resume"),
     ("get", "/options"),
@@ -161,4 +166,48 @@ async fn the_page_that_renders_it_needs_nothing_from_elsewhere() {
         ask("/api/docs/swagger-ui-bundle.js").await.status,
         StatusCode::OK
     );
+}
+
+/// Breaks when an operation's refusals are not described, or a code of the table is described nowhere.
+#[tokio::test]
+async fn every_operation_describes_its_problems() {
+    let lab = Lab::open().await;
+    let document: Value = lab.get("/openapi.json").await;
+    let problems: Vec<Problem> = lab.get("/problems").await;
+    let mut described = String::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let responses = operation["responses"].as_object().unwrap();
+            for status in ["401", "403", "500"] {
+                assert!(responses.contains_key(status), "{method} {path}: {status}");
+            }
+            assert_eq!(
+                responses.contains_key("404"),
+                operation["parameters"].is_array(),
+                "{method} {path}"
+            );
+            assert_eq!(
+                responses.contains_key("415"),
+                operation["requestBody"].is_object(),
+                "{method} {path}"
+            );
+            for (status, response) in responses {
+                if status.starts_with(['4', '5']) && status != "416" {
+                    let content = &response["content"]["application/problem+json"];
+                    assert!(
+                        content["schema"]["$ref"].is_string(),
+                        "{method} {path}: {response}"
+                    );
+                    described.push_str(response["description"].as_str().unwrap());
+                }
+            }
+        }
+    }
+    for problem in problems {
+        // Said of addresses and methods that are not described.
+        if problem.code != ErrorCode::MethodNotAllowed {
+            let id = format!("`{}`", problem.code.id());
+            assert!(described.contains(&id), "{id} is described nowhere");
+        }
+    }
 }

@@ -370,7 +370,7 @@ async fn what_cannot_be_evaluated_is_refused() {
         .post_json(&format!("/runs/{}/evaluate", endless[0]), spec)
         .await
         .refusal(StatusCode::CONFLICT);
-    assert!(error.message.contains("trained"), "{}", error.message);
+    assert!(error.detail.contains("trained"), "{}", error.detail);
     let _: Run = lab.post(&format!("/runs/{}/cancel", endless[0])).await;
     for path in [
         "/experiments/1/scatter?x=selectivty",

@@ -2,7 +2,7 @@
 
 use axum::http::{Method, StatusCode};
 use protocol::RunState;
-use protocol::api::{Experiment, ExperimentPage, Health};
+use protocol::api::{Experiment, ExperimentPage, Health, RunPage};
 
 use crate::common::{Lab, endless, small};
 
@@ -70,7 +70,7 @@ async fn deletion_waits_for_the_runs_and_takes_everything_along() {
         .ask(Method::DELETE, &path)
         .await
         .refusal(StatusCode::CONFLICT);
-    assert!(error.message.contains("cancel it first"), "{error:?}");
+    assert!(error.detail.contains("cancel it first"), "{error:?}");
     assert!(lab.state.directory.run(runs[0]).is_dir());
     lab.post::<Experiment>(&format!("{path}/cancel")).await;
     lab.wait_for_end(runs[0]).await;
@@ -119,4 +119,48 @@ async fn deletion_works_while_others_write() {
         assert_eq!(answer.status, StatusCode::NO_CONTENT, "{}", answer.text());
     }
     writer.abort();
+}
+
+/// Breaks when a new experiment does not say where it is, or runs are not listed, filtered, paged and deleted one by one.
+#[tokio::test]
+async fn runs_are_listed_and_deleted_one_by_one() {
+    let lab = Lab::open().await;
+    let spec = serde_json::to_vec(&small(&[0.0, 1.0], 1)).unwrap();
+    let answer = lab.post_json("/experiments", spec).await;
+    let created: Experiment = answer.json();
+    let location = answer.headers["location"].to_str().unwrap();
+    assert_eq!(location, format!("/api/v1/experiments/{}", created.id));
+    let (_, busy) = lab.launch(&endless(&[0.5])).await;
+    for run in [1, 2] {
+        lab.wait_for_end(run).await;
+    }
+    lab.wait(busy[0], |run| run.state == RunState::Running)
+        .await;
+    let list = async |query: &str| -> (Vec<i64>, u32) {
+        let page: RunPage = lab.get(&format!("/runs?{query}")).await;
+        (page.runs.iter().map(|run| run.id).collect(), page.total)
+    };
+    assert_eq!(list("").await, (vec![3, 2, 1], 3));
+    assert_eq!(list("page_size=2&page=2").await, (vec![1], 3));
+    assert_eq!(list("experiment=1").await, (vec![2, 1], 2));
+    assert_eq!(list("state=running").await, (vec![3], 1));
+    for wrong in ["page=0", "page_size=201", "state=resting", "experiment=one"] {
+        lab.ask(Method::GET, &format!("/runs?{wrong}"))
+            .await
+            .refusal(StatusCode::BAD_REQUEST);
+    }
+    assert!(lab.state.directory.run(1).is_dir());
+    let deleted = lab.ask(Method::DELETE, "/runs/1").await;
+    assert_eq!(deleted.status, StatusCode::NO_CONTENT);
+    assert!(!lab.state.directory.run(1).exists());
+    assert_eq!(list("").await, (vec![3, 2], 2));
+    lab.ask(Method::DELETE, "/runs/1")
+        .await
+        .refusal(StatusCode::NOT_FOUND);
+    let error = lab
+        .ask(Method::DELETE, "/runs/3")
+        .await
+        .refusal(StatusCode::CONFLICT);
+    assert_eq!(error.code, protocol::problem::ErrorCode::RunsActive);
+    assert!(lab.state.directory.run(3).is_dir());
 }

@@ -75,7 +75,7 @@ async fn a_foreign_host_is_refused() {
         let error = ask(&lab, Method::GET, &[("host", host)])
             .await
             .refusal(StatusCode::FORBIDDEN);
-        assert!(error.message.contains("--allow-host"), "{error:?}");
+        assert!(error.detail.contains("--allow-host"), "{error:?}");
     }
     ask(&lab, Method::GET, &[])
         .await

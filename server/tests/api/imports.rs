@@ -145,7 +145,7 @@ async fn what_cannot_be_imported_is_refused_and_leaves_nothing() {
             let fields = error.fields.iter();
             let told = fields.map(|field| format!("{}: {}", field.field, field.reason));
             let told = told
-                .chain([error.message.clone()])
+                .chain([error.detail.clone()])
                 .collect::<Vec<_>>()
                 .join("\n");
             assert!(told.contains(word), "{query}: `{word}` is not in: {told}");
@@ -297,9 +297,9 @@ async fn an_import_that_is_cut_off_leaves_nothing() {
         .await
         .refusal(StatusCode::INTERNAL_SERVER_ERROR);
     assert!(
-        error.message.contains("of another store"),
+        error.detail.contains("of another store"),
         "{}",
-        error.message
+        error.detail
     );
     std::fs::rename(
         directory.run(next).join("result.json"),

@@ -196,8 +196,14 @@ impl Answer {
     /// The refusal, which must have `status`.
     pub fn refusal(&self, status: StatusCode) -> ApiError {
         assert_eq!(self.status, status, "{}", self.text());
+        assert_eq!(self.headers["content-type"], "application/problem+json");
         let error: ApiError = self.json();
-        assert!(!error.message.is_empty());
+        assert_eq!(
+            (error.status, error.code.status()),
+            (status.as_u16(), error.status)
+        );
+        assert!(error.kind.ends_with(error.code.id()) && error.title == error.code.title());
+        assert!(!error.detail.is_empty());
         error
     }
 }

@@ -90,7 +90,7 @@ async fn a_cancelled_run_ends_soon_keeps_its_epochs_and_can_be_resumed() {
     assert!(
         again
             .refusal(StatusCode::CONFLICT)
-            .message
+            .detail
             .contains("cannot be resumed")
     );
     let finished = lab.wait_for_end(ids[0]).await;

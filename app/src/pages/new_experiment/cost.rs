@@ -71,7 +71,7 @@ pub fn Cost(
                 });
             format!("{}{speed}", estimate.basis)
         }
-        Some(Err(error)) => error.message,
+        Some(Err(error)) => error.detail,
         None if form.spec.with(Result::is_ok) => "Estimating …".to_owned(),
         None => "Can be estimated once every field is right.".to_owned(),
     };

@@ -90,7 +90,7 @@ fn relative(
 ) -> String {
     let comparison = match comparison {
         None => return "Loading …".to_owned(),
-        Some(Err(error)) => return error.message.clone(),
+        Some(Err(error)) => return error.detail.clone(),
         Some(Ok(None)) => return "–".to_owned(),
         Some(Ok(Some(comparison))) => comparison,
     };
