@@ -7,6 +7,7 @@ use leptos_router::hooks::{use_navigate, use_params_map, use_query_map};
 use protocol::api::ApiError;
 use protocol::claim_figure::ClaimFigures;
 use protocol::finding::{Claim, DEFAULT_WINDOW, Findings, WIDEST_WINDOW, window_of};
+use protocol::problem::ErrorCode;
 use serde::{Deserialize, Serialize};
 
 use crate::components::{AlphaChips, Load};
@@ -53,9 +54,12 @@ pub fn use_window() -> Memo<Option<String>> {
 /// # Errors
 /// What is none, with the field.
 pub fn read_window(text: Option<&str>) -> Result<f64, ApiError> {
-    window_of(text).map_err(|refused| ApiError {
-        message: format!("{}: {}", refused.field, refused.reason),
-        fields: vec![refused],
+    window_of(text).map_err(|refused| {
+        let detail = format!("{}: {}", refused.field, refused.reason);
+        ApiError {
+            fields: vec![refused],
+            ..ApiError::new(ErrorCode::InvalidParameter, detail)
+        }
     })
 }
 

@@ -74,6 +74,11 @@ fn describe(path: &str, operation: &mut Operation, changes: bool) {
         ErrorCode::NotEvaluable => operation_is(path, &["/runs/{id}/evaluate"]),
         ErrorCode::NotFetchable => operation_is(path, &["/datasets/{id}/fetch"]),
         ErrorCode::DataChanged | ErrorCode::UnusableData => of_files && !changes,
+        ErrorCode::AlreadyThere => {
+            operation_is(path, &["/archives", "/experiments/{id}/import"]) && changes
+        }
+        ErrorCode::UnpairedImages => operation_is(path, &["/runs/{id}/corrupted-samples"]),
+        ErrorCode::UnusableArchive => operation_is(path, &["/archives"]),
         // Every operation described is one that its address takes.
         ErrorCode::MethodNotAllowed | ErrorCode::Unknown => false,
     };

@@ -8,7 +8,7 @@ use protocol::problem::{ErrorCode, Problem};
 use crate::common::Lab;
 
 /// Every route of the API; a new one is added here by whoever adds it.
-const ROUTES: [(&str, &str); 58] = [
+const ROUTES: [(&str, &str); 61] = [
     ("post", "/experiments/{id}/import"),
     ("get", "/health"),
     ("get", "/problems"),

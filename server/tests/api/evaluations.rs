@@ -298,7 +298,7 @@ async fn the_published_tiny_imagenet_c_has_no_pairs() {
         )
         .await
         .refusal(StatusCode::CONFLICT);
-    assert!(refused.message.contains("other crops"), "{refused:?}");
+    assert!(refused.detail.contains("other crops"), "{refused:?}");
     let body = serde_json::to_vec(&EvaluationSpec {
         dimensionality: Some(DimensionalitySpec {
             source: CorruptionSource::Published,
