@@ -83,9 +83,15 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Its workers end with it: their lifeline is cut.
+        // Its workers would go on without it.
+        let workers = self.workers();
         let _ = self.process.kill();
         let _ = self.process.wait();
+        for worker in workers {
+            let _ = Command::new("kill")
+                .args(["-KILL", &worker.to_string()])
+                .status();
+        }
     }
 }
 
