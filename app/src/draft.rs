@@ -7,6 +7,7 @@ use protocol::corruption::{Corruption, JpegStep, SEVERITIES};
 use protocol::dimensionality::DimensionalitySpec;
 use protocol::evaluation::{CorruptionSource, CorruptionSpec};
 use protocol::gradient::InputUnitGradientSpec;
+use protocol::numeral::plain;
 use protocol::validate::FieldError;
 use protocol::{Augmentation, Dataset, EvaluationSpec, ExperimentSpec};
 
@@ -119,21 +120,30 @@ impl From<&ExperimentSpec> for Draft {
             ("notes", spec.notes.clone()),
             ("network", spec.network.id().to_owned()),
             ("dataset", spec.dataset.to_string()),
-            ("alphas", list(&spec.alphas)),
+            (
+                "alphas",
+                list(
+                    &spec
+                        .alphas
+                        .iter()
+                        .map(|&alpha| plain(alpha))
+                        .collect::<Vec<_>>(),
+                ),
+            ),
             ("seeds", parse::write_seeds(&spec.seeds)),
             ("device", spec.device.clone()),
             ("training.epochs", training.epochs.to_string()),
             ("training.batch_size", training.batch_size.to_string()),
-            ("training.learning_rate", training.learning_rate.to_string()),
-            ("training.momentum", training.momentum.to_string()),
-            ("training.weight_decay", training.weight_decay.to_string()),
+            ("training.learning_rate", plain(training.learning_rate)),
+            ("training.momentum", plain(training.momentum)),
+            ("training.weight_decay", plain(training.weight_decay)),
             (
                 "training.learning_rate_milestones",
                 list(&training.learning_rate_milestones),
             ),
             (
                 "training.learning_rate_factor",
-                training.learning_rate_factor.to_string(),
+                plain(training.learning_rate_factor),
             ),
             (
                 "training.augmentation",
@@ -246,6 +256,22 @@ impl Draft {
     /// What the field at `path` holds.
     pub fn get(&self, path: &str) -> &str {
         self.typed.get(path).map_or("", String::as_str)
+    }
+
+    /// What was typed, as a text that [`take`](Self::take) reads.
+    pub fn text(&self) -> String {
+        // A map of texts can always be written.
+        serde_json::to_string(&self.typed).unwrap_or_default()
+    }
+
+    /// Takes over what was typed into a form that began as this one; what is no such text changes nothing.
+    pub fn take(&mut self, text: &str) {
+        let mut typed: BTreeMap<String, String> = serde_json::from_str(text).unwrap_or_default();
+        for (path, value) in &mut self.typed {
+            if let Some(kept) = typed.remove(*path) {
+                *value = kept;
+            }
+        }
     }
 
     /// Keeps what was typed.
@@ -612,6 +638,21 @@ mod tests {
         for preset in presets() {
             assert_eq!(Draft::from(&preset.spec).spec(&base), Ok(preset.spec));
         }
+    }
+
+    /// Broken by: an edit that is lost over a reload, or a text of another version that spoils the form.
+    #[test]
+    fn what_was_typed_is_taken_over() {
+        let start = Draft::from(&presets().remove(0).spec);
+        let mut edited = start.clone();
+        edited.set("name", "“My” name,\nin two lines".to_owned());
+        edited.set("alphas", "not yet a".to_owned());
+        let mut again = start.clone();
+        again.take(&edited.text());
+        assert_eq!(again, edited);
+        again.take(r#"{"no_such_field": "x"}"#);
+        again.take("no such text");
+        assert_eq!(again, edited);
     }
 
     /// Broken by: an unreadable field that hides the others' errors, or is complained of twice.

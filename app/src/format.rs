@@ -41,6 +41,13 @@ pub fn p(p: f64) -> String {
     }
 }
 
+/// An interval after its estimate: ` [−0.3, 2.5]`; nothing where there is none.
+pub fn interval(ends: Option<[f64; 2]>, digits: usize) -> String {
+    ends.map_or(String::new(), |[low, high]| {
+        format!(" [{}, {}]", decimal(low, digits), decimal(high, digits))
+    })
+}
+
 /// A count with thousands set apart: `12,345`.
 pub fn count(number: u64) -> String {
     let digits = number.to_string();
@@ -169,6 +176,8 @@ mod tests {
     fn signs_and_probabilities_are_written_as_in_papers() {
         let written = [2.46, -0.31, -0.04, 0.0].map(|value| signed(value, 1));
         assert_eq!(written, ["+2.5", "−0.3", "0.0", "0.0"]);
+        assert_eq!(interval(Some([-7.94, 54.6]), 1), " [−7.9, 54.6]");
+        assert_eq!(interval(None, 1), "");
         assert_eq!(
             [0.0, 0.0004, 0.0312].map(p),
             ["< 0.001", "< 0.001", "0.031"]

@@ -18,6 +18,7 @@ pub mod figures;
 pub mod format;
 pub mod geometry;
 pub mod live;
+pub mod navigation;
 pub mod pages;
 pub mod parse;
 pub mod report;
@@ -85,6 +86,7 @@ pub fn App() -> impl IntoView {
                 </nav>
                 <theme::ThemeToggle />
             </header>
+            <navigation::Announcer />
             <main id="main" tabindex="-1">
                 <Routes fallback=not_found::NotFound>
                     <Route path=path!("/") view=experiments::Experiments ssr=SsrMode::Async />

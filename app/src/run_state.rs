@@ -3,10 +3,14 @@
 use protocol::event::{Phase, Progress};
 use protocol::{Event, Run, RunState};
 
-use crate::format;
+use crate::{clock, format};
+
+/// Longest silence of a worker that is not mentioned, in milliseconds.
+const SILENCE: i64 = 60_000;
 
 /// Share of the run that is done, 0 to 1: whole epochs, the steps trained in the current one, and the images
-/// of its evaluation. Training and evaluation weigh as the work they are, as far as it is known.
+/// of its evaluation. Training and evaluation weigh as the work they are, as far as it is known. 1 once the run is
+/// finished, and below 1 before.
 pub fn share_done(run: &Run) -> f64 {
     if run.state == RunState::Finished {
         return 1.0;
@@ -20,6 +24,12 @@ pub fn share_done(run: &Run) -> f64 {
         {
             epoch = step(progress);
         }
+        // Trained, and counted with its metrics only when it is validated: what was shown before stays.
+        Some(progress)
+            if progress.phase == Phase::Validation && progress.epoch == run.epochs_done + 1 =>
+        {
+            epoch = 1.0;
+        }
         // Its steps are what is left to do: what was evaluated earlier is done.
         Some(progress) if is_evaluation(progress.phase) => {
             let left = f64::from(progress.steps.saturating_sub(progress.step));
@@ -29,12 +39,30 @@ pub fn share_done(run: &Run) -> f64 {
     }
     let epochs = f64::from(run.spec.training.epochs.max(1));
     let trained = ((f64::from(run.epochs_done) + epoch) / epochs).min(1.0);
-    // A training step costs about three forward passes: one forward, two for the gradients.
-    let training = run.started.as_ref().map_or(1.0, |started| {
-        (3.0 * f64::from(started.train_images) * epochs).max(1.0)
-    });
-    ((training * trained + evaluated) / (training + total)).min(1.0)
+    // Before the run has said how many images it has, epochs are all there is to count in.
+    let training = training_images(run).unwrap_or(1.0);
+    ((training * trained + evaluated) / (training + total).max(1.0)).min(UNFINISHED)
 }
+
+/// What the run has to do in all, in images through the network forward; none before the run has said how many
+/// images it has.
+pub fn work(run: &Run) -> Option<f64> {
+    Some(training_images(run)? + evaluation_images(run))
+}
+
+/// Training in forward passes: a step costs about three, one forward and two for the gradients. Imported weights
+/// are not trained.
+fn training_images(run: &Run) -> Option<f64> {
+    let images = f64::from(run.started.as_ref()?.train_images);
+    let epochs = match run.spec.origin {
+        Some(_) => 0.0,
+        None => f64::from(run.spec.training.epochs),
+    };
+    Some(3.0 * images * epochs)
+}
+
+/// The most that is done of a run that is not finished: its last event is still to come.
+const UNFINISHED: f64 = 0.999;
 
 /// Whether a phase belongs to the tests after training; its steps are images through the network.
 fn is_evaluation(phase: Phase) -> bool {
@@ -64,9 +92,26 @@ pub fn share_of_all_done(runs: &[Run]) -> f64 {
     runs.iter().map(share_done).sum::<f64>() / runs.len().max(1) as f64
 }
 
+/// How long the worker of a running run has been silent, in words, where that is over a minute. `now` is in
+/// milliseconds since 1970-01-01 UTC.
+pub fn silence(run: &Run, now: i64) -> Option<String> {
+    if run.state != RunState::Running {
+        return None;
+    }
+    let heard = run.progress.as_ref().and_then(|progress| progress.heard_at);
+    // A worker that has said nothing yet is silent from its start.
+    let silent = now - heard.max(run.started_at)?;
+    (silent > SILENCE).then(|| {
+        let minutes = format::plural((silent / 60_000) as u64, "minute", "minutes");
+        format!("no step for {minutes}; the worker may hang")
+    })
+}
+
 /// What the run is busy with, in words.
 pub fn activity(run: &Run) -> String {
     let epochs = run.spec.training.epochs;
+    // Some tests take a few more images than were planned.
+    let done = |progress: &Progress| format::count(progress.step.min(progress.steps).into());
     match (&run.progress, run.state) {
         (Some(progress), RunState::Running) => match progress.phase {
             Phase::Loading => "reading the data".to_owned(),
@@ -78,22 +123,22 @@ pub fn activity(run: &Run) -> String {
             Phase::Test => "measuring on the test images".to_owned(),
             Phase::Corruptions => format!(
                 "Corruptions: {} of {} images",
-                format::count(progress.step.into()),
+                done(progress),
                 format::count(progress.steps.into())
             ),
             Phase::Attacks => format!(
                 "Attacks: {} of at most {} images through the network",
-                format::count(progress.step.into()),
+                done(progress),
                 format::count(progress.steps.into())
             ),
             Phase::Dimensionality => format!(
                 "Dimensionality: {} of {} images through the network",
-                format::count(progress.step.into()),
+                done(progress),
                 format::count(progress.steps.into())
             ),
             Phase::InputUnitGradients => format!(
                 "Input-unit gradients: {} of {} passes through the network",
-                format::count(progress.step.into()),
+                done(progress),
                 format::count(progress.steps.into())
             ),
         },
@@ -116,7 +161,11 @@ pub fn apply(run: &mut Run, event: &Event) {
         }
         Event::Progress(progress) => {
             run.state = RunState::Running;
-            run.progress = Some(progress.clone());
+            // By this machine's clock, which silence is measured with: the server's may differ.
+            run.progress = Some(Progress {
+                heard_at: Some(clock::now()),
+                ..progress.clone()
+            });
         }
         Event::Epoch(metrics) => {
             run.epochs_done = run.epochs_done.max(metrics.epoch);
@@ -180,6 +229,7 @@ pub(crate) mod tests {
             loss: None,
             images_per_second: 500.0,
             remaining_seconds: None,
+            heard_at: None,
         })
     }
 
@@ -197,6 +247,63 @@ pub(crate) mod tests {
         assert!((share_done(&run) - 1.0 / 6.0).abs() < 1e-12);
         apply(&mut run, &progress(2, 40));
         assert!((share_done(&run) - 2.0 / 6.0).abs() < 1e-12);
+    }
+
+    /// Breaks when the bar falls back by an epoch while that epoch is validated, or stands at 100 % before the run is finished.
+    #[test]
+    fn progress_never_falls_and_ends_at_the_end() {
+        let mut run = run();
+        let mut shown = 0.0;
+        for epoch in 1..=6 {
+            let mut validation = progress(epoch, 1);
+            if let Event::Progress(progress) = &mut validation {
+                progress.phase = Phase::Validation;
+            }
+            let metrics = Event::Epoch(crate::figures::training_curves::tests::epoch(epoch));
+            for event in [progress(epoch, 40), validation, metrics] {
+                apply(&mut run, &event);
+                assert!(share_done(&run) >= shown, "after {event:?}");
+                shown = share_done(&run);
+            }
+        }
+        assert!(shown > 0.99 && shown < 1.0, "{shown}");
+        run.state = RunState::Finished;
+        assert_eq!(share_done(&run), 1.0);
+    }
+
+    /// Breaks when a worker that hangs passes for one at work, or one at work for one that hangs.
+    #[test]
+    fn a_silent_worker_is_mentioned() {
+        let mut run = run();
+        assert_eq!(silence(&run, 600_000), None, "a queued run has no worker");
+        run.state = RunState::Running;
+        run.started_at = Some(100_000);
+        assert_eq!(silence(&run, 160_000), None);
+        let words = silence(&run, 400_000).unwrap();
+        assert!(words.starts_with("no step for 5 minutes"), "{words}");
+        apply(&mut run, &progress(1, 20));
+        assert_eq!(silence(&run, clock::now()), None);
+        assert!(
+            silence(&run, clock::now() + 90_000)
+                .unwrap()
+                .contains("1 minute;")
+        );
+    }
+
+    /// Broken by: a count of images beyond all there are.
+    #[test]
+    fn no_more_is_done_than_there_is() {
+        let mut run = run();
+        let mut event = progress(6, 49_822);
+        if let Event::Progress(progress) = &mut event {
+            progress.phase = Phase::Attacks;
+            progress.steps = 49_628;
+        }
+        apply(&mut run, &event);
+        assert_eq!(
+            activity(&run),
+            "Attacks: 49,628 of at most 49,628 images through the network"
+        );
     }
 
     /// Broken by: a cancelled run that goes on showing progress, or is shown as done.

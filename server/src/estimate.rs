@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
+use app::run_state::{share_done, work};
 use engine::calibrate::{Calibration, CalibrationSpec};
-use protocol::ExperimentSpec;
 use protocol::api::{DatasetFacts, Estimate};
+use protocol::{ExperimentSpec, Run, RunState};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::Mutex;
 
@@ -152,6 +153,62 @@ impl Estimator {
     }
 }
 
+/// Expected seconds until the last of an experiment's active `runs` ends: of a running one what its worker expects, of a
+/// queued one its work at the speed that this experiment's runs were measured at, evaluations included. Before anything was
+/// measured, what a whole run is estimated to take (`whole`, in seconds). `None` when no run is active, or nothing is known.
+pub fn remaining(runs: &[Run], whole: Option<f64>) -> Option<f64> {
+    let active = || runs.iter().filter(|run| run.state.is_active());
+    active().next()?;
+    let speed = seconds_per_image(runs);
+    let known: Vec<f64> = runs.iter().filter_map(work).collect();
+    // Runs of an experiment differ in alpha and seed: one that has not begun has as much to do as the others.
+    let typical = known.iter().sum::<f64>() / known.len() as f64;
+    let left = |run: &Run| {
+        expected(run).or_else(|| {
+            let whole = speed
+                .map(|speed| speed * work(run).unwrap_or(typical))
+                .or(whole);
+            Some(whole? * (1.0 - share_done(run)))
+        })
+    };
+    let left: Vec<f64> = active().map(left).collect::<Option<_>>()?;
+    let running = active()
+        .filter(|run| run.state == RunState::Running)
+        .count();
+    let longest = left.iter().copied().fold(0.0, f64::max);
+    Some((left.iter().sum::<f64>() / running.max(1) as f64).max(longest))
+}
+
+/// Whether the runs themselves tell how fast they go.
+pub fn is_measured(runs: &[Run]) -> bool {
+    seconds_per_image(runs).is_some()
+}
+
+/// What the worker of a run expects, in seconds.
+fn expected(run: &Run) -> Option<f64> {
+    run.progress.as_ref()?.remaining_seconds
+}
+
+/// Seconds that an image takes through the network forward: of the finished runs, as long as they really took; else as the
+/// workers of the running ones expect.
+fn seconds_per_image(runs: &[Run]) -> Option<f64> {
+    let took = |run: &Run| {
+        let at_once = run.later_evaluations.is_empty()
+            && run.started.as_ref()?.resumed_from_epoch.unwrap_or(0) == 0;
+        let milliseconds = run.ended_at? - run.started_at?;
+        (run.state == RunState::Finished && at_once && milliseconds > 0)
+            .then(|| work(run).map(|images| (milliseconds as f64 / 1000.0, images)))?
+    };
+    let expects = |run: &Run| Some((expected(run)?, work(run)? * (1.0 - share_done(run))));
+    let rate = |measured: Vec<(f64, f64)>| {
+        let seconds: f64 = measured.iter().map(|(seconds, _)| seconds).sum();
+        let images: f64 = measured.iter().map(|(_, images)| images).sum();
+        (images > 0.0).then_some(seconds / images)
+    };
+    rate(runs.iter().filter_map(took).collect())
+        .or_else(|| rate(runs.iter().filter_map(expects).collect()))
+}
+
 /// How long ago, in words; `milliseconds` is at most a few days.
 fn ago(milliseconds: i64) -> String {
     // Negative where another server measured whose clock was ahead.
@@ -180,5 +237,102 @@ fn workload(spec: &ExperimentSpec, facts: &DatasetFacts) -> CalibrationSpec {
         alpha: 1.0,
         device: spec.device.clone(),
         seconds: 1.5,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::event::{Phase, Progress, Started};
+    use protocol::preset::presets;
+
+    /// A run in `state` of 6 epochs on 1,000 images, without tests: 18,000 images forward.
+    fn run(state: RunState) -> Run {
+        let mut spec = presets().remove(0).spec.runs().remove(0);
+        spec.training.epochs = 6;
+        spec.evaluation = Default::default();
+        Run {
+            id: 1,
+            experiment_id: 1,
+            spec,
+            state,
+            reason: None,
+            queued_at: 0,
+            started_at: Some(1_000),
+            ended_at: Some(181_000),
+            started: (state != RunState::Queued).then(|| Started {
+                device: String::new(),
+                threads: 1,
+                engine_version: String::new(),
+                parameters: 1,
+                layers: vec![],
+                classes: vec![],
+                train_images: 1_000,
+                validation_images: 100,
+                test_images: 500,
+                resumed_from_epoch: None,
+            }),
+            epochs_done: if state == RunState::Finished { 6 } else { 0 },
+            latest_epoch: None,
+            progress: None,
+            later_evaluations: vec![],
+            tags: vec![],
+            notes: String::new(),
+            result: None,
+        }
+    }
+
+    /// At work, with half of its work done and so many seconds to go.
+    fn half_done(seconds: f64) -> Run {
+        let mut run = run(RunState::Running);
+        run.epochs_done = 3;
+        run.progress = Some(Progress {
+            phase: Phase::Loading,
+            epoch: 4,
+            epochs: 6,
+            step: 0,
+            steps: 1,
+            loss: None,
+            images_per_second: 0.0,
+            remaining_seconds: Some(seconds),
+            heard_at: None,
+        });
+        run
+    }
+
+    /// A finished run took 180 s, so each queued one will; the running one is believed.
+    /// Broken by: an estimate from training alone, or one that forgets what waits, shares a device among queued runs, or says
+    /// something of an experiment that is over.
+    #[test]
+    fn what_is_left_is_told_from_what_was_measured() {
+        let queued = || run(RunState::Queued);
+        let over = run(RunState::Finished);
+        assert_eq!(remaining(std::slice::from_ref(&over), Some(60.0)), None);
+        let runs = [over, half_done(100.0), queued(), queued()];
+        assert_eq!(remaining(&runs, None), Some(100.0 + 2.0 * 180.0));
+        // None is finished yet: the worker expects 100 s for half a run, so 200 for each that waits.
+        assert_eq!(remaining(&runs[1..], None), Some(100.0 + 2.0 * 200.0));
+        // Two workers at once, whose speeds were measured beside each other.
+        let two = [half_done(100.0), half_done(100.0), queued(), queued()];
+        assert_eq!(remaining(&two, None), Some((200.0 + 400.0) / 2.0));
+    }
+
+    /// Broken by: another number on the page than in the form before anything was measured, or a made-up one.
+    #[test]
+    fn before_anything_is_measured_the_forms_estimate_holds() {
+        let runs = [run(RunState::Queued), run(RunState::Queued)];
+        assert_eq!(remaining(&runs, Some(60.0)), Some(120.0));
+        assert_eq!(remaining(&runs, None), None);
+    }
+
+    /// Broken by: the minutes between a run's two starts counted as work.
+    #[test]
+    fn a_resumed_run_does_not_tell_the_speed() {
+        let mut resumed = run(RunState::Finished);
+        if let Some(started) = &mut resumed.started {
+            started.resumed_from_epoch = Some(5);
+        }
+        assert!(!is_measured(&[resumed]));
+        assert!(is_measured(&[run(RunState::Finished)]));
     }
 }

@@ -9,12 +9,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use fantoccini::key::Key;
 use fantoccini::wd::{Capabilities, WebDriverCompatibleCommand};
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use url::Url;
+
+/// How long a page may take for what needs no training.
+pub const SHORT: Duration = Duration::from_secs(20);
 
 /// A server process on a data directory of its own.
 pub struct Server {
@@ -50,11 +54,44 @@ impl Server {
     }
 }
 
+impl Server {
+    /// The processes that it has started: one a run that is at work.
+    pub fn workers(&self) -> Vec<u32> {
+        let id = self.process.id();
+        let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
+        // The main thread may not be the one that started it.
+        let tasks = std::fs::read_dir(format!("/proc/{id}/task"))
+            .into_iter()
+            .flatten()
+            .flatten();
+        let of_tasks =
+            tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+        let mut ids: Vec<u32> = children
+            .into_iter()
+            .chain(of_tasks)
+            .flat_map(|text| {
+                text.split_whitespace()
+                    .filter_map(|id| id.parse().ok())
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
-        // Its workers end with it: their lifeline is cut.
+        // Its workers would go on without it.
+        let workers = self.workers();
         let _ = self.process.kill();
         let _ = self.process.wait();
+        for worker in workers {
+            let _ = Command::new("kill")
+                .args(["-KILL", &worker.to_string()])
+                .status();
+        }
     }
 }
 
@@ -150,6 +187,83 @@ impl Browser {
             let errors = self.errors().await.join("\n");
             panic!("{selector} did not appear in {limit:?}: {error}\n{errors}");
         }
+    }
+
+    /// Clicks on an element, once it is there and in view.
+    pub async fn click(&self, selector: &str) {
+        self.wait(selector, SHORT).await;
+        let script = format!(
+            "document.querySelector('{}').scrollIntoView({{block: 'center'}})",
+            selector.replace('\'', "\"")
+        );
+        self.script(&script).await;
+        let element = self.client.find(Locator::Css(selector)).await;
+        let clicked = element.expect("it is there").click().await;
+        clicked.unwrap_or_else(|error| panic!("{selector} cannot be clicked: {error}"));
+    }
+
+    /// Types into a field, in place of what it holds, with real keys.
+    pub async fn type_into(&self, selector: &str, text: &str) {
+        self.click(selector).await;
+        let element = self.client.find(Locator::Css(selector)).await;
+        let element = element.expect("it is there");
+        // Select all, and type over it.
+        let keys = format!(
+            "{}a{}{}{text}",
+            Key::Control + "",
+            Key::Null + "",
+            Key::Delete + ""
+        );
+        let typed = element.send_keys(&keys).await;
+        typed.unwrap_or_else(|error| panic!("{selector} takes no keys: {error}"));
+    }
+
+    /// Presses a key where the focus is.
+    pub async fn press(&self, key: Key) {
+        let element = self.client.active_element().await.expect("a focus");
+        element.send_keys(&(key + "")).await.expect("it takes keys");
+    }
+
+    /// Waits until a script returns `true`, and fails with the script when it does not.
+    pub async fn until(&self, script: &str, limit: Duration) {
+        let deadline = Instant::now() + limit;
+        while self.script(script).await != Value::Bool(true) {
+            if Instant::now() > deadline {
+                self.screenshot("failed").await;
+                panic!(
+                    "not within {limit:?}: {script}\n{}",
+                    self.errors().await.join("\n")
+                );
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// How many elements there are.
+    pub async fn count(&self, selector: &str) -> u64 {
+        let script = format!("return document.querySelectorAll('{selector}').length");
+        self.script(&script).await.as_u64().expect("a number")
+    }
+
+    /// What the server answers, as text, asked from the page.
+    pub async fn fetch_text(&self, path: &str) -> String {
+        let script =
+            "const done = arguments[1]; fetch(arguments[0]).then(r => r.text()).then(done)";
+        let text = self.client.execute_async(script, vec![path.into()]).await;
+        text.expect("an answer").as_str().expect("text").to_owned()
+    }
+
+    /// What the API answers, asked from the page.
+    pub async fn fetch(&self, path: &str) -> Value {
+        serde_json::from_str(&self.fetch_text(path).await).expect("JSON")
+    }
+
+    /// What the API answers to a command, sent from the page.
+    pub async fn post(&self, path: &str, body: &Value) -> Value {
+        let script = "const done = arguments[2]; fetch(arguments[0], {method: 'POST', headers: {'content-type': 'application/json'}, body: arguments[1]}).then(r => r.json()).then(done)";
+        let arguments = vec![path.into(), body.to_string().into()];
+        let answer = self.client.execute_async(script, arguments).await;
+        answer.expect("an answer")
     }
 
     /// What a script returns.

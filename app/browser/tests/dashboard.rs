@@ -4,11 +4,9 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use browser::{Browser, Server};
+use browser::{Browser, SHORT, Server};
 use fantoccini::Locator;
 use serde_json::Value;
-
-const SHORT: Duration = Duration::from_secs(20);
 
 /// Breaks when the main road breaks anywhere: form, launch, scheduler, worker, events, live page, result.
 #[tokio::test]
@@ -19,7 +17,7 @@ async fn the_quick_look_is_launched_watched_and_read() {
     browser
         .open(&format!("{}/experiments/new", server.url))
         .await;
-    click(&browser, r#"[data-preset="quick-look"]"#).await;
+    browser.click(r#"[data-preset="quick-look"]"#).await;
     // What is wrong is said at the field, and cannot be launched; mending it lets it go.
     let name = browser
         .client
@@ -36,7 +34,7 @@ async fn the_quick_look_is_launched_watched_and_read() {
         .wait(r#"#field-name:not([aria-invalid="true"])"#, SHORT)
         .await;
     browser.screenshot("new-experiment").await;
-    click(&browser, "#launch").await;
+    browser.click("#launch").await;
     browser.wait("#experiment-state", SHORT).await;
     assert!(
         browser
@@ -48,7 +46,7 @@ async fn the_quick_look_is_launched_watched_and_read() {
             .ends_with("/experiments/1")
     );
     assert_eq!(
-        count(&browser, "#runs tr[data-run]").await,
+        browser.count("#runs tr[data-run]").await,
         15,
         "5 alphas, 3 seeds"
     );
@@ -76,7 +74,7 @@ async fn the_quick_look_is_launched_watched_and_read() {
     browser.wait(finished, Duration::from_secs(25 * 60)).await;
 
     // What the page shows is what the store holds, and it orders as alpha does.
-    let summary = fetch(&browser, "/api/v1/experiments/1/summary").await;
+    let summary = browser.fetch("/api/v1/experiments/1/summary").await;
     let means: Vec<f64> = summary["alphas"]
         .as_array()
         .unwrap()
@@ -104,7 +102,7 @@ async fn the_quick_look_is_launched_watched_and_read() {
         ))
         .await;
     let table = table.as_str().unwrap();
-    let runs = fetch(&browser, "/api/v1/experiments/1/runs").await;
+    let runs = browser.fetch("/api/v1/experiments/1/runs").await;
     for run in runs.as_array().unwrap() {
         let shown = format!("{:.4}", run["result"]["selectivity"].as_f64().unwrap());
         assert!(
@@ -136,7 +134,7 @@ async fn corruptions_are_read(browser: &Browser) {
         ))
         .await;
     browser.screenshot("run-corruptions").await;
-    let measured = fetch(browser, "/api/v1/runs/1/measurements").await;
+    let measured = browser.fetch("/api/v1/runs/1/measurements").await;
     let measured: Vec<&Value> = measured
         .as_array()
         .unwrap()
@@ -167,7 +165,7 @@ async fn corruptions_are_read(browser: &Browser) {
             "return document.querySelector('{figure} table').textContent"
         ))
         .await;
-    let scatter = fetch(browser, "/api/v1/experiments/1/scatter").await;
+    let scatter = browser.fetch("/api/v1/experiments/1/scatter").await;
     assert_eq!(scatter["points"].as_array().unwrap().len(), 15);
     for point in scatter["points"].as_array().unwrap() {
         let shown = format!("{:.4}", point["y"].as_f64().unwrap());
@@ -206,7 +204,7 @@ async fn corruptions_are_read(browser: &Browser) {
 /// Breaks when tags and notes that are saved are not kept, or do not find their experiment.
 async fn notes_are_kept(browser: &Browser, server: &Server) {
     browser.open(&format!("{}/experiments/1", server.url)).await;
-    click(browser, "#annotate").await;
+    browser.click("#annotate").await;
     for (field, text) in [
         ("#annotation-tags", "pilot, lab meeting"),
         (
@@ -217,7 +215,7 @@ async fn notes_are_kept(browser: &Browser, server: &Server) {
         let field = browser.client.find(Locator::Css(field)).await.unwrap();
         field.send_keys(text).await.unwrap();
     }
-    click(browser, "#annotation-save").await;
+    browser.click("#annotation-save").await;
     browser.wait("#notes:not([hidden])", SHORT).await;
     browser.screenshot("annotated").await;
     browser
@@ -237,13 +235,15 @@ async fn a_unit_is_followed(browser: &Browser, server: &Server) {
         .open(&format!("{}/runs/1/units?layer={layer}", server.url))
         .await;
     browser.wait("#units tr[data-unit]", SHORT).await;
-    assert_eq!(count(browser, "#units tr[data-unit]").await, 32);
-    click(browser, "#units tr[data-unit] a").await;
+    assert_eq!(browser.count("#units tr[data-unit]").await, 32);
+    browser.click("#units tr[data-unit] a").await;
     browser.wait("#unit[data-unit-detail]", SHORT).await;
     let shown = "return document.querySelector('#unit').dataset.unitDetail";
     let unit = browser.script(shown).await;
     let unit = unit.as_str().unwrap().to_owned();
-    let known = fetch(browser, &format!("/api/v1/runs/1/units/{layer}/{unit}")).await;
+    let known = browser
+        .fetch(&format!("/api/v1/runs/1/units/{layer}/{unit}"))
+        .await;
     let text = browser
         .script("return document.querySelector('#unit-selectivity').textContent")
         .await;
@@ -255,7 +255,9 @@ async fn a_unit_is_followed(browser: &Browser, server: &Server) {
         "{index} against {measured}"
     );
     // The table begins with the most selective unit.
-    let table = fetch(browser, &format!("/api/v1/runs/1/units?layer={layer}")).await;
+    let table = browser
+        .fetch(&format!("/api/v1/runs/1/units?layer={layer}"))
+        .await;
     let most = table["units"]
         .as_array()
         .unwrap()
@@ -282,7 +284,7 @@ async fn a_unit_is_followed(browser: &Browser, server: &Server) {
     }
     assert_eq!(images, 24, "twelve most and twelve least activating images");
     browser.screenshot("unit").await;
-    click(browser, "#unit-next").await;
+    browser.click("#unit-next").await;
     let mut next = unit.clone();
     for _ in 0..50 {
         next = browser
@@ -302,7 +304,9 @@ async fn a_unit_is_followed(browser: &Browser, server: &Server) {
 /// Breaks when a verdict shown is another than the one computed, a claim has no evidence, the arrow keys do not move
 /// the presentation, or the report needs anything from elsewhere.
 async fn findings_are_read(browser: &Browser, server: &Server) {
-    let findings = fetch(browser, "/api/v1/experiments/1/findings?window=100").await;
+    let findings = browser
+        .fetch("/api/v1/experiments/1/findings?window=100")
+        .await;
     let findings = findings["findings"].as_array().unwrap().clone();
     assert_eq!(findings.len(), 8);
     let page = format!("{}/experiments/1/findings", server.url);
@@ -354,7 +358,9 @@ async fn findings_are_read(browser: &Browser, server: &Server) {
     );
     browser.screenshot("presentation").await;
 
-    let report = fetch_text(browser, "/api/v1/experiments/1/report.html").await;
+    let report = browser
+        .fetch_text("/api/v1/experiments/1/report.html")
+        .await;
     for finding in &findings {
         let claim = finding["claim"].as_str().unwrap();
         assert!(report.contains(&format!("id=\"{claim}\"")), "{claim}");
@@ -365,7 +371,7 @@ async fn findings_are_read(browser: &Browser, server: &Server) {
     browser
         .open_document(&format!("{}/api/v1/experiments/1/report.html", server.url))
         .await;
-    let figures = count(browser, "svg").await;
+    let figures = browser.count("svg").await;
     assert!(figures >= 7, "{figures} figures in the report");
     browser.screenshot("report").await;
 }
@@ -450,7 +456,7 @@ async fn look_everywhere(browser: &Browser, server: &Server) {
             "{page} has no heading before scripts run"
         );
     }
-    let html = fetch_text(browser, "/experiments/1").await;
+    let html = browser.fetch_text("/experiments/1").await;
     assert!(
         html.contains("Quick look"),
         "the server's own HTML names the experiment"
@@ -492,12 +498,12 @@ async fn a_run_on_tiny_imagenet_is_launched_and_cancelled() {
         input.clear().await.unwrap();
         input.send_keys(value).await.unwrap();
     }
-    click(&browser, "#launch").await;
+    browser.click("#launch").await;
     browser.wait("#experiment-state", SHORT).await;
     // Real steps on real images: a loss is reported.
     let mut loss = Value::Null;
     for _ in 0..240 {
-        let runs = fetch(&browser, "/api/v1/experiments/1/runs").await;
+        let runs = browser.fetch("/api/v1/experiments/1/runs").await;
         loss = runs[0]["progress"]["loss"].clone();
         if loss.is_number() || !["queued", "running"].contains(&runs[0]["state"].as_str().unwrap())
         {
@@ -510,7 +516,7 @@ async fn a_run_on_tiny_imagenet_is_launched_and_cancelled() {
         "no training step was seen: {loss}"
     );
     browser.screenshot("tiny-imagenet-running").await;
-    click(&browser, "#cancel").await;
+    browser.click("#cancel").await;
     if !browser
         .client
         .find_all(Locator::Css("dialog[open] #confirm"))
@@ -518,7 +524,7 @@ async fn a_run_on_tiny_imagenet_is_launched_and_cancelled() {
         .unwrap()
         .is_empty()
     {
-        click(&browser, "dialog[open] #confirm").await;
+        browser.click("dialog[open] #confirm").await;
     }
     let cancelled =
         r#"#experiment-state[data-state="cancelled"], #experiment-state [data-state="cancelled"]"#;
@@ -527,50 +533,12 @@ async fn a_run_on_tiny_imagenet_is_launched_and_cancelled() {
     browser.no_errors().await;
 }
 
-async fn click(browser: &Browser, selector: &str) {
-    browser.wait(selector, SHORT).await;
-    let script = format!(
-        "document.querySelector('{}').scrollIntoView({{block: 'center'}})",
-        selector.replace('\'', "\"")
-    );
-    browser.script(&script).await;
-    let element = browser.client.find(Locator::Css(selector)).await.unwrap();
-    element
-        .click()
-        .await
-        .unwrap_or_else(|error| panic!("{selector} cannot be clicked: {error}"));
-}
-
-async fn count(browser: &Browser, selector: &str) -> u64 {
-    browser
-        .script(&format!(
-            "return document.querySelectorAll('{selector}').length"
-        ))
-        .await
-        .as_u64()
-        .unwrap()
-}
-
 /// The page's own progress bar, in percent.
 async fn progress(browser: &Browser) -> f64 {
     let value = browser
         .script("return document.querySelector('#progress')?.getAttribute('aria-valuenow') ?? ''")
         .await;
     value.as_str().unwrap_or_default().parse().unwrap_or(0.0)
-}
-
-async fn fetch_text(browser: &Browser, path: &str) -> String {
-    let script = "const done = arguments[1]; fetch(arguments[0]).then(r => r.text()).then(done)";
-    let text = browser
-        .client
-        .execute_async(script, vec![Value::from(path)])
-        .await
-        .unwrap();
-    text.as_str().unwrap().to_owned()
-}
-
-async fn fetch(browser: &Browser, path: &str) -> Value {
-    serde_json::from_str(&fetch_text(browser, path).await).unwrap()
 }
 
 fn shared() -> PathBuf {

@@ -21,6 +21,8 @@ pub struct Axis {
     pub whole: bool,
     /// The distance between ticks; a round one where there is none.
     pub step: Option<f64>,
+    /// The least and the largest value that there can be; intervals are drawn no further.
+    pub bounds: [f64; 2],
 }
 
 impl Default for Axis {
@@ -35,6 +37,7 @@ impl Default for Axis {
             from_zero: false,
             whole: false,
             step: None,
+            bounds: [f64::NEG_INFINITY, f64::INFINITY],
         }
     }
 }
@@ -54,6 +57,19 @@ impl Axis {
             factor: 100.0,
             ..Axis::numbers(title)
         }
+        .bounds([0.0, 1.0])
+    }
+
+    /// With the least and the largest value that there can be.
+    pub fn bounds(self, bounds: [f64; 2]) -> Axis {
+        Axis { bounds, ..self }
+    }
+
+    /// An interval as far as there can be values, and whether it goes further.
+    pub fn cut(&self, interval: [f64; 2]) -> ([f64; 2], bool) {
+        let [low, high] = self.bounds;
+        let cut = interval.map(|end| end.clamp(low, high));
+        (cut, cut != interval)
     }
 
     /// A number from 0 to 1, with the whole range in view, so that figures compare.

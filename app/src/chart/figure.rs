@@ -41,7 +41,7 @@ pub fn Figure(
             <figcaption>
                 <div>
                     <h2 id=title_id>{question}</h2>
-                    <p class="subtitle">{move || chart.with(|chart| chart.note.clone())}</p>
+                    <p class="subtitle">{move || chart.with(Chart::caption)}</p>
                 </div>
                 <div class="downloads" role="group" aria-label="Download the figure">
                     <button type="button" class="quiet" disabled=empty on:click=move |_| download("svg")>"SVG"</button>

@@ -37,9 +37,15 @@ pub struct Chart {
     pub verticals: Vec<f64>,
     /// What is drawn, under which conditions, and n, in sentences.
     pub note: String,
+    /// Whether an interval is drawn shorter than it is, because there can be no such values.
+    pub cut: bool,
     /// The numbers. Nothing is drawn while it has no rows.
     pub table: Table,
 }
+
+/// Said where [`Chart::cut`] holds.
+const CUT: &str = " Intervals are drawn no further than values can be (t intervals of few seeds are wider); the table has \
+    their ends.";
 
 impl Chart {
     /// A chart with nothing in it yet.
@@ -53,8 +59,28 @@ impl Chart {
 
     /// With these series in front of what is there.
     pub fn with(mut self, series: impl IntoIterator<Item = Series>) -> Chart {
-        self.series.extend(series);
+        for mut series in series {
+            for point in &mut series.points {
+                for (axis, interval) in [
+                    (&self.x, &mut point.x_interval),
+                    (&self.y, &mut point.y_interval),
+                ] {
+                    if let Some(ends) = interval {
+                        let (shown, cut) = axis.cut(*ends);
+                        *ends = shown;
+                        self.cut |= cut;
+                    }
+                }
+            }
+            self.series.push(series);
+        }
         self
+    }
+
+    /// Its note, and whether intervals are cut.
+    pub fn caption(&self) -> String {
+        let cut = if self.cut { CUT } else { "" };
+        format!("{}{cut}", self.note)
     }
 
     /// With this note.
@@ -77,5 +103,31 @@ impl Chart {
             table: table.into(),
             ..self
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Broken by: an accuracy above 100 % or below 0 that is drawn, or cut without a word; or a word where nothing is cut.
+    #[test]
+    fn intervals_end_where_values_do() {
+        let chart = |interval| {
+            let point = Point::new(1.0, 0.9).within(Some(interval));
+            let series = Series::new(Kind::Points, "", Ink::First, vec![point]);
+            Chart::new(Axis::numbers("Alpha"), Axis::percent("Accuracy (%)"))
+                .note("n.")
+                .with([series])
+        };
+        let cut = chart([-0.2, 1.7]);
+        assert_eq!(cut.series[0].points[0].y_interval, Some([0.0, 1.0]));
+        assert!(
+            cut.caption()
+                .starts_with("n. Intervals are drawn no further")
+        );
+        let whole = chart([0.8, 1.0]);
+        assert_eq!(whole.series[0].points[0].y_interval, Some([0.8, 1.0]));
+        assert_eq!(whole.caption(), "n.");
     }
 }

@@ -21,7 +21,7 @@ pub fn figure(chart: &Chart, theme: Theme) -> Value {
     for trace in &mut data {
         let name = trace["name"].as_str().unwrap_or_default().to_owned();
         let number = seen.entry(name.clone()).or_default();
-        trace["uid"] = json!(format!("{name} {number}"));
+        trace["uid"] = json!(format!("{}-{number}", identifier(&name)));
         *number += 1;
     }
     json!({
@@ -29,6 +29,17 @@ pub fn figure(chart: &Chart, theme: Theme) -> Value {
         "layout": layout(chart, theme),
         "config": {"responsive": true, "displaylogo": false, "displayModeBar": false},
     })
+}
+
+/// `text` as a part of an identifier, another for each text: plotly looks for hatched bars by the `uid` of their trace, in a
+/// selector that it does not escape.
+fn identifier(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
+            _ => format!("_{byte:02x}"),
+        })
+        .collect()
 }
 
 fn layout(chart: &Chart, theme: Theme) -> Value {
@@ -137,7 +148,7 @@ fn lines(text: &str) -> String {
 }
 
 /// `text` on lines of at most about `width` characters, broken at spaces.
-fn wrapped(text: &str, width: usize) -> String {
+pub(super) fn wrapped(text: &str, width: usize) -> String {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
         let line = lines.last_mut().filter(|line| {
@@ -493,8 +504,12 @@ mod tests {
         assert_ne!(layout(&before), layout(&other));
         let twice = before.clone().with(after.series);
         let made = figure(&twice, Theme::Dark);
-        assert_eq!(made["data"][0]["uid"], "α −0.05 0");
-        assert_eq!(made["data"][1]["uid"], "α −0.05 1");
+        let uids = [0, 1].map(|place| made["data"][place]["uid"].as_str().unwrap().to_owned());
+        assert_ne!(uids[0], uids[1]);
+        assert_eq!(identifier("a, 8/255"), "a_2c_208_2f255");
+        // Plotly makes selectors of them.
+        let plain = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
+        assert!(uids.iter().all(|uid| uid.chars().all(plain)), "{uids:?}");
     }
 
     /// Broken by: a row of words wider than its margin, or a word that is lost.

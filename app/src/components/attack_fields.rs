@@ -15,8 +15,8 @@ use crate::format;
 fn label(choice: &str, kept: &'static str) -> Option<&'static str> {
     match choice {
         OFF => Some("Off"),
-        SOURCE => Some("The source's: FGSM over epsilon, PGD over steps"),
-        AUTO => Some("The source's, and AutoAttack at ε 8/255 and 1/255"),
+        SOURCE => Some("As Leavitt & Morcos (2020): FGSM over epsilon, PGD over steps"),
+        AUTO => Some("The same, and AutoAttack at ε 8/255 and 1/255"),
         KEPT => Some(kept),
         _ => None,
     }

@@ -16,21 +16,48 @@ pub fn Confirm(
     #[prop(into, default = Signal::stored(false))]
     disabled: Signal<bool>,
 ) -> impl IntoView {
-    let dialog = NodeRef::<Dialog>::new();
-    let cancel = NodeRef::<Button>::new();
+    let asked = RwSignal::new(false);
     view! {
-        <button type="button" class="danger" disabled=disabled on:click=move |_| open(dialog, cancel)>
+        <button type="button" class="danger" disabled=disabled on:click=move |_| asked.set(true)>
             {label}
         </button>
-        <dialog node_ref=dialog aria-label=label>
+        <Ask label question on_confirm asked />
+    }
+    .into_any()
+}
+
+/// The dialog alone, for what is not a button.
+#[component]
+pub fn Ask(
+    /// What the button that does the deed says.
+    label: &'static str,
+    /// The question, naming what would be lost.
+    question: String,
+    /// The deed.
+    on_confirm: impl Fn() + Send + Sync + Clone + 'static,
+    /// Set it to open the dialog.
+    asked: RwSignal<bool>,
+) -> impl IntoView {
+    let dialog = NodeRef::<Dialog>::new();
+    let cancel = NodeRef::<Button>::new();
+    Effect::new(move |_| {
+        if asked.get() {
+            open(dialog, cancel);
+        } else {
+            close(dialog);
+        }
+    });
+    view! {
+        // Also closed by the Escape key.
+        <dialog node_ref=dialog aria-label=label on:close=move |_| asked.set(false)>
             <p>{question}</p>
             <div class="actions">
-                <button type="button" node_ref=cancel on:click=move |_| close(dialog)>"Keep"</button>
+                <button type="button" node_ref=cancel on:click=move |_| asked.set(false)>"Keep"</button>
                 <button
                     type="button"
                     class="danger"
                     on:click=move |_| {
-                        close(dialog);
+                        asked.set(false);
                         on_confirm();
                     }
                 >

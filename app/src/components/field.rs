@@ -13,6 +13,8 @@ pub struct Inputs {
     pub draft: RwSignal<Draft>,
     /// What the form itself finds wrong.
     own: Signal<Vec<FieldError>>,
+    /// What can be sent, but should be looked at.
+    warnings: Signal<Vec<FieldError>>,
     /// What the server refused; each until its field is edited.
     refused: RwSignal<Vec<FieldError>>,
 }
@@ -23,8 +25,14 @@ impl Inputs {
         Inputs {
             draft,
             own,
+            warnings: Signal::stored(Vec::new()),
             refused: RwSignal::new(Vec::new()),
         }
+    }
+
+    /// The same form, which also shows `warnings` at their fields.
+    pub fn with_warnings(self, warnings: Signal<Vec<FieldError>>) -> Inputs {
+        Inputs { warnings, ..self }
     }
 
     /// What the field at `path` holds.
@@ -116,6 +124,27 @@ pub fn input_id(path: &str) -> String {
     }
 }
 
+/// Puts the focus on the first field of the form with the class `form` that `errors` name: first on the page.
+#[cfg(feature = "hydrate")]
+pub fn focus_first(form: &str, errors: &[FieldError]) {
+    use wasm_bindgen::JsCast;
+
+    let ids: Vec<String> = errors.iter().map(|error| input_id(&error.field)).collect();
+    let Ok(all) = document().query_selector_all(&format!(".{form} [id^=\"field-\"]")) else {
+        return;
+    };
+    let mut elements = (0..all.length())
+        .filter_map(|place| all.get(place)?.dyn_into::<web_sys::HtmlElement>().ok());
+    if let Some(element) = elements.find(|element| ids.contains(&element.id())) {
+        // What cannot be focused is still marked.
+        let _ = element.focus();
+    }
+}
+
+/// Puts the focus on the first field of the form with the class `form` that `errors` name: first on the page.
+#[cfg(not(feature = "hydrate"))]
+pub fn focus_first(_form: &str, _errors: &[FieldError]) {}
+
 /// One field.
 #[component]
 pub fn Field(
@@ -136,7 +165,15 @@ pub fn Field(
     let error_id = format!("{id}-error");
     let errors = Memo::new(move |_| inputs.errors_at(path));
     let wrong = move || !errors.with(Vec::is_empty);
-    let described = format!("{hint_id} {error_id}");
+    let warning_id = format!("{id}-warning");
+    let described = format!("{hint_id} {error_id} {warning_id}");
+    let warning = move || {
+        let warnings = inputs.warnings.get().into_iter();
+        let here = warnings.filter(|warning| warning.field == path);
+        here.map(|warning| warning.reason)
+            .collect::<Vec<_>>()
+            .join("; ")
+    };
     let value = move || inputs.get(path);
     let edit = move |value: String| inputs.edit(path, value);
     let invalid = move || wrong().to_string();
@@ -184,6 +221,7 @@ pub fn Field(
             {element}
             <p class="hint" id=hint_id>{hint}</p>
             <p class="error" id=error_id aria-live="polite">{move || errors.get().join("; ")}</p>
+            <p class="warning" id=warning_id aria-live="polite">{warning}</p>
         </div>
     }
     .into_any()

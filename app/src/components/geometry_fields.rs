@@ -30,7 +30,9 @@ const CHOSEN_TOGETHER: &[&str] = &[
 fn label(choice: &str, kept: &'static str) -> Option<&'static str> {
     match choice {
         OFF => Some("Off"),
-        SOURCE => Some("The source's: clean, every corruption and severity, PGD with 40 steps"),
+        SOURCE => Some(
+            "As Leavitt & Morcos (2020): clean, every corruption and severity, PGD with 40 steps",
+        ),
         KEPT => Some(kept),
         _ => None,
     }

@@ -23,7 +23,7 @@ pub use annotations::{Annotated, Annotations, Tags};
 pub use attack_fields::AttackFields;
 pub use chooser::Chooser;
 pub use command::{Command, CommandError, use_command};
-pub use confirm::Confirm;
+pub use confirm::{Ask, Confirm};
 pub use corruption_fields::CorruptionFields;
 pub use evaluate_again::{EvaluateAgain, Target};
 pub use exports::Exports;

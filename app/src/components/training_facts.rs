@@ -6,6 +6,7 @@ use protocol::corruption::{Corruption, JpegStep};
 use protocol::dimensionality::DimensionalitySpec;
 use protocol::evaluation::{CorruptionSource, CorruptionSpec};
 use protocol::gradient::InputUnitGradientSpec;
+use protocol::numeral::plain;
 use protocol::{EvaluationSpec, TrainingSpec};
 
 use crate::format;
@@ -25,7 +26,7 @@ pub fn training_words(training: &TrainingSpec) -> Vec<Fact> {
             .collect();
         format!(
             "× {} after epoch {}",
-            training.learning_rate_factor,
+            plain(training.learning_rate_factor),
             epochs.join(", ")
         )
     };
@@ -39,10 +40,10 @@ pub fn training_words(training: &TrainingSpec) -> Vec<Fact> {
         ("Batch size", format::count(training.batch_size.into())),
         (
             "Learning rate",
-            format!("{}, {milestones}", training.learning_rate),
+            format!("{}, {milestones}", plain(training.learning_rate)),
         ),
-        ("Momentum", training.momentum.to_string()),
-        ("Weight decay", training.weight_decay.to_string()),
+        ("Momentum", plain(training.momentum)),
+        ("Weight decay", plain(training.weight_decay)),
         ("Augmentation", training.augmentation.label().to_owned()),
         ("Training images a class", images),
         (

@@ -44,7 +44,7 @@ pub fn chart(points: &[ScatterPoint], summary: &ExperimentSummary) -> Chart {
     });
     Chart::new(
         Axis::numbers("Regulariser strength α"),
-        Axis::numbers("Network selectivity (0 to 1)"),
+        Axis::numbers("Network selectivity (0 to 1)").bounds([0.0, 1.0]),
     )
     .with([line.unlisted()])
     .with(groups)

@@ -110,7 +110,12 @@ pub fn caption(figure: &ClaimFigure) -> String {
             )
         }
     };
-    format!("{}{rest}", scale_words(figure))
+    let cut = if chart(figure).cut {
+        " Bars end where values do."
+    } else {
+        ""
+    };
+    format!("{}{rest}{cut}", scale_words(figure))
 }
 
 #[cfg(test)]

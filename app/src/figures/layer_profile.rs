@@ -27,7 +27,7 @@ pub fn of_selectivity(summary: &ExperimentSummary) -> Chart {
     });
     chart(&Profile {
         quantity: "selectivity",
-        axis: Axis::numbers("Mean selectivity of its units (0 to 1)"),
+        axis: Axis::numbers("Mean selectivity of its units (0 to 1)").bounds([0.0, 1.0]),
         layers: &summary.layers,
         alphas: alphas.collect(),
     })

@@ -32,7 +32,17 @@ pub fn column(label: &str) -> String {
 
 /// The vertical axis of a measure of layers: its title with its unit, on lines short enough for it.
 pub fn layer_axis(label: &str) -> Axis {
-    Axis::numbers(layer_title(label, true))
+    bounded(Axis::numbers(layer_title(label, true)), label)
+}
+
+/// With the values that `label` can have.
+fn bounded(axis: Axis, label: &str) -> Axis {
+    match unit(label) {
+        // More may be right of corrupted images than of clean ones.
+        None if label.ends_with(SHARE) => axis.bounds([0.0, f64::INFINITY]),
+        None | Some("0 to 1") => axis.bounds([0.0, 1.0]),
+        Some(_) => axis.bounds([0.0, f64::INFINITY]),
+    }
 }
 
 /// The title of a measure of layers with its unit, on more lines, since the words are longer than an axis.
@@ -55,10 +65,13 @@ fn layer_title(label: &str, upright: bool) -> String {
 /// A quantity's axis; its title is on more lines where `upright`, since the words are longer than the axis.
 pub fn axis(label: &str, upright: bool) -> Axis {
     if label == Measure::Selectivity.label() {
-        return Axis::numbers(format!("{label}, clean test set (0 to 1)"));
+        return bounded(
+            Axis::numbers(format!("{label}, clean test set (0 to 1)")),
+            label,
+        );
     }
     if unit(label).is_some() {
-        return Axis::numbers(layer_title(label, upright));
+        return bounded(Axis::numbers(layer_title(label, upright)), label);
     }
     let mut title = label.replacen(SHARE, "<br>share of clean", 1);
     if upright {
@@ -66,7 +79,7 @@ pub fn axis(label: &str, upright: bool) -> Axis {
             .replacen(", ", "<br>", 1)
             .replacen(", step ", "<br>step ", 1);
     }
-    Axis::percent(format!("{title} (%)"))
+    bounded(Axis::percent(format!("{title} (%)")), label)
 }
 
 /// A value of `label` as a person reads it.
@@ -104,6 +117,7 @@ mod tests {
             Axis::percent(
                 "Adversarial accuracy<br>PGD L∞ ε 8/255<br>step 0.5/255, 40 steps<br>share of clean (%)"
             )
+            .bounds([0.0, f64::INFINITY])
         );
         let selectivity = Measure::Selectivity.label();
         assert_eq!(axis(&selectivity, false).factor, 1.0);
@@ -126,6 +140,7 @@ mod tests {
             Axis::numbers(
                 "Dimension fraction (0 to 1)<br>clean<br>(95 % of variance, unit responses)<br>mean of the first third of layers"
             )
+            .bounds([0.0, 1.0])
         );
         assert_eq!(words(&clean, 0.25), "Dimension fraction 0.250");
         let cv = label(LayerMeasure::CvAcrossSamples);

@@ -15,8 +15,8 @@ use crate::api::{self, Method};
 use crate::components::{
     Annotated, Annotations, CommandError, Confirm, Load, ProgressBar, StateBadge, use_command,
 };
-use crate::run_state::{apply, share_of_all_done};
-use crate::{format, live};
+use crate::run_state::{apply, share_of_all_done, silence};
+use crate::{clock, format, live};
 use geometry::ProfileSelection;
 use measures::{Selection, VIEWS};
 
@@ -278,6 +278,16 @@ fn Status(now: Now, open: Signal<bool>) -> impl IntoView {
             .with(|experiment| experiment.remaining_seconds);
         remaining.map(|seconds| format!("about {} left", format::duration(seconds)))
     };
+    let time = clock::ticking();
+    // One is enough to be looked at.
+    let silent = move || {
+        let time = time.get();
+        let first = |runs: &Vec<Run>| {
+            runs.iter()
+                .find_map(|run| Some(format!("Run {}: {}", run.id, silence(run, time)?)))
+        };
+        now.runs.with(first)
+    };
     let counts = move || {
         now.experiment.with(|experiment| {
             experiment
@@ -294,6 +304,7 @@ fn Status(now: Now, open: Signal<bool>) -> impl IntoView {
             <ProgressBar share label="Share of the work done" id="progress" />
             <span>{remaining}</span>
             <span class="hint">"runs: "{counts}</span>
+            <span class="warning" id="silence">{silent}</span>
             <live::LiveMark open />
         </div>
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::components::{A, Form};
-use leptos_router::hooks::use_query_map;
+use leptos_router::hooks::{use_location, use_query_map};
 use protocol::RunState;
 use protocol::api::{ApiError, Experiment, ExperimentPage, Health};
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,7 @@ use crate::components::{
     AlphaChips, CommandError, Confirm, ImportArchive, Load, ProgressBar, StateBadge, Tags,
     use_command,
 };
+use crate::pages::about::About;
 use crate::pages::compare::address_of;
 use crate::{format, live};
 
@@ -72,6 +73,7 @@ async fn read(query: Query) -> Result<Listing, ApiError> {
 #[component]
 pub fn Experiments() -> impl IntoView {
     let map = use_query_map();
+    let path = use_location().pathname;
     let query = Memo::new(move |_| {
         map.with(|map| Query {
             search: map.get("search").unwrap_or_default().trim().to_owned(),
@@ -93,6 +95,7 @@ pub fn Experiments() -> impl IntoView {
             <h1>"Experiments"</h1>
             <A href="/experiments/new" attr:class="button primary">"New experiment"</A>
         </div>
+        {move || (path.get() == "/").then(|| view! { <About /> })}
         {move || filter(query.get())}
         <Load resource=listing render=|listing| view! { <List listing /> } />
         <ImportArchive />
@@ -210,7 +213,7 @@ fn List(listing: Listing) -> impl IntoView {
             } else {
                 view! {
                     <p>"No experiment yet."</p>
-                    <p><A href="/experiments/new?preset=quick-look">"Start with the quick look"</A>": about five minutes on a CPU."</p>
+                    <p><A href="/experiments/new?preset=quick-look">"Start with the quick look"</A>": about ten minutes on a CPU with two cores."</p>
                 }.into_any()
             }}
         </div>
@@ -285,7 +288,7 @@ fn Row(
             <td class="tick"><input type="checkbox" aria-label=tick_label prop:checked=is_ticked on:change=tick /></td>
             <th scope="row"><A href=format!("/experiments/{id}")>{spec.name.clone()}</A><div class="tags">{tags}</div><CommandError command /></th>
             <td><StateBadge state /></td>
-            <td><ProgressBar share=progress label="Share of epochs done" /><div class="hint">{remaining}</div></td>
+            <td><ProgressBar share=progress label="Share of the work done" /><div class="hint">{remaining}</div></td>
             <td>{spec.network.label()}", "{spec.dataset.label()}</td>
             <td><AlphaChips alphas=spec.alphas.clone() /></td>
             <td class="number">{format::count(runs)}</td>

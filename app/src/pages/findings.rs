@@ -150,6 +150,25 @@ fn follow(
     figures
 }
 
+/// Shows a claim that was opened from its head on. The router has gone to the place already, but before there was anything.
+#[cfg(feature = "hydrate")]
+fn scroll_to_opened(claim: Memo<Option<Claim>>) {
+    Effect::new(move |last: Option<Option<Claim>>| {
+        let now = claim.get();
+        if last.is_some_and(|last| last != now) && now.is_some() {
+            request_animation_frame(|| {
+                if let Some(section) = document().get_element_by_id("claim") {
+                    section.scroll_into_view();
+                }
+            });
+        }
+        now
+    });
+}
+
+#[cfg(not(feature = "hydrate"))]
+fn scroll_to_opened(_claim: Memo<Option<Claim>>) {}
+
 #[component]
 fn Page(data: Data) -> impl IntoView {
     let Data {
@@ -160,6 +179,7 @@ fn Page(data: Data) -> impl IntoView {
     let (id, window) = (findings.experiment_id, findings.window);
     let claim = use_claim();
     let figures = follow(id, findings.window, claim, figures);
+    scroll_to_opened(claim);
     let name = findings.name.clone();
     let list = findings.findings.clone();
     let detail = move || {

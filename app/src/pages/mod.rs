@@ -1,5 +1,6 @@
 //! One page a file.
 
+mod about;
 pub mod compare;
 pub mod datasets;
 pub mod devices;

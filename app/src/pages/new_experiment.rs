@@ -4,16 +4,23 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::{use_navigate, use_query_map};
 use protocol::ExperimentSpec;
-use protocol::api::{ApiError, Experiment, FormOptions};
+use protocol::api::{ApiError, DatasetInfo, Experiment, FormOptions};
 use protocol::validate::FieldError;
 use serde::{Deserialize, Serialize};
 
 use crate::api::{self, Method};
-use crate::components::{AlphaChips, Command, CommandError, Inputs, Load, use_command};
+use crate::components::field::focus_first;
+use crate::components::{AlphaChips, Ask, Command, CommandError, Inputs, Load, use_command};
 use crate::draft::Draft;
+use edits::Edits;
 
 mod cost;
+mod edits;
 mod fields;
+mod warnings;
+
+/// The form's class.
+const FORM: &str = "experiment-form";
 
 /// Said where no script runs. As text: browsers that run scripts do not parse it, so it must not be
 /// hydrated.
@@ -25,14 +32,17 @@ struct Start {
     options: FormOptions,
     /// The preset that was chosen, if one was.
     preset: Option<String>,
+    /// What the form's edits are kept under.
+    key: String,
     spec: ExperimentSpec,
 }
 
 /// Reads what the form needs; `from` is the number of an experiment to copy.
 async fn read(preset: Option<String>, from: Option<String>) -> Result<Start, ApiError> {
     let options = api::get::<FormOptions>("/options");
-    let copied =
-        from.map(|id| api::get::<Experiment>(&format!("/experiments/{}", api::segment(&id))));
+    let copied = from
+        .as_ref()
+        .map(|id| api::get::<Experiment>(&format!("/experiments/{}", api::segment(id))));
     let options = options.await?;
     if let Some(copied) = copied {
         let mut spec = copied.await?.spec;
@@ -40,6 +50,7 @@ async fn read(preset: Option<String>, from: Option<String>) -> Result<Start, Api
         return Ok(Start {
             options,
             preset: None,
+            key: format!("copy of {}", from.unwrap_or_default()),
             spec,
         });
     }
@@ -55,6 +66,7 @@ async fn read(preset: Option<String>, from: Option<String>) -> Result<Start, Api
     })?;
     let (preset, spec) = (Some(entry.id.clone()), entry.spec.clone());
     Ok(Start {
+        key: format!("preset {}", entry.id),
         options,
         preset,
         spec,
@@ -90,14 +102,24 @@ pub struct Form {
 }
 
 impl Form {
-    fn new(spec: ExperimentSpec) -> Form {
+    fn new(spec: ExperimentSpec, datasets: Vec<DatasetInfo>) -> Form {
         let draft = RwSignal::new(Draft::from(&spec));
         let spec = Memo::new(move |_| draft.with(|draft| draft.spec(&spec)));
         let own = Signal::derive(move || {
             spec.with(|spec| spec.as_ref().err().cloned().unwrap_or_default())
         });
+        let warnings = Signal::derive(move || {
+            spec.with(|spec| {
+                let Ok(spec) = spec else {
+                    return Vec::new();
+                };
+                let dataset = datasets.iter().find(|dataset| dataset.id == spec.dataset);
+                let facts = dataset.and_then(|dataset| dataset.facts.as_ref());
+                warnings::warnings(spec, facts.map(|facts| facts.classes.len()))
+            })
+        });
         Form {
-            inputs: Inputs::new(draft, own),
+            inputs: Inputs::new(draft, own).with_warnings(warnings),
             spec,
         }
     }
@@ -108,9 +130,11 @@ fn FormPage(start: Start) -> impl IntoView {
     let Start {
         options,
         preset,
+        key,
         spec,
     } = start;
-    let form = Form::new(spec);
+    let form = Form::new(spec, options.datasets.clone());
+    let edits = Edits::keep(form.inputs.draft, key);
     let command = use_command();
     // Without script the form cannot be sent; until it can, its button says so.
     let ready = RwSignal::new(false);
@@ -118,14 +142,25 @@ fn FormPage(start: Start) -> impl IntoView {
     Effect::new(move |_| {
         if let Some(error) = command.error.get() {
             form.inputs.refuse(&error);
+            focus_first(FORM, &error.fields);
         }
     });
     let navigate = use_navigate();
+    // The preset that was clicked on while edits would be lost.
+    let wanted = StoredValue::new(String::new());
+    let asked = RwSignal::new(false);
+    let discard = {
+        let navigate = navigate.clone();
+        move || {
+            edits.discard();
+            navigate(&wanted.get_value(), Default::default());
+        }
+    };
     let launch = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         match form.spec.get_untracked() {
-            Ok(spec) => send(command, &spec, navigate.clone()),
-            Err(errors) => focus_first(&errors),
+            Ok(spec) => send(command, &spec, edits, navigate.clone()),
+            Err(errors) => focus_first(FORM, &errors),
         }
     };
     let cards = options
@@ -135,9 +170,18 @@ fn FormPage(start: Start) -> impl IntoView {
         .map(|entry| {
             let current = (preset.as_ref() == Some(&entry.id)).then_some("true");
             let href = format!("/experiments/new?preset={}", entry.id);
+            let to = href.clone();
+            let click = move |event: leptos::ev::MouseEvent| {
+                // With a key held, the browser opens it elsewhere, and this form stays.
+                if edits.any() && !(event.ctrl_key() || event.meta_key() || event.shift_key()) {
+                    event.prevent_default();
+                    wanted.set_value(to.clone());
+                    asked.set(true);
+                }
+            };
             view! {
                 <li>
-                    <a href=href class="preset" data-preset=entry.id aria-current=current>
+                    <a href=href class="preset" data-preset=entry.id aria-current=current on:click=click>
                         <strong>{entry.title}</strong>
                         <span>{entry.description}</span>
                     </a>
@@ -160,8 +204,13 @@ fn FormPage(start: Start) -> impl IntoView {
     };
     view! {
         <ul class="presets" aria-label="Presets">{cards}</ul>
+        <Ask label="Discard" question="Discard what you changed in this form, and begin with this preset?".to_owned() on_confirm=discard asked />
+        <p class="notice" id="edits" role="status" hidden=move || !edits.found.get()>
+            "What you had changed is still here. "
+            <button type="button" class="quiet" on:click=move |_| edits.discard()>"Begin anew"</button>
+        </p>
         <noscript inner_html=NO_SCRIPT></noscript>
-        <form class="experiment-form" novalidate=true on:submit=launch>
+        <form class=FORM novalidate=true on:submit=launch>
             <fields::Fields form options />
             <aside class="launch" aria-label="Cost and launch">
                 <cost::Cost form />
@@ -184,6 +233,7 @@ fn AlphaLegend(alphas: Memo<Vec<f64>>) -> impl IntoView {
 fn send(
     command: Command,
     spec: &ExperimentSpec,
+    edits: Edits,
     navigate: impl Fn(&str, leptos_router::NavigateOptions) + 'static,
 ) {
     match serde_json::to_string(spec) {
@@ -192,6 +242,7 @@ fn send(
             "/experiments".into(),
             Some(body),
             move |experiment| {
+                edits.forget();
                 navigate(
                     &format!("/experiments/{}", experiment.id),
                     Default::default(),
@@ -201,25 +252,6 @@ fn send(
         Err(error) => command.error.set(Some(api::failure(error.to_string()))),
     }
 }
-
-/// Puts the focus where the first thing is wrong.
-#[cfg(feature = "hydrate")]
-fn focus_first(errors: &[FieldError]) {
-    use crate::components::field::input_id;
-    use wasm_bindgen::JsCast;
-
-    let element = errors
-        .first()
-        .and_then(|error| document().get_element_by_id(&input_id(&error.field)))
-        .and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok());
-    if let Some(element) = element {
-        // What cannot be focused is still marked.
-        let _ = element.focus();
-    }
-}
-
-#[cfg(not(feature = "hydrate"))]
-fn focus_first(_errors: &[FieldError]) {}
 
 #[cfg(test)]
 mod tests {

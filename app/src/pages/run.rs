@@ -12,8 +12,8 @@ use crate::api::{self, Method};
 use crate::components::{
     AlphaChip, Annotated, Annotations, CommandError, Load, ProgressBar, StateBadge, use_command,
 };
-use crate::run_state::{activity, apply, share_done};
-use crate::{format, live};
+use crate::run_state::{activity, apply, share_done, silence};
+use crate::{clock, format, live};
 
 mod attacks;
 mod figures;
@@ -203,6 +203,8 @@ fn Status(now: Now, open: Signal<bool>) -> impl IntoView {
         });
         remaining.map(|seconds| format!("about {} left", format::duration(seconds)))
     };
+    let time = clock::ticking();
+    let silent = move || now.run.with(|run| silence(run, time.get()));
     let reason = move || {
         now.run
             .with(|run| run.reason.clone())
@@ -214,6 +216,7 @@ fn Status(now: Now, open: Signal<bool>) -> impl IntoView {
             <ProgressBar share label="Share of the run done" id="progress" />
             <span>{remaining}</span>
             <span class="hint">{move || now.run.with(activity)}</span>
+            <span class="warning" id="silence">{silent}</span>
             <live::LiveMark open />
         </div>
         {reason}

@@ -41,7 +41,7 @@ pub fn section(finding: &Finding, figures: Option<&ClaimFigures>) -> String {
         .map(|group| {
             let question = "How sure is it?";
             let chart = evidence::chart(group);
-            let drawn = figure(question, &svg::draw(question, &chart), &chart.note);
+            let drawn = figure(question, &svg::draw(question, &chart), &chart.caption());
             format!("<div class=\"forest\">{drawn}</div>")
         })
         .collect();
@@ -103,7 +103,7 @@ fn drawn(figures: &[ClaimFigure]) -> String {
             }
             let drawn: String = alike
                 .iter()
-                .map(|one| figure(question, &claim::drawing(one), &claim::chart(one).note))
+                .map(|one| figure(question, &claim::drawing(one), &claim::chart(one).caption()))
                 .collect();
             format!("<div class=\"pair\">{drawn}</div>")
         })

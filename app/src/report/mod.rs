@@ -115,18 +115,18 @@ fn verdicts(data: &ReportData) -> String {
         .iter()
         .map(|one| {
             format!(
-                "<tr data-claim=\"{id}\"><th scope=\"row\"><a href=\"#{id}\">{id}</a> {}</th><td>{}</td><td>{}</td><td>{}</td><td class=\"estimates\">{}</td></tr>",
+                "<tr data-claim=\"{id}\"><th scope=\"row\"><a href=\"#{id}\">{id}</a> {}</th><td>{}</td><td class=\"estimates\">{}{}</td><td>{}</td></tr>",
                 escape(one.claim.statement()),
                 claim::badge(one.verdict),
                 escape(&one.sentence),
-                escape(&crate::pages::findings::n(one)),
                 svg::estimates(one.claim.statement(), &crate::pages::findings::main_rows(one)),
+                escape(&crate::pages::findings::n(one)),
                 id = one.claim.id(),
             )
         })
         .collect();
     format!(
-        "<section id=\"claims\"><h2>The claims</h2><div class=\"scroll\"><table id=\"findings\"><thead><tr><th>Claim</th><th>Verdict</th><th>What the runs say</th><th>n</th><th>Estimates, 95 % intervals</th></tr></thead><tbody>{rows}</tbody></table></div><p>{}</p><h3>How verdicts are reached</h3><p>{}</p></section>",
+        "<section id=\"claims\"><h2>The claims</h2><div class=\"scroll\"><table id=\"findings\"><thead><tr><th>Claim</th><th>Verdict</th><th>What the runs say; estimates with 95 % intervals</th><th>n</th></tr></thead><tbody>{rows}</tbody></table></div><p>{}</p><h3>How verdicts are reached</h3><p>{}</p></section>",
         escape(&counted(&data.findings)),
         escape(&data.findings.method)
     )

@@ -98,6 +98,7 @@ impl<'a> Run<'a> {
             loss: None,
             images_per_second: 0.0,
             remaining_seconds: None,
+            heard_at: None,
         }));
         let identity = Identity {
             key: context.key.clone(),
@@ -695,6 +696,7 @@ impl Clock {
             loss: None,
             images_per_second: images as f64 / seconds,
             remaining_seconds: self.remaining(images),
+            heard_at: None,
         })
     }
 

@@ -169,7 +169,7 @@ pub struct Experiment {
     pub created_at: i64,
     /// Its runs by state; states that no run is in are left out.
     pub runs: Vec<StateCount>,
-    /// Share of all epochs that are done, 0 to 1.
+    /// Share of all work that is done, training and tests, 0 to 1.
     pub progress: f64,
     /// Expected seconds until its last active run ends; absent when none is active or nothing was measured.
     pub remaining_seconds: Option<f64>,

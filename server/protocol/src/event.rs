@@ -103,6 +103,9 @@ pub struct Progress {
     pub images_per_second: f64,
     /// Expected seconds until the run ends; absent until something was measured.
     pub remaining_seconds: Option<f64>,
+    /// When the server heard it, in milliseconds since 1970-01-01 UTC; absent in what the worker itself writes.
+    #[serde(default)]
+    pub heard_at: Option<i64>,
 }
 
 /// What a run is busy with.

@@ -58,7 +58,7 @@ fn quick_look() -> Preset {
     Preset {
         id: "quick-look".into(),
         title: "Quick look".into(),
-        description: "ResNet8 on the built-in shapes, five alphas, three seeds. About five minutes on two recent CPU cores; shows what alpha does, not what it proves.".into(),
+        description: "ResNet8 on the built-in shapes, five alphas, three seeds. About ten minutes on two recent CPU cores; shows what alpha does, not what it proves.".into(),
         spec: ExperimentSpec {
             name: "Quick look".into(),
             notes: String::new(),
@@ -94,8 +94,8 @@ fn quick_look() -> Preset {
 fn cifar10() -> Preset {
     Preset {
         id: "cifar10-resnet20".into(),
-        title: "The source's CIFAR-10".into(),
-        description: "ResNet20, 200 epochs, 17 alphas, 20 seeds: the source's set-up. Made for a GPU; cut alphas, seeds and epochs to fit a CPU.".into(),
+        title: "Leavitt & Morcos (2020): CIFAR-10".into(),
+        description: "ResNet20, 200 epochs, 17 alphas, 20 seeds: their set-up. Made for a GPU; cut alphas, seeds and epochs to fit a CPU.".into(),
         spec: ExperimentSpec {
             name: "CIFAR-10, ResNet20".into(),
             notes: String::new(),
@@ -151,8 +151,8 @@ fn tiny_imagenet(network: Network, batch_size: u32, seeds: u64) -> ExperimentSpe
 fn tiny_imagenet_18() -> Preset {
     Preset {
         id: "tiny-imagenet-resnet18".into(),
-        title: "The source's Tiny ImageNet, ResNet18".into(),
-        description: "ResNet18, 90 epochs, batch 4096, 17 alphas, 20 seeds: the source's set-up. Needs a GPU with room for the batch.".into(),
+        title: "Leavitt & Morcos (2020): Tiny ImageNet, ResNet18".into(),
+        description: "ResNet18, 90 epochs, batch 4096, 17 alphas, 20 seeds: their set-up. Needs a GPU with room for the batch.".into(),
         spec: tiny_imagenet(Network::ResNet18, 4096, 20),
     }
 }
@@ -160,8 +160,8 @@ fn tiny_imagenet_18() -> Preset {
 fn tiny_imagenet_50() -> Preset {
     Preset {
         id: "tiny-imagenet-resnet50".into(),
-        title: "The source's Tiny ImageNet, ResNet50".into(),
-        description: "ResNet50, 90 epochs, batch 1400, 17 alphas, 5 seeds: the source's set-up. Needs a GPU with room for the batch.".into(),
+        title: "Leavitt & Morcos (2020): Tiny ImageNet, ResNet50".into(),
+        description: "ResNet50, 90 epochs, batch 1400, 17 alphas, 5 seeds: their set-up. Needs a GPU with room for the batch.".into(),
         spec: tiny_imagenet(Network::ResNet50, 1400, 5),
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::numeral::plain;
 use crate::spec::{ExperimentSpec, TrainingSpec};
 
 /// One thing wrong with one field.
@@ -52,10 +53,13 @@ impl ExperimentSpec {
         // Up to the most that can be right: comparing all with all of a hostile list would take minutes.
         for (index, &alpha) in self.alphas.iter().enumerate().take(MAXIMUM_RUNS) {
             if !alpha.is_finite() || alpha.abs() > 100.0 {
-                refuse("alphas", format!("{alpha} is not between -100 and 100"));
+                refuse(
+                    "alphas",
+                    format!("{} is not between -100 and 100", plain(alpha)),
+                );
             }
             if self.alphas[..index].contains(&alpha) {
-                refuse("alphas", format!("{alpha} is given twice"));
+                refuse("alphas", format!("{} is given twice", plain(alpha)));
             }
         }
         if self.seeds.is_empty() {
@@ -107,17 +111,17 @@ impl TrainingSpec {
         require(
             self.learning_rate.is_finite() && self.learning_rate > 0.0,
             "learning_rate",
-            format!("{} is not over 0", self.learning_rate),
+            format!("{} is not over 0", plain(self.learning_rate)),
         );
         require(
             (0.0..1.0).contains(&self.momentum),
             "momentum",
-            format!("{} is not in [0, 1)", self.momentum),
+            format!("{} is not in [0, 1)", plain(self.momentum)),
         );
         require(
             self.weight_decay.is_finite() && self.weight_decay >= 0.0,
             "weight_decay",
-            format!("{} is not 0 or more", self.weight_decay),
+            format!("{} is not 0 or more", plain(self.weight_decay)),
         );
         require(
             self.learning_rate_milestones
@@ -133,7 +137,7 @@ impl TrainingSpec {
         require(
             self.learning_rate_factor > 0.0 && self.learning_rate_factor <= 1.0,
             "learning_rate_factor",
-            format!("{} is not in (0, 1]", self.learning_rate_factor),
+            format!("{} is not in (0, 1]", plain(self.learning_rate_factor)),
         );
         require(
             self.validation_images_per_class >= 1,

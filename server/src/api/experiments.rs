@@ -13,8 +13,10 @@ use protocol::{ExperimentSpec, Run, RunResult, RunState};
 
 use super::json::{Asked, Body, Id};
 use super::{AppState, Refusal, estimates};
+use crate::estimate::{is_measured, remaining};
 use crate::store::ExperimentQuery;
 use analysis::{INTERVAL_METHOD, mean};
+use app::run_state::share_of_all_done;
 
 /// Which experiments are asked for.
 #[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
@@ -73,7 +75,11 @@ pub(super) async fn list(
         page: query.page,
         page_size: query.page_size,
     };
-    Ok(Json(state.store.experiments(&query).await?))
+    let mut page = state.store.experiments(&query).await?;
+    for experiment in &mut page.experiments {
+        stand(&state, experiment).await?;
+    }
+    Ok(Json(page))
 }
 
 /// Creates an experiment and queues its runs. Nothing is created when anything is wrong.
@@ -91,7 +97,7 @@ pub(super) async fn create(
     let id = state.store.create_experiment(&spec).await?;
     state.scheduler.wake();
     let location = [(header::LOCATION, format!("/api/v1/experiments/{id}"))];
-    let experiment = state.store.experiment(id).await?;
+    let experiment = shown(&state, id).await?;
     Ok((StatusCode::CREATED, location, Json(experiment)))
 }
 
@@ -101,7 +107,48 @@ pub(super) async fn read(
     State(state): State<AppState>,
     Id(id): Id,
 ) -> Result<Json<Experiment>, Refusal> {
-    Ok(Json(state.store.experiment(id).await?))
+    Ok(Json(shown(&state, id).await?))
+}
+
+/// An experiment as everyone is shown it.
+async fn shown(state: &AppState, id: i64) -> Result<Experiment, Refusal> {
+    let mut experiment = state.store.experiment(id).await?;
+    stand(state, &mut experiment).await?;
+    Ok(experiment)
+}
+
+/// Fills in how much of an experiment is done and how long the rest will take: the same in the list, on its page and for
+/// programs.
+async fn stand(state: &AppState, experiment: &mut Experiment) -> Result<(), Refusal> {
+    experiment.remaining_seconds = None;
+    if experiment.state() == RunState::Finished {
+        // The common case of a long list: its runs need not be read.
+        experiment.progress = 1.0;
+        return Ok(());
+    }
+    let runs = state.store.runs(experiment.id).await?.into_iter();
+    let runs: Vec<Run> = runs.map(|run| state.scheduler.with_progress(run)).collect();
+    experiment.progress = share_of_all_done(&runs);
+    if !runs.iter().any(|run| run.state.is_active()) {
+        return Ok(());
+    }
+    let spec = &experiment.spec;
+    let mut whole = None;
+    if !is_measured(&runs)
+        && let Some(facts) = state.catalogue.dataset(spec.dataset.clone()).await?.facts
+    {
+        // What the form said before the launch. Runs are at work: nothing is measured for it now.
+        let slots = state.scheduler.slots(&spec.device);
+        let estimate = state
+            .estimator
+            .estimate(&state.store, spec, &facts, slots, false)
+            .await?;
+        whole = estimate
+            .seconds
+            .map(|seconds| seconds / f64::from(estimate.runs.max(1)));
+    }
+    experiment.remaining_seconds = remaining(&runs, whole);
+    Ok(())
 }
 
 /// Changes tags and notes; what is absent stays.
@@ -119,7 +166,7 @@ pub(super) async fn annotate(
 ) -> Result<Json<Experiment>, Refusal> {
     let annotation = checked(annotation)?;
     state.store.annotate_experiment(id, &annotation).await?;
-    Ok(Json(state.store.experiment(id).await?))
+    Ok(Json(shown(&state, id).await?))
 }
 
 /// An annotation that can be kept, without spaces around its parts.
@@ -150,7 +197,7 @@ pub(super) async fn cancel(
     Id(id): Id,
 ) -> Result<Json<Experiment>, Refusal> {
     state.scheduler.cancel_experiment(id).await?;
-    Ok(Json(state.store.experiment(id).await?))
+    Ok(Json(shown(&state, id).await?))
 }
 
 /// Queues every interrupted, cancelled or failed run again; each goes on from its checkpoint.
@@ -169,7 +216,7 @@ pub(super) async fn resume(
     runs.sort_unstable();
     state.store.requeue(&runs).await?;
     state.scheduler.wake();
-    Ok(Json(state.store.experiment(id).await?))
+    Ok(Json(shown(&state, id).await?))
 }
 
 /// How many runs were queued again.

@@ -344,11 +344,14 @@ impl Follower<'_> {
     }
 
     fn tell_progress(&mut self) {
-        let Some((written, progress)) = self.job.folder.progress(self.seen) else {
+        let Some((written, mut progress)) = self.job.folder.progress(self.seen) else {
             return;
         };
         self.seen = Some(written);
         let inner = &self.scheduler.0;
+        // When it was written: the worker goes on while no server runs, and may hang meanwhile.
+        let since = written.duration_since(std::time::UNIX_EPOCH).ok();
+        progress.heard_at = since.map(|since| since.as_millis() as i64);
         lock(&inner.progress).insert(self.run.id, progress.clone());
         // No listener is no error.
         let _ = inner.live.send(LiveEvent {

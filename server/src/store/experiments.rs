@@ -1,7 +1,7 @@
 //! Experiments: created whole, listed with their runs counted, deleted only when nothing of them is at work.
 
 use protocol::api::{Experiment, ExperimentPage, StateCount};
-use protocol::{EpochMetrics, ExperimentSpec, RunSpec, RunState};
+use protocol::{ExperimentSpec, RunSpec, RunState};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteTransaction};
 
@@ -236,40 +236,8 @@ impl Store {
                 f64::from(ended.map(|count| count.count).sum::<u32>()) / f64::from(all.max(1))
             },
             runs,
-            remaining_seconds: self.remaining_seconds(id).await?,
+            // For the API to say: it knows what is at work.
+            remaining_seconds: None,
         })
-    }
-
-    /// Expected seconds until the last active run ends, from the mean epoch time that this
-    /// experiment's own runs measured; `None` when nothing is active or measured.
-    async fn remaining_seconds(&self, id: i64) -> Result<Option<f64>, StoreError> {
-        let row = sqlx::query(
-            "SELECT coalesce(sum(epochs - epochs_done), 0) AS left, max(1, sum(state = 'running')) AS running
-             FROM runs WHERE experiment_id = ? AND state IN ('queued', 'running')",
-        )
-        .bind(id)
-        .fetch_one(&self.pool)
-        .await?;
-        let left: i64 = row.try_get("left")?;
-        if left == 0 {
-            return Ok(None);
-        }
-        let running: i64 = row.try_get::<Option<i64>, _>("running")?.unwrap_or(1);
-        let recent: Vec<String> = sqlx::query_scalar(
-            "SELECT metrics FROM epochs WHERE run_id IN (SELECT id FROM runs WHERE experiment_id = ?)
-             ORDER BY run_id DESC, epoch DESC LIMIT 20",
-        )
-        .bind(id)
-        .fetch_all(&self.pool)
-        .await?;
-        let mut seconds = Vec::new();
-        for metrics in recent {
-            seconds.push(serde_json::from_str::<EpochMetrics>(&metrics)?.seconds);
-        }
-        if seconds.is_empty() {
-            return Ok(None);
-        }
-        let mean = seconds.iter().sum::<f64>() / seconds.len() as f64;
-        Ok(Some(mean * left as f64 / running as f64))
     }
 }

@@ -6,10 +6,15 @@ use super::escape::escape;
 use super::frame::svg;
 use super::marks::{path, place};
 use crate::chart::Shape;
+use crate::chart::plotly::wrapped;
 use crate::format;
 
-/// Height of a row.
+/// Height of a row with one line of label, and of each line more.
 const ROW: f64 = 19.0;
+const LINE: f64 = 13.0;
+
+/// Letters of a label that there is room for on a line.
+const LETTERS: usize = 29;
 
 /// Width of the drawing.
 const WIDTH: f64 = 640.0;
@@ -26,7 +31,8 @@ pub fn estimates(title: &str, rows: &[&Estimate]) -> String {
         return String::new();
     }
     let middle = FIELD[0].midpoint(FIELD[1]);
-    let half = (FIELD[1] - FIELD[0]) / 2.0;
+    // What reaches furthest touches neither labels nor numbers.
+    let half = (FIELD[1] - FIELD[0]) / 2.0 - 8.0;
     // Of the rows that share a unit, the furthest that anything reaches.
     let reach = |unit: &str| {
         let of_unit = drawn.iter().filter(|row| row.unit == unit);
@@ -34,14 +40,18 @@ pub fn estimates(title: &str, rows: &[&Estimate]) -> String {
         let furthest = ends.map(f64::abs).filter(|end| end.is_finite());
         furthest.fold(0.0, f64::max).max(f64::MIN_POSITIVE)
     };
-    let bottom = 4.0 + drawn.len() as f64 * ROW;
+    let labels: Vec<Vec<String>> = drawn.iter().map(|row| lines(&row.label)).collect();
+    let height = |label: &Vec<String>| ROW + LINE * (label.len() - 1) as f64;
+    let bottom = 4.0 + labels.iter().map(height).sum::<f64>();
     let mut text = format!(
         r#"<path class="zero" d="M{} 2V{}"/>"#,
         place(middle),
         place(bottom)
     );
-    for (place_down, row) in drawn.iter().enumerate() {
-        let y = 4.0 + (place_down as f64 + 0.5) * ROW;
+    let mut top = 4.0;
+    for (row, label) in drawn.iter().zip(&labels) {
+        let y = top + height(label) / 2.0;
+        top += height(label);
         let scale = reach(&row.unit);
         let x = |value: f64| middle + half * (value / scale).clamp(-1.0, 1.0);
         if let Some(margin) = row.margin {
@@ -69,10 +79,8 @@ pub fn estimates(title: &str, rows: &[&Estimate]) -> String {
             Role::Contrast => ("shown", Shape::Circle, 3.5),
         };
         text += &format!(
-            r#"<text x="{}" y="{}" text-anchor="end" class="{class}">{}</text><g class="ink first {class}">{bar}<path d="{}"/></g><text x="{}" y="{}" class="tick">{}</text>"#,
-            place(FIELD[0] - 8.0),
-            place(y + 4.0),
-            escape(&shortened(&row.label)),
+            r#"<text text-anchor="end" class="{class}">{}</text><g class="ink first {class}">{bar}<path d="{}"/></g><text x="{}" y="{}" class="tick">{}</text>"#,
+            spans(label, y),
             path(shape, x(row.estimate.unwrap_or(0.0)), y, size),
             place(FIELD[1] + 10.0),
             place(y + 4.0),
@@ -117,14 +125,24 @@ fn digits(largest: f64) -> usize {
     }
 }
 
-/// As much of a label as has room.
-fn shortened(label: &str) -> String {
-    const ROOM: usize = 34;
-    if label.chars().count() <= ROOM {
-        return label.to_owned();
-    }
-    let first: String = label.chars().take(ROOM - 1).collect();
-    format!("{}…", first.trim_end())
+/// A label on as many lines as it takes.
+fn lines(label: &str) -> Vec<String> {
+    let wrapped = wrapped(label, LETTERS);
+    wrapped.split("<br>").map(str::to_owned).collect()
+}
+
+/// The lines of a label around the middle `y` of its row, each ending where rows begin.
+fn spans(lines: &[String], y: f64) -> String {
+    let first = y + 4.0 - LINE * (lines.len() - 1) as f64 / 2.0;
+    let spans = lines.iter().enumerate().map(|(index, line)| {
+        format!(
+            r#"<tspan x="{}" y="{}">{}</tspan>"#,
+            place(FIELD[0] - 8.0),
+            place(first + LINE * index as f64),
+            escape(line)
+        )
+    });
+    spans.collect()
 }
 
 #[cfg(test)]
@@ -162,6 +180,29 @@ pub(crate) mod tests {
         assert_eq!(text.matches("class=\"bar\"").count(), 2);
         assert!(!text.contains("none") && !text.contains("NaN"));
         assert_eq!(estimates("title", &[&rows[1]]), "");
+    }
+
+    /// Broken by: a label that is cut off, or rows that lie over each other where one has two lines.
+    #[test]
+    fn long_labels_take_more_lines() {
+        let long = "alpha −0.4 against 0: median over images of the dimension fraction";
+        let rows = [
+            row(long, Some(1.0), Role::Contrast),
+            row("b", Some(1.0), Role::Contrast),
+        ];
+        let text = estimates("title", &rows.iter().collect::<Vec<_>>());
+        let words: Vec<&str> = text
+            .split("<tspan ")
+            .skip(1)
+            .filter_map(|span| span.split(['>', '<']).nth(1))
+            .collect();
+        assert_eq!(words[..words.len() - 1].join(" "), long);
+        let downs: Vec<f64> = text
+            .split("<tspan ")
+            .skip(1)
+            .map(|span| span.split('"').nth(3).unwrap().parse().unwrap())
+            .collect();
+        assert!(downs.is_sorted_by(|a, b| b - a >= LINE), "{downs:?}");
     }
 
     /// Breaks when a side of 0 is lost: every interval below 0 is left of the dashed line.

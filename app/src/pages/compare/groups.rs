@@ -128,9 +128,7 @@ pub fn mean(mean: Option<Mean>, n: u32) -> String {
     let Some(mean) = mean else {
         return "–".to_owned();
     };
-    let interval = mean.interval.map_or(String::new(), |[low, high]| {
-        format!(" [{low:.3}, {high:.3}]")
-    });
+    let interval = format::interval(mean.interval, 3);
     let own_n = match mean.n == n {
         true => String::new(),
         false => format!(" (n = {})", mean.n),

@@ -104,9 +104,8 @@ fn percent(mean: Option<Mean>) -> String {
     let Some(mean) = mean else {
         return "–".to_owned();
     };
-    let interval = mean.interval.map_or(String::new(), |[low, high]| {
-        format!(" [{:.1}, {:.1}]", low * 100.0, high * 100.0)
-    });
+    let ends = mean.interval.map(|ends| ends.map(|end| end * 100.0));
+    let interval = format::interval(ends, 1);
     format!("{}{interval}", format::percent(mean.mean))
 }
 
@@ -138,9 +137,7 @@ fn Group(table: Table, open: RwSignal<BTreeSet<u64>>, bits: u64) -> impl IntoVie
     let selectivity = move || match mean(0) {
         None => "–".to_owned(),
         Some(mean) => {
-            let interval = mean.interval.map_or(String::new(), |[low, high]| {
-                format!(" [{low:.3}, {high:.3}]")
-            });
+            let interval = format::interval(mean.interval, 3);
             format!("{:.3}{interval}", mean.mean)
         }
     };

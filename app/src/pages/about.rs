@@ -1,0 +1,61 @@
+//! What this is about, for someone who comes without having read the paper: on the first page, folded once it is known.
+
+use leptos::prelude::*;
+
+/// Terms, and what they mean.
+const GLOSSARY: [(&str, &str); 7] = [
+    (
+        "Unit",
+        "One feature map after a ReLU; its response to an image is the mean of the map.",
+    ),
+    (
+        "Class selectivity index",
+        "SI = (top − rest) / (top + rest): top is a unit's largest mean response to a class, rest the mean of its responses to the others. 0: the same response to every class. 1: a response to one class alone. A network's is the mean over layers of the mean over units.",
+    ),
+    (
+        "Alpha (α)",
+        "Loss = cross-entropy − α × SI. Above 0 training promotes selectivity, below 0 it suppresses it; 0 is the control.",
+    ),
+    (
+        "Average-case robustness",
+        "Accuracy on naturally corrupted images (noise, blur, weather, digital), each at severities 1 to 5.",
+    ),
+    (
+        "Worst-case robustness",
+        "Accuracy under attacks that know the network (FGSM, PGD), which move no pixel by more than ε.",
+    ),
+    (
+        "Dimension fraction",
+        "The share of a layer's units that it takes as principal components for 95 % of the variance of its responses.",
+    ),
+    (
+        "CV, gradient variability",
+        "Standard deviation over mean of how strongly a unit's response depends on the pixels: over images for one unit, or over the units of a layer.",
+    ),
+];
+
+/// Three sentences, the source, and a glossary.
+#[component]
+pub fn About() -> impl IntoView {
+    let terms = GLOSSARY
+        .into_iter()
+        .map(|(term, meaning)| view! { <div><dt>{term}</dt><dd>{meaning}</dd></div> })
+        .collect_view();
+    view! {
+        <section class="about" id="about" aria-label="What this is">
+            <p class="prose">
+                "Some units of a network respond to one class of images, others to many. Does it make a network more or less robust when its units are more selective? Train networks with more and with less class selectivity here, test them on corrupted images and under attack, and see what holds."
+            </p>
+            <details>
+                <summary>"Terms, and where the question comes from"</summary>
+                <dl class="facts">{terms}</dl>
+                <p class="prose">
+                    "M. L. Leavitt and A. S. Morcos, Linking average- and worst-case perturbation robustness via class selectivity and dimensionality, "
+                    <a href="https://arxiv.org/abs/2010.07693" rel="external">"arXiv 2010.07693"</a>" (2020); the regulariser is of their Selectivity considered harmful, "
+                    <a href="https://arxiv.org/abs/2003.01262" rel="external">"arXiv 2003.01262"</a>" (2020)."
+                </p>
+            </details>
+        </section>
+    }
+    .into_any()
+}
