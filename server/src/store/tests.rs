@@ -177,7 +177,7 @@ async fn writes_go_on_when_a_full_disk_has_room_again() {
 }
 
 /// A store of each earlier version, as the code of version 4, and of 6, wrote into its tables (a dump of SQLite's), and what
-/// that code read of it; specs say `jpeg` besides, which they lacked until version 6. The store of version 6 has an imported run, JPEG files and photographs of frost.
+/// that code read of it; specs say `jpeg` and `retries` besides, which they lacked. The store of version 6 has an imported run, JPEG files and photographs of frost.
 const FIXTURES: [(usize, &str, &str); 5] = [
     (
         1,
