@@ -5,7 +5,6 @@ use protocol::finding::Claim;
 
 use crate::clock;
 use crate::store::{Store, StoreError};
-use analysis::run_numbers::RunNumbers;
 
 /// There is no report.
 #[derive(Debug, thiserror::Error)]
@@ -25,18 +24,16 @@ pub enum ReportError {
 pub async fn report(store: &Store, id: i64, window: f64) -> Result<String, ReportError> {
     let experiment = store.experiment(id).await?;
     let runs = store.runs(id).await?;
-    let trained = store.trained_runs_for_findings(id).await?;
+    let numbers = store.numbers(id).await?;
     Ok(tokio::task::spawn_blocking(move || {
-        let numbers = RunNumbers::of_experiment(experiment.spec.network, &trained)
-            .map_err(StoreError::from)?;
-        Ok::<_, StoreError>(render(&ReportData {
+        render(&ReportData {
             findings: analysis::claims::findings(&experiment, &numbers, runs.len(), window),
             figures: analysis::claims::figures(&runs, &numbers, &Claim::ALL, window),
             experiment,
             runs,
             at: clock::now(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-        }))
+        })
     })
-    .await??)
+    .await?)
 }

@@ -2,7 +2,8 @@
 
 use protocol::Run;
 use protocol::api::ExperimentSummary;
-use protocol::measure::{Measure, ScatterMean, ScatterPoint};
+use protocol::measure::{ScatterMean, ScatterPoint};
+use protocol::quantity::{Quantity, Unit};
 
 use super::{measures, quantity};
 use crate::chart::{Axis, Cell, Chart, Table};
@@ -38,7 +39,8 @@ pub fn chart(points: &[ScatterPoint], summary: &ExperimentSummary) -> Chart {
             y: entry.test_accuracy,
         })
         .collect();
-    let selectivity = Measure::Selectivity.label();
+    let selectivity = Quantity::Selectivity.axis();
+    let accuracy = protocol::quantity::Axis::new("Test accuracy", Unit::Share);
     let table = Table::of(points)
         .column("run", |run| run.run_id.unsigned_abs())
         .column("alpha", |run| Cell::Alpha(run.alpha))
@@ -49,10 +51,6 @@ pub fn chart(points: &[ScatterPoint], summary: &ExperimentSummary) -> Chart {
         quantity::axis(&selectivity, false),
         Axis::percent("Test accuracy (%)"),
     )
-    .with(measures::series(
-        [&selectivity, "Test accuracy"],
-        points,
-        &means,
-    ))
+    .with(measures::series([&selectivity, &accuracy], points, &means))
     .table(table)
 }

@@ -218,7 +218,7 @@ pub(crate) mod tests {
     use crate::theme::Theme;
     use protocol::attack::Attack;
     use protocol::comparison::{ComparedMeasure, FieldValue, GroupedRun};
-    use protocol::measure::Scale;
+    use protocol::quantity::{Quantity, Scale};
 
     /// Two alphas of one experiment, two seeds each.
     pub(crate) fn two_alphas() -> Comparison {
@@ -255,6 +255,7 @@ pub(crate) mod tests {
             measures: vec![ComparedMeasure {
                 measure: "selectivity".into(),
                 label: "Network selectivity".into(),
+                axis: Quantity::Selectivity.axis(),
                 images: Some(1000),
                 averaged_over: 0,
                 missing_runs: 0,

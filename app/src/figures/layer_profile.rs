@@ -38,7 +38,7 @@ pub fn of_profiles(profiles: &LayerProfiles) -> Chart {
     let alphas = profiles.alphas.iter();
     chart(&Profile {
         quantity: &profiles.label,
-        axis: quantity::layer_axis(&profiles.label),
+        axis: quantity::layer_axis(&profiles.axis),
         layers: &profiles.layers,
         alphas: alphas
             .map(|entry| (entry.alpha, entry.layers.clone()))
@@ -128,7 +128,8 @@ pub(crate) mod tests {
     use crate::chart::plotly;
     use crate::theme::Theme;
     use protocol::api::AlphaSummary;
-    use protocol::layer_measure::{AlphaProfile, LayerMeasure};
+    use protocol::layer_measure::AlphaProfile;
+    use protocol::quantity::LayerQuantity;
 
     /// Two alphas, two layers; the second alpha has one seed, and so no interval.
     pub(crate) fn summary() -> ExperimentSummary {
@@ -180,7 +181,8 @@ pub(crate) mod tests {
             })
         };
         let profiles = LayerProfiles {
-            label: LayerMeasure::CvAcrossUnits.label(),
+            label: LayerQuantity::CvAcrossUnits.label(),
+            axis: LayerQuantity::CvAcrossUnits.axis(),
             layers: ["a", "b", "c"].map(str::to_owned).into(),
             alphas: vec![AlphaProfile {
                 alpha: 0.0,

@@ -11,7 +11,7 @@ pub fn chart(lines: &Lines) -> Chart {
     let series = lines.series.iter().enumerate();
     Chart::new(
         Axis::places(&lines.x, lines.places.clone()),
-        quantity::axis(&lines.y, true),
+        quantity::axis(&lines.y_axis, true),
     )
     .with(series.map(|(index, means)| line(lines, index, means)))
     .note(note(lines))
@@ -31,7 +31,7 @@ fn table(lines: &Lines) -> Table {
         })
         .column(&lines.x, |(_, place, _)| place.as_str())
         .column(
-            format!("{}, mean", quantity::column(&lines.y)),
+            format!("{}, mean", quantity::column(&lines.y_axis)),
             |(.., mean)| mean.mean,
         )
         .column("seeds (n)", |(.., mean)| mean.n)
@@ -73,7 +73,7 @@ fn line(lines: &Lines, index: usize, means: &Means) -> Series {
     let points = places
         .filter_map(|(place, mean)| {
             let mean = (*mean)?;
-            let written = |value| quantity::written(&lines.y, value);
+            let written = |value| quantity::written(&lines.y_axis, value);
             Some(Point::mean(place, &mean).says(format!(
                 "{name}, {place}<br>{}{}<br>n = {}",
                 written(mean.mean),
@@ -99,6 +99,7 @@ pub(crate) mod tests {
     use crate::chart::plotly;
     use crate::theme::Theme;
     use protocol::api::Mean;
+    use protocol::quantity::{Axis, Unit};
 
     /// Two alphas at two places; the second lacks its first value, and its one seed has no interval.
     pub(crate) fn lines() -> Lines {
@@ -107,6 +108,7 @@ pub(crate) mod tests {
             x: "Steps (0: clean)".into(),
             places: vec!["0".into(), "40".into()],
             y: "Adversarial accuracy, PGD L∞".into(),
+            y_axis: Axis::new("Adversarial accuracy", Unit::Share).with("PGD L∞"),
             series: vec![
                 Means {
                     label: String::new(),

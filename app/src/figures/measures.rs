@@ -3,6 +3,7 @@
 
 use protocol::api::Mean;
 use protocol::measure::{Scatter, ScatterMean, ScatterPoint};
+use protocol::quantity::Axis;
 
 use super::{quantity, words};
 use crate::chart::{Cell, Chart, Kind, Point, Series, Shape, Table};
@@ -11,11 +12,11 @@ use crate::format;
 /// The chart.
 pub fn chart(answer: &Scatter) -> Chart {
     Chart::new(
-        quantity::axis(&answer.x, false),
-        quantity::axis(&answer.y, true),
+        quantity::axis(&answer.x_axis, false),
+        quantity::axis(&answer.y_axis, true),
     )
     .with(series(
-        [&answer.x, &answer.y],
+        [&answer.x_axis, &answer.y_axis],
         &answer.points,
         &answer.alphas,
     ))
@@ -59,8 +60,8 @@ fn table(answer: &Scatter) -> Table {
         .column("run", |row| row.run.clone())
         .column("alpha", |row| Cell::Alpha(row.alpha))
         .column("seed", |row| row.seed)
-        .column(quantity::column(&answer.x), |row| row.x.mean)
-        .column(quantity::column(&answer.y), |row| row.y.mean)
+        .column(quantity::column(&answer.x_axis), |row| row.x.mean)
+        .column(quantity::column(&answer.y_axis), |row| row.y.mean)
         .column("runs (n)", |row| row.y.n)
         .column("95 % from, horizontal", |row| low(&row.x))
         .column("95 % to, horizontal", |row| high(&row.x))
@@ -106,8 +107,8 @@ fn note(answer: &Scatter) -> String {
     text + &words::incomplete(answer.incomplete_runs, "a measurement that the others have")
 }
 
-/// The runs of every alpha, and its mean; `labels` are those of the two measures, horizontal first.
-pub fn series(labels: [&str; 2], points: &[ScatterPoint], means: &[ScatterMean]) -> Vec<Series> {
+/// The runs of every alpha, and its mean; `axes` are those of the two quantities, horizontal first.
+pub fn series(axes: [&Axis; 2], points: &[ScatterPoint], means: &[ScatterMean]) -> Vec<Series> {
     let mut alphas: Vec<f64> = points.iter().map(|point| point.alpha).collect();
     alphas.sort_by(f64::total_cmp);
     alphas.dedup();
@@ -120,8 +121,8 @@ pub fn series(labels: [&str; 2], points: &[ScatterPoint], means: &[ScatterMean])
                 run.run_id,
                 format::alpha(alpha),
                 run.seed,
-                quantity::words(labels[0], run.x),
-                quantity::words(labels[1], run.y)
+                quantity::words(axes[0], run.x),
+                quantity::words(axes[1], run.y)
             ))
         });
         all.push(Series {
@@ -130,22 +131,22 @@ pub fn series(labels: [&str; 2], points: &[ScatterPoint], means: &[ScatterMean])
             ..Series::of_alpha(Kind::Points, alpha, points.collect())
         });
         let mean = means.iter().find(|entry| entry.alpha == alpha);
-        all.extend(mean.map(|entry| mean_of(labels, entry)));
+        all.extend(mean.map(|entry| mean_of(axes, entry)));
     }
     all
 }
 
-fn mean_of(labels: [&str; 2], entry: &ScatterMean) -> Series {
-    let line = |label: &str, mean: &Mean| {
-        let interval = words::interval(", ", mean.interval, |end| quantity::written(label, end));
-        format!("{}{interval}", quantity::words(label, mean.mean))
+fn mean_of(axes: [&Axis; 2], entry: &ScatterMean) -> Series {
+    let line = |axis: &Axis, mean: &Mean| {
+        let interval = words::interval(", ", mean.interval, |end| quantity::written(axis, end));
+        format!("{}{interval}", quantity::words(axis, mean.mean))
     };
     let alpha = format::alpha(entry.alpha);
     let point = Point::means(&entry.x, &entry.y).says(format!(
         "mean, α {alpha}, n = {}<br>{}<br>{}",
         entry.y.n,
-        line(labels[0], &entry.x),
-        line(labels[1], &entry.y)
+        line(axes[0], &entry.x),
+        line(axes[1], &entry.y)
     ));
     Series {
         name: format!("mean, α {alpha}"),
@@ -164,7 +165,7 @@ mod tests {
     use crate::theme::Theme;
     use protocol::attack::{Attack, AttackSpec};
     use protocol::evaluation::CorruptionSpec;
-    use protocol::measure::Measure;
+    use protocol::quantity::{Quantity, Scale};
 
     fn answer() -> Scatter {
         let mean = |mean, interval| Mean {
@@ -186,6 +187,8 @@ mod tests {
             known_attacks: vec![],
             x: "Network selectivity".into(),
             y: "Corruption accuracy".into(),
+            x_axis: Quantity::Selectivity.axis(),
+            y_axis: Quantity::CORRUPTIONS.axis(),
             conditions: Some(conditions),
             known_conditions: vec![conditions],
             points: vec![point(1, 0, 0.1, 0.4), point(2, 1, 0.3, 0.6)],
@@ -217,7 +220,7 @@ mod tests {
         }
         let mut attacked = answer();
         attacked.averaged_over = 0;
-        attacked.y = Measure::Attack(Attack::fgsm(1.0)).label();
+        attacked.y = Quantity::Attack(Attack::fgsm(1.0)).label();
         attacked.x_images = Some(10_000);
         attacked.y_images = Some(100);
         assert!(note(&attacked).contains("on 10,000 images, vertical on 100"));
@@ -238,12 +241,12 @@ mod tests {
         assert!((arm("error_x") - 0.1).abs() < 1e-9 && (arm("error_y") - 10.0).abs() < 1e-9);
         // Two accuracies: both in per cent.
         let mut both = answer();
-        both.x = "Corruption accuracy, mean of severities, share of clean".into();
+        both.x_axis = Quantity::CORRUPTIONS.axis_on(Scale::ShareOfClean);
         let json = plotly::figure(&chart(&both), Theme::Light);
         let arm = json["data"][1]["error_x"]["array"][0].as_f64().unwrap();
         assert!((arm - 10.0).abs() < 1e-9);
         assert_eq!(
-            quantity::words(&both.x, 0.5),
+            quantity::words(&both.x_axis, 0.5),
             "Corruption accuracy 50.0 % of clean"
         );
         let table = table(&answer());

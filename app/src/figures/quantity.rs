@@ -1,60 +1,39 @@
-//! The axis, the column and the words of a quantity, guessed from its label: the API does not send its unit yet.
+//! How a quantity is shown: its axis in a chart, its column in a table, and its values in words.
 
-use protocol::measure::Measure;
+use protocol::quantity::{Axis, Quantity, Unit};
 
-use crate::chart::Axis;
-use crate::format;
-
-/// What the label of a share of clean accuracy ends with.
-const SHARE: &str = ", share of clean";
-
-/// The unit of values called `label`; none where they are shares, and per cent on their axis.
-fn unit(label: &str) -> Option<&'static str> {
-    let begins = |with: &str| label.starts_with(with);
-    if label == Measure::Selectivity.label()
-        || begins("Selectivity index")
-        || begins("Dimension fraction")
-    {
-        Some("0 to 1")
-    } else if begins("Gradient variability") {
-        Some("no unit")
-    } else if begins("Input-unit gradient norm") {
-        Some("response per unit of pixel value")
-    } else {
-        None
-    }
-}
+use crate::{chart, format};
 
 /// A quantity's column in a table.
-pub fn column(label: &str) -> String {
-    format!("{label} ({})", unit(label).unwrap_or("share"))
+pub fn column(axis: &Axis) -> String {
+    format!("{} ({})", axis.label(), axis.unit.label())
 }
 
-/// The vertical axis of a measure of layers: its title with its unit, on lines short enough for it.
-pub fn layer_axis(label: &str) -> Axis {
-    bounded(Axis::numbers(layer_title(label, true)), label)
+/// The vertical axis of a quantity of layers: its title with its unit, on lines short enough for it.
+pub fn layer_axis(axis: &Axis) -> chart::Axis {
+    bounded(chart::Axis::numbers(layer_title(axis, true)), axis)
 }
 
-/// With the values that `label` can have.
-fn bounded(axis: Axis, label: &str) -> Axis {
-    match unit(label) {
+/// With the values that the quantity can have.
+fn bounded(drawn: chart::Axis, axis: &Axis) -> chart::Axis {
+    match axis.unit {
         // More may be right of corrupted images than of clean ones.
-        None if label.ends_with(SHARE) => axis.bounds([0.0, f64::INFINITY]),
-        None | Some("0 to 1") => axis.bounds([0.0, 1.0]),
-        Some(_) => axis.bounds([0.0, f64::INFINITY]),
+        Unit::Share if axis.share_of_clean => drawn.bounds([0.0, f64::INFINITY]),
+        Unit::Share | Unit::Index => drawn.bounds([0.0, 1.0]),
+        Unit::Variation | Unit::ResponsePerPixelValue => drawn.bounds([0.0, f64::INFINITY]),
     }
 }
 
-/// The title of a measure of layers with its unit, on more lines, since the words are longer than an axis.
-fn layer_title(label: &str, upright: bool) -> String {
-    let (name, rest) = label.split_once(", ").unwrap_or((label, ""));
-    let mut title = format!("{name} ({})", unit(label).unwrap_or("share"));
-    if !rest.is_empty() {
-        let rest = rest
+/// The title of a quantity of layers with its unit, on more lines, since the words are longer than an axis.
+fn layer_title(axis: &Axis, upright: bool) -> String {
+    let mut title = format!("{} ({})", axis.name, axis.unit.label());
+    if !axis.details.is_empty() {
+        let details = axis.details.join(", ");
+        let details = details
             .replace(" (", "<br>(")
             .replace("), ", ")<br>")
             .replace("components for ", "");
-        title += &format!("<br>{rest}");
+        title += &format!("<br>{details}");
     }
     if upright {
         title = title.replace(" of the difference", "<br>of the difference");
@@ -63,63 +42,58 @@ fn layer_title(label: &str, upright: bool) -> String {
 }
 
 /// A quantity's axis; its title is on more lines where `upright`, since the words are longer than the axis.
-pub fn axis(label: &str, upright: bool) -> Axis {
-    if label == Measure::Selectivity.label() {
-        return bounded(
-            Axis::numbers(format!("{label}, clean test set (0 to 1)")),
-            label,
-        );
+pub fn axis(axis: &Axis, upright: bool) -> chart::Axis {
+    if *axis == Quantity::Selectivity.axis() {
+        let title = format!("{}, clean test set (0 to 1)", axis.name);
+        return bounded(chart::Axis::numbers(title), axis);
     }
-    if unit(label).is_some() {
-        return bounded(Axis::numbers(layer_title(label, upright)), label);
+    if axis.unit != Unit::Share {
+        return bounded(chart::Axis::numbers(layer_title(axis, upright)), axis);
     }
-    let mut title = label.replacen(SHARE, "<br>share of clean", 1);
-    if upright {
-        title = title
-            .replacen(", ", "<br>", 1)
-            .replacen(", step ", "<br>step ", 1);
+    let mut title = axis.name.clone();
+    for (index, detail) in axis.details.iter().enumerate() {
+        title += if upright && index < 2 { "<br>" } else { ", " };
+        title += detail;
     }
-    bounded(Axis::percent(format!("{title} (%)")), label)
+    if axis.share_of_clean {
+        title += "<br>share of clean";
+    }
+    bounded(chart::Axis::percent(format!("{title} (%)")), axis)
 }
 
-/// A value of `label` as a person reads it.
-pub fn written(label: &str, value: f64) -> String {
-    match unit(label) {
-        None => format::percent(value),
-        Some("0 to 1") => format!("{value:.3}"),
-        Some(_) => format::significant(value),
+/// A value of the quantity as a person reads it.
+pub fn written(axis: &Axis, value: f64) -> String {
+    match axis.unit {
+        Unit::Share => format::percent(value),
+        Unit::Index => format!("{value:.3}"),
+        Unit::Variation | Unit::ResponsePerPixelValue => format::significant(value),
     }
 }
 
-/// A value in words, without the measure's budget.
-pub fn words(label: &str, value: f64) -> String {
-    let name = label.split(", ").next().unwrap_or(label);
-    let of = if label.ends_with(SHARE) {
-        " of clean"
-    } else {
-        ""
-    };
-    format!("{name} {}{of}", written(label, value))
+/// A value in words, without the quantity's details.
+pub fn words(axis: &Axis, value: f64) -> String {
+    let of = if axis.share_of_clean { " of clean" } else { "" };
+    format!("{} {}{of}", axis.name, written(axis, value))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use protocol::attack::Attack;
-    use protocol::layer_measure::{LayerMeasure, LayerRange, Perturbations};
+    use protocol::quantity::{LayerQuantity, LayerRange, Perturbations, Scale};
 
     /// Broken by: a title that runs off a short axis, or selectivity called per cent.
     #[test]
     fn titles_fit_their_axes() {
-        let attack = Measure::Attack(Attack::pgd(8.0, 0.5, 40)).label() + SHARE;
+        let attack = Quantity::Attack(Attack::pgd(8.0, 0.5, 40)).axis_on(Scale::ShareOfClean);
         assert_eq!(
             axis(&attack, true),
-            Axis::percent(
+            chart::Axis::percent(
                 "Adversarial accuracy<br>PGD L∞ ε 8/255<br>step 0.5/255, 40 steps<br>share of clean (%)"
             )
             .bounds([0.0, f64::INFINITY])
         );
-        let selectivity = Measure::Selectivity.label();
+        let selectivity = Quantity::Selectivity.axis();
         assert_eq!(axis(&selectivity, false).factor, 1.0);
     }
 
@@ -127,24 +101,24 @@ mod tests {
     /// line beside a short axis.
     #[test]
     fn measures_of_layers_have_their_units() {
-        let label = |measure| {
-            Measure::Layers {
+        let early = |quantity| {
+            Quantity::Layers {
                 range: LayerRange::Early,
-                measure,
+                quantity,
             }
-            .label()
+            .axis()
         };
-        let clean = label(LayerMeasure::dimensionality(Perturbations::Clean));
+        let clean = early(LayerQuantity::dimensionality(Perturbations::Clean));
         assert_eq!(
             axis(&clean, true),
-            Axis::numbers(
+            chart::Axis::numbers(
                 "Dimension fraction (0 to 1)<br>clean<br>(95 % of variance, unit responses)<br>mean of the first third of layers"
             )
             .bounds([0.0, 1.0])
         );
         assert_eq!(words(&clean, 0.25), "Dimension fraction 0.250");
-        let cv = label(LayerMeasure::CvAcrossSamples);
-        assert_eq!(column(&cv), format!("{cv} (no unit)"));
+        let cv = early(LayerQuantity::CvAcrossSamples);
+        assert_eq!(column(&cv), format!("{} (no unit)", cv.label()));
         assert_eq!(words(&cv, 1.5), "Gradient variability across samples 1.50");
     }
 }

@@ -10,10 +10,9 @@ use protocol::comparison::{
     ComparedMeasure, Comparison, ConfigurationField, DifferingField, ExperimentLabel, FieldValue,
     Filter, GroupTest, GroupedRun, Grouping, RunGroup, SharedField,
 };
-use protocol::measure::{Measure, Scale};
+use protocol::quantity::{Conditions, Quantity, Scale};
 
-use crate::run_numbers::MeasuredRuns;
-use crate::scatter;
+use crate::table::{Asked, Table};
 use crate::{INTERVAL_METHOD, mean};
 use statistics::{CONFIDENCE, hedges, holm, paired, welch};
 
@@ -33,16 +32,9 @@ pub struct Request {
     pub grouping: Grouping,
     /// What is compared, the one that is tested first; selectivity when empty. Selectivity, clean test accuracy,
     /// mean corruption accuracy and accuracy under an attack follow where they are not among them.
-    pub measures: Vec<Measure>,
+    pub measures: Vec<Quantity>,
     /// How accuracies under perturbation are shown.
     pub scale: Scale,
-}
-
-impl Request {
-    /// What keys begin with of the measurements that it needs besides the runs' numbers.
-    pub fn others(&self) -> Vec<&'static str> {
-        scatter::others(&self.measures)
-    }
 }
 
 /// Compares `runs`, the chosen ones, of `experiments`. A run counts in a measure only where it was measured under
@@ -50,7 +42,7 @@ impl Request {
 pub fn compare(
     experiments: Vec<ExperimentLabel>,
     runs: &[Run],
-    measured: MeasuredRuns,
+    table: &Table,
     request: &Request,
 ) -> Comparison {
     let unknown = ExperimentLabel::default();
@@ -69,7 +61,7 @@ pub fn compare(
         .filter(|run| run.result.is_some())
         .map(|&run| run.clone())
         .collect();
-    let measured = Measured::new(&trained, measured, request.scale);
+    let measured = Measured::new(&trained, table, request.scale);
     let measures = measured.complete(&request.measures);
     let values: Vec<(ComparedMeasure, BTreeMap<i64, f64>)> = measures
         .iter()
@@ -179,55 +171,39 @@ pub fn compare(
 
 /// The runs and what was measured on them.
 struct Measured<'a> {
-    trained: &'a [Run],
+    trained: usize,
     scale: Scale,
-    measured: MeasuredRuns<'a>,
+    table: Table<'a>,
     known_attacks: Vec<Attack>,
 }
 
 impl<'a> Measured<'a> {
-    fn new(trained: &'a [Run], mut measured: MeasuredRuns<'a>, scale: Scale) -> Measured<'a> {
+    fn new(trained: &[Run], table: &Table<'a>, scale: Scale) -> Measured<'a> {
         // The conditions of most runs are those of most runs that pass.
         let passing: BTreeSet<i64> = trained.iter().map(|run| run.id).collect();
-        measured.numbers.retain(|run| passing.contains(&run.id));
-        measured.others.retain(|(run, _)| passing.contains(run));
-        let mut found = Measured {
-            trained,
+        let runs = table.runs.iter().copied();
+        let table = Table::new(runs.filter(|run| passing.contains(&run.id)));
+        let conditions = table.attack_conditions();
+        Measured {
+            trained: trained.len(),
             scale,
-            measured,
-            known_attacks: Vec::new(),
-        };
-        found.known_attacks = found.points(Measure::Selectivity).known_attacks;
-        found
-    }
-
-    fn points(&self, measure: Measure) -> protocol::measure::Scatter {
-        scatter::points(
-            self.trained,
-            &self.measured,
-            Measure::Selectivity,
-            measure,
-            self.scale,
-            None,
-            None,
-        )
+            known_attacks: table.attacks(conditions.first().copied()),
+            table,
+        }
     }
 
     /// `asked`, and what is always shown besides.
-    fn complete(&self, asked: &[Measure]) -> Vec<Measure> {
+    fn complete(&self, asked: &[Quantity]) -> Vec<Quantity> {
         let weak = Attack::fgsm(1.0);
         let attack = match self.known_attacks.contains(&weak) {
             true => Some(weak),
             false => self.known_attacks.first().copied(),
         };
         let always = [
-            Some(Measure::Selectivity),
-            Some(Measure::TestAccuracy),
-            Some(Measure::Corruption {
-                corruption: None,
-                severity: None,
-            }),
-            attack.map(Measure::Attack),
+            Some(Quantity::Selectivity),
+            Some(Quantity::TestAccuracy),
+            Some(Quantity::CORRUPTIONS),
+            attack.map(Quantity::Attack),
         ];
         let mut measures = Vec::new();
         for measure in asked.iter().copied().chain(always.into_iter().flatten()) {
@@ -239,28 +215,22 @@ impl<'a> Measured<'a> {
     }
 
     /// What the runs have of a measure, by run.
-    fn values(&self, measure: Measure) -> (ComparedMeasure, BTreeMap<i64, f64>) {
-        let points = self.points(measure);
-        let values: BTreeMap<i64, f64> = points
-            .points
-            .iter()
-            .map(|point| (point.run_id, point.y))
-            .collect();
-        let test_sets: BTreeSet<u32> = self
-            .trained
-            .iter()
-            .filter_map(|run| run.result.as_ref())
-            .map(|result| result.test_images)
-            .collect();
-        let of_test_set = matches!(measure, Measure::Selectivity | Measure::TestAccuracy);
+    fn values(&self, measure: Quantity) -> (ComparedMeasure, BTreeMap<i64, f64>) {
+        let found = self.table.values(measure, self.scale, Asked::default());
+        let values = found.by_run(&self.table);
+        let runs = &self.table.runs;
+        let test_sets: BTreeSet<u32> = runs.iter().map(|run| run.test_images).collect();
+        let of_test_set = measure.conditions() == Conditions::TestSet;
+        let axis = measure.axis_on(self.scale);
         let compared = ComparedMeasure {
             measure: measure.to_string(),
-            label: points.y,
-            images: points
-                .y_images
+            label: axis.label(),
+            axis,
+            images: found
+                .images
                 .filter(|_| !of_test_set || test_sets.len() == 1),
-            averaged_over: points.averaged_over,
-            missing_runs: (self.trained.len() - values.len()) as u32,
+            averaged_over: found.averaged_over,
+            missing_runs: (self.trained - values.len()) as u32,
         };
         (compared, values)
     }
@@ -453,6 +423,7 @@ fn tests(groups: &[Replicates], by_seed: bool) -> (Vec<GroupTest>, u32) {
 mod tests {
     use super::*;
     use crate::made_up::run as trained_run;
+    use crate::run_numbers::RunNumbers;
     use protocol::Network;
     use protocol::comparison::ConfigurationField::{Alpha, Experiment, Seed, Tag};
 
@@ -490,6 +461,12 @@ mod tests {
         runs
     }
 
+    /// Compares runs of which nothing but their results is known.
+    fn compare(experiments: Vec<ExperimentLabel>, runs: &[Run], request: &Request) -> Comparison {
+        let numbers = RunNumbers::of_runs(runs, &[]);
+        super::compare(experiments, runs, &Table::new(&numbers), request)
+    }
+
     fn by(fields: &[ConfigurationField]) -> Request {
         Request {
             grouping: Grouping::By(fields.to_vec()),
@@ -503,12 +480,7 @@ mod tests {
     fn seeds_are_replicates_by_default() {
         let mut runs = runs();
         runs[1].tags = vec!["odd".into()];
-        let found = compare(
-            labels(),
-            &runs,
-            MeasuredRuns::default(),
-            &Request::default(),
-        );
+        let found = compare(labels(), &runs, &Request::default());
         assert_eq!(
             found.fields,
             [Experiment, ConfigurationField::Network, Alpha]
@@ -545,12 +517,7 @@ mod tests {
     /// Breaks when groups of the same seeds are not paired, others are, or p is not corrected for all pairs.
     #[test]
     fn pairs_are_tested() {
-        let found = compare(
-            labels(),
-            &runs(),
-            MeasuredRuns::default(),
-            &by(&[Experiment, Alpha]),
-        );
+        let found = compare(labels(), &runs(), &by(&[Experiment, Alpha]));
         assert_eq!(found.tests.len(), 3);
         let [within, across, _] = &found.tests[..] else {
             panic!("three pairs")
@@ -575,17 +542,17 @@ mod tests {
     #[test]
     fn runs_of_one_seed_are_one_replicate() {
         let runs = &runs()[..6];
-        let found = compare(labels(), runs, MeasuredRuns::default(), &by(&[]));
+        let found = compare(labels(), runs, &by(&[]));
         assert_eq!(found.groups.len(), 1);
         assert_eq!(found.groups[0].label, "all runs");
         let mean = found.groups[0].means[0].unwrap();
         assert_eq!(mean.n, 3, "seeds, not runs");
         assert!((mean.mean - 0.37).abs() < 1e-12);
         assert!(!found.groups[0].uneven);
-        let fewer = compare(labels(), &runs[..5], MeasuredRuns::default(), &by(&[]));
+        let fewer = compare(labels(), &runs[..5], &by(&[]));
         assert!(fewer.groups[0].uneven, "seed 2 has one run of two");
 
-        let of_seeds = compare(labels(), runs, MeasuredRuns::default(), &by(&[Seed]));
+        let of_seeds = compare(labels(), runs, &by(&[Seed]));
         assert_eq!(of_seeds.groups.len(), 3);
         assert_eq!(of_seeds.groups[0].means[0].unwrap().n, 2);
         assert!(of_seeds.replicates.contains("counts runs"));
@@ -601,7 +568,7 @@ mod tests {
             filter: "alpha:0".parse().unwrap(),
             ..by(&[Alpha])
         };
-        let found = compare(labels(), &runs, MeasuredRuns::default(), &request);
+        let found = compare(labels(), &runs, &request);
         assert_eq!(
             (found.chosen_runs, found.filtered_out, found.untrained),
             (8, 3, 1)
@@ -616,10 +583,10 @@ mod tests {
     #[test]
     fn what_was_not_measured_is_absent() {
         let request = Request {
-            measures: vec![Measure::TestAccuracy],
+            measures: vec![Quantity::TestAccuracy],
             ..by(&[Alpha])
         };
-        let found = compare(labels(), &runs(), MeasuredRuns::default(), &request);
+        let found = compare(labels(), &runs(), &request);
         let measures: Vec<_> = found
             .measures
             .iter()
@@ -652,10 +619,10 @@ mod tests {
                 )
             })
             .collect();
-        let found = compare(labels(), &runs, MeasuredRuns::default(), &by(&[Alpha]));
+        let found = compare(labels(), &runs, &by(&[Alpha]));
         assert_eq!(found.groups.len(), MAXIMUM_TESTED_GROUPS + 1);
         assert!(found.tests.is_empty() && found.too_many_groups.is_some());
-        let fewer = compare(labels(), &runs[2..], MeasuredRuns::default(), &by(&[Alpha]));
+        let fewer = compare(labels(), &runs[2..], &by(&[Alpha]));
         let pairs = MAXIMUM_TESTED_GROUPS * (MAXIMUM_TESTED_GROUPS - 1) / 2;
         assert_eq!(fewer.tests.len(), pairs);
         assert!(fewer.too_many_groups.is_none());
@@ -666,7 +633,7 @@ mod tests {
     /// Breaks when a comparison of nothing fails instead of being empty.
     #[test]
     fn nothing_chosen_is_an_empty_comparison() {
-        let found = compare(vec![], &[], MeasuredRuns::default(), &Request::default());
+        let found = compare(vec![], &[], &Request::default());
         assert!(found.groups.is_empty() && found.shared.is_empty() && found.differing.is_empty());
     }
 }

@@ -1,22 +1,18 @@
 //! Numbers of which a run has one a layer, of many runs: found among their measurements, like with like.
 
-use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use protocol::Run;
 use protocol::attack::Attack;
-use protocol::dimensionality::{
-    ActivationMatrix, DimensionStatistic, DimensionalityMeasurement, Perturbation,
-};
+use protocol::dimensionality::{ActivationMatrix, DimensionStatistic, Perturbation};
 use protocol::evaluation::CorruptionConditions;
 use protocol::gradient::InputUnitGradientMeasurement;
-use protocol::layer_measure::{
-    AlphaProfile, LayerMeasure, LayerProfiles, LayerRange, Perturbations,
-};
+use protocol::layer_measure::{AlphaProfile, LayerProfiles};
+use protocol::quantity::{LayerQuantity, LayerRange, Perturbations};
 use rayon::prelude::*;
 
-use crate::run_numbers::{MeasuredRuns, others_needed};
-use crate::scatter::most_common;
+use crate::like;
+use crate::run_numbers::{Dimensions, RunNumbers};
+use crate::table::Table;
 use crate::{INTERVAL_METHOD, mean};
 
 /// Values of one measure, by run.
@@ -33,32 +29,26 @@ pub struct LayerValues {
 }
 
 impl LayerValues {
-    /// Finds `measure` of the trained ones of `runs`. Only measurements under the same conditions count, and a mean over
+    /// Finds `measure` of these runs. Only measurements under the same conditions count, and a mean over
     /// perturbations only where a run has all of those that most runs have.
-    pub fn find(
-        runs: &[Run],
-        measured: &MeasuredRuns,
-        measure: LayerMeasure,
+    pub(crate) fn find(
+        numbers: &[&RunNumbers],
+        measure: LayerQuantity,
         conditions: Option<CorruptionConditions>,
     ) -> LayerValues {
         let gradients = |value: fn(&InputUnitGradientMeasurement, usize) -> Option<f64>| {
-            of_gradients(measured, value)
+            of_gradients(numbers, value)
         };
         match measure {
-            LayerMeasure::Selectivity => of_selectivity(runs),
-            LayerMeasure::CvAcrossSamples => gradients(|of, layer| of.cv_across_samples[layer]),
-            LayerMeasure::CvAcrossUnits => gradients(|of, layer| of.cv_across_units[layer]),
-            LayerMeasure::GradientNorm => gradients(|of, layer| Some(of.mean_norm[layer])),
-            LayerMeasure::Dimensionality {
+            LayerQuantity::Selectivity => of_selectivity(numbers),
+            LayerQuantity::CvAcrossSamples => gradients(|of, layer| of.cv_across_samples[layer]),
+            LayerQuantity::CvAcrossUnits => gradients(|of, layer| of.cv_across_units[layer]),
+            LayerQuantity::GradientNorm => gradients(|of, layer| Some(of.mean_norm[layer])),
+            LayerQuantity::Dimensionality {
                 matrix,
                 statistic,
                 perturbations,
-            } => of_dimensionality(
-                &fractions(measured, matrix, statistic, perturbations),
-                perturbations,
-                conditions,
-                known_conditions(measured, matrix),
-            ),
+            } => of_dimensionality(numbers, matrix, statistic, perturbations, conditions),
         }
     }
 
@@ -79,32 +69,28 @@ impl LayerValues {
     }
 }
 
-fn of_selectivity(runs: &[Run]) -> LayerValues {
-    let results = runs
-        .iter()
-        .filter_map(|run| Some((run.id, run.result.as_ref()?)));
+fn of_selectivity(numbers: &[&RunNumbers]) -> LayerValues {
+    let values = numbers.iter().map(|run| {
+        let layers = run.layer_selectivity.iter().copied().map(Some);
+        (run.id, layers.collect())
+    });
     LayerValues {
-        images: results.clone().map(|(_, result)| result.test_images).next(),
-        by_run: results
-            .map(|(id, result)| {
-                let layers = result.layers.iter().map(|layer| Some(layer.mean));
-                (id, layers.collect())
-            })
-            .collect(),
+        images: numbers.first().map(|run| run.test_images),
+        by_run: values.collect(),
         ..LayerValues::default()
     }
 }
 
 fn of_gradients(
-    measured: &MeasuredRuns,
+    numbers: &[&RunNumbers],
     value: impl Fn(&InputUnitGradientMeasurement, usize) -> Option<f64>,
 ) -> LayerValues {
     let measured = || {
-        let runs = measured.numbers.iter();
+        let runs = numbers.iter();
         runs.flat_map(|run| run.gradients.iter().map(|of| (run.id, of)))
     };
     // Variability depends on the number of images: only the number that most runs have is shown.
-    let images = most_common(measured().map(|(run, of)| (run, of.images)).collect());
+    let images = like::conditions(measured().map(|(run, of)| (run, of.images)));
     let images = images.first().copied();
     LayerValues {
         images,
@@ -119,127 +105,58 @@ fn of_gradients(
     }
 }
 
-/// Dimension fractions of a run under a perturbation, one a layer.
-struct Fractions<'a> {
-    run: i64,
-    conditions: CorruptionConditions,
-    perturbation: Perturbation,
-    layers: Cow<'a, [f64]>,
-}
-
-/// The dimension fractions that were measured, of `perturbations` and as they come of others.
-fn fractions<'a>(
-    measured: &'a MeasuredRuns,
+fn of_dimensionality(
+    numbers: &[&RunNumbers],
     matrix: ActivationMatrix,
     statistic: DimensionStatistic,
     perturbations: Perturbations,
-) -> Vec<Fractions<'a>> {
-    let whole = |run: i64, of: &DimensionalityMeasurement| {
-        let layers = (0..of.columns.len()).filter_map(|layer| of.fraction(layer, statistic));
-        Fractions {
-            run,
-            conditions: of.conditions,
-            perturbation: of.perturbation,
-            layers: Cow::Owned(layers.collect()),
-        }
-    };
-    let measure = LayerMeasure::Dimensionality {
-        matrix,
-        statistic,
-        perturbations,
-    };
-    if others_needed(measure).is_some() {
-        let of_matrix = measured.others.iter().filter(|(_, of)| of.matrix == matrix);
-        return of_matrix.map(|(run, of)| whole(*run, of)).collect();
-    }
-    let runs = measured.numbers.iter();
-    if perturbations == Perturbations::Clean {
-        return runs
-            .flat_map(|run| run.clean_dimensions.iter().map(|of| whole(run.id, of)))
-            .collect();
-    }
-    runs.flat_map(|run| {
-        let differences = run.differences.iter();
-        differences.map(|(conditions, perturbation, layers)| Fractions {
-            run: run.id,
-            conditions: *conditions,
-            perturbation: *perturbation,
-            layers: Cow::Borrowed(layers.as_slice()),
-        })
-    })
-    .collect()
-}
-
-/// Every set of conditions that a matrix was measured under, clean or perturbed, those of most runs first: all figures of
-/// it choose the same.
-fn known_conditions(
-    measured: &MeasuredRuns,
-    matrix: ActivationMatrix,
-) -> Vec<CorruptionConditions> {
-    let others = measured.others.iter().filter(|(_, of)| of.matrix == matrix);
-    let others = others.map(|(run, of)| (*run, of.conditions));
-    let of_runs = measured.numbers.iter().flat_map(|run| {
-        let clean = run.clean_dimensions.iter().map(|of| of.conditions);
-        let differences = run.differences.iter().map(|of| of.0);
-        clean
-            .chain(differences)
-            .map(|conditions| (run.id, conditions))
-    });
-    match matrix {
-        ActivationMatrix::Responses => most_common(of_runs.chain(others).collect()),
-        ActivationMatrix::Activations => most_common(others.collect()),
-    }
-}
-
-fn of_dimensionality(
-    measured: &[Fractions],
-    perturbations: Perturbations,
     conditions: Option<CorruptionConditions>,
-    known_conditions: Vec<CorruptionConditions>,
 ) -> LayerValues {
+    let measured = || {
+        let runs = numbers.iter();
+        runs.flat_map(|run| run.dimensions_of(matrix).map(|of| (run.id, of)))
+    };
+    // Of clean ones and perturbed ones together: all figures of a matrix choose the same.
+    let known_conditions = like::conditions(measured().map(|(run, of)| (run, of.conditions)));
     let conditions = conditions.or_else(|| known_conditions.first().copied());
-    let mut by_run: BTreeMap<i64, Vec<&Fractions>> = BTreeMap::new();
-    for of in measured {
+    let mut by_run: BTreeMap<i64, Vec<&Dimensions>> = BTreeMap::new();
+    for (run, of) in measured() {
         if Some(of.conditions) == conditions && perturbations.covers(of.perturbation) {
-            by_run.entry(of.run).or_default().push(of);
+            by_run.entry(run).or_default().push(of);
         }
     }
-    // The set of perturbations that most runs have; of equally frequent ones the largest. Few sets are different: they
-    // are told apart one by one, since perturbations have no order.
-    let same = |a: &[&Fractions], b: &[&Fractions]| {
-        let has = |set: &[&Fractions], one: &Fractions| {
-            set.iter().any(|of| of.perturbation == one.perturbation)
-        };
-        let in_order = a
-            .iter()
-            .zip(b)
-            .all(|(a, b)| a.perturbation == b.perturbation);
-        a.len() == b.len() && (in_order || a.iter().all(|one| has(b, one)))
-    };
-    let names = |set: &[&Fractions]| -> BTreeSet<String> {
-        set.iter().map(|of| of.perturbation.to_string()).collect()
-    };
-    let mut sets: Vec<(&[&Fractions], usize)> = Vec::new();
+    // Perturbations have no order of their own: they are told apart by their places in order of text, in which most runs
+    // list them.
+    let mut known: Vec<Perturbation> = Vec::new();
     for of in by_run.values() {
-        match sets.iter_mut().find(|(known, _)| same(known, of)) {
-            Some((_, runs)) => *runs += 1,
-            None => sets.push((of, 1)),
+        for (next, of) in of.iter().enumerate() {
+            if known.get(next) != Some(&of.perturbation) && !known.contains(&of.perturbation) {
+                known.push(of.perturbation);
+            }
         }
     }
-    let needed = sets
-        .into_iter()
-        .max_by_key(|(set, runs)| (*runs, set.len(), names(set)))
-        .map_or(&[][..], |(set, _)| set);
-    let values = by_run.iter().filter(|(_, of)| same(needed, of));
+    known.sort_by_cached_key(Perturbation::to_string);
+    let place = |(next, of): (usize, &&Dimensions)| match known.get(next) {
+        Some(one) if *one == of.perturbation => Some(next),
+        _ => known.iter().position(|one| *one == of.perturbation),
+    };
+    let places = |of: &Vec<&Dimensions>| {
+        let mut places: Vec<usize> = of.iter().enumerate().filter_map(place).collect();
+        places.sort_unstable();
+        places
+    };
+    let needed = like::items(by_run.values().map(places));
+    let values = by_run.iter().filter(|(_, of)| places(of) == needed);
     let values = values.filter_map(|(run, of)| {
-        let layers = of.first()?.layers.len();
-        let mean_of = |layer: usize| {
-            let values: Option<Vec<f64>> =
-                of.iter().map(|of| of.layers.get(layer).copied()).collect();
-            let values = values?;
-            Some(values.iter().sum::<f64>() / values.len() as f64)
-        };
-        Some((*run, (0..layers).map(mean_of).collect()))
+        let mut sums = vec![Some(0.0); of.first()?.fractions(statistic).len()];
+        for of in of {
+            let mut layers = of.fractions(statistic);
+            for sum in &mut sums {
+                *sum = sum.zip(layers.next()).map(|(sum, value)| sum + value);
+            }
+        }
+        let mean = |sum: Option<f64>| Some(sum? / of.len() as f64);
+        Some((*run, sums.into_iter().map(mean).collect()))
     });
     LayerValues {
         by_run: values.collect(),
@@ -249,39 +166,35 @@ fn of_dimensionality(
     }
 }
 
-/// A measure of layers aggregated over the seeds of every alpha. `has_activations` is what it says of full activations.
+/// A measure of layers aggregated over the seeds of every alpha. `conditions` are of dimensionality.
 pub fn profiles(
-    runs: &[Run],
-    measured: &MeasuredRuns,
-    measure: LayerMeasure,
+    table: &Table,
+    measure: LayerQuantity,
     conditions: Option<CorruptionConditions>,
-    has_activations: bool,
 ) -> LayerProfiles {
-    let values = LayerValues::find(runs, measured, measure, conditions);
-    let trained: Vec<&Run> = runs.iter().filter(|run| run.result.is_some()).collect();
-    let shown: Vec<&Run> = trained
-        .iter()
-        .copied()
-        .filter(|run| values.of(run.id).is_some())
-        .collect();
+    let values = table.layers(measure, conditions);
+    let shown = table.runs.iter().copied();
+    let shown: Vec<&RunNumbers> = shown.filter(|run| values.of(run.id).is_some()).collect();
     let layers: Vec<String> = shown.first().map_or(Vec::new(), |run| {
-        let layers = run.spec.network.layers();
+        let layers = run.network.layers();
         layers.into_iter().map(|layer| layer.name).collect()
     });
-    let mut alphas: Vec<f64> = shown.iter().map(|run| run.spec.alpha).collect();
+    let mut alphas: Vec<f64> = shown.iter().map(|run| run.alpha).collect();
     alphas.sort_by(f64::total_cmp);
     alphas.dedup();
     let mut known_attacks: Vec<Attack> = Vec::new();
-    for (_, perturbation, _) in measured.numbers.iter().flat_map(|run| &run.differences) {
-        if let Perturbation::Attack(attack) = perturbation
-            && !known_attacks.contains(attack)
+    let measured = || table.runs.iter().flat_map(|run| &run.dimensions);
+    for of in measured().filter(|of| of.matrix == ActivationMatrix::Responses) {
+        if let Perturbation::Attack(attack) = of.perturbation
+            && !known_attacks.contains(&attack)
         {
-            known_attacks.push(*attack);
+            known_attacks.push(attack);
         }
     }
     known_attacks.sort_by_key(Attack::to_string);
     LayerProfiles {
         label: measure.label(),
+        axis: measure.axis(),
         alphas: alphas
             .into_par_iter()
             .map(|alpha| AlphaProfile {
@@ -290,7 +203,7 @@ pub fn profiles(
                     .map(|layer| {
                         let of_seeds: Vec<f64> = shown
                             .iter()
-                            .filter(|run| run.spec.alpha == alpha)
+                            .filter(|run| run.alpha == alpha)
                             .filter_map(|run| *values.of(run.id)?.get(layer)?)
                             .collect();
                         mean(&of_seeds)
@@ -303,8 +216,8 @@ pub fn profiles(
         conditions: values.conditions,
         known_conditions: values.known_conditions,
         known_attacks,
-        has_activations,
-        incomplete_runs: (trained.len() - shown.len()) as u32,
+        has_activations: measured().any(|of| of.matrix == ActivationMatrix::Activations),
+        incomplete_runs: (table.runs.len() - shown.len()) as u32,
         interval_method: INTERVAL_METHOD.into(),
     }
 }
@@ -313,9 +226,9 @@ pub fn profiles(
 mod tests {
     use super::*;
     use crate::made_up::run;
-    use crate::run_numbers::RunNumbers;
+    use protocol::dimensionality::DimensionalityMeasurement;
     use protocol::dimensionality::DimensionalitySpec;
-    use protocol::{Corruption, Measurement};
+    use protocol::{Corruption, Dataset, Measurement};
 
     fn dimension(run: i64, images: u32, severity: u8, components: u32) -> (i64, Measurement) {
         let measured = DimensionalityMeasurement {
@@ -366,20 +279,20 @@ mod tests {
             dimension(4, 50, 1, 8),
             dimension(4, 50, 2, 8),
         ];
-        let all = LayerMeasure::dimensionality(Perturbations::Corruption {
+        let all = LayerQuantity::dimensionality(Perturbations::Corruption {
             corruption: None,
             severity: None,
         });
         let numbers = RunNumbers::of_runs(&runs, &measurements);
-        let measured = MeasuredRuns::new(&numbers);
-        let found = profiles(&runs, &measured, all, None, false);
+        let table = Table::new(&numbers);
+        let found = profiles(&table, all, None);
         assert_eq!((found.incomplete_runs, found.images), (2, Some(100)));
         assert_eq!(found.known_conditions.len(), 2);
         assert_eq!((found.alphas.len(), found.layers.len()), (1, 7));
         let first = found.alphas[0].layers[0].unwrap();
         assert!((first.mean - 0.4).abs() < 1e-12);
         assert_eq!(first.n, 2);
-        let values = LayerValues::find(&runs, &measured, all, None);
+        let values = table.layers(all, None);
         assert!((values.mean(1, LayerRange::Early).unwrap() - 0.3).abs() < 1e-12);
         assert_eq!(values.mean(3, LayerRange::Early), None);
     }
@@ -398,22 +311,63 @@ mod tests {
         };
         let measurements = [dimension(1, 50, 1, 2), clean(50), clean(100)];
         let numbers = RunNumbers::of_runs(&runs, &measurements);
-        let measured = MeasuredRuns::new(&numbers);
+        let table = Table::new(&numbers);
         let fog = Perturbations::Corruption {
             corruption: Some(Corruption::Fog),
             severity: None,
         };
         let found = [Perturbations::Clean, fog].map(|perturbations| {
-            let measure = LayerMeasure::dimensionality(perturbations);
-            LayerValues::find(&runs, &measured, measure, None)
+            let measure = LayerQuantity::dimensionality(perturbations);
+            table.layers(measure, None)
         });
         assert_eq!(found[0].known_conditions, found[1].known_conditions);
         assert_eq!((found[0].images, found[1].images), (Some(100), Some(100)));
         assert_eq!((found[0].of(1).is_some(), found[1].of(1)), (true, None));
-        let asked = LayerMeasure::dimensionality(fog);
+        let asked = LayerQuantity::dimensionality(fog);
         let fifty = found[0].known_conditions[1];
-        let asked = LayerValues::find(&runs, &measured, asked, Some(fifty));
+        let asked = table.layers(asked, Some(fifty));
         assert!(asked.of(1).is_some(), "what is asked for by name is there");
+    }
+
+    /// Breaks when differences between clean images and the published Tiny ImageNet-C, which is of other photographs, are
+    /// shown, or what can be measured is left out with them.
+    #[test]
+    fn differences_between_other_images_are_left_out() {
+        let of = |perturbation: Perturbation| {
+            let (id, mut measured) = dimension(1, 100, 1, 2);
+            if let Measurement::Dimensionality(measured) = &mut measured {
+                measured.conditions = CorruptionConditions::published(100);
+                measured.perturbation = perturbation;
+            }
+            (id, measured)
+        };
+        let fog = Perturbation::Corruption {
+            corruption: Corruption::Fog,
+            severity: 1,
+        };
+        let attack = Attack::fgsm(1.0);
+        let perturbations = [Perturbation::Clean, fog, Perturbation::Attack(attack)];
+        let measurements = perturbations.map(of);
+        let shown = |dataset: Dataset| {
+            let mut trained = run(1, 0.0, 0.2);
+            trained.spec.dataset = dataset;
+            let numbers = RunNumbers::of_runs(&[trained], &measurements);
+            let of = [
+                Perturbations::Clean,
+                Perturbations::CORRUPTIONS,
+                Perturbations::Attack(attack),
+            ];
+            of.map(|of| {
+                let found = profiles(
+                    &Table::new(&numbers),
+                    LayerQuantity::dimensionality(of),
+                    None,
+                );
+                (found.alphas.len(), found.incomplete_runs)
+            })
+        };
+        assert_eq!(shown(Dataset::TinyImagenet), [(1, 0), (0, 1), (1, 0)]);
+        assert_eq!(shown(Dataset::Cifar10), [(1, 0); 3]);
     }
 
     /// Breaks when a layer without gradients counts as 0.
@@ -421,12 +375,12 @@ mod tests {
     fn a_layer_without_a_value_is_left_out() {
         let runs = [run(1, 0.0, 0.2), run(2, 0.0, 0.4)];
         let measurements = [gradients(1, 64, None), gradients(2, 64, Some(0.1))];
-        let measure = LayerMeasure::CvAcrossSamples;
+        let measure = LayerQuantity::CvAcrossSamples;
         let numbers = RunNumbers::of_runs(&runs, &measurements);
-        let measured = MeasuredRuns::new(&numbers);
-        let found = profiles(&runs, &measured, measure, None, false);
+        let table = Table::new(&numbers);
+        let found = profiles(&table, measure, None);
         assert_eq!(found.alphas[0].layers[0].map(|mean| mean.n), Some(1));
-        let values = LayerValues::find(&runs, &measured, measure, None);
+        let values = table.layers(measure, None);
         assert_eq!(values.mean(1, LayerRange::All), Some(0.5));
     }
 }

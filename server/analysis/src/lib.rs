@@ -1,15 +1,18 @@
 //! What is made of the measurements of many runs: scatters, profiles by layer, comparisons, claims and their figures.
 //! Knows no SQL and no HTTP.
 //!
-//! [`run_numbers`] takes what is needed from each run's measurements; everything else asks it.
+//! [`run_numbers`] takes the numbers from each run's measurements, [`table`] holds those of many runs, and everything else
+//! is a query on it, [`like`] with like.
 
 pub mod claims;
 pub mod comparison;
 pub mod layer_values;
+pub mod like;
 #[cfg(any(test, feature = "made-up"))]
 pub mod made_up;
 pub mod run_numbers;
 pub mod scatter;
+pub mod table;
 
 mod mean;
 

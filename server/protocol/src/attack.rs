@@ -171,29 +171,32 @@ impl Attack {
 
     /// What a person calls it, with its budget.
     pub fn label(self) -> String {
-        let mut label = format!(
-            "{} {} ε {}",
+        self.details().join(", ")
+    }
+
+    /// The parts of its label: method and radius, step size, steps, random starts, as far as it has them.
+    pub fn details(self) -> Vec<String> {
+        let radius = self.norm.radius(self.epsilon);
+        let mut details = vec![format!(
+            "{} {} ε {radius}",
             self.method.label(),
-            self.norm.label(),
-            self.norm.radius(self.epsilon)
-        );
+            self.norm.label()
+        )];
         if let Some(step_size) = self.step_size {
-            label += &format!(", step {}", self.norm.radius(step_size));
+            details.push(format!("step {}", self.norm.radius(step_size)));
         }
         if let Some(steps) = self.steps {
-            let what = if self.method == Method::Square {
-                "queries"
-            } else {
-                "steps"
-            };
-            label += &format!(", {steps} {what}");
+            details.push(match self.method {
+                Method::Square => format!("{steps} queries"),
+                _ => format!("{steps} steps"),
+            });
         }
         match self.random_starts {
             0 => {}
-            1 => label += ", random start",
-            more => label += &format!(", {more} random starts"),
+            1 => details.push("random start".to_owned()),
+            more => details.push(format!("{more} random starts")),
         }
-        label
+        details
     }
 
     /// Everything wrong with it by itself.

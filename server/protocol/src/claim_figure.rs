@@ -6,6 +6,7 @@ use crate::api::Mean;
 use crate::corruption::Corruption;
 use crate::finding::Claim;
 use crate::measure::{Scale, Scatter};
+use crate::quantity::Axis;
 
 /// Which figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -79,8 +80,10 @@ pub struct Lines {
     pub x: String,
     /// The places, from left to right; they are evenly spaced.
     pub places: Vec<String>,
-    /// What the vertical axis says, named as measures are.
+    /// What the vertical axis says, on one line: [`Axis::label`] of `y_axis`.
     pub y: String,
+    /// The vertical axis.
+    pub y_axis: Axis,
     /// The lines; none while nothing was measured.
     pub series: Vec<Series>,
     /// What is averaged over and under which conditions, in a phrase; empty where there is nothing to add.

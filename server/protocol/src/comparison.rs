@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::Run;
 use crate::api::Mean;
 use crate::attack::Attack;
-use crate::measure::Scale;
+use crate::quantity::{Axis, Scale};
 
 /// A field of a run's configuration, by the name that filters and addresses use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -468,10 +468,12 @@ pub struct Comparison {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ComparedMeasure {
-    /// As a `Measure` is written.
+    /// As a [`Quantity`](crate::quantity::Quantity) is written.
     pub measure: String,
-    /// What a person calls it, with the scale.
+    /// What a person calls it, with the scale, on one line: [`Axis::label`] of `axis`.
     pub label: String,
+    /// Its axis.
+    pub axis: Axis,
     /// Images that each value is over; absent while there is none, or where runs have test sets of other sizes.
     pub images: Option<u32>,
     /// Corruptions and severities that each value is a mean over; 0 where it is of none.

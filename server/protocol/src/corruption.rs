@@ -59,6 +59,11 @@ macro_rules! corruptions {
                 match self { $(Corruption::$variant => $label,)* }
             }
 
+            /// The same within a sentence: in lower case, but for what is always written in capitals.
+            pub fn in_sentence(self) -> String {
+                self.label().to_lowercase().replace("jpeg", "JPEG")
+            }
+
             /// What it does, in a few words.
             pub fn description(self) -> &'static str {
                 match self { $(Corruption::$variant => $what,)* }

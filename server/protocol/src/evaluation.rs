@@ -438,29 +438,6 @@ impl Measurement {
             _ => None,
         }
     }
-
-    /// What distinguishes it among the measurements of its run: measured again, it replaces nothing.
-    pub fn key(&self) -> String {
-        match self {
-            Measurement::Corruption(measured) => format!(
-                "corruption/{}/{}/{}",
-                measured.conditions, measured.corruption, measured.severity
-            ),
-            Measurement::Attack(measured) => {
-                format!("attack/{}/{}", measured.conditions, measured.attack)
-            }
-            Measurement::Masking(report) => format!("masking/{}", report.conditions),
-            Measurement::Dimensionality(measured) => format!(
-                "dimensionality/{}/{}/{}",
-                measured.matrix.id(),
-                measured.conditions,
-                measured.perturbation
-            ),
-            Measurement::InputUnitGradients(measured) => {
-                format!("input_unit_gradients/{}", measured.images)
-            }
-        }
-    }
 }
 
 /// What a network does on one corruption at one severity.

@@ -57,6 +57,25 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// Its kind, as in its JSON form.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Event::Started(_) => "started",
+            Event::Progress(_) => "progress",
+            Event::Epoch(_) => "epoch",
+            Event::Log { .. } => "log",
+            Event::Trained(_) => "trained",
+            Event::Measured(_) => "measured",
+            Event::Finished(_) => "finished",
+            Event::Diverged { .. } => "diverged",
+            Event::Failed { .. } => "failed",
+            Event::Cancelled => "cancelled",
+            Event::Interrupted { .. } => "interrupted",
+        }
+    }
+}
+
 /// What a run knows once it begins.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -142,4 +161,36 @@ pub enum LogLevel {
     Warning,
     /// Something failed.
     Error,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Breaks when the store files an event under another kind than its JSON says.
+    #[test]
+    fn kinds_are_those_of_the_json_form() {
+        let events = [
+            Event::Log {
+                level: LogLevel::Info,
+                message: String::new(),
+            },
+            Event::Diverged {
+                epoch: 1,
+                step: 1,
+                what: String::new(),
+            },
+            Event::Failed {
+                message: String::new(),
+            },
+            Event::Cancelled,
+            Event::Interrupted {
+                message: String::new(),
+            },
+        ];
+        for event in events {
+            let json = serde_json::to_value(&event).unwrap();
+            assert_eq!(json["type"], event.kind());
+        }
+    }
 }

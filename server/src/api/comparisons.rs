@@ -5,13 +5,13 @@ use std::fmt::Display;
 use axum::Json;
 use axum::extract::State;
 use protocol::comparison::{Comparison, Grouping};
-use protocol::measure::{Measure, Scale};
 use protocol::problem::ErrorCode;
+use protocol::quantity::{Quantity, Scale};
 
 use super::json::Asked;
 use super::{AppState, Refusal};
 use analysis::comparison::{Request, compare};
-use analysis::run_numbers::MeasuredRuns;
+use analysis::table::Table;
 
 /// What is compared, and how.
 #[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
@@ -47,7 +47,7 @@ pub(super) async fn comparison(
     State(state): State<AppState>,
     Asked(query): Asked<CompareQuery>,
 ) -> Result<Json<Comparison>, Refusal> {
-    let measures: Vec<Measure> = parts(&query.measure)
+    let measures: Vec<Quantity> = parts(&query.measure)
         .map(str::parse)
         .collect::<Result<_, _>>()
         .map_err(wrong)?;
@@ -63,21 +63,13 @@ pub(super) async fn comparison(
         numbers("runs", &query.runs)?,
     );
     let (labels, runs) = state.store.chosen_runs(&experiments, &runs).await?;
-    let ids: Vec<i64> = runs.iter().map(|run| run.id).collect();
-    let others = state
-        .store
-        .dimensionality_of(&ids, &request.others())
-        .await?;
     let mut numbers = Vec::new();
     for experiment in &labels {
         numbers.push(state.kept.numbers(&state.store, experiment.id).await?);
     }
     let comparison = tokio::task::spawn_blocking(move || {
-        let measured = MeasuredRuns {
-            numbers: numbers.iter().flat_map(|of| of.iter()).collect(),
-            others,
-        };
-        compare(labels, &runs, measured, &request)
+        let table = Table::new(numbers.iter().flat_map(|of| of.iter()));
+        compare(labels, &runs, &table, &request)
     })
     .await?;
     Ok(Json(comparison))

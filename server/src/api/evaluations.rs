@@ -11,15 +11,16 @@ use protocol::api::{
 };
 use protocol::corruption::SEVERITIES;
 use protocol::evaluation::{CorruptionConditions, UnknownConditions};
-use protocol::layer_measure::{LayerMeasure, LayerProfiles, UnknownLayerMeasure};
-use protocol::measure::{Measure, Scale, Scatter, UnknownMeasure};
+use protocol::layer_measure::LayerProfiles;
+use protocol::measure::Scatter;
 use protocol::problem::ErrorCode;
+use protocol::quantity::{LayerQuantity, Quantity, Scale, UnknownLayerQuantity, UnknownQuantity};
 use protocol::{Corruption, Dataset, EvaluationSpec, FieldError, Measurement, Run};
 
 use super::json::{Asked, Body, Id, Named};
 use super::{AppState, Refusal};
 use crate::catalogue::Catalogue;
-use analysis::run_numbers::{MeasuredRuns, others_needed};
+use analysis::table::{self, Table};
 use analysis::{layer_values, scatter};
 
 /// What was measured on a run besides its clean result.
@@ -189,7 +190,7 @@ pub(super) struct ScatterQuery {
 }
 
 fn selectivity() -> String {
-    Measure::Selectivity.to_string()
+    Quantity::Selectivity.to_string()
 }
 
 fn corruptions() -> String {
@@ -203,8 +204,8 @@ pub(super) async fn scatter_of(
     Id(id): Id,
     Asked(query): Asked<ScatterQuery>,
 ) -> Result<Json<Scatter>, Refusal> {
-    let measure = |text: &str| -> Result<Measure, Refusal> {
-        text.parse().map_err(|error: UnknownMeasure| {
+    let measure = |text: &str| -> Result<Quantity, Refusal> {
+        text.parse().map_err(|error: UnknownQuantity| {
             Refusal::new(ErrorCode::InvalidParameter, error.to_string())
         })
     };
@@ -219,27 +220,13 @@ pub(super) async fn scatter_of(
             Refusal::new(ErrorCode::InvalidParameter, error.to_string())
         })?),
     };
-    let runs = state.store.runs(id).await?;
+    let asked = table::Asked {
+        corruptions: conditions,
+        attacks: attack_conditions,
+    };
     let numbers = state.kept.numbers(&state.store, id).await?;
-    let ids: Vec<i64> = runs.iter().map(|run| run.id).collect();
-    let others = state
-        .store
-        .dimensionality_of(&ids, &scatter::others(&[x, y]))
-        .await?;
     let scatter = tokio::task::spawn_blocking(move || {
-        let measured = MeasuredRuns {
-            others,
-            ..MeasuredRuns::new(&numbers)
-        };
-        scatter::scatter(
-            &runs,
-            &measured,
-            x,
-            y,
-            query.scale,
-            conditions,
-            attack_conditions,
-        )
+        scatter::scatter(&Table::new(numbers.iter()), x, y, query.scale, asked)
     })
     .await?;
     Ok(Json(scatter))
@@ -260,7 +247,7 @@ pub(super) struct ProfilesQuery {
 }
 
 fn layer_selectivity() -> String {
-    LayerMeasure::Selectivity.to_string()
+    LayerQuantity::Selectivity.to_string()
 }
 
 /// A measure of every layer of an experiment's trained runs, with means and intervals over seeds by alpha.
@@ -270,28 +257,19 @@ pub(super) async fn layer_profiles(
     Id(id): Id,
     Asked(query): Asked<ProfilesQuery>,
 ) -> Result<Json<LayerProfiles>, Refusal> {
-    let measure: LayerMeasure = query
+    let measure: LayerQuantity = query
         .measure
         .parse()
-        .map_err(|error: UnknownLayerMeasure| {
+        .map_err(|error: UnknownLayerQuantity| {
             Refusal::new(ErrorCode::InvalidParameter, error.to_string())
         })?;
     let conditions = match query.conditions.as_str() {
         "" => None,
         text => Some(parse_conditions(text)?),
     };
-    let runs = state.store.runs(id).await?;
     let numbers = state.kept.numbers(&state.store, id).await?;
-    let ids: Vec<i64> = runs.iter().map(|run| run.id).collect();
-    let needed: Vec<&str> = others_needed(measure).into_iter().collect();
-    let others = state.store.dimensionality_of(&ids, &needed).await?;
-    let has_activations = state.store.any_activations(&ids).await?;
     let profiles = tokio::task::spawn_blocking(move || {
-        let measured = MeasuredRuns {
-            others,
-            ..MeasuredRuns::new(&numbers)
-        };
-        layer_values::profiles(&runs, &measured, measure, conditions, has_activations)
+        layer_values::profiles(&Table::new(numbers.iter()), measure, conditions)
     })
     .await?;
     Ok(Json(profiles))

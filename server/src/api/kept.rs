@@ -5,7 +5,7 @@ use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use crate::store::{FindingsVersion, Store, StoreError};
+use crate::store::{FindingsVersion, Store};
 use analysis::claims::findings;
 use analysis::run_numbers::RunNumbers;
 use protocol::finding::Findings;
@@ -29,8 +29,8 @@ pub struct Kept {
     findings: KeptOf<(i64, u64), Findings>,
 }
 
-/// Runs whose numbers are kept: some 30 kB each with everything measured.
-const RUNS: usize = 5_000;
+/// Runs whose numbers are kept: some 65 kB each with everything measured.
+const RUNS: usize = 3_000;
 
 /// Findings that are kept, of different experiments or windows: some 100 kB each.
 const EXPERIMENTS: usize = 64;
@@ -45,6 +45,7 @@ impl Kept {
         store: &Store,
         experiment: i64,
     ) -> Result<Arc<Vec<RunNumbers>>, Refusal> {
+        store.must_exist(experiment).await?;
         // Before the runs are read: what is measured meanwhile makes what is kept old, not wrong.
         let version = store.findings_version(experiment).await?;
         if let Some(known) = self.numbers.get(experiment, version) {
@@ -56,12 +57,7 @@ impl Kept {
         if let Some(known) = self.numbers.get(experiment, version) {
             return Ok(known);
         }
-        let network = store.experiment(experiment).await?.spec.network;
-        let trained = store.trained_runs_for_findings(experiment).await?;
-        let numbers =
-            tokio::task::spawn_blocking(move || RunNumbers::of_experiment(network, &trained))
-                .await?
-                .map_err(StoreError::from)?;
+        let numbers = store.numbers(experiment).await?;
         Ok(self
             .numbers
             .keep(experiment, version, numbers, RUNS, Vec::len))

@@ -1,8 +1,7 @@
 //! Reading runs of many experiments at once.
 
+use protocol::Run;
 use protocol::comparison::ExperimentLabel;
-use protocol::dimensionality::DimensionalityMeasurement;
-use protocol::{Measurement, Run};
 use sqlx::Row;
 
 use super::annotations::{TAGS_OF_EXPERIMENT, TAGS_OF_RUN};
@@ -60,54 +59,5 @@ impl Store {
             }
         }
         Ok((labels, found))
-    }
-
-    /// Dimensionality of `runs`: what has a key that begins with one of `kinds` and a slash (see
-    /// [`Measurement::key`]), in order of run.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn dimensionality_of(
-        &self,
-        runs: &[i64],
-        kinds: &[&str],
-    ) -> Result<Vec<(i64, DimensionalityMeasurement)>, StoreError> {
-        let mut found = Vec::new();
-        for kind in kinds {
-            // A slash is before a zero: these bounds are a range of the primary key.
-            let rows = sqlx::query(
-                "SELECT run_id, measurement FROM json_each(?1) AS chosen
-                 CROSS JOIN measurements ON run_id = chosen.value AND measurements.key > ?2 || '/' AND measurements.key < ?2 || '0'
-                 ORDER BY run_id, measurements.key",
-            )
-            .bind(serde_json::to_string(runs)?)
-            .bind(kind)
-            .fetch_all(&self.pool)
-            .await?;
-            for row in &rows {
-                if let Measurement::Dimensionality(measured) =
-                    serde_json::from_str(row.try_get("measurement")?)?
-                {
-                    found.push((row.try_get("run_id")?, measured));
-                }
-            }
-        }
-        found.sort_by_key(|&(run, _)| run);
-        Ok(found)
-    }
-
-    /// Whether dimensionality of full activations was measured on one of `runs`.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn any_activations(&self, runs: &[i64]) -> Result<bool, StoreError> {
-        Ok(sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM json_each(?1) AS chosen
-             CROSS JOIN measurements ON run_id = chosen.value
-                 AND measurements.key > 'dimensionality/activations/' AND measurements.key < 'dimensionality/activations0')",
-        )
-        .bind(serde_json::to_string(runs)?)
-        .fetch_one(&self.pool)
-        .await?)
     }
 }

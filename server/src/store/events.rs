@@ -2,8 +2,10 @@
 
 use protocol::api::{LiveEvent, LogLine, RunMetrics};
 use protocol::{EpochMetrics, Event, RunSpec};
-use sqlx::Row;
+use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
 
+use super::items::items;
+use super::measurements::Row;
 use super::{Store, StoreError, runs};
 use crate::clock::now;
 
@@ -68,25 +70,43 @@ impl Store {
         run_id: Option<i64>,
         limit: i64,
     ) -> Result<Vec<LiveEvent>, StoreError> {
+        // One transaction: the item of every event that is read is known.
+        let mut transaction = self.pool.begin().await?;
+        let items = items(&mut transaction).await?;
+        // The first columns are a measurement's row.
         let rows = sqlx::query(
-            "SELECT sequence, at, experiment_id, run_id, payload FROM events
-             WHERE sequence > ?1 AND (?2 IS NULL OR experiment_id = ?2) AND (?3 IS NULL OR run_id = ?3)
+            "SELECT events.run_id, events.item_id, accuracy, clean_accuracy, cross_entropy, packed,
+                 sequence, at, experiment_id, kind, payload,
+                 CASE WHEN payload IS NULL AND events.item_id IS NULL
+                     THEN (SELECT result_with_units FROM runs WHERE id = events.run_id) END AS result
+             FROM events LEFT JOIN measurements USING (run_id, item_id) LEFT JOIN arrays USING (run_id, item_id)
+             WHERE sequence > ?1 AND (?2 IS NULL OR experiment_id = ?2) AND (?3 IS NULL OR events.run_id = ?3)
              ORDER BY sequence LIMIT ?4",
         )
         .bind(sequence)
         .bind(experiment_id)
         .bind(run_id)
         .bind(limit)
-        .fetch_all(&self.pool)
+        .fetch_all(&mut *transaction)
         .await?;
         rows.iter()
             .map(|row| {
+                let payload: Option<&str> = row.try_get("payload")?;
+                let result: Option<&str> = row.try_get("result")?;
+                let event = match (payload, result) {
+                    (Some(payload), _) => serde_json::from_str(payload)?,
+                    (None, None) => Event::Measured(Row::new(row)?.read(&items)?.1),
+                    (None, Some(result)) => match row.try_get("kind")? {
+                        "trained" => Event::Trained(serde_json::from_str(result)?),
+                        _ => Event::Finished(serde_json::from_str(result)?),
+                    },
+                };
                 Ok(LiveEvent {
                     sequence: Some(row.try_get("sequence")?),
                     at: row.try_get("at")?,
                     experiment_id: row.try_get("experiment_id")?,
                     run_id: row.try_get("run_id")?,
-                    event: serde_json::from_str(row.try_get("payload")?)?,
+                    event,
                 })
             })
             .collect()
@@ -199,22 +219,18 @@ pub(super) async fn record(
         .fetch_optional(&mut **transaction)
         .await?
         .ok_or(StoreError::NoRun(run_id))?;
-    if !runs::apply(transaction, run_id, event, at).await? {
+    let Some(payload) = runs::apply(transaction, run_id, event, at).await? else {
         return Ok(None);
-    }
-    let payload = serde_json::to_value(event)?;
-    let kind = payload["type"].as_str().unwrap_or_default().to_owned();
-    let sequence = sqlx::query(
-        "INSERT INTO events (run_id, experiment_id, at, kind, payload) VALUES (?, ?, ?, ?, ?)",
-    )
-    .bind(run_id)
-    .bind(experiment_id)
-    .bind(at)
-    .bind(kind)
-    .bind(payload.to_string())
-    .execute(&mut **transaction)
-    .await?
-    .last_insert_rowid();
+    };
+    let new = NewEvent {
+        sequence: None,
+        run_id,
+        experiment_id,
+        at,
+        kind: event.kind(),
+        payload,
+    };
+    let sequence = insert_events(transaction, &[new]).await?;
     Ok(Some(LiveEvent {
         sequence: Some(sequence),
         at,
@@ -222,4 +238,59 @@ pub(super) async fn record(
         run_id,
         event: event.clone(),
     }))
+}
+
+/// Where the store has what an event brought.
+pub(super) enum Payload {
+    /// With the event: the whole of it as JSON.
+    Text(String),
+    /// Among the run's measurements, of this item.
+    Measurement(i64),
+    /// It is the run's result.
+    Result,
+}
+
+/// An event as it is inserted.
+pub(super) struct NewEvent<'a> {
+    /// Its number; the next where it has none.
+    pub(super) sequence: Option<i64>,
+    pub(super) run_id: i64,
+    pub(super) experiment_id: i64,
+    pub(super) at: i64,
+    pub(super) kind: &'a str,
+    pub(super) payload: Payload,
+}
+
+/// Inserts events; gives the number of the last.
+pub(super) async fn insert_events(
+    connection: &mut SqliteConnection,
+    events: &[NewEvent<'_>],
+) -> Result<i64, StoreError> {
+    let mut last = 0;
+    // SQLite takes 32,766 values a statement.
+    for some in events.chunks(1000) {
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "INSERT INTO events (sequence, run_id, experiment_id, at, kind, payload, item_id) ",
+        );
+        query.push_values(some, |mut row, event| {
+            let (text, item) = match &event.payload {
+                Payload::Text(text) => (Some(text.as_str()), None),
+                Payload::Measurement(item) => (None, Some(*item)),
+                Payload::Result => (None, None),
+            };
+            row.push_bind(event.sequence)
+                .push_bind(event.run_id)
+                .push_bind(event.experiment_id)
+                .push_bind(event.at)
+                .push_bind(event.kind)
+                .push_bind(text)
+                .push_bind(item);
+        });
+        last = query
+            .build()
+            .execute(&mut *connection)
+            .await?
+            .last_insert_rowid();
+    }
+    Ok(last)
 }

@@ -1,8 +1,11 @@
-//! What findings are made of, read in a short form: thousands of runs in a fraction of a second.
+//! What findings are made of: the trained runs, and whether there is anything new.
 
-use analysis::run_numbers::TrainedRun;
+use analysis::run_numbers::RunNumbers;
+use protocol::RunResult;
 use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
 
+use super::measurements::Of;
 use super::{Store, StoreError};
 
 /// What changes whenever an experiment's findings may.
@@ -54,36 +57,41 @@ impl Store {
         })
     }
 
-    /// The trained runs of an experiment, in order.
+    /// The numbers of an experiment's trained runs, in order of run and key.
     ///
     /// # Errors
-    /// When the store fails.
-    pub async fn trained_runs_for_findings(
-        &self,
-        experiment_id: i64,
-    ) -> Result<Vec<TrainedRun>, StoreError> {
+    /// When there is no such experiment, the store fails, or a measurement cannot be read.
+    pub async fn numbers(&self, experiment_id: i64) -> Result<Vec<RunNumbers>, StoreError> {
+        let spec = self.experiment(experiment_id).await?.spec;
         let rows = sqlx::query(
-            "SELECT id, alpha, seed, result -> '$.selectivity' AS selectivity, result -> '$.test_accuracy' AS test_accuracy,
-                 coalesce(lines, '') AS measurements
-             FROM runs LEFT JOIN short_measurements ON run_id = id
-             WHERE experiment_id = ? AND result IS NOT NULL ORDER BY id",
+            "SELECT id, alpha, seed, result FROM runs WHERE experiment_id = ? AND result IS NOT NULL ORDER BY id",
         )
         .bind(experiment_id)
         .fetch_all(&self.pool)
         .await?;
-        rows.iter().map(read).collect()
+        let read = |row: &SqliteRow| {
+            let seed: i64 = row.try_get("seed")?;
+            let result: RunResult = serde_json::from_str(row.try_get("result")?)?;
+            // A seed is at most 2^53 - 1, checked with the spec.
+            let (id, alpha) = (row.try_get("id")?, row.try_get("alpha")?);
+            let of = (spec.network, &spec.dataset);
+            Ok(RunNumbers::new(id, alpha, seed as u64, of, &result))
+        };
+        let mut numbers: Vec<RunNumbers> =
+            rows.iter().map(read).collect::<Result<_, StoreError>>()?;
+        // Both are in order of run.
+        let mut place = 0;
+        self.each_measurement(Of::Experiment(experiment_id), |run, measurement| {
+            while numbers.get(place).is_some_and(|of| of.id < run) {
+                place += 1;
+            }
+            if let Some(of) = numbers.get_mut(place).filter(|of| of.id == run) {
+                of.add(&measurement);
+            }
+        })
+        .await?;
+        Ok(numbers)
     }
-}
-
-fn read(row: &sqlx::sqlite::SqliteRow) -> Result<TrainedRun, StoreError> {
-    Ok(TrainedRun {
-        id: row.try_get("id")?,
-        alpha: row.try_get("alpha")?,
-        seed: row.try_get::<i64, _>("seed")? as u64, // At most 2^53 - 1, checked with the spec.
-        selectivity: row.try_get("selectivity")?,
-        test_accuracy: row.try_get("test_accuracy")?,
-        measurements: row.try_get("measurements")?,
-    })
 }
 
 #[cfg(test)]
@@ -96,12 +104,11 @@ mod tests {
     use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 
     use analysis::made_up::{Lab, falls, rises};
-    use analysis::run_numbers::{Keys, RunNumbers};
 
-    /// Breaks when what was measured before the migration is lost or has another form than what came after, a measurement
+    /// Breaks when what was measured before a migration is lost or reads otherwise than what came after, a measurement
     /// that is said twice counts twice, or a version stays the same though something was measured.
     #[tokio::test]
-    async fn measurements_of_any_age_have_the_same_short_form() {
+    async fn measurements_of_any_age_give_the_same_numbers() {
         let mut spec = presets().remove(0).spec;
         (spec.alphas, spec.seeds) = (vec![0.0], vec![7, 8]);
         spec.evaluation.dimensionality = Some(DimensionalitySpec::source(Some(100)));
@@ -132,6 +139,23 @@ mod tests {
             .iter()
             .map(|run| run.id)
             .collect();
+        sqlx::query("UPDATE runs SET result = ?, result_with_units = ? WHERE id = ?")
+            .bind(serde_json::to_string(&result.without_units()).unwrap())
+            .bind(serde_json::to_string(&result).unwrap())
+            .bind(runs[0])
+            .execute(&old.pool)
+            .await
+            .unwrap();
+        for (_, measured) in &lab.measurements {
+            sqlx::query("INSERT INTO measurements (run_id, key, measured_at, measurement) VALUES (?, ?, 1, ?)")
+                .bind(runs[0])
+                .bind(measured.key().to_string())
+                .bind(serde_json::to_string(measured).unwrap())
+                .execute(&old.pool)
+                .await
+                .unwrap();
+        }
+        old.pool.close().await;
         let measure = async |store: &Store, run: i64| {
             let trained = Event::Trained(result.clone());
             store.record(run, &trained).await.unwrap();
@@ -140,8 +164,6 @@ mod tests {
                 store.record(run, &event).await.unwrap();
             }
         };
-        measure(&old, runs[0]).await;
-        old.pool.close().await;
 
         let store = Store::open(&path).await.unwrap();
         let before = store.findings_version(id).await.unwrap();
@@ -151,33 +173,31 @@ mod tests {
         measure(&store, runs[1]).await;
         assert_eq!(after, store.findings_version(id).await.unwrap());
 
-        let found = store.trained_runs_for_findings(id).await.unwrap();
+        let found = store.numbers(id).await.unwrap();
         assert_eq!((found.len(), after.runs()), (2, 2));
-        let lines = |run: &TrainedRun| {
-            let mut lines: Vec<String> = run.measurements.lines().map(Into::into).collect();
-            lines.sort();
-            lines
-        };
-        assert_eq!(lines(&found[0]).len(), lab.measurements.len());
-        assert_eq!(lines(&found[0]), lines(&found[1]));
         assert_eq!((found[0].seed, found[1].seed), (7, 8));
-        let layers = lab.runs[0].spec.network.layers();
-        let units: Vec<u32> = layers.iter().map(|layer| layer.units).collect();
-        let numbers = RunNumbers::of_stored(&found[0], &units, &Keys::default()).unwrap();
-        // The keys of a run whose measurements came in another order change nothing.
-        let keys = Keys::of(&found[1]);
-        let by_keys = RunNumbers::of_stored(&found[0], &units, &keys).unwrap();
-        assert_eq!(numbers.corruptions, by_keys.corruptions);
-        assert_eq!(numbers.attacks, by_keys.attacks);
-        assert_eq!(numbers.differences, by_keys.differences);
-        assert_eq!(numbers.selectivity, result.selectivity, "to the last digit");
-        assert_eq!((numbers.corruptions.len(), numbers.attacks.len()), (95, 12));
-        assert_eq!(
-            (numbers.differences.len(), numbers.gradients.len()),
-            (96, 1)
-        );
-        let mut spoilt = found[0].clone();
-        spoilt.measurements.push_str("corruption/none\n");
-        assert!(RunNumbers::of_stored(&spoilt, &units, &keys).is_err());
+        for numbers in &found {
+            assert_eq!(numbers.selectivity, result.selectivity, "to the last digit");
+            assert_eq!((numbers.corruptions.len(), numbers.attacks.len()), (95, 12));
+            // One of them clean.
+            assert_eq!((numbers.dimensions.len(), numbers.gradients.len()), (97, 1));
+        }
+        assert_eq!(found[0].corruptions, found[1].corruptions);
+        assert_eq!(found[0].attacks, found[1].attacks);
+        assert_eq!(found[0].dimensions, found[1].dimensions);
+        assert_eq!(found[0].gradients, found[1].gradients);
+        // In order of key, whatever the order in which they were measured.
+        let mut measured = lab.measurements.clone();
+        measured.sort_by_key(|(_, one)| one.key().to_string());
+        let mut numbers = RunNumbers::new(1, 0.0, 7, (spec.network, &spec.dataset), &result);
+        for (_, one) in &measured {
+            numbers.add(one);
+        }
+        assert_eq!(found[1].corruptions, numbers.corruptions);
+        assert_eq!(found[1].dimensions, numbers.dimensions);
+        assert_eq!(store.measurements(runs[1]).await.unwrap(), {
+            let measured = measured.into_iter().map(|(_, one)| one);
+            measured.collect::<Vec<_>>()
+        });
     }
 }

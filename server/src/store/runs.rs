@@ -6,7 +6,8 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::annotations::TAGS_OF_RUN;
-use super::{Store, StoreError};
+use super::events::Payload;
+use super::{Store, StoreError, measurements};
 use crate::clock::now;
 use crate::scheduler::Scope;
 
@@ -139,7 +140,11 @@ impl Store {
             .ok_or(StoreError::NoRun(run_id))
     }
 
-    async fn must_exist(&self, experiment_id: i64) -> Result<(), StoreError> {
+    /// That there is an experiment of this number.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn must_exist(&self, experiment_id: i64) -> Result<(), StoreError> {
         sqlx::query_scalar::<_, i64>("SELECT id FROM experiments WHERE id = ?")
             .bind(experiment_id)
             .fetch_optional(&self.pool)
@@ -302,14 +307,15 @@ fn within(scope: Scope) -> String {
     }
 }
 
-/// Applies what an event means for its run, within the transaction that stores the event. `false`
-/// when the event comes too late: the run is no longer in a state that it could come from.
+/// Applies what an event means for its run, within the transaction that stores the event, and says where what it
+/// brought is. `None` when the event comes too late: the run is no longer in a state that it could come from.
 pub(super) async fn apply(
     transaction: &mut sqlx::SqliteTransaction<'_>,
     run_id: i64,
     event: &Event,
     at: i64,
-) -> Result<bool, StoreError> {
+) -> Result<Option<Payload>, StoreError> {
+    let text = || Ok::<_, StoreError>(Payload::Text(serde_json::to_string(event)?));
     let ended = |state: RunState, reason: Option<String>| (state, reason);
     let (state, reason) = match event {
         Event::Started(started) => {
@@ -318,7 +324,7 @@ pub(super) async fn apply(
                 .bind(run_id)
                 .execute(&mut **transaction)
                 .await?;
-            return Ok(true);
+            return Ok(Some(text()?));
         }
         Event::Epoch(metrics) => {
             // A resumed run says its earlier epochs again; they are kept as first measured, and told once.
@@ -329,16 +335,16 @@ pub(super) async fn apply(
                 .execute(&mut **transaction)
                 .await?;
             if inserted.rows_affected() == 0 {
-                return Ok(false);
+                return Ok(None);
             }
             sqlx::query("UPDATE runs SET epochs_done = max(epochs_done, ?) WHERE id = ?")
                 .bind(metrics.epoch)
                 .bind(run_id)
                 .execute(&mut **transaction)
                 .await?;
-            return Ok(true);
+            return Ok(Some(text()?));
         }
-        Event::Log { .. } | Event::Progress(_) => return Ok(true),
+        Event::Log { .. } | Event::Progress(_) => return Ok(Some(text()?)),
         Event::Trained(result) => {
             // A run that only evaluates says its result again; it is kept as first measured, and told once.
             let changed = sqlx::query(
@@ -349,33 +355,29 @@ pub(super) async fn apply(
             .bind(run_id)
             .execute(&mut **transaction)
             .await?;
-            return Ok(changed.rows_affected() > 0);
+            return Ok((changed.rows_affected() > 0).then_some(Payload::Result));
         }
         Event::Measured(measurement) => {
-            let inserted = sqlx::query(
-                "INSERT INTO measurements (run_id, key, measured_at, measurement) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            )
-            .bind(run_id)
-            .bind(measurement.key())
-            .bind(at)
-            .bind(serde_json::to_string(measurement)?)
-            .execute(&mut **transaction)
-            .await?;
-            return Ok(inserted.rows_affected() > 0);
+            let item = measurements::insert(transaction, run_id, at, measurement).await?;
+            return Ok(item.map(Payload::Measurement));
         }
         Event::Finished(result) => {
-            let changed = sqlx::query(
+            let stored: Option<String> = sqlx::query_scalar(
                 "UPDATE runs SET state = 'finished', reason = NULL, ended_at = max(?1, coalesce(started_at, ?1)),
                      result = coalesce(result, ?2), result_with_units = coalesce(result_with_units, ?3)
-                 WHERE id = ?4 AND state = 'running'",
+                 WHERE id = ?4 AND state = 'running' RETURNING result_with_units",
             )
             .bind(at)
             .bind(serde_json::to_string(&result.without_units())?)
             .bind(serde_json::to_string(result)?)
             .bind(run_id)
-            .execute(&mut **transaction)
+            .fetch_optional(&mut **transaction)
             .await?;
-            return Ok(changed.rows_affected() > 0);
+            return Ok(match stored {
+                Some(stored) if stored == serde_json::to_string(result)? => Some(Payload::Result),
+                Some(_) => Some(text()?),
+                None => None,
+            });
         }
         Event::Diverged { epoch, step, what } => ended(
             RunState::Diverged,
@@ -396,7 +398,10 @@ pub(super) async fn apply(
     .bind(run_id)
     .execute(&mut **transaction)
     .await?;
-    Ok(changed.rows_affected() > 0)
+    match changed.rows_affected() {
+        0 => Ok(None),
+        _ => Ok(Some(text()?)),
+    }
 }
 
 pub(super) fn read_run(row: &SqliteRow) -> Result<Run, StoreError> {

@@ -1,11 +1,13 @@
+use std::path::Path;
+
 use protocol::Event;
 use protocol::annotation::Annotation;
 use protocol::event::LogLevel;
 use protocol::preset::presets;
-use sqlx::Row;
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
+use sqlx::{Row, SqlitePool};
 
-use super::{MIGRATIONS, Store};
+use super::{MIGRATIONS, Store, StoreError};
 
 /// Breaks when a store of an earlier version loses what was measured, or gives a deleted run's number again.
 #[tokio::test]
@@ -172,4 +174,244 @@ async fn writes_go_on_when_a_full_disk_has_room_again() {
         assert!(stored.is_some());
     }
     assert_eq!(store.log(run).await.unwrap().len(), 20);
+}
+
+/// A store of each earlier version, as the code of version 4, and of 6, wrote into its tables (a dump of SQLite's), and what
+/// that code read of it; specs say `jpeg` and `retries` besides, which they lacked. The store of version 6 has an imported run, JPEG files and photographs of frost.
+const FIXTURES: [(usize, &str, &str); 5] = [
+    (
+        1,
+        include_str!("../../tests/fixtures/store-1.sql"),
+        include_str!("../../tests/fixtures/store-1.json"),
+    ),
+    (
+        2,
+        include_str!("../../tests/fixtures/store-2.sql"),
+        include_str!("../../tests/fixtures/store-2.json"),
+    ),
+    (
+        3,
+        include_str!("../../tests/fixtures/store-3.sql"),
+        include_str!("../../tests/fixtures/store-3.json"),
+    ),
+    (
+        4,
+        include_str!("../../tests/fixtures/store-4.sql"),
+        include_str!("../../tests/fixtures/store-4.json"),
+    ),
+    (
+        6,
+        include_str!("../../tests/fixtures/store-6.sql"),
+        include_str!("../../tests/fixtures/store-6.json"),
+    ),
+];
+
+/// A pool of one connection to a file, whose foreign keys are off, as those of a migration.
+async fn connect(path: &Path) -> SqlitePool {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .foreign_keys(false)
+        .journal_mode(SqliteJournalMode::Wal)
+        // A page or two: what is written goes to disk before it is committed.
+        .pragma("cache_size", "1");
+    let pool = SqlitePoolOptions::new().max_connections(1);
+    pool.connect_with(options).await.unwrap()
+}
+
+async fn execute(pool: &SqlitePool, sql: &str) -> u64 {
+    let sql = sqlx::AssertSqlSafe(sql.to_owned());
+    sqlx::raw_sql(sql)
+        .execute(pool)
+        .await
+        .unwrap()
+        .rows_affected()
+}
+
+/// Everything of the fixtures' experiment that a store hands out.
+async fn everything(store: &Store) -> serde_json::Value {
+    let mut runs = Vec::new();
+    for run in store.runs(1).await.unwrap() {
+        runs.push(serde_json::json!({
+            "run": store.run(run.id).await.unwrap(),
+            "result": run.result,
+            "measurements": store.measurements(run.id).await.unwrap(),
+            "epochs": store.run_metrics(run.id).await.unwrap(),
+            "log": store.log(run.id).await.unwrap(),
+        }));
+    }
+    serde_json::json!({
+        "experiment": store.experiment(1).await.unwrap(),
+        "runs": runs,
+        "events": store.events_after(0, None, None, 10_000).await.unwrap(),
+    })
+}
+
+/// Breaks when a store of an earlier version cannot be opened, loses or changes anything that it held, keeps what was set
+/// aside, or gives the number of a deleted run or of an event again.
+#[tokio::test]
+async fn stores_of_every_earlier_version_keep_everything() {
+    for (version, sql, read) in FIXTURES {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lab.sqlite");
+        let pool = connect(&path).await;
+        execute(&pool, sql).await;
+        pool.close().await;
+        let read: serde_json::Value = serde_json::from_str(read).unwrap();
+        // A second opening finds nothing to do.
+        for _ in 0..2 {
+            let store = Store::open(&path).await.unwrap();
+            assert_eq!(everything(&store).await, read, "version {version}");
+            store.pool.close().await;
+        }
+        let store = Store::open(&path).await.unwrap();
+        let count = async |sql: &'static str| -> i64 {
+            let counted = sqlx::query_scalar(sql).fetch_one(&store.pool).await;
+            counted.unwrap()
+        };
+        assert_eq!(
+            count("SELECT count(*) FROM pragma_foreign_key_check").await,
+            0
+        );
+        let aside = "SELECT count(*) FROM sqlite_schema WHERE name LIKE '%\\_6' ESCAPE '\\'";
+        assert_eq!(count(aside).await, 0);
+        let copies = "SELECT count(*) FROM events WHERE kind IN ('measured', 'trained') AND payload IS NOT NULL";
+        assert_eq!(count(copies).await, 0, "what was measured is kept twice");
+        let last = store.last_sequence().await.unwrap();
+        let next = store
+            .create_experiment(&presets().remove(0).spec)
+            .await
+            .unwrap();
+        let run = store.runs(next).await.unwrap()[0].id;
+        assert_eq!(run, 5, "a deleted run's number was given again");
+        let event = store.record(run, &Event::Cancelled).await.unwrap();
+        let sequence = event.unwrap().sequence.unwrap();
+        assert!(sequence > last, "{sequence} after {last}");
+    }
+}
+
+/// Breaks when a measurement that cannot be read is passed over or not named, or a store is left half converted.
+#[tokio::test]
+async fn a_damaged_measurement_stops_the_conversion_and_is_named() {
+    let (_, sql, read) = FIXTURES[3];
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lab.sqlite");
+    let pool = connect(&path).await;
+    execute(&pool, sql).await;
+    let key = "corruption/generated.0.100/jpeg_compression/1";
+    let damages = [
+        ("measurement = substr(measurement, 1, 40)", "EOF"),
+        ("measurement = replace(measurement, 'jpeg', 'gif')", "gif"),
+        ("key = 'corruption/none'", "it is of"),
+    ];
+    for (damage, reason) in damages {
+        execute(&pool, "CREATE TABLE before AS SELECT * FROM measurements").await;
+        let damaged =
+            format!("UPDATE measurements SET {damage} WHERE run_id = 2 AND key = '{key}'");
+        assert_eq!(execute(&pool, &damaged).await, 1);
+        let error = Store::open(&path).await.unwrap_err();
+        let StoreError::DamagedMeasurement {
+            run,
+            measurement,
+            reason: found,
+        } = &error
+        else {
+            panic!("{error:?}")
+        };
+        assert_eq!(*run, 2, "{error}");
+        assert!(measurement.contains("corruption/"), "{error}");
+        assert!(found.contains(reason), "{error}");
+        let version: i64 = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations")
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+        assert_eq!(version, 4, "half converted");
+        execute(&pool, "DELETE FROM measurements").await;
+        execute(&pool, "INSERT INTO measurements SELECT * FROM before").await;
+        execute(&pool, "DROP TABLE before").await;
+    }
+    pool.close().await;
+    let store = Store::open(&path).await.unwrap();
+    let read: serde_json::Value = serde_json::from_str(read).unwrap();
+    assert_eq!(everything(&store).await, read);
+}
+
+/// Breaks when a crash in the middle of bringing a store up to date loses something, or leaves a store that cannot be
+/// opened: the files are copied as a power cut would leave them, with all but the last step written.
+#[tokio::test]
+async fn a_crash_in_the_middle_of_a_migration_loses_nothing() {
+    for (version, sql, read) in FIXTURES {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lab.sqlite");
+        let pool = connect(&path).await;
+        execute(&pool, sql).await;
+        execute(&pool, "PRAGMA wal_checkpoint(TRUNCATE)").await;
+        let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        super::apply(&mut transaction, &MIGRATIONS).await.unwrap();
+        let crashed = folder.path().join("crashed.sqlite");
+        std::fs::copy(&path, &crashed).unwrap();
+        let log = std::fs::copy(
+            folder.path().join("lab.sqlite-wal"),
+            folder.path().join("crashed.sqlite-wal"),
+        );
+        assert!(log.unwrap() > 0, "nothing was written yet");
+        let store = Store::open(&crashed).await.unwrap();
+        let read: serde_json::Value = serde_json::from_str(read).unwrap();
+        assert_eq!(everything(&store).await, read, "version {version}");
+        transaction.rollback().await.unwrap();
+    }
+}
+
+/// Breaks when a row that is damaged on disk is left out of what is read, or its run and measurement are not named.
+#[tokio::test]
+async fn damaged_rows_are_named() {
+    let (_, sql, _) = FIXTURES[3];
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lab.sqlite");
+    let pool = connect(&path).await;
+    execute(&pool, sql).await;
+    pool.close().await;
+    let store = Store::open(&path).await.unwrap();
+    let fog = "(SELECT id FROM items WHERE key = 'corruption/generated.0.100/fog/4')";
+    let clean =
+        "(SELECT id FROM items WHERE key = 'dimensionality/responses/generated.0.100/clean')";
+    let damages = [
+        format!("UPDATE measurements SET accuracy = NULL WHERE run_id = 1 AND item_id = {fog}"),
+        format!(
+            "UPDATE arrays SET packed = substr(packed, 1, 9) WHERE run_id = 1 AND item_id = {clean}"
+        ),
+        format!("DELETE FROM arrays WHERE run_id = 1 AND item_id = {clean}"),
+        format!("UPDATE items SET corruption = 'rain' WHERE id = {fog}"),
+        format!("UPDATE items SET images = 7 WHERE id = {fog}"),
+    ];
+    for damage in damages {
+        let copy = folder.path().join("copy.sqlite");
+        let into = format!("VACUUM INTO '{}'", copy.display());
+        execute(&store.pool, &into).await;
+        let damaged = Store::open(&copy).await.unwrap();
+        assert_eq!(execute(&damaged.pool, &damage).await, 1, "{damage}");
+        let key = if damage.contains("clean') ") || damage.ends_with("clean')") {
+            "dimensionality/responses/generated.0.100/clean"
+        } else {
+            "corruption/generated.0.100/fog/4"
+        };
+        let errors = [
+            damaged.measurements(1).await.unwrap_err(),
+            damaged.numbers(1).await.unwrap_err(),
+            damaged.events_after(0, None, None, 1000).await.unwrap_err(),
+        ];
+        for error in errors {
+            let StoreError::DamagedMeasurement {
+                run, measurement, ..
+            } = &error
+            else {
+                panic!("{damage}: {error:?}")
+            };
+            assert_eq!((*run, measurement.as_str()), (1, &*format!("`{key}`")));
+        }
+        damaged.pool.close().await;
+        for suffix in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}{suffix}", copy.display()));
+        }
+    }
 }

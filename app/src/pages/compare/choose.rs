@@ -5,8 +5,7 @@ use leptos_router::components::{A, Form};
 use protocol::Corruption;
 use protocol::api::ExperimentPage;
 use protocol::comparison::{Comparison, ConfigurationField, Grouping};
-use protocol::layer_measure::{LayerMeasure, LayerRange, Perturbations};
-use protocol::measure::{Measure, Scale};
+use protocol::quantity::{LayerQuantity, LayerRange, Perturbations, Quantity, Scale};
 
 use super::View;
 use crate::components::{Choice, Chooser};
@@ -188,8 +187,8 @@ fn Chips(view: View, comparison: Option<Comparison>) -> impl IntoView {
 
 /// The measures to choose from, and the one that is chosen where it is another.
 fn measure_choices(comparison: Option<&Comparison>, chosen: &str) -> Vec<Choice> {
-    let layers = |range, measure| Measure::Layers { range, measure };
-    let corruption = |corruption| Measure::Corruption {
+    let layers = |range, quantity| Quantity::Layers { range, quantity };
+    let corruption = |corruption| Quantity::Corruption {
         corruption,
         severity: None,
     };
@@ -197,18 +196,18 @@ fn measure_choices(comparison: Option<&Comparison>, chosen: &str) -> Vec<Choice>
         .iter()
         .flat_map(|comparison| &comparison.known_attacks);
     let mut measures = vec![
-        Measure::Selectivity,
-        Measure::TestAccuracy,
+        Quantity::Selectivity,
+        Quantity::TestAccuracy,
         corruption(None),
     ];
-    measures.extend(attacks.copied().map(Measure::Attack));
+    measures.extend(attacks.copied().map(Quantity::Attack));
     measures.extend([
         layers(
             LayerRange::Early,
-            LayerMeasure::dimensionality(Perturbations::Clean),
+            LayerQuantity::dimensionality(Perturbations::Clean),
         ),
-        layers(LayerRange::All, LayerMeasure::CvAcrossSamples),
-        layers(LayerRange::All, LayerMeasure::CvAcrossUnits),
+        layers(LayerRange::All, LayerQuantity::CvAcrossSamples),
+        layers(LayerRange::All, LayerQuantity::CvAcrossUnits),
     ]);
     measures.extend(Corruption::ALL.map(|one| corruption(Some(one))));
     if let Ok(chosen) = chosen.parse()

@@ -7,8 +7,9 @@ use protocol::api::ApiError;
 use protocol::attack::Attack;
 use protocol::corruption::SEVERITIES;
 use protocol::dimensionality::{ActivationMatrix, DimensionStatistic};
-use protocol::layer_measure::{LayerMeasure, LayerProfiles, Perturbations};
-use protocol::measure::{Measure, Scatter};
+use protocol::layer_measure::LayerProfiles;
+use protocol::measure::Scatter;
+use protocol::quantity::{LayerQuantity, Perturbations, Quantity};
 
 use super::measures::{
     ALL, MeasuresFigure, RANGES, Selection, View, follow, naming_setter, setter,
@@ -39,7 +40,7 @@ fn closest(wanted: Option<Attack>, known: &[Attack]) -> Attack {
 
 /// What of each layer is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Quantity {
+enum ProfileKind {
     Clean,
     Corruption,
     Attack,
@@ -49,45 +50,47 @@ enum Quantity {
     Selectivity,
 }
 
-impl Quantity {
-    const ALL: [Quantity; 7] = [
-        Quantity::Clean,
-        Quantity::Corruption,
-        Quantity::Attack,
-        Quantity::CvAcrossSamples,
-        Quantity::CvAcrossUnits,
-        Quantity::GradientNorm,
-        Quantity::Selectivity,
+impl ProfileKind {
+    const ALL: [ProfileKind; 7] = [
+        ProfileKind::Clean,
+        ProfileKind::Corruption,
+        ProfileKind::Attack,
+        ProfileKind::CvAcrossSamples,
+        ProfileKind::CvAcrossUnits,
+        ProfileKind::GradientNorm,
+        ProfileKind::Selectivity,
     ];
 
     fn id(self) -> &'static str {
         match self {
-            Quantity::Clean => "dimension_clean",
-            Quantity::Corruption => "dimension_corruption",
-            Quantity::Attack => "dimension_attack",
-            Quantity::CvAcrossSamples => "cv_across_samples",
-            Quantity::CvAcrossUnits => "cv_across_units",
-            Quantity::GradientNorm => "gradient_norm",
-            Quantity::Selectivity => "selectivity",
+            ProfileKind::Clean => "dimension_clean",
+            ProfileKind::Corruption => "dimension_corruption",
+            ProfileKind::Attack => "dimension_attack",
+            ProfileKind::CvAcrossSamples => "cv_across_samples",
+            ProfileKind::CvAcrossUnits => "cv_across_units",
+            ProfileKind::GradientNorm => "gradient_norm",
+            ProfileKind::Selectivity => "selectivity",
         }
     }
 
     fn label(self) -> String {
         match self {
-            Quantity::Clean => "Dimension fraction, clean".to_owned(),
-            Quantity::Corruption => "Dimension fraction of the difference, corruptions".to_owned(),
-            Quantity::Attack => "Dimension fraction of the difference, attack".to_owned(),
-            Quantity::CvAcrossSamples => LayerMeasure::CvAcrossSamples.label(),
-            Quantity::CvAcrossUnits => LayerMeasure::CvAcrossUnits.label(),
-            Quantity::GradientNorm => LayerMeasure::GradientNorm.label(),
-            Quantity::Selectivity => LayerMeasure::Selectivity.label(),
+            ProfileKind::Clean => "Dimension fraction, clean".to_owned(),
+            ProfileKind::Corruption => {
+                "Dimension fraction of the difference, corruptions".to_owned()
+            }
+            ProfileKind::Attack => "Dimension fraction of the difference, attack".to_owned(),
+            ProfileKind::CvAcrossSamples => LayerQuantity::CvAcrossSamples.label(),
+            ProfileKind::CvAcrossUnits => LayerQuantity::CvAcrossUnits.label(),
+            ProfileKind::GradientNorm => LayerQuantity::GradientNorm.label(),
+            ProfileKind::Selectivity => LayerQuantity::Selectivity.label(),
         }
     }
 
     fn is_dimensionality(self) -> bool {
         matches!(
             self,
-            Quantity::Clean | Quantity::Corruption | Quantity::Attack
+            ProfileKind::Clean | ProfileKind::Corruption | ProfileKind::Attack
         )
     }
 }
@@ -105,7 +108,7 @@ const MATRICES: [ActivationMatrix; 2] =
 /// What the profile shows; it lives in the address, so that it can be shared.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ProfileSelection {
-    quantity: Quantity,
+    quantity: ProfileKind,
     corruption: Option<Corruption>,
     severity: Option<u8>,
     attack: Option<Attack>,
@@ -117,7 +120,7 @@ impl ProfileSelection {
     /// The selection of an address; what it does not name, or names wrongly, is left open.
     fn from_query(get: impl Fn(&str) -> Option<String>) -> ProfileSelection {
         let quantity = get(QUANTITY).and_then(|id| {
-            let mut all = Quantity::ALL.into_iter();
+            let mut all = ProfileKind::ALL.into_iter();
             all.find(|quantity| quantity.id() == id)
         });
         let statistic = get(STATISTIC).and_then(|id| {
@@ -127,7 +130,7 @@ impl ProfileSelection {
         let matrix =
             get(MATRIX).and_then(|id| MATRICES.into_iter().find(|matrix| matrix.id() == id));
         ProfileSelection {
-            quantity: quantity.unwrap_or(Quantity::Clean),
+            quantity: quantity.unwrap_or(ProfileKind::Clean),
             corruption: get(CORRUPTION).and_then(|id| id.parse().ok()),
             severity: get(SEVERITY)
                 .and_then(|text| text.parse().ok())
@@ -139,23 +142,23 @@ impl ProfileSelection {
     }
 
     /// The measure, with `attack` where it is of one.
-    fn measure(self, attack: Attack) -> LayerMeasure {
-        let dimensionality = |perturbations| LayerMeasure::Dimensionality {
+    fn measure(self, attack: Attack) -> LayerQuantity {
+        let dimensionality = |perturbations| LayerQuantity::Dimensionality {
             matrix: self.matrix,
             statistic: self.statistic,
             perturbations,
         };
         match self.quantity {
-            Quantity::Clean => dimensionality(Perturbations::Clean),
-            Quantity::Corruption => dimensionality(Perturbations::Corruption {
+            ProfileKind::Clean => dimensionality(Perturbations::Clean),
+            ProfileKind::Corruption => dimensionality(Perturbations::Corruption {
                 corruption: self.corruption,
                 severity: self.severity,
             }),
-            Quantity::Attack => dimensionality(Perturbations::Attack(attack)),
-            Quantity::CvAcrossSamples => LayerMeasure::CvAcrossSamples,
-            Quantity::CvAcrossUnits => LayerMeasure::CvAcrossUnits,
-            Quantity::GradientNorm => LayerMeasure::GradientNorm,
-            Quantity::Selectivity => LayerMeasure::Selectivity,
+            ProfileKind::Attack => dimensionality(Perturbations::Attack(attack)),
+            ProfileKind::CvAcrossSamples => LayerQuantity::CvAcrossSamples,
+            ProfileKind::CvAcrossUnits => LayerQuantity::CvAcrossUnits,
+            ProfileKind::GradientNorm => LayerQuantity::GradientNorm,
+            ProfileKind::Selectivity => LayerQuantity::Selectivity,
         }
     }
 
@@ -169,7 +172,7 @@ impl ProfileSelection {
         let attack = self.attack.unwrap_or_else(source_attack);
         let first: LayerProfiles = api::get(&self.path(&experiment, attack)).await?;
         let other = closest(Some(attack), &first.known_attacks);
-        if self.quantity == Quantity::Attack && other != attack {
+        if self.quantity == ProfileKind::Attack && other != attack {
             return api::get(&self.path(&experiment, other)).await;
         }
         Ok(first)
@@ -247,7 +250,7 @@ fn ProfileControls(
     selection: Memo<ProfileSelection>,
     profiles: RwSignal<LayerProfiles>,
 ) -> impl IntoView {
-    let quantities = Quantity::ALL
+    let quantities = ProfileKind::ALL
         .map(|one| Choice::new(one.id(), one.label()))
         .to_vec();
     let mut severities = vec![Choice::new(ALL, "Mean over all")];
@@ -258,8 +261,8 @@ fn ProfileControls(
     let matrices = MATRICES
         .map(|one| Choice::new(one.id(), one.label()))
         .to_vec();
-    let is = move |quantity: Quantity| move || selection.get().quantity == quantity;
-    let (corrupted, attacked) = (is(Quantity::Corruption), is(Quantity::Attack));
+    let is = move |quantity: ProfileKind| move || selection.get().quantity == quantity;
+    let (corrupted, attacked) = (is(ProfileKind::Corruption), is(ProfileKind::Attack));
     let dimensionality = move || selection.get().quantity.is_dimensionality();
     let attacks = Memo::new(move |_| profiles.with(|profiles| profiles.known_attacks.clone()));
     let matrix_choice = move || {
@@ -314,7 +317,7 @@ fn ProfileControls(
 
 /// The measures of layers that a view can show, `shown` among them. `attacks`: those that dimensionality was
 /// measured under.
-fn geometry_choices(view: View, attacks: &[Attack], shown: Option<LayerMeasure>) -> Vec<Choice> {
+fn geometry_choices(view: View, attacks: &[Attack], shown: Option<LayerQuantity>) -> Vec<Choice> {
     let mut measures = Vec::new();
     if view != View::Gradients {
         let all = Perturbations::Corruption {
@@ -330,14 +333,14 @@ fn geometry_choices(view: View, attacks: &[Attack], shown: Option<LayerMeasure>)
             [Perturbations::Clean, all]
                 .into_iter()
                 .chain(attacks)
-                .map(LayerMeasure::dimensionality),
+                .map(LayerQuantity::dimensionality),
         );
     }
     if view != View::Geometry {
-        measures.extend([LayerMeasure::CvAcrossSamples, LayerMeasure::CvAcrossUnits]);
+        measures.extend([LayerQuantity::CvAcrossSamples, LayerQuantity::CvAcrossUnits]);
     }
     if view == View::Gradients {
-        measures.push(LayerMeasure::GradientNorm);
+        measures.push(LayerQuantity::GradientNorm);
     }
     measures.extend(shown.filter(|shown| !measures.contains(shown)));
     measures
@@ -354,12 +357,12 @@ fn geometry_choices(view: View, attacks: &[Attack], shown: Option<LayerMeasure>)
 }
 
 /// The accuracies that geometry can be set against.
-fn robustness_choices(attacks: &[Attack], shown: Measure) -> Vec<Choice> {
-    let mut measures = vec![Measure::Corruption {
+fn robustness_choices(attacks: &[Attack], shown: Quantity) -> Vec<Choice> {
+    let mut measures = vec![Quantity::Corruption {
         corruption: None,
         severity: None,
     }];
-    measures.extend(attacks.iter().copied().map(Measure::Attack));
+    measures.extend(attacks.iter().copied().map(Quantity::Attack));
     if !measures.contains(&shown) {
         measures.push(shown);
     }
@@ -459,7 +462,7 @@ mod tests {
             (MATRIX, ""),
         ];
         assert_eq!(selection(&wrong), selection(&[]));
-        for quantity in Quantity::ALL {
+        for quantity in ProfileKind::ALL {
             let found = selection(&[(QUANTITY, quantity.id())]);
             assert_eq!(found.quantity, quantity);
         }
@@ -482,9 +485,9 @@ mod tests {
             let choices = geometry_choices(view, &[], shown);
             choices.into_iter().map(|choice| choice.value).collect()
         };
-        let clean = LayerMeasure::dimensionality(Perturbations::Clean);
+        let clean = LayerQuantity::dimensionality(Perturbations::Clean);
         assert_eq!(values(View::Geometry, Some(clean)).len(), 3);
-        let other = LayerMeasure::Selectivity;
+        let other = LayerQuantity::Selectivity;
         assert_eq!(values(View::Geometry, Some(other))[3], other.to_string());
         assert_eq!(values(View::GeometryRobustness, None).len(), 5);
         let gradients = values(View::Gradients, None);
@@ -492,12 +495,12 @@ mod tests {
             gradients,
             ["cv_across_samples", "cv_across_units", "gradient_norm"]
         );
-        let all = Measure::Corruption {
+        let all = Quantity::Corruption {
             corruption: None,
             severity: None,
         };
         let attack = Attack::fgsm(1.0);
         assert_eq!(robustness_choices(&[attack], all).len(), 2);
-        assert_eq!(robustness_choices(&[], Measure::Attack(attack)).len(), 2);
+        assert_eq!(robustness_choices(&[], Quantity::Attack(attack)).len(), 2);
     }
 }

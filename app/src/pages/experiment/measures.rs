@@ -11,8 +11,9 @@ use protocol::api::ApiError;
 use protocol::attack::{Attack, AttackConditions};
 use protocol::corruption::SEVERITIES;
 use protocol::evaluation::CorruptionConditions;
-use protocol::layer_measure::{LayerMeasure, LayerRange, Perturbations};
-use protocol::measure::{Measure, Scale, Scatter};
+use protocol::measure::Scatter;
+use protocol::quantity::{LayerQuantity, LayerRange, Perturbations};
+use protocol::quantity::{Quantity, Scale};
 
 use super::Now;
 use super::geometry::GeometryControls;
@@ -154,13 +155,13 @@ impl View {
     }
 
     /// The measure of layers that is shown unless another one is chosen.
-    fn default_geometry(self) -> Option<LayerMeasure> {
+    fn default_geometry(self) -> Option<LayerQuantity> {
         match self {
             View::TradeOff | View::Corruptions | View::Attacks => None,
             View::Geometry | View::GeometryRobustness => {
-                Some(LayerMeasure::dimensionality(Perturbations::Clean))
+                Some(LayerQuantity::dimensionality(Perturbations::Clean))
             }
-            View::Gradients => Some(LayerMeasure::CvAcrossSamples),
+            View::Gradients => Some(LayerQuantity::CvAcrossSamples),
         }
     }
 
@@ -222,7 +223,7 @@ impl View {
 /// The attack that an answer is about; none while no run was attacked.
 fn shown_attack(scatter: &Scatter) -> Option<Attack> {
     let about = |attack: Attack| {
-        let label = Measure::Attack(attack).label();
+        let label = Quantity::Attack(attack).label();
         let rest = scatter.y.strip_prefix(&label);
         rest.is_some_and(|rest| rest.is_empty() || rest == ", share of clean")
     };
@@ -243,9 +244,9 @@ pub struct Selection {
     scale: Scale,
     conditions: Option<CorruptionConditions>,
     attack_conditions: Option<AttackConditions>,
-    geometry: Option<LayerMeasure>,
+    geometry: Option<LayerQuantity>,
     range: Option<LayerRange>,
-    robustness: Option<Measure>,
+    robustness: Option<Quantity>,
 }
 
 /// Every choice of layers that a mean is over.
@@ -270,12 +271,12 @@ impl Selection {
             range: get(keys.range).and_then(|id| RANGES.into_iter().find(|range| range.id() == id)),
             robustness: get(keys.robustness)
                 .and_then(|text| text.parse().ok())
-                .filter(|measure: &Measure| measure.is_robustness()),
+                .filter(|measure: &Quantity| measure.can_be_share_of_clean()),
         }
     }
 
     /// The measure of layers that is shown, if one is.
-    pub(super) fn geometry(self) -> Option<LayerMeasure> {
+    pub(super) fn geometry(self) -> Option<LayerQuantity> {
         let default = self.view.default_geometry()?;
         Some(self.geometry.unwrap_or(default))
     }
@@ -286,32 +287,32 @@ impl Selection {
     }
 
     /// The accuracy under perturbation that geometry is set against.
-    pub(super) fn robustness(self) -> Measure {
-        self.robustness.unwrap_or(Measure::Corruption {
+    pub(super) fn robustness(self) -> Quantity {
+        self.robustness.unwrap_or(Quantity::Corruption {
             corruption: None,
             severity: None,
         })
     }
 
-    fn layers(self) -> Measure {
-        let default = LayerMeasure::dimensionality(Perturbations::Clean);
-        Measure::Layers {
+    fn layers(self) -> Quantity {
+        let default = LayerQuantity::dimensionality(Perturbations::Clean);
+        Quantity::Layers {
             range: self.range(),
-            measure: self.geometry().unwrap_or(default),
+            quantity: self.geometry().unwrap_or(default),
         }
     }
 
     /// Where the API answers it, with `attack`.
     fn path(self, experiment: &str, attack: Attack) -> String {
-        let corruption = Measure::Corruption {
+        let corruption = Quantity::Corruption {
             corruption: self.corruption,
             severity: self.severity,
         };
         let (x, y) = match self.view {
-            View::TradeOff => (corruption, Measure::Attack(attack)),
-            View::Corruptions => (Measure::Selectivity, corruption),
-            View::Attacks => (Measure::Selectivity, Measure::Attack(attack)),
-            View::Geometry | View::Gradients => (Measure::Selectivity, self.layers()),
+            View::TradeOff => (corruption, Quantity::Attack(attack)),
+            View::Corruptions => (Quantity::Selectivity, corruption),
+            View::Attacks => (Quantity::Selectivity, Quantity::Attack(attack)),
+            View::Geometry | View::Gradients => (Quantity::Selectivity, self.layers()),
             View::GeometryRobustness => (self.layers(), self.robustness()),
         };
         let [x, y] = [x, y].map(|measure| api::segment(&measure.to_string()));

@@ -2,11 +2,12 @@
 
 use protocol::claim_figure::{ClaimFigure, ClaimFigureName, Lines, Picture};
 use protocol::finding::{Claim, Finding};
-use protocol::measure::{Scale, Scatter};
+use protocol::measure::Scatter;
 use protocol::numeral;
+use protocol::quantity::{Axis, Quantity, Scale, Unit};
 
 use super::contrasts::{contrasts, sentences};
-use super::draw::{CORRUPTIONS, Sheet, figure, label, share};
+use super::draw::{Sheet, figure};
 use super::evidence::{SCALES, Side};
 use super::numbers::{Numbers, complete_mean, needed};
 use super::verdict::{Words, finding, not_enough};
@@ -88,7 +89,7 @@ fn lines(
     sheet: &Sheet,
     x: &str,
     places: Vec<String>,
-    y: String,
+    y: Axis,
     values: &[Option<Vec<f64>>],
 ) -> Lines {
     let numbers = sheet.numbers;
@@ -122,7 +123,7 @@ fn by_alpha(sheet: &Sheet, scale: Scale) -> Lines {
         sheet,
         "Alpha",
         vec![String::new()],
-        label(CORRUPTIONS, scale),
+        Quantity::CORRUPTIONS.axis_on(scale),
         &values,
     );
     let alphas: Vec<f64> = drawn
@@ -165,7 +166,7 @@ fn by_severity(sheet: &Sheet, scale: Scale) -> Lines {
         sheet,
         "Severity",
         places,
-        format!("Corruption accuracy{}", share(scale)),
+        Axis::new("Corruption accuracy", Unit::Share).on(scale),
         &values,
     )
 }

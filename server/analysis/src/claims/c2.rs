@@ -5,7 +5,7 @@ use protocol::claim_figure::{
     ClaimFigure, ClaimFigureName, Picture, SlopeCell, SlopeMap, SlopeRow,
 };
 use protocol::finding::{Claim, Estimate, Evidence, Finding, Role, Verdict};
-use protocol::measure::{Measure, Scale};
+use protocol::quantity::{Quantity, Scale};
 use rayon::prelude::*;
 use statistics::{
     Block, FEWEST_POINTS, FEWEST_WITH_COVARIATE, SignTest, empirical_logit, holm, residuals,
@@ -88,7 +88,7 @@ fn slopes(numbers: &Numbers, cells: &[Cell], way: usize) -> Vec<Evidence> {
         .par_iter()
         .map(|cell| {
             let (corruption, severity) = cell.item;
-            let measure = Measure::Corruption {
+            let measure = Quantity::Corruption {
                 corruption: Some(corruption),
                 severity: Some(severity),
             };

@@ -2,11 +2,11 @@
 
 use protocol::claim_figure::{ClaimFigure, ClaimFigureName, Lines, Picture};
 use protocol::finding::{Claim, Evidence, Finding};
-use protocol::measure::Scale;
+use protocol::quantity::{Axis, Scale, Unit};
 
 use super::attacks::{Family, Sweep, counted, left_out};
 use super::contrasts::{contrasts, sentences};
-use super::draw::{Sheet, figure, share};
+use super::draw::{Sheet, figure};
 use super::evidence::{SCALES, Side, Test};
 use super::numbers::{Numbers, Values};
 use super::verdict::{Words, finding, not_enough};
@@ -128,15 +128,17 @@ fn by_budget(sheet: &Sheet, family: Family, scale: Scale) -> Lines {
         })
         .collect();
     let first = sweep.attacks.first();
-    let (x, name): (_, String) = match (family, first) {
-        (Family::Fgsm, _) => ("Epsilon (0: clean)", "FGSM L∞".into()),
-        (Family::Pgd, None) => ("Steps (0: clean)", "PGD L∞".into()),
+    let y = Axis::new("Adversarial accuracy", Unit::Share).on(scale);
+    let (x, y) = match (family, first) {
+        (Family::Fgsm, _) => ("Epsilon (0: clean)", y.with("FGSM L∞")),
+        (Family::Pgd, None) => ("Steps (0: clean)", y.with("PGD L∞")),
         (Family::Pgd, Some(attack)) => {
             let [radius, step] = [attack.epsilon, attack.step_size.unwrap_or_default()]
                 .map(|size| attack.norm.radius(size));
             (
                 "Steps (0: clean)",
-                format!("PGD L∞ ε {radius}, step {step}"),
+                y.with(format!("PGD L∞ ε {radius}"))
+                    .with(format!("step {step}")),
             )
         }
     };
@@ -150,12 +152,7 @@ fn by_budget(sheet: &Sheet, family: Family, scale: Scale) -> Lines {
     } else {
         values
     };
-    let mut drawn = sheet.lines(
-        x,
-        places,
-        format!("Adversarial accuracy, {name}{}", share(scale)),
-        &values,
-    );
+    let mut drawn = sheet.lines(x, places, y, &values);
     if let Some(conditions) = numbers.attack_conditions {
         drawn.of = conditions.label();
         drawn.images = Some(conditions.images);

@@ -3,10 +3,10 @@
 use protocol::claim_figure::{ClaimFigure, ClaimFigureName, Lines, Picture};
 use protocol::dimensionality::DimensionStatistic;
 use protocol::finding::{Claim, Evidence, Finding, Role};
-use protocol::layer_measure::{LayerMeasure, LayerRange, Perturbations};
-use protocol::measure::{Measure, Scatter};
+use protocol::measure::Scatter;
+use protocol::quantity::{LayerQuantity, LayerRange, Perturbations, Quantity};
 
-use super::draw::{Axis, Sheet, figure};
+use super::draw::{Sheet, Shown, figure};
 use super::evidence::{Side, Test, Unit, estimate};
 use super::numbers::{Numbers, Values, fractions, layer_mean};
 use super::verdict::{Words, finding, not_enough};
@@ -88,7 +88,7 @@ pub fn weigh(numbers: &Numbers) -> Finding {
 pub fn figures(sheet: &Sheet) -> Vec<ClaimFigure> {
     let numbers = sheet.numbers;
     let primary = DimensionStatistic::Fraction95;
-    let measure = LayerMeasure::dimensionality(Perturbations::Clean);
+    let measure = LayerQuantity::dimensionality(Perturbations::Clean);
     let layers: Vec<_> = numbers
         .clean_dimensions
         .iter()
@@ -100,14 +100,14 @@ pub fn figures(sheet: &Sheet) -> Vec<ClaimFigure> {
             .dimension_conditions
             .map_or_else(String::new, |of| of.label()),
         images,
-        ..sheet.by_layer(measure.label(), &layers)
+        ..sheet.by_layer(measure.axis(), &layers)
     };
-    let early = Axis {
-        label: Measure::Layers {
+    let early = Shown {
+        axis: Quantity::Layers {
             range: LayerRange::Early,
-            measure,
+            quantity: measure,
         }
-        .label(),
+        .axis(),
         values: values(numbers, primary, LayerRange::Early),
         images,
     };

@@ -5,7 +5,7 @@ use protocol::claim_figure::{ClaimFigure, ClaimFigureName, Lines, Picture, Serie
 use protocol::corruption::SEVERITIES;
 use protocol::dimensionality::{ActivationMatrix, DimensionStatistic, Perturbation};
 use protocol::finding::{Claim, Finding, Role};
-use protocol::layer_measure::LayerRange;
+use protocol::quantity::{self, Axis, LayerRange};
 
 use super::draw::{LAYER, Sheet, figure};
 use super::evidence::{Side, Test, Unit, estimate};
@@ -195,13 +195,16 @@ fn differences(sheet: &Sheet) -> Lines {
         ]
     });
     let conditions = numbers.dimension_conditions;
+    let y_axis = Axis::new(
+        "Dimension fraction of the difference",
+        quantity::Unit::Index,
+    )
+    .with(DimensionStatistic::Fraction95.label())
+    .with(ActivationMatrix::Responses.label());
     Lines {
         x: LAYER.to_owned(),
-        y: format!(
-            "Dimension fraction of the difference, {}, {}",
-            DimensionStatistic::Fraction95.label(),
-            ActivationMatrix::Responses.label()
-        ),
+        y: y_axis.label(),
+        y_axis,
         places: if series.is_some() {
             layers.clone()
         } else {

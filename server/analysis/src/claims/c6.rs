@@ -3,10 +3,10 @@
 use protocol::claim_figure::{ClaimFigure, ClaimFigureName, Lines, Picture};
 use protocol::finding::{Claim, Evidence, Finding, Role};
 use protocol::gradient::InputUnitGradientMeasurement;
-use protocol::layer_measure::{LayerMeasure, LayerRange};
-use protocol::measure::Measure;
+use protocol::quantity::Quantity;
+use protocol::quantity::{LayerQuantity, LayerRange};
 
-use super::draw::{Axis, Sheet, figure};
+use super::draw::{Sheet, Shown, figure};
 use super::evidence::{Side, Test, Unit, estimate};
 use super::numbers::{Numbers, Values, layer_mean};
 use super::verdict::{Words, finding, not_enough};
@@ -30,7 +30,7 @@ const WORDS: Words = Words {
 /// One of the two kinds of variability: its name, its measure, its layers, and its figures (against selectivity, by layer).
 type Kind = (
     &'static str,
-    LayerMeasure,
+    LayerQuantity,
     fn(&InputUnitGradientMeasurement) -> &Vec<Option<f64>>,
     [ClaimFigureName; 2],
 );
@@ -38,7 +38,7 @@ type Kind = (
 const KINDS: [Kind; 2] = [
     (
         "CV_u",
-        LayerMeasure::CvAcrossSamples,
+        LayerQuantity::CvAcrossSamples,
         |of| &of.cv_across_samples,
         [
             ClaimFigureName::SampleVariabilitySelectivity,
@@ -47,7 +47,7 @@ const KINDS: [Kind; 2] = [
     ),
     (
         "CV_l",
-        LayerMeasure::CvAcrossUnits,
+        LayerQuantity::CvAcrossUnits,
         |of| &of.cv_across_units,
         [
             ClaimFigureName::UnitVariabilitySelectivity,
@@ -118,12 +118,12 @@ pub fn figures(sheet: &Sheet) -> Vec<ClaimFigure> {
     let numbers = sheet.numbers;
     let drawn = KINDS.iter().flat_map(|kind| {
         let (_, measure, layers, [against, by_layer]) = kind;
-        let all = Axis {
-            label: Measure::Layers {
+        let all = Shown {
+            axis: Quantity::Layers {
                 range: LayerRange::All,
-                measure: *measure,
+                quantity: *measure,
             }
-            .label(),
+            .axis(),
             values: values(numbers, kind, LayerRange::All),
             images: numbers.gradient_images,
         };
@@ -134,7 +134,7 @@ pub fn figures(sheet: &Sheet) -> Vec<ClaimFigure> {
             .collect();
         let lines = Lines {
             images: numbers.gradient_images,
-            ..sheet.by_layer(measure.label(), &layers)
+            ..sheet.by_layer(measure.axis(), &layers)
         };
         [
             figure(

@@ -2,11 +2,12 @@
 
 use protocol::claim_figure::{ClaimFigure, ClaimFigureName, Picture};
 use protocol::finding::{Claim, Finding};
-use protocol::measure::{Scale, Scatter};
+use protocol::measure::Scatter;
+use protocol::quantity::{Axis, Scale, Unit};
 
 use super::attacks::{Family, Sweep, counted, left_out};
 use super::c1;
-use super::draw::{Axis, Sheet, figure, share};
+use super::draw::{Sheet, Shown, figure};
 use super::evidence::{SCALES, Side};
 use super::numbers::{Numbers, needed};
 use super::verdict::{Words, finding, not_enough};
@@ -74,8 +75,10 @@ fn trade_off(sheet: &Sheet, family: Family, scale: Scale) -> Scatter {
         Family::Fgsm => format!("mean of {} FGSM radii", attacks.len()),
         Family::Pgd => format!("mean of {} numbers of PGD steps", attacks.len()),
     };
-    let y = Axis {
-        label: format!("Adversarial accuracy, {what}{}", share(scale)),
+    let y = Shown {
+        axis: Axis::new("Adversarial accuracy", Unit::Share)
+            .with(what)
+            .on(scale),
         values: sweep.accuracies(numbers).on(scale).clone(),
         images: numbers.attack_conditions.map(|of| of.images),
     };

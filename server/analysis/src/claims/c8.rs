@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use protocol::claim_figure::{ClaimFigure, ClaimFigureName, Picture};
 use protocol::finding::{Claim, Estimate, Evidence, Finding, MoreSeeds, Role, Verdict};
-use protocol::measure::{Measure, Scale};
 use protocol::numeral;
+use protocol::quantity::Quantity;
 use statistics::{CONFIDENCE, one_sample};
 
 use super::contrasts::{Contrast, contrasts};
-use super::draw::{Axis, Sheet, figure, label};
+use super::draw::{Sheet, Shown, figure};
 use super::evidence::{FEWEST_SEEDS, Side, Test, Unit, decide, told};
 use super::numbers::Numbers;
 use super::verdict::{not_enough, to_decide};
@@ -290,8 +290,8 @@ fn more_seeds(cut: &Cut, tested: usize) -> Option<MoreSeeds> {
 
 /// Its figure: clean accuracy against selectivity.
 pub fn figures(sheet: &Sheet) -> Vec<ClaimFigure> {
-    let accuracy = Axis {
-        label: label(Measure::TestAccuracy, Scale::Raw),
+    let accuracy = Shown {
+        axis: Quantity::TestAccuracy.axis(),
         values: sheet.numbers.test_accuracy(),
         images: sheet.test_images,
     };

@@ -3,17 +3,12 @@
 use protocol::Network;
 use protocol::api::Mean;
 use protocol::claim_figure::{ClaimFigure, ClaimFigureName, Lines, Picture, Series};
-use protocol::measure::{Measure, Scale, Scatter, ScatterMean, ScatterPoint};
+use protocol::measure::{Scatter, ScatterMean, ScatterPoint};
+use protocol::quantity::{Axis, Quantity, Scale};
 use rayon::prelude::*;
 
 use super::numbers::{Accuracies, Numbers, Values};
 use crate::{INTERVAL_METHOD, mean};
-
-/// The mean over all corruptions and severities.
-pub const CORRUPTIONS: Measure = Measure::Corruption {
-    corruption: None,
-    severity: None,
-};
 
 /// The numbers, and what figures say besides.
 #[derive(Debug, Clone)]
@@ -26,11 +21,11 @@ pub struct Sheet<'n, 'a> {
     pub test_images: Option<u32>,
 }
 
-/// One axis of a scatter.
+/// What is set against something else: its axis and its values.
 #[derive(Debug, Clone)]
-pub struct Axis {
-    /// What it says.
-    pub label: String,
+pub struct Shown {
+    /// What the axis says.
+    pub axis: Axis,
     /// One value a run.
     pub values: Values,
     /// Images that each value is over.
@@ -46,19 +41,6 @@ pub fn figure(name: ClaimFigureName, scale: Option<Scale>, picture: Picture) -> 
     }
 }
 
-/// A measure's label, at a scale.
-pub fn label(measure: Measure, scale: Scale) -> String {
-    format!("{}{}", measure.label(), share(scale))
-}
-
-/// What follows the label of an accuracy at this scale.
-pub fn share(scale: Scale) -> &'static str {
-    match scale {
-        Scale::Raw => "",
-        Scale::ShareOfClean => ", share of clean",
-    }
-}
-
 impl Sheet<'_, '_> {
     /// The layers' names, from input to output.
     pub fn layers(&self) -> Vec<String> {
@@ -67,25 +49,25 @@ impl Sheet<'_, '_> {
     }
 
     /// Selectivity, to set something against.
-    pub fn selectivity(&self) -> Axis {
-        Axis {
-            label: Measure::Selectivity.label(),
+    pub fn selectivity(&self) -> Shown {
+        Shown {
+            axis: Quantity::Selectivity.axis(),
             values: self.numbers.selectivity(),
             images: self.test_images,
         }
     }
 
     /// Corruption accuracy, at a scale.
-    pub fn corruption_axis(&self, accuracies: &Accuracies, scale: Scale) -> Axis {
-        Axis {
-            label: label(CORRUPTIONS, scale),
+    pub fn corruption_axis(&self, accuracies: &Accuracies, scale: Scale) -> Shown {
+        Shown {
+            axis: Quantity::CORRUPTIONS.axis_on(scale),
             values: accuracies.on(scale).clone(),
             images: self.numbers.corruption_conditions.map(|of| of.images),
         }
     }
 
     /// One value against another: a point a run, and means over the seeds of each alpha. It says nothing of conditions.
-    pub fn scatter(&self, x: Axis, y: Axis) -> Scatter {
+    pub fn scatter(&self, x: Shown, y: Shown) -> Scatter {
         let numbers = self.numbers;
         let value = |values: &Values, run: usize| values.get(run).copied().flatten();
         let points: Vec<ScatterPoint> = numbers
@@ -117,8 +99,10 @@ impl Sheet<'_, '_> {
             alphas: alphas.collect(),
             incomplete_runs: (numbers.runs.len() - points.len()) as u32,
             points,
-            x: x.label,
-            y: y.label,
+            x: x.axis.label(),
+            y: y.axis.label(),
+            x_axis: x.axis,
+            y_axis: y.axis,
             x_images: x.images,
             y_images: y.images,
             conditions: None,
@@ -136,7 +120,7 @@ impl Sheet<'_, '_> {
         &self,
         x: &str,
         places: Vec<String>,
-        y: String,
+        y: Axis,
         values: &[Option<Vec<f64>>],
     ) -> Lines {
         let numbers = self.numbers;
@@ -170,7 +154,8 @@ impl Sheet<'_, '_> {
         Lines {
             x: x.to_owned(),
             places,
-            y,
+            y: y.label(),
+            y_axis: y,
             series,
             of: String::new(),
             images: None,
@@ -180,7 +165,7 @@ impl Sheet<'_, '_> {
     }
 
     /// One value a layer of every run, a line an alpha. A layer without a value in a run is left out of its alpha's mean.
-    pub fn by_layer(&self, y: String, values: &[Option<Vec<Option<f64>>>]) -> Lines {
+    pub fn by_layer(&self, y: Axis, values: &[Option<Vec<Option<f64>>>]) -> Lines {
         // As `lines` takes it: a value that is absent is no number, and is left out of the mean below.
         let filled: Vec<Option<Vec<f64>>> = values
             .iter()

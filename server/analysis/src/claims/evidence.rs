@@ -1,8 +1,8 @@
 //! One test over seeds, and how it is put into words.
 
 use protocol::finding::{Estimate, Evidence, PILOT_BELOW, Role, Verdict};
-use protocol::measure::Scale;
 use protocol::numeral;
+use protocol::quantity::Scale;
 use statistics::{
     CONFIDENCE, Inference, mean_interval, one_sample, slope_by_seed, slope_with_covariate,
 };

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::Corruption;
 use protocol::attack::{Attack, AttackConditions};
-use protocol::dimensionality::{DimensionStatistic, DimensionalityMeasurement, Perturbation};
+use protocol::dimensionality::{DimensionStatistic, Perturbation};
 use protocol::evaluation::CorruptionConditions;
 use protocol::gradient::InputUnitGradientMeasurement;
-use protocol::layer_measure::LayerRange;
-use protocol::measure::Scale;
+use protocol::quantity::LayerRange;
+use protocol::quantity::Scale;
 
-use crate::run_numbers::{Accuracy, RunNumbers};
-use crate::scatter::most_common;
+use crate::like;
+use crate::run_numbers::{Accuracy, Dimensions, RunNumbers};
 use statistics::{empirical_logit, residuals};
 
 /// One value a trained run, in the order of [`Numbers::runs`]; absent where a run has none.
@@ -105,13 +105,8 @@ pub fn layer_mean(layers: &[Option<f64>], range: LayerRange) -> Option<f64> {
 }
 
 /// A clean measurement's dimension fractions, one a layer.
-pub fn fractions(
-    of: &DimensionalityMeasurement,
-    statistic: DimensionStatistic,
-) -> Vec<Option<f64>> {
-    (0..of.columns.len())
-        .map(|layer| of.fraction(layer, statistic))
-        .collect()
+pub fn fractions(of: &Dimensions, statistic: DimensionStatistic) -> Vec<Option<f64>> {
+    of.fractions(statistic).map(Some).collect()
 }
 
 fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
@@ -145,9 +140,9 @@ pub struct Numbers<'a> {
     /// Conditions of dimensionality, clean and of differences.
     pub dimension_conditions: Option<CorruptionConditions>,
     /// Dimensionality of clean unit responses.
-    pub clean_dimensions: Vec<Option<&'a DimensionalityMeasurement>>,
+    pub clean_dimensions: Vec<Option<&'a Dimensions>>,
     /// Every layer's dimension fraction (95 % of the variance) of the difference, by perturbation.
-    pub differences: Vec<Column<Perturbation, &'a [f64]>>,
+    pub differences: Vec<Column<Perturbation, &'a Dimensions>>,
     /// Images that input-unit gradients are over.
     pub gradient_images: Option<u32>,
     /// Input-unit gradients.
@@ -166,9 +161,7 @@ impl<'a> Numbers<'a> {
         });
         let attack_conditions = common(&runs, |run| run.attacks.iter().map(|one| one.0).collect());
         let dimension_conditions = common(&runs, |run| {
-            let clean = run.clean_dimensions.iter().map(|of| of.conditions);
-            let differences = run.differences.iter().map(|of| of.0);
-            clean.chain(differences).collect()
+            run.response_dimensions().map(|of| of.conditions).collect()
         });
         let gradient_images = common(&runs, |run| {
             run.gradients.iter().map(|of| of.images).collect()
@@ -191,14 +184,16 @@ impl<'a> Numbers<'a> {
             clean_dimensions: runs
                 .iter()
                 .map(|run| {
-                    let mut of = run.clean_dimensions.iter();
-                    of.find(|of| Some(of.conditions) == dimension_conditions)
+                    run.response_dimensions().find(|of| {
+                        of.perturbation == Perturbation::Clean
+                            && Some(of.conditions) == dimension_conditions
+                    })
                 })
                 .collect(),
             differences: columns(&runs, dimension_conditions, |run| {
-                let differences = run.differences.iter();
-                differences
-                    .map(|(conditions, of, layers)| (*conditions, *of, layers.as_slice()))
+                run.response_dimensions()
+                    .filter(|of| of.perturbation != Perturbation::Clean)
+                    .map(|of| (of.conditions, of.perturbation, of))
                     .collect()
             }),
             dimension_conditions,
@@ -292,7 +287,7 @@ impl<'a> Numbers<'a> {
         let sets = by_seed
             .values()
             .map(|alphas| alphas.keys().copied().collect());
-        let needed: Vec<u64> = most_frequent(sets);
+        let needed: Vec<u64> = like::items(sets);
         let means: Vec<f64> = by_seed
             .values()
             .filter_map(|alphas| {
@@ -333,7 +328,7 @@ pub fn needed<K, V: Copy>(columns: &[Column<K, V>], covers: impl Fn(&K) -> bool)
         let has = |&place: &usize| columns[place].values[run].is_some();
         covered.iter().copied().filter(has).collect()
     };
-    most_frequent((0..runs).map(of_run))
+    like::items((0..runs).map(of_run))
 }
 
 /// The mean of each run over the columns that `covers` picks, of those columns that most runs have; absent where a run
@@ -358,17 +353,17 @@ pub fn complete_mean<K, V: Copy>(
 
 /// As [`complete_mean`], of values of which a run has one a layer.
 fn mean_layers<K>(
-    columns: &[Column<K, &[f64]>],
+    columns: &[Column<K, &Dimensions>],
     covers: impl Fn(&K) -> bool,
 ) -> Vec<Option<Vec<f64>>> {
     let needed = needed(columns, covers);
     let runs = columns.first().map_or(0, |column| column.values.len());
     (0..runs)
         .map(|run| {
-            let first = columns[*needed.first()?].values[run]?;
-            let mut sums = vec![0.0; first.len()];
+            let layers = |of: &'_ Dimensions| of.fractions(DimensionStatistic::Fraction95).len();
+            let mut sums = vec![0.0; layers(columns[*needed.first()?].values[run]?)];
             for &column in &needed {
-                let layers = columns[column].values[run]?;
+                let layers = columns[column].values[run]?.fractions(DimensionStatistic::Fraction95);
                 if layers.len() != sums.len() {
                     return None;
                 }
@@ -397,31 +392,17 @@ fn chosen_columns<K: Copy, V: Copy>(columns: &[Column<K, V>], runs: &[usize]) ->
         .collect()
 }
 
-/// The set that is there most often; of equally frequent ones the largest. Empty sets do not count.
-fn most_frequent<T: Ord>(sets: impl Iterator<Item = Vec<T>>) -> Vec<T> {
-    let mut counts: BTreeMap<Vec<T>, usize> = BTreeMap::new();
-    for set in sets.filter(|set| !set.is_empty()) {
-        *counts.entry(set).or_default() += 1;
-    }
-    counts
-        .into_iter()
-        .max_by_key(|(set, times)| (*times, set.len()))
-        .map(|(set, _)| set)
-        .unwrap_or_default()
-}
-
 /// The conditions under which most runs were measured.
 fn common<C: Copy + Ord>(
     runs: &[&RunNumbers],
     conditions: impl Fn(&RunNumbers) -> Vec<C>,
 ) -> Option<C> {
-    let mut of_runs = BTreeSet::new();
-    for (index, run) in runs.iter().enumerate() {
+    let of_runs = runs.iter().flat_map(|run| {
         let mut conditions = conditions(run);
         conditions.dedup(); // A run has few different ones, in order.
-        of_runs.extend(conditions.into_iter().map(|one| (index as i64, one)));
-    }
-    most_common(of_runs).first().copied()
+        conditions.into_iter().map(|one| (run.id, one))
+    });
+    like::conditions(of_runs).first().copied()
 }
 
 /// A column for each item that was measured under `conditions`.

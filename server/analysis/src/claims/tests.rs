@@ -4,8 +4,9 @@ use protocol::Run;
 use protocol::claim_figure::{ClaimFigure, ClaimFigureName, Picture, Series};
 use protocol::dimensionality::Perturbation;
 use protocol::finding::{DEFAULT_WINDOW, Role, Verdict, WIDEST_WINDOW};
-use protocol::layer_measure::LayerRange;
-use protocol::measure::{Scale, Scatter};
+use protocol::measure::Scatter;
+use protocol::quantity::LayerRange;
+use protocol::quantity::Scale;
 use statistics::slope_by_seed;
 
 use super::*;

@@ -2,7 +2,7 @@
 //! and three that show how much hangs on it.
 
 use protocol::finding::{Estimate, Evidence, Role, Verdict};
-use protocol::measure::Scale;
+use protocol::quantity::Scale;
 
 use super::evidence::{Side, Test, Unit, estimate, told};
 use super::numbers::{Accuracies, Numbers, Values};

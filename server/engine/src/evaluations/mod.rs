@@ -304,7 +304,9 @@ mod tests {
             };
             let mut heard = Heard::default();
             perform(&spec, &trained, &mut heard).unwrap();
-            heard.measured.sort_by_key(|measurement| measurement.key());
+            heard
+                .measured
+                .sort_by_key(|measurement| measurement.key().to_string());
             heard
         };
         let whole = heard();

@@ -119,10 +119,7 @@ async fn measure() -> Result<(), Box<dyn Error>> {
     store.findings_version(id).await?;
     clock.print();
     let clock = Clock::start("of the first: reading");
-    let trained = store.trained_runs_for_findings(id).await?;
-    clock.print();
-    let clock = Clock::start("of the first: parsing");
-    let numbers = RunNumbers::of_experiment(experiment.spec.network, &trained)?;
+    let numbers = store.numbers(id).await?;
     clock.print();
     let clock = Clock::start("of the first: statistics");
     findings(&experiment, &numbers, runs, DEFAULT_WINDOW);

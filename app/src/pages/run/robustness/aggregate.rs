@@ -3,7 +3,8 @@
 use leptos::prelude::*;
 use protocol::api::ApiError;
 use protocol::evaluation::{CorruptionMeasurement, relative_corruption_error};
-use protocol::measure::{Measure, Scale, Scatter, ScatterPoint};
+use protocol::measure::{Scatter, ScatterPoint};
+use protocol::quantity::{Quantity, Scale};
 use protocol::{Measurement, Run};
 use serde::{Deserialize, Serialize};
 
@@ -43,14 +44,14 @@ async fn compare(asked: Asked) -> Result<Option<Comparison>, ApiError> {
     let Some(conditions) = asked.conditions else {
         return Ok(None);
     };
-    let all = Measure::Corruption {
+    let all = Quantity::Corruption {
         corruption: None,
         severity: None,
     };
     let path = format!(
         "/experiments/{}/scatter?x={}&y={all}&scale={}&conditions={conditions}",
         asked.experiment,
-        Measure::Selectivity,
+        Quantity::Selectivity,
         Scale::Raw.id()
     );
     let mut candidates = api::get_part::<Scatter>(&path).await?.points;
