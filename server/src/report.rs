@@ -24,7 +24,7 @@ pub enum ReportError {
 pub async fn report(store: &Store, id: i64, window: f64) -> Result<String, ReportError> {
     let experiment = store.experiment(id).await?;
     let runs = store.runs(id).await?;
-    let numbers = store.numbers(id).await?;
+    let numbers = store.numbers(id, None).await?;
     Ok(tokio::task::spawn_blocking(move || {
         render(&ReportData {
             findings: analysis::claims::findings(&experiment, &numbers, runs.len(), window),

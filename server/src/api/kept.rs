@@ -57,7 +57,11 @@ impl Kept {
         if let Some(known) = self.numbers.get(experiment, version) {
             return Ok(known);
         }
-        let numbers = store.numbers(experiment).await?;
+        let older = self.numbers.of_any_version(experiment);
+        let known = older
+            .as_ref()
+            .map(|(version, numbers)| (*version, &numbers[..]));
+        let numbers = store.numbers(experiment, known).await?;
         Ok(self
             .numbers
             .keep(experiment, version, numbers, RUNS, Vec::len))
@@ -118,6 +122,14 @@ impl<K: Copy + Eq + Hash, T> KeptOf<K, T> {
         let known = known.get_mut(&key)?;
         known.asked = Instant::now();
         (known.version == version).then(|| known.kept.clone())
+    }
+
+    /// What is kept, however old, with the version that it is of.
+    fn of_any_version(&self, key: K) -> Option<(FindingsVersion, Arc<T>)> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known
+            .get(&key)
+            .map(|known| (known.version, known.kept.clone()))
     }
 
     /// Keeps `made`; what was not asked for the longest is forgotten until all weighs at most `limit`, or is `made` alone.

@@ -1,5 +1,7 @@
 //! What findings are made of: the trained runs, and whether there is anything new.
 
+use std::collections::HashSet;
+
 use analysis::run_numbers::RunNumbers;
 use protocol::RunResult;
 use sqlx::Row;
@@ -57,16 +59,44 @@ impl Store {
         })
     }
 
-    /// The numbers of an experiment's trained runs, in order of run and key.
+    /// The numbers of an experiment's trained runs, in order of run. Of runs whose numbers are `known` as they were at a
+    /// version, only what came after it is read.
     ///
     /// # Errors
     /// When there is no such experiment, the store fails, or a measurement cannot be read.
-    pub async fn numbers(&self, experiment_id: i64) -> Result<Vec<RunNumbers>, StoreError> {
+    pub async fn numbers(
+        &self,
+        experiment_id: i64,
+        known: Option<(FindingsVersion, &[RunNumbers])>,
+    ) -> Result<Vec<RunNumbers>, StoreError> {
         let spec = self.experiment(experiment_id).await?.spec;
-        let rows = sqlx::query(
-            "SELECT id, alpha, seed, result FROM runs WHERE experiment_id = ? AND result IS NOT NULL ORDER BY id",
+        let changed: HashSet<i64> = match known {
+            Some((version, _)) => self.measured_after(experiment_id, version).await?,
+            None => HashSet::new(),
+        };
+        let known = known.map_or(&[][..], |(_, known)| known);
+        let unchanged = |id: i64| {
+            let place = known.binary_search_by_key(&id, |of| of.id).ok();
+            place
+                .map(|place| &known[place])
+                .filter(|_| !changed.contains(&id))
+        };
+        let trained: Vec<i64> = sqlx::query_scalar(
+            "SELECT id FROM runs WHERE experiment_id = ? AND result IS NOT NULL ORDER BY id",
         )
         .bind(experiment_id)
+        .fetch_all(&self.pool)
+        .await?;
+        let new: Vec<i64> = trained
+            .iter()
+            .copied()
+            .filter(|&id| unchanged(id).is_none())
+            .collect();
+        let rows = sqlx::query(
+            "SELECT id, alpha, seed, result FROM runs
+             WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id",
+        )
+        .bind(serde_json::to_string(&new)?)
         .fetch_all(&self.pool)
         .await?;
         let read = |row: &SqliteRow| {
@@ -81,7 +111,11 @@ impl Store {
             rows.iter().map(read).collect::<Result<_, StoreError>>()?;
         // Both are in order of run.
         let mut place = 0;
-        self.each_measurement(Of::Experiment(experiment_id), |run, measurement| {
+        let of = match new.len() == trained.len() {
+            true => Of::Experiment(experiment_id),
+            false => Of::Runs(&new),
+        };
+        self.each_measurement(of, |run, measurement| {
             while numbers.get(place).is_some_and(|of| of.id < run) {
                 place += 1;
             }
@@ -90,7 +124,26 @@ impl Store {
             }
         })
         .await?;
+        numbers.extend(trained.iter().filter_map(|&id| unchanged(id).cloned()));
+        numbers.sort_by_key(|of| of.id);
         Ok(numbers)
+    }
+
+    /// The runs of an experiment that have measured something after a version.
+    async fn measured_after(
+        &self,
+        experiment_id: i64,
+        version: FindingsVersion,
+    ) -> Result<HashSet<i64>, StoreError> {
+        let runs: Vec<i64> = sqlx::query_scalar(
+            "SELECT DISTINCT run_id FROM events
+             WHERE experiment_id = ? AND kind IN ('trained', 'measured', 'finished') AND sequence > ?",
+        )
+        .bind(experiment_id)
+        .bind(version.newest)
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(runs.into_iter().collect())
     }
 }
 
@@ -173,7 +226,7 @@ mod tests {
         measure(&store, runs[1]).await;
         assert_eq!(after, store.findings_version(id).await.unwrap());
 
-        let found = store.numbers(id).await.unwrap();
+        let found = store.numbers(id, None).await.unwrap();
         assert_eq!((found.len(), after.runs()), (2, 2));
         assert_eq!((found[0].seed, found[1].seed), (7, 8));
         for numbers in &found {

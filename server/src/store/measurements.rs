@@ -21,11 +21,13 @@ use crate::clock::now;
 
 /// Whose measurements are read.
 #[derive(Debug, Clone, Copy)]
-pub enum Of {
+pub enum Of<'a> {
     /// One run's.
     Run(i64),
     /// Those of every run of an experiment.
     Experiment(i64),
+    /// Those of these runs.
+    Runs(&'a [i64]),
 }
 
 impl Store {
@@ -62,17 +64,18 @@ impl Store {
     /// When the store fails, or a measurement cannot be read.
     pub async fn each_measurement(
         &self,
-        of: Of,
+        of: Of<'_>,
         mut take: impl FnMut(i64, Measurement),
     ) -> Result<(), StoreError> {
         // One transaction: every item of a measurement that is read is known.
         let mut transaction = self.pool.begin().await?;
         let items = items(&mut transaction).await?;
-        let (query, number) = match of {
-            Of::Run(run) => (OF_RUN, run),
-            Of::Experiment(experiment) => (OF_EXPERIMENT, experiment),
+        let query = match of {
+            Of::Run(run) => sqlx::query(OF_RUN).bind(run),
+            Of::Experiment(experiment) => sqlx::query(OF_EXPERIMENT).bind(experiment),
+            Of::Runs(runs) => sqlx::query(OF_RUNS).bind(serde_json::to_string(runs)?),
         };
-        let mut rows = sqlx::query(query).bind(number).fetch(&mut *transaction);
+        let mut rows = query.fetch(&mut *transaction);
         let mut of_run: Vec<(usize, Measurement)> = Vec::new();
         let mut run = 0;
         let mut hand_over = |run: i64, found: &mut Vec<(usize, Measurement)>| {
@@ -128,6 +131,10 @@ const OF_EXPERIMENT: &str =
     "SELECT run_id, item_id, accuracy, clean_accuracy, cross_entropy, packed
      FROM measurements LEFT JOIN arrays USING (run_id, item_id)
      WHERE run_id IN (SELECT id FROM runs WHERE experiment_id = ?) ORDER BY run_id, item_id";
+
+const OF_RUNS: &str = "SELECT run_id, item_id, accuracy, clean_accuracy, cross_entropy, packed
+     FROM measurements LEFT JOIN arrays USING (run_id, item_id)
+     WHERE run_id IN (SELECT value FROM json_each(?)) ORDER BY run_id, item_id";
 
 /// Writes a measurement; gives its item, or `None` where the run has one of that item, which stays as first measured.
 pub(super) async fn insert(

@@ -397,7 +397,7 @@ async fn damaged_rows_are_named() {
         };
         let errors = [
             damaged.measurements(1).await.unwrap_err(),
-            damaged.numbers(1).await.unwrap_err(),
+            damaged.numbers(1, None).await.unwrap_err(),
             damaged.events_after(0, None, None, 1000).await.unwrap_err(),
         ];
         for error in errors {

@@ -119,7 +119,7 @@ async fn measure() -> Result<(), Box<dyn Error>> {
     store.findings_version(id).await?;
     clock.print();
     let clock = Clock::start("of the first: reading");
-    let numbers = store.numbers(id).await?;
+    let numbers = store.numbers(id, None).await?;
     clock.print();
     let clock = Clock::start("of the first: statistics");
     findings(&experiment, &numbers, runs, DEFAULT_WINDOW);
