@@ -220,6 +220,8 @@ mod tests {
 
         let store = Store::open(&path).await.unwrap();
         let before = store.findings_version(id).await.unwrap();
+        let earlier = store.numbers(id, None).await.unwrap();
+        assert_eq!(earlier.len(), 1);
         measure(&store, runs[1]).await;
         let after = store.findings_version(id).await.unwrap();
         assert_ne!(before, after);
@@ -229,6 +231,18 @@ mod tests {
         let found = store.numbers(id, None).await.unwrap();
         assert_eq!((found.len(), after.runs()), (2, 2));
         assert_eq!((found[0].seed, found[1].seed), (7, 8));
+        // Read in two parts, they are the same; what is known is not read again.
+        let grown = store.numbers(id, Some((before, &earlier))).await.unwrap();
+        assert_eq!(format!("{grown:?}"), format!("{found:?}"));
+        let mut marked = found.clone();
+        marked[0].selectivity = -1.0;
+        let again = store.numbers(id, Some((after, &marked))).await.unwrap();
+        assert_eq!(again[0].selectivity, -1.0);
+        let again = store.numbers(id, Some((before, &marked))).await.unwrap();
+        assert_eq!(
+            (again[0].selectivity, again[1].selectivity),
+            (-1.0, result.selectivity)
+        );
         for numbers in &found {
             assert_eq!(numbers.selectivity, result.selectivity, "to the last digit");
             assert_eq!((numbers.corruptions.len(), numbers.attacks.len()), (95, 12));
