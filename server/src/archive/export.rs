@@ -1,6 +1,7 @@
 //! Writing an archive.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -48,12 +49,12 @@ impl Contents {
             // A finished run has nothing to resume; what joins a worker to this server is of no use elsewhere; files on their
             // way have a dot in front.
             Contents::Everything => {
-                let resumable = state != RunState::Finished && state != RunState::Diverged;
-                !(name.starts_with("checkpoint") && !resumable)
-                    && !path.starts_with(WORKER_FOLDER)
-                    && path
-                        .components()
-                        .all(|part| !part.as_os_str().as_encoded_bytes().starts_with(b"."))
+                let over = matches!(state, RunState::Finished | RunState::Diverged);
+                let hidden = |part: &OsStr| part.as_encoded_bytes().starts_with(b".");
+                let left_out = (over && name.starts_with("checkpoint"))
+                    || path.starts_with(WORKER_FOLDER)
+                    || path.iter().any(hidden);
+                !left_out
             }
         }
     }
