@@ -182,11 +182,9 @@ async fn corruptions_are_read(browser: &Browser) {
             "return document.querySelector('{figure} table').textContent"
         ))
         .await;
-    let trade_off = fetch(
-        browser,
-        "/api/v1/experiments/1/scatter?x=corruption:all:all&y=attack:fgsm:linf:1%2F255",
-    )
-    .await;
+    let trade_off = browser
+        .fetch("/api/v1/experiments/1/scatter?x=corruption:all:all&y=attack:fgsm:linf:1%2F255")
+        .await;
     assert_eq!(trade_off["points"].as_array().unwrap().len(), 15);
     for point in trade_off["points"].as_array().unwrap() {
         for axis in ["x", "y"] {

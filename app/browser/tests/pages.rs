@@ -159,7 +159,8 @@ async fn seven_tabs_are_live() {
             .switch_to_window(window.handle)
             .await
             .unwrap();
-        let opened = browser.open(&format!("{}/experiments/3", server.url));
+        let address = format!("{}/experiments/3", server.url);
+        let opened = browser.open(&address);
         tokio::time::timeout(SHORT, opened)
             .await
             .unwrap_or_else(|_| panic!("tab {tab} hangs"));
