@@ -170,9 +170,9 @@ pub fn Field(
     let warning = move || {
         let warnings = inputs.warnings.get().into_iter();
         let here = warnings.filter(|warning| warning.field == path);
-        here.map(|warning| warning.reason)
-            .collect::<Vec<_>>()
-            .join("; ")
+        let reasons: Vec<_> = here.map(|warning| warning.reason).collect();
+        // An empty text would still be something in the paragraph, and have its sign in front.
+        (!reasons.is_empty()).then(|| reasons.join("; "))
     };
     let value = move || inputs.get(path);
     let edit = move |value: String| inputs.edit(path, value);

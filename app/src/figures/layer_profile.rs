@@ -87,10 +87,7 @@ fn note(profiles: &LayerProfiles) -> String {
         }
         (None, None) => {}
     }
-    text += &format!(
-        ". Bands: {}, where an alpha has 2 seeds or more.",
-        words::method(&profiles.interval_method)
-    );
+    text += &format!(". Bands: {}.", words::method(&profiles.interval_method));
     text + &words::incomplete(profiles.incomplete_runs, "this measurement")
 }
 

@@ -100,10 +100,7 @@ fn note(answer: &Scatter) -> String {
         text += &format!("; attacks on {}", conditions.label());
     }
     // The whole sentence is below the figures.
-    text += &format!(
-        ". Bars: {}, where an alpha has 2 seeds or more.",
-        words::method(&answer.interval_method)
-    );
+    text += &format!(". Bars: {}.", words::method(&answer.interval_method));
     text + &words::incomplete(answer.incomplete_runs, "a measurement that the others have")
 }
 

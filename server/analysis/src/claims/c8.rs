@@ -197,7 +197,7 @@ pub fn weigh(numbers: &Numbers) -> Finding {
             (
                 Verdict::NotEnoughRuns,
                 format!(
-                    "Not enough runs: at most {most} {} the control and an alpha below 0; it takes {FEWEST_SEEDS} (of fewer than 5, a pilot).",
+                    "Not enough runs: at most {most} {} the control and an alpha below 0, and it takes {FEWEST_SEEDS}; fewer than 5 are a pilot.",
                     if most == 1 { "seed has" } else { "seeds have" }
                 ),
             )

@@ -62,7 +62,7 @@ fn too_few(ways: &[Way]) -> String {
 pub fn too_few_seeds(n: u32) -> String {
     let have = if n == 1 { "has" } else { "have" };
     format!(
-        "Not enough runs: {} {have} what this takes; it takes {FEWEST_SEEDS} (of fewer than 5, a pilot).",
+        "Not enough runs: {} {have} what this needs, and it takes {FEWEST_SEEDS}; fewer than 5 are a pilot.",
         count(n, "seed")
     )
 }
