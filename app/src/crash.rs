@@ -12,7 +12,7 @@ pub fn CrashBanner() -> impl IntoView {
         <div id=ID class="crash" role="alert" hidden=true>
             <p>
                 "Something in the dashboard failed, and this page no longer updates. What was measured is safe on the server. "
-                <a href="">"Reload the page"</a>
+                <a href="" rel="external">"Reload the page"</a>
             </p>
         </div>
     }
