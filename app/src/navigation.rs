@@ -16,11 +16,15 @@ const TRIES: u32 = 200;
 pub fn Announcer() -> impl IntoView {
     let path = use_location().pathname;
     let words = RwSignal::new(String::new());
+    // The title of the page that was there last.
+    let known = StoredValue::new(String::new());
     Effect::new(move |last: Option<String>| {
         let path = path.get();
-        // The first page was loaded by the browser, which has announced it.
-        if last.is_some_and(|last| last != path) {
-            announce(words);
+        match last {
+            // The first page was loaded by the browser, which has announced it.
+            None => remember(known),
+            Some(last) if last != path => announce(words, known),
+            Some(_) => {}
         }
         path
     });
@@ -28,14 +32,24 @@ pub fn Announcer() -> impl IntoView {
     view! { <p id="announcer" class="sr-only" role="status">{words}</p> }
 }
 
-/// Waits until the page has its own title.
+/// Keeps the first page's title, once it has one of its own.
 #[cfg(feature = "hydrate")]
-fn announce(words: RwSignal<String>) {
-    let before = document().title();
+fn remember(known: StoredValue<String>) {
+    let keep = move || {
+        known.try_set_value(document().title());
+    };
+    keep();
+    set_timeout(keep, std::time::Duration::from_secs(1));
+}
+
+/// Waits until the page has its own title: it may have it before its address is known here, or later.
+#[cfg(feature = "hydrate")]
+fn announce(words: RwSignal<String>, known: StoredValue<String>) {
     again(TRIES, move || {
         let title = document().title();
-        let arrived = title != before;
+        let arrived = known.try_get_value().is_some_and(|known| known != title);
         if arrived {
+            known.try_set_value(title.clone());
             words.try_set(title);
         }
         arrived
@@ -43,7 +57,10 @@ fn announce(words: RwSignal<String>) {
 }
 
 #[cfg(not(feature = "hydrate"))]
-fn announce(_words: RwSignal<String>) {}
+fn remember(_known: StoredValue<String>) {}
+
+#[cfg(not(feature = "hydrate"))]
+fn announce(_words: RwSignal<String>, _known: StoredValue<String>) {}
 
 /// Calls `done` now and then until it is, at most `tries` times.
 #[cfg(feature = "hydrate")]

@@ -205,7 +205,7 @@ pub(crate) mod tests {
             "n = 3 seeds",
             "64 images",
             "2 trained runs lack",
-            "percentile interval,",
+            "percentile interval.",
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }

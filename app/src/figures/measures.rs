@@ -211,7 +211,7 @@ mod tests {
             "generated with seed 0, 200 images",
             "mean of 95 sets",
             "1 trained run lacks",
-            "Bars: 95 % percentile interval of the mean,",
+            "Bars: 95 % percentile interval of the mean.",
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }
