@@ -45,7 +45,7 @@ fn remember(known: StoredValue<String>) {
 /// Waits until the page has its own title: it may have it before its address is known here, or later.
 #[cfg(feature = "hydrate")]
 fn announce(words: RwSignal<String>, known: StoredValue<String>) {
-    again(TRIES, move || {
+    let told = move || {
         let title = document().title();
         let arrived = known.try_get_value().is_some_and(|known| known != title);
         if arrived {
@@ -53,7 +53,12 @@ fn announce(words: RwSignal<String>, known: StoredValue<String>) {
             words.try_set(title);
         }
         arrived
-    });
+    };
+    // Not within the effect that calls this: what is set there is shown only with the next change.
+    set_timeout(
+        move || again(TRIES, told),
+        std::time::Duration::from_millis(AGAIN),
+    );
 }
 
 #[cfg(not(feature = "hydrate"))]
