@@ -92,7 +92,7 @@ pub struct ExperimentSpec {
     /// Replicates: each seed draws its own split, initial weights, order and augmentation. Each at
     /// most 9,007,199,254,740,991 (2^53 - 1), so that no JSON reader rounds it; no repeats.
     pub seeds: Vec<u64>,
-    /// The device that trains, by its identifier, for example `cpu` or `wgpu:discrete:0`.
+    /// The device that trains, by its identifier, for example `cpu` or `wgpu:0000:01:00.0`.
     #[serde(default = "default_device")]
     pub device: String,
     /// How often a run is tried again by itself when its worker was killed from outside (by a full memory, a driver that

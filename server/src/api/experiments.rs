@@ -80,9 +80,11 @@ pub(super) async fn list(
 )]
 pub(super) async fn create(
     State(state): State<AppState>,
-    Body(spec): Body<ExperimentSpec>,
+    Body(mut spec): Body<ExperimentSpec>,
 ) -> Result<(StatusCode, Json<Experiment>), Refusal> {
     estimates::check(&state, &spec).await?;
+    // One name a device, so that its slots are counted once.
+    spec.device = state.catalogue.device_id(spec.device).await;
     let id = state.store.create_experiment(&spec).await?;
     state.scheduler.wake();
     Ok((StatusCode::CREATED, Json(state.store.experiment(id).await?)))
