@@ -26,7 +26,7 @@ const GLOSSARY: [(&str, &str); 7] = [
     ),
     (
         "Dimension fraction",
-        "The share of a layer's units that it takes as principal components for 95 % of the variance of its responses.",
+        "Principal components that make up 95 % of the variance of a layer's responses, as a share of its units.",
     ),
     (
         "CV, gradient variability",

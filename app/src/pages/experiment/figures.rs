@@ -87,7 +87,7 @@ pub fn Figures(now: Now, selections: [Memo<Selection>; VIEWS]) -> impl IntoView 
                 waiting
                 chart=move || {
                     let chart = points.with(|points| summary.with(|summary| accuracy_selectivity::chart(points, summary)));
-                    chart.note(format!("A point a run, a diamond the mean of an alpha{}; {}. Bars: 95 % intervals, where an alpha has 2 seeds or more.", test_set(), finished()))
+                    chart.note(format!("A point a run, a diamond the mean of an alpha{}; {}. Bars: 95 % intervals, from 2 seeds on.", test_set(), finished()))
                 }
             />
             <Figure
