@@ -16,15 +16,12 @@ const TRIES: u32 = 200;
 pub fn Announcer() -> impl IntoView {
     let path = use_location().pathname;
     let words = RwSignal::new(String::new());
-    // The title of the page that was there last.
-    let known = StoredValue::new(String::new());
+    let left = title_left();
     Effect::new(move |last: Option<String>| {
         let path = path.get();
-        match last {
-            // The first page was loaded by the browser, which has announced it.
-            None => remember(known),
-            Some(last) if last != path => announce(words, known),
-            Some(_) => {}
+        // The first page was loaded by the browser, which has announced it.
+        if last.is_some_and(|last| last != path) {
+            announce(words, left.get_value());
         }
         path
     });
@@ -32,24 +29,37 @@ pub fn Announcer() -> impl IntoView {
     view! { <p id="announcer" class="sr-only" role="status">{words}</p> }
 }
 
-/// Keeps the first page's title, once it has one of its own.
-#[cfg(feature = "hydrate")]
-fn remember(known: StoredValue<String>) {
-    let keep = move || {
-        known.try_set_value(document().title());
-    };
-    keep();
-    set_timeout(keep, std::time::Duration::from_secs(1));
+/// The title of the page that was left last. A click and the way back are heard here before the router hears of them: once
+/// it has, the title may be the new page's, sooner or later than its address.
+fn title_left() -> StoredValue<String> {
+    let left = StoredValue::new(String::new());
+    #[cfg(feature = "hydrate")]
+    {
+        use leptos::wasm_bindgen::{JsCast, closure::Closure};
+        let keep = Closure::<dyn Fn()>::new(move || {
+            left.try_set_value(document().title());
+        });
+        for event in ["click", "popstate"] {
+            // It fails for no event that a window knows.
+            let _ = window().add_event_listener_with_callback_and_bool(
+                event,
+                keep.as_ref().unchecked_ref(),
+                true,
+            );
+        }
+        // The router, and this with it, lives as long as the page.
+        keep.forget();
+    }
+    left
 }
 
-/// Waits until the page has its own title: it may have it before its address is known here, or later.
+/// Says the new page's title, once it is another than that of the page that was `left`.
 #[cfg(feature = "hydrate")]
-fn announce(words: RwSignal<String>, known: StoredValue<String>) {
+fn announce(words: RwSignal<String>, left: String) {
     let told = move || {
         let title = document().title();
-        let arrived = known.try_get_value().is_some_and(|known| known != title);
+        let arrived = title != left;
         if arrived {
-            known.try_set_value(title.clone());
             words.try_set(title);
         }
         arrived
@@ -62,10 +72,7 @@ fn announce(words: RwSignal<String>, known: StoredValue<String>) {
 }
 
 #[cfg(not(feature = "hydrate"))]
-fn remember(_known: StoredValue<String>) {}
-
-#[cfg(not(feature = "hydrate"))]
-fn announce(_words: RwSignal<String>, _known: StoredValue<String>) {}
+fn announce(_words: RwSignal<String>, _left: String) {}
 
 /// Calls `done` now and then until it is, at most `tries` times.
 #[cfg(feature = "hydrate")]
