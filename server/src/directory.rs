@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// The data directory: `store.sqlite`, `runs/<id>/` and `datasets/`.
+/// The data directory: `store.sqlite`, `runs/<id>/`, `datasets/` and `device-checks/`.
 #[derive(Debug, Clone)]
 pub struct DataDirectory {
     root: PathBuf,
@@ -68,6 +68,11 @@ impl DataDirectory {
     /// Where a run keeps its files. Not made here.
     pub fn run(&self, run_id: i64) -> PathBuf {
         self.runs().join(run_id.to_string())
+    }
+
+    /// Where checks of devices are kept. Not made here.
+    pub fn device_checks(&self) -> PathBuf {
+        self.root.join("device-checks")
     }
 
     /// A directory for short measurements that leave nothing behind.

@@ -53,11 +53,19 @@ pub async fn launchable(
     let mut errors = spec.validate();
     let mut refuse = |field: &str, reason: String| errors.push(FieldError::new(field, reason));
     let devices = catalogue.devices().await;
-    if !devices.iter().any(|device| device.id == spec.device) {
+    if !devices.iter().any(|device| device.is_called(&spec.device)) {
         let known: Vec<_> = devices.iter().map(|device| device.id.as_str()).collect();
+        let built = match spec.device.starts_with("wgpu:") && !engine::devices::GPU_SUPPORT {
+            true => " (the server was built without GPU support: `make serve GPU=yes`)",
+            false => "",
+        };
         refuse(
             "device",
-            format!("`{}` is not here; choose {}", spec.device, known.join(", ")),
+            format!(
+                "`{}` is not here; choose {}{built}",
+                spec.device,
+                known.join(", ")
+            ),
         );
     }
     let info = catalogue.dataset(spec.dataset.clone()).await?;

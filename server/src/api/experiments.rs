@@ -91,9 +91,11 @@ pub(super) async fn list(
 )]
 pub(super) async fn create(
     State(state): State<AppState>,
-    Body(spec): Body<ExperimentSpec>,
+    Body(mut spec): Body<ExperimentSpec>,
 ) -> Result<impl IntoResponse, Refusal> {
     estimates::check(&state, &spec).await?;
+    // One name a device, so that its slots are counted once.
+    spec.device = state.catalogue.device_id(spec.device).await;
     let id = state.store.create_experiment(&spec).await?;
     state.scheduler.wake();
     let location = [(header::LOCATION, format!("/api/v1/experiments/{id}"))];

@@ -42,6 +42,9 @@ pub struct Arguments {
     /// The folder with the data sets.
     #[arg(long)]
     datasets: PathBuf,
+    /// The folder where checks of devices are kept.
+    #[arg(long)]
+    device_checks: PathBuf,
     /// Counts the run's workers, from 1.
     #[arg(long)]
     attempt: u32,
@@ -88,6 +91,7 @@ impl Arguments {
             run_directory: self.run_directory,
             key: order.key,
             known_result: order.known_result,
+            checks_directory: self.device_checks,
             cancel,
         };
         let mut log = Log::new(&folder)?;

@@ -78,6 +78,8 @@ impl Executor for Local {
             .arg(job.folder.run())
             .arg("--datasets")
             .arg(&needs.datasets)
+            .arg("--device-checks")
+            .arg(&needs.device_checks)
             .arg("--attempt")
             .arg(job.attempt.to_string())
             .env("RAYON_NUM_THREADS", needs.threads.to_string())

@@ -23,6 +23,8 @@ pub struct Job {
 pub struct Needs {
     /// The folder with the data sets.
     pub datasets: PathBuf,
+    /// The folder where checks of devices are kept.
+    pub device_checks: PathBuf,
     /// Threads that it may compute with.
     pub threads: usize,
 }

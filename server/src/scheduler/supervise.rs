@@ -125,6 +125,7 @@ async fn start(scheduler: &Scheduler, run: &Run, job: &Job) -> Result<(), String
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let needs = Needs {
         datasets: inner.directory.datasets().to_owned(),
+        device_checks: inner.directory.device_checks(),
         threads: (cores / scheduler.slots(&run.spec.device) as usize).max(1),
     };
     inner.executor.submit(job, &needs)
