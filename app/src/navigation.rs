@@ -53,20 +53,22 @@ fn title_left() -> StoredValue<String> {
     left
 }
 
-/// Says the new page's title, once it is another than that of the page that was `left`.
+/// Says the new page's title, once it is another than that of the page that was `left`; and again should it change while the
+/// page is read.
 #[cfg(feature = "hydrate")]
 fn announce(words: RwSignal<String>, left: String) {
-    let told = move || {
+    let look = move || {
         let title = document().title();
-        let arrived = title != left;
-        if arrived {
+        // Between two pages there is none.
+        if !title.is_empty() && title != left && words.try_get_untracked().as_ref() != Some(&title)
+        {
             words.try_set(title);
         }
-        arrived
+        false
     };
     // Not within the effect that calls this: what is set there is shown only with the next change.
     set_timeout(
-        move || again(TRIES, told),
+        move || again(TRIES, look),
         std::time::Duration::from_millis(AGAIN),
     );
 }
