@@ -16,12 +16,11 @@ const TRIES: u32 = 200;
 pub fn Announcer() -> impl IntoView {
     let path = use_location().pathname;
     let words = RwSignal::new(String::new());
-    let left = title_left();
     Effect::new(move |last: Option<String>| {
         let path = path.get();
         // The first page was loaded by the browser, which has announced it.
         if last.is_some_and(|last| last != path) {
-            announce(words, left.get_value());
+            announce(words);
         }
         path
     });
@@ -29,41 +28,16 @@ pub fn Announcer() -> impl IntoView {
     view! { <p id="announcer" class="sr-only" role="status">{words}</p> }
 }
 
-/// The title of the page that was left last. A click and the way back are heard here before the router hears of them: once
-/// it has, the title may be the new page's, sooner or later than its address.
-fn title_left() -> StoredValue<String> {
-    let left = StoredValue::new(String::new());
-    #[cfg(feature = "hydrate")]
-    {
-        use leptos::wasm_bindgen::{JsCast, closure::Closure};
-        let keep = Closure::<dyn Fn()>::new(move || {
-            left.try_set_value(document().title());
-        });
-        for event in ["click", "popstate"] {
-            // It fails for no event that a window knows.
-            let _ = window().add_event_listener_with_callback_and_bool(
-                event,
-                keep.as_ref().unchecked_ref(),
-                true,
-            );
-        }
-        // The router, and this with it, lives as long as the page.
-        keep.forget();
-    }
-    left
-}
-
-/// Says the new page's title, once it is another than that of the page that was `left`; and again should it change while the
-/// page is read.
+/// Says the new page's title, once it has one; and again should it change while the page is read.
 #[cfg(feature = "hydrate")]
-fn announce(words: RwSignal<String>, left: String) {
+fn announce(words: RwSignal<String>) {
     let look = move || {
         let title = document().title();
-        // Between two pages there is none.
-        if !title.is_empty() && title != left && words.try_get_untracked().as_ref() != Some(&title)
-        {
+        // The old page's title goes with it, and for a while there is none.
+        if !title.is_empty() && words.try_get_untracked().as_ref() != Some(&title) {
             words.try_set(title);
         }
+        // Until the time is over.
         false
     };
     // Not within the effect that calls this: what is set there is shown only with the next change.
@@ -74,7 +48,7 @@ fn announce(words: RwSignal<String>, left: String) {
 }
 
 #[cfg(not(feature = "hydrate"))]
-fn announce(_words: RwSignal<String>, _left: String) {}
+fn announce(_words: RwSignal<String>) {}
 
 /// Calls `done` now and then until it is, at most `tries` times.
 #[cfg(feature = "hydrate")]
