@@ -98,7 +98,7 @@ impl Drop for Server {
 /// A headless Chromium with a profile of its own.
 pub struct Browser {
     driver: Child,
-    _profile: TempDir,
+    profile: TempDir,
     /// The session.
     pub client: Client,
 }
@@ -148,7 +148,7 @@ impl Browser {
         };
         Browser {
             driver,
-            _profile: profile,
+            profile,
             client,
         }
     }
@@ -304,6 +304,12 @@ impl Drop for Browser {
     fn drop(&mut self) {
         let _ = self.driver.kill();
         let _ = self.driver.wait();
+        // Chromium outlives a chromedriver that is killed, with a dozen processes a test. They name their profile.
+        let profile = self.profile.path().as_os_str();
+        let _ = Command::new("pkill")
+            .args(["-KILL", "-f"])
+            .arg(profile)
+            .status();
     }
 }
 
