@@ -24,6 +24,9 @@ pub struct Health {
     pub running: u32,
     /// Runs that were interrupted and can be resumed.
     pub interrupted: u32,
+    /// Why nothing new is begun on any device: a full disk, or a store that takes nothing. It goes on by itself.
+    #[serde(default)]
+    pub lacking_room: Option<String>,
 }
 
 /// One device that can train.
@@ -492,4 +495,6 @@ pub struct FormOptions {
     pub datasets: Vec<DatasetInfo>,
     /// Devices.
     pub devices: Vec<DeviceInfo>,
+    /// Places where workers can run.
+    pub executors: Vec<crate::executor::ExecutorInfo>,
 }

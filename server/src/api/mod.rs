@@ -11,6 +11,7 @@ mod error;
 mod estimates;
 mod evaluations;
 mod events;
+mod executors;
 mod experiments;
 mod exports;
 mod findings;
@@ -23,11 +24,13 @@ mod options;
 mod report;
 mod runs;
 mod units;
+mod versioned;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -92,6 +95,9 @@ pub fn app(state: AppState) -> Router {
                 .routes(routes!(error::problems))
                 .routes(routes!(devices::devices))
                 .routes(routes!(devices::resume))
+                .routes(routes!(executors::list))
+                .routes(routes!(executors::resume))
+                .routes(routes!(executors::scripts))
                 .routes(routes!(options::options))
                 .routes(routes!(options::presets))
                 .routes(routes!(datasets::list))
@@ -109,10 +115,10 @@ pub fn app(state: AppState) -> Router {
                 .routes(routes!(experiments::cancel))
                 .routes(routes!(experiments::resume))
                 .routes(routes!(experiments::runs))
+                .routes(routes!(executors::submissions))
                 .routes(routes!(imports::create))
                 .routes(routes!(experiments::metrics))
                 .routes(routes!(experiments::summary))
-                .routes(routes!(findings::findings))
                 .routes(routes!(exports::experiment_csv))
                 .routes(routes!(exports::experiment_parquet))
                 .routes(routes!(exports::experiment_json))
@@ -133,9 +139,6 @@ pub fn app(state: AppState) -> Router {
                 .routes(routes!(evaluations::measurements))
                 .routes(routes!(evaluations::evaluate_run))
                 .routes(routes!(evaluations::evaluate_experiment))
-                .routes(routes!(evaluations::scatter_of))
-                .routes(routes!(evaluations::layer_profiles))
-                .routes(routes!(claim_figures::figures))
                 .routes(routes!(report::report))
                 .routes(routes!(evaluations::samples))
                 .routes(routes!(evaluations::corrupted_image))
@@ -147,7 +150,8 @@ pub fn app(state: AppState) -> Router {
                 .routes(routes!(units::gradients))
                 .routes(routes!(units::over_training))
                 .routes(routes!(comparisons::comparison))
-                .routes(routes!(events::events)),
+                .routes(routes!(events::events))
+                .merge(of_measurements(state.clone())),
         )
         .split_for_parts();
     let document = document::with_problems(document);
@@ -161,4 +165,16 @@ pub fn app(state: AppState) -> Router {
         .method_not_allowed_fallback(error::no_method)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(state)
+}
+
+/// What is made of an experiment's measurements alone.
+fn of_measurements(state: AppState) -> OpenApiRouter<AppState> {
+    let mut router = OpenApiRouter::new()
+        .routes(routes!(findings::findings))
+        .routes(routes!(claim_figures::figures))
+        .routes(routes!(evaluations::scatter_of))
+        .routes(routes!(evaluations::layer_profiles))
+        .route_layer(from_fn_with_state(state, versioned::versioned));
+    versioned::describe(router.get_openapi_mut());
+    router
 }

@@ -45,7 +45,12 @@ pub struct Server {
 impl Server {
     /// Starts one over `folder`, in a process group of its own as a terminal would.
     pub fn start(folder: &Path) -> Server {
-        let mut child = serve(folder)
+        Server::start_as(serve(folder))
+    }
+
+    /// Starts one as `command` says, which is [`serve`]'s and perhaps more.
+    pub fn start_as(mut command: Command) -> Server {
+        let mut child = command
             .process_group(0)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -118,7 +123,7 @@ impl Server {
     }
 
     /// The run, once it is as `wanted`.
-    pub fn wait_for(&self, run: i64, wanted: impl Fn(&Run) -> bool) -> Run {
+    pub fn wait_for(&self, run: i64, mut wanted: impl FnMut(&Run) -> bool) -> Run {
         let start = Instant::now();
         loop {
             let found: Run = self.get(&format!("/runs/{run}"));
@@ -138,20 +143,21 @@ impl Server {
     /// Listens to all events from the first on; what has come is in the list, at any time.
     pub fn listen(&self) -> Arc<Mutex<Vec<LiveEvent>>> {
         let heard = Arc::new(Mutex::new(Vec::new()));
-        let (list, stream) = (heard.clone(), self.connect("GET", "/events", ""));
+        let list = heard.clone();
+        let stream = self.connect("GET", "/events", "");
         std::thread::spawn(move || {
             // Ends with an error when the server is killed.
-            for line in stream.lines().map_while(Result::ok) {
-                if let Some(event) = line
-                    .strip_prefix("data: ")
-                    .and_then(|data| serde_json::from_str(data).ok())
-                {
-                    list.lock().unwrap().push(event);
-                }
+            for event in stream.lines().map_while(Result::ok).filter_map(event) {
+                list.lock().unwrap().push(event);
             }
         });
         heard
     }
+}
+
+/// The event of a line of a stream of events.
+pub fn event(line: impl AsRef<str>) -> Option<LiveEvent> {
+    serde_json::from_str(line.as_ref().strip_prefix("data: ")?).ok()
 }
 
 impl Drop for Server {
