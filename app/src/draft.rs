@@ -6,10 +6,11 @@ use protocol::attack::{Attack, AttackSpec};
 use protocol::corruption::{Corruption, JpegStep, SEVERITIES};
 use protocol::dimensionality::DimensionalitySpec;
 use protocol::evaluation::{CorruptionSource, CorruptionSpec};
+use protocol::executor::{ExecutorKind, SlurmSpec};
 use protocol::gradient::InputUnitGradientSpec;
 use protocol::numeral::plain;
 use protocol::validate::FieldError;
-use protocol::{Augmentation, Dataset, EvaluationSpec, ExperimentSpec};
+use protocol::{Augmentation, Dataset, EvaluationSpec, ExecutorSpec, ExperimentSpec};
 
 use crate::parse;
 
@@ -81,6 +82,9 @@ pub const GRADIENT_IMAGES: &str = "evaluation.input_unit_gradients.images";
 /// Images for input-unit gradients where no preset says otherwise.
 const DEFAULT_GRADIENT_IMAGES: u32 = 200;
 
+/// Path of the field that says where runs compute: an executor's name.
+pub const EXECUTOR: &str = "executor";
+
 /// Whether `spec` measures the perturbations of [`DimensionalitySpec::source`].
 fn is_source(spec: &DimensionalitySpec) -> bool {
     let source = DimensionalitySpec::source(None);
@@ -89,9 +93,9 @@ fn is_source(spec: &DimensionalitySpec) -> bool {
         && spec.attacks == source.attacks
 }
 
-/// A number of images as a field holds it: empty where it is all, or none.
-fn images_field(images: Option<u32>) -> String {
-    images.map_or(String::new(), |images| images.to_string())
+/// A number that need not be given, as a field holds it.
+fn optional(number: Option<u32>) -> String {
+    number.map_or(String::new(), |number| number.to_string())
 }
 
 /// The source's attacks, and AutoAttack at the radii 8/255, where nothing stands, and 1/255, where something may.
@@ -115,6 +119,7 @@ impl From<&ExperimentSpec> for Draft {
         let training = &spec.training;
         let images = training.train_images_per_class;
         let mut draft = Draft::from(&spec.evaluation);
+        draft.typed.extend(executor_fields(&spec.executor));
         draft.typed.extend([
             ("name", spec.name.clone()),
             ("notes", spec.notes.clone()),
@@ -160,6 +165,27 @@ impl From<&ExperimentSpec> for Draft {
         ]);
         draft
     }
+}
+
+/// What the fields hold that say where runs compute; what Slurm would be asked for where it is not asked.
+fn executor_fields(spec: &ExecutorSpec) -> [(&'static str, String); 12] {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let default = SlurmSpec::default();
+    let slurm = spec.slurm().unwrap_or(&default);
+    [
+        (EXECUTOR, spec.kind().id().to_owned()),
+        ("executor.slurm.partition", text(&slurm.partition)),
+        ("executor.slurm.account", text(&slurm.account)),
+        ("executor.slurm.qos", text(&slurm.qos)),
+        ("executor.slurm.gres", text(&slurm.gres)),
+        ("executor.slurm.time_minutes", optional(slurm.time_minutes)),
+        ("executor.slurm.memory_mib", optional(slurm.memory_mib)),
+        ("executor.slurm.cpus", slurm.cpus.to_string()),
+        ("executor.slurm.at_once", optional(slurm.at_once)),
+        ("executor.slurm.requeues", slurm.requeues.to_string()),
+        ("executor.slurm.setup", slurm.setup.clone()),
+        ("executor.slurm.flags", slurm.flags.clone()),
+    ]
 }
 
 impl From<&EvaluationSpec> for Draft {
@@ -216,10 +242,10 @@ impl From<&EvaluationSpec> for Draft {
         let typed = BTreeMap::from([
             (DIMENSIONALITY, dimensionality_choice.to_owned()),
             (DIMENSIONALITY_SOURCE, dimensionality.source.id().to_owned()),
-            (DIMENSIONALITY_IMAGES, images_field(dimensionality.images)),
+            (DIMENSIONALITY_IMAGES, optional(dimensionality.images)),
             (
                 ACTIVATION_IMAGES,
-                images_field(dimensionality.activation_images),
+                optional(dimensionality.activation_images),
             ),
             (
                 DIMENSIONALITY_SEED,
@@ -233,13 +259,13 @@ impl From<&EvaluationSpec> for Draft {
             (GRADIENTS, gradients.map_or(OFF, |_| ON).to_owned()),
             (GRADIENT_IMAGES, gradient_images.to_string()),
             (ATTACKS, choice.to_owned()),
-            (ATTACK_IMAGES, images_field(attacked.images)),
+            (ATTACK_IMAGES, optional(attacked.images)),
             (ATTACK_SEED, attacked.attack_seed.to_string()),
             (CHECK_MASKING, attacked.check_masking.to_string()),
             (CORRUPTION_SOURCE, source.unwrap_or(OFF).to_owned()),
             (CORRUPTIONS, list(&corruptions)),
             (CORRUPTION_SEVERITIES, list(&severities)),
-            (CORRUPTION_IMAGES, images_field(images)),
+            (CORRUPTION_IMAGES, optional(images)),
             (CORRUPTION_SEED, corruption_seed.to_string()),
             (CORRUPTION_JPEG, jpeg.id().to_owned()),
             (CORRUPTION_FROST, frost_photographs.unwrap_or_default()),
@@ -299,6 +325,8 @@ impl Draft {
         });
         reader.read("alphas", &mut spec.alphas, parse::numbers);
         reader.read("seeds", &mut spec.seeds, parse::seeds);
+
+        spec.executor = reader.executor();
 
         let training = &mut spec.training;
         reader.read("training.epochs", &mut training.epochs, whole);
@@ -428,6 +456,37 @@ impl Reader<'_> {
         into.attacks = self.attacks();
         into.dimensionality = self.dimensionality();
         into.input_unit_gradients = self.input_unit_gradients();
+    }
+
+    fn executor(&mut self) -> ExecutorSpec {
+        let mut kind = ExecutorKind::Local;
+        self.read(EXECUTOR, &mut kind, |text| {
+            ExecutorKind::from_id(text).ok_or_else(|| format!("no executor is called `{text}`"))
+        });
+        if kind == ExecutorKind::Local {
+            return ExecutorSpec::Local;
+        }
+        let mut spec = SlurmSpec::default();
+        self.read("executor.slurm.partition", &mut spec.partition, some_text);
+        self.read("executor.slurm.account", &mut spec.account, some_text);
+        self.read("executor.slurm.qos", &mut spec.qos, some_text);
+        self.read("executor.slurm.gres", &mut spec.gres, some_text);
+        self.read(
+            "executor.slurm.time_minutes",
+            &mut spec.time_minutes,
+            some_whole,
+        );
+        self.read(
+            "executor.slurm.memory_mib",
+            &mut spec.memory_mib,
+            some_whole,
+        );
+        self.read("executor.slurm.cpus", &mut spec.cpus, whole);
+        self.read("executor.slurm.at_once", &mut spec.at_once, some_whole);
+        self.read("executor.slurm.requeues", &mut spec.requeues, whole);
+        spec.setup = self.draft.get("executor.slurm.setup").to_owned();
+        spec.flags = self.draft.get("executor.slurm.flags").to_owned();
+        ExecutorSpec::Slurm(spec)
     }
 
     fn corruptions(&mut self) -> Option<CorruptionSpec> {
@@ -923,6 +982,43 @@ mod tests {
         let dimensionality = asked.dimensionality.unwrap();
         assert_eq!(dimensionality.corrupted(), asked.corruptions.unwrap());
         assert_eq!(asked.input_unit_gradients.unwrap().images, 30);
+    }
+
+    /// Broken by: a copy of an experiment on a cluster that asks the cluster for something else, a field of the cluster that is
+    /// refused though this machine was chosen, or a wrong one blamed under another name than the server would.
+    #[test]
+    fn what_is_asked_of_a_cluster_goes_through_the_form_unchanged() {
+        let mut base = presets().remove(0).spec;
+        base.executor = ExecutorSpec::Slurm(SlurmSpec {
+            partition: Some("gpu".into()),
+            account: Some("lab".into()),
+            qos: Some("long".into()),
+            time_minutes: Some(90),
+            memory_mib: Some(4000),
+            cpus: 3,
+            gres: Some("gpu:1".into()),
+            at_once: Some(4),
+            requeues: 7,
+            setup: "module load vulkan\nexport A=1".into(),
+            flags: "--exclusive\n-C avx512".into(),
+        });
+        let draft = Draft::from(&base);
+        assert_eq!(draft.spec(&base), Ok(base.clone()));
+        for (path, value) in [
+            (EXECUTOR, "pbs"),
+            ("executor.slurm.partition", "a b"),
+            ("executor.slurm.time_minutes", "0"),
+            ("executor.slurm.cpus", ""),
+            ("executor.slurm.flags", "exclusive"),
+        ] {
+            let mut draft = draft.clone();
+            draft.set(path, value.into());
+            let errors = draft.spec(&base).unwrap_err().into_iter();
+            let fields: Vec<String> = errors.map(|error| error.field).collect();
+            assert_eq!(fields, [path]);
+            draft.set(EXECUTOR, "local".into());
+            assert_eq!(draft.spec(&base).unwrap().executor, ExecutorSpec::Local);
+        }
     }
 
     /// Broken by: a box that is ticked and does not count, or a list in the order of the clicks.

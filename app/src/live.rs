@@ -202,7 +202,11 @@ pub fn changes_state(event: &Event) -> bool {
         | Event::Failed { .. }
         | Event::Cancelled
         | Event::Interrupted { .. } => true,
-        Event::Progress(_) | Event::Epoch(_) | Event::Measured(_) | Event::Log { .. } => false,
+        Event::Progress(_)
+        | Event::Job(_)
+        | Event::Epoch(_)
+        | Event::Measured(_)
+        | Event::Log { .. } => false,
     }
 }
 

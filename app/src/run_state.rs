@@ -1,6 +1,7 @@
 //! What a run's page shows of its state, and how live events change it.
 
 use protocol::event::{Phase, Progress};
+use protocol::executor::JobStatus;
 use protocol::{Event, Run, RunState};
 
 use crate::{clock, format};
@@ -143,6 +144,9 @@ pub fn activity(run: &Run) -> String {
             ),
         },
         (None, RunState::Running) => "starting".to_owned(),
+        (_, RunState::Queued) if run.job.is_some() => {
+            run.job.as_ref().map_or_else(String::new, JobStatus::words)
+        }
         (_, RunState::Queued) if run.result.is_some() => "trained, waiting to be tested".to_owned(),
         (_, RunState::Queued) if run.spec.origin.is_some() => {
             "imported, waiting to be measured".to_owned()
@@ -180,6 +184,7 @@ pub fn apply(run: &mut Run, event: &Event) {
         Event::Failed { .. } => end(run, RunState::Failed),
         Event::Cancelled => end(run, RunState::Cancelled),
         Event::Interrupted { .. } => end(run, RunState::Interrupted),
+        Event::Job(status) => run.job = Some(status.clone()),
         Event::Measured(_) | Event::Log { .. } => {}
     }
 }
@@ -187,6 +192,7 @@ pub fn apply(run: &mut Run, event: &Event) {
 fn end(run: &mut Run, state: RunState) {
     run.state = state;
     run.progress = None;
+    run.job = None;
 }
 
 #[cfg(test)]
@@ -212,6 +218,7 @@ pub(crate) mod tests {
             epochs_done: 0,
             latest_epoch: None,
             progress: None,
+            job: None,
             later_evaluations: Vec::new(),
             tags: Vec::new(),
             notes: String::new(),

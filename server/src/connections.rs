@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,10 +18,11 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 use tokio_io_timeout::TimeoutStream;
+use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 /// How long a peer may take, and how many connections it may hold.
@@ -58,10 +59,16 @@ const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: appl
     retry-after: 20\r\ncontent-length: 129\r\nconnection: close\r\n\r\n\
     {\"code\":\"too_many_connections\",\"status\":503,\"detail\":\"this address holds too many connections; close some, or wait 20 seconds\"}\r\n";
 
-/// Serves `router` to whoever connects until `stop` resolves; then answers what was asked, and returns. A request carries its
-/// peer's address as [`ConnectInfo`], and its [`BodyDeadline`].
+/// What bytes come and go by, enciphered or not.
+trait Transport: AsyncRead + AsyncWrite + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Send> Transport for T {}
+
+/// Serves `router` to whoever connects, by TLS where there is `tls`, until `stop` resolves; then answers what was asked, and
+/// returns. A request carries its peer's address as [`ConnectInfo`], and its [`BodyDeadline`].
 pub async fn serve(
     listener: TcpListener,
+    tls: Option<TlsAcceptor>,
     router: Router,
     limits: Limits,
     stop: impl Future<Output = ()>,
@@ -91,17 +98,31 @@ pub async fn serve(
             let router = router.clone();
             async move { Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_default()) }
         });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(limits.head)
-            .serve_connection(TokioIo::new(Box::pin(stream)), service);
-        let connection = graceful.watch(connection);
+        let (tls, watcher) = (tls.clone(), graceful.watcher());
         tokio::spawn(async move {
-            // A peer that went away or took too long is no error of ours.
-            if let Err(error) = connection.await {
+            let _place = place;
+            let stream: Pin<Box<dyn Transport>> = match tls {
+                None => Box::pin(stream),
+                Some(tls) => {
+                    let shaken = tls.accept(Box::pin(stream));
+                    match tokio::time::timeout(limits.head, shaken).await {
+                        Ok(Ok(stream)) => Box::pin(stream),
+                        // A peer that speaks no TLS, or refuses our certificate, is no error of ours.
+                        refused => {
+                            tracing::debug!(%peer, ?refused, "no TLS connection came about");
+                            return;
+                        }
+                    }
+                }
+            };
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(limits.head)
+                .serve_connection(TokioIo::new(stream), service);
+            // Nor is one that went away or took too long.
+            if let Err(error) = watcher.watch(connection).await {
                 tracing::debug!(%peer, %error, "a connection ended");
             }
-            drop(place);
         });
     }
     graceful.shutdown().await;

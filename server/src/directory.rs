@@ -70,6 +70,18 @@ impl DataDirectory {
         self.runs().join(run_id.to_string())
     }
 
+    /// Where an experiment keeps what was handed over to a cluster: beside the runs, on the disk that its nodes share. Not made
+    /// here.
+    pub fn experiment(&self, experiment_id: i64) -> PathBuf {
+        self.runs().join(format!("experiment-{experiment_id}"))
+    }
+
+    /// Where a submission of an experiment keeps its files. Not made here.
+    pub fn submission(&self, experiment_id: i64, key: &str) -> PathBuf {
+        self.experiment(experiment_id)
+            .join(format!("submission-{key}"))
+    }
+
     /// A directory for short measurements that leave nothing behind.
     pub fn calibration(&self) -> PathBuf {
         self.root.join("calibration")

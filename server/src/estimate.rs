@@ -56,6 +56,18 @@ impl Estimator {
         idle: bool,
     ) -> Result<Estimate, StoreError> {
         let runs = (spec.alphas.len() * spec.seeds.len()) as u32;
+        if !spec.executor.is_local() {
+            // Its nodes are other machines: how fast they are is known once runs are at work there.
+            return Ok(Estimate {
+                runs,
+                seconds: None,
+                images_per_second: None,
+                basis: format!(
+                    "{} starts runs when it has room; their speed is known once the first is at work",
+                    spec.executor.kind().label()
+                ),
+            });
+        }
         let work = workload(spec, facts);
         let key = format!("{}; {}", serde_json::to_string(&work)?, self.build);
         let mut known = store.calibration(&key).await?;
@@ -275,6 +287,7 @@ mod tests {
             epochs_done: if state == RunState::Finished { 6 } else { 0 },
             latest_epoch: None,
             progress: None,
+            job: None,
             later_evaluations: vec![],
             tags: vec![],
             notes: String::new(),

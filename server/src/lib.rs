@@ -19,5 +19,6 @@ pub mod scheduler;
 pub mod ssr;
 pub mod store;
 pub mod tables;
+pub mod tls;
 pub mod tokens;
 pub mod worker_folder;

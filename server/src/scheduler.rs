@@ -1,9 +1,11 @@
-//! The scheduler: runs wait for a slot on their device, and each gets a worker process of its own.
+//! The scheduler: runs wait for a slot on their device, and each gets a worker process of its own; or they are handed over to a
+//! place with a queue of its own, and wait there.
 //!
 //! Workers outlive it. A scheduler that starts finds those of an earlier one at work and reads on in their logs; runs that
 //! waited wait still. Whatever ends a worker (a crash, a full memory, a GPU driver's fault) ends that run and nothing else.
 
 mod starts;
+mod submissions;
 mod supervise;
 
 use std::collections::{BTreeMap, HashMap};
@@ -12,12 +14,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use protocol::api::LiveEvent;
 use protocol::event::Progress;
-use protocol::{Event, Run, RunState};
+use protocol::{Event, ExecutorKind, Run, RunState};
 use tokio::sync::{Notify, broadcast, mpsc};
 
 use crate::clock::now;
 use crate::directory::DataDirectory;
-use crate::executors::{Executor, Job, Local, Standing};
+use crate::executors::{Executors, Job, Standing, Task};
 use crate::store::{Store, StoreError};
 use crate::worker_folder::WorkerFolder;
 use starts::Starts;
@@ -53,6 +55,33 @@ pub enum Scope {
     Run(i64),
 }
 
+/// Someone who looks after a run.
+#[derive(Debug)]
+struct Worker {
+    commands: mpsc::UnboundedSender<Command>,
+    place: Place,
+}
+
+/// Where a worker is, or is to be.
+#[derive(Debug, Clone)]
+struct Place {
+    kind: ExecutorKind,
+    /// What is paused when starts fail there: a device of this machine, or the whole place.
+    queue: String,
+    job: Job,
+}
+
+impl Scope {
+    /// Whether a scheduler of this scope hands over runs of an experiment.
+    fn hands_over(self, experiment: i64) -> bool {
+        match self {
+            Scope::Everything => true,
+            Scope::Experiment(id) => id == experiment,
+            Scope::Run(_) => false,
+        }
+    }
+}
+
 /// How many runs each device takes at once.
 #[derive(Debug, Clone, Default)]
 pub struct Slots(BTreeMap<String, u32>);
@@ -76,14 +105,14 @@ pub struct Scheduler(Arc<Inner>);
 struct Inner {
     store: Store,
     directory: DataDirectory,
-    executor: Box<dyn Executor>,
+    executors: Executors,
     scope: Scope,
     slots: Slots,
-    /// Workers at work, by run.
-    workers: Mutex<HashMap<i64, mpsc::UnboundedSender<Command>>>,
+    /// Workers at work, and those that wait in another queue, by run.
+    workers: Mutex<HashMap<i64, Worker>>,
     /// Where each worker is right now.
     progress: Mutex<HashMap<i64, Progress>>,
-    /// How starting goes, by device.
+    /// How starting goes, by device, and by place where that has a queue of its own.
     starts: Starts,
     live: broadcast::Sender<LiveEvent>,
     /// Held while an event is stored and told, so that events are told in the order of their numbers.
@@ -91,8 +120,10 @@ struct Inner {
     /// Held while a run passes from the queue to a worker or from a worker to its end, so that a
     /// cancel or a stop never looks in between.
     handover: tokio::sync::Mutex<()>,
-    /// Something may be startable.
+    /// Something may be startable here.
     wake: Notify,
+    /// Something may have to be handed over.
+    wake_queues: Notify,
     /// A worker has ended.
     ended: Notify,
     stopping: std::sync::atomic::AtomicBool,
@@ -114,7 +145,7 @@ impl Scheduler {
         let scheduler = Scheduler(Arc::new(Inner {
             store,
             directory,
-            executor: Box::new(Local::new(executable)),
+            executors: Executors::new(executable),
             scope,
             slots,
             workers: Mutex::default(),
@@ -124,29 +155,31 @@ impl Scheduler {
             publishing: tokio::sync::Mutex::default(),
             handover: tokio::sync::Mutex::default(),
             wake: Notify::new(),
+            wake_queues: Notify::new(),
             ended: Notify::new(),
             stopping: false.into(),
         }));
         scheduler.take_over().await?;
         let dispatcher = scheduler.clone();
         tokio::spawn(async move { dispatcher.dispatch().await });
+        let dispatcher = scheduler.clone();
+        tokio::spawn(async move { dispatcher.dispatch_to_queues().await });
         Ok(scheduler)
     }
 
     /// Follows the workers that an earlier scheduler started, and ends the runs of those that are gone.
     async fn take_over(&self) -> Result<(), StoreError> {
         let inner = &self.0;
-        let running = inner
+        let mut runs = inner
             .store
             .run_ids_within(RunState::Running, inner.scope)
             .await?;
-        for run_id in running {
-            let (device, job) = match inner.store.run(run_id).await {
-                Ok(run) => {
-                    let folder = WorkerFolder::of(&inner.directory.run(run_id));
-                    let attempt = inner.store.attempt(run_id).await?.number;
-                    (run.spec.device, Job { folder, attempt })
-                }
+        runs.extend(inner.store.handed_over(inner.scope).await?);
+        runs.sort_unstable();
+        runs.dedup();
+        for run_id in runs {
+            let place = match self.place(run_id).await {
+                Ok(place) => place,
                 Err(StoreError::Json(error)) => {
                     let message = format!("the run cannot be read from the store: {error}");
                     self.publish(run_id, &Event::Failed { message }).await?;
@@ -154,14 +187,42 @@ impl Scheduler {
                 }
                 Err(error) => return Err(error),
             };
-            let is_gone = matches!(inner.executor.poll(&job), Standing::Gone(_));
-            let followed = self.follow(run_id, device, true);
-            if is_gone {
+            let standing = inner.executors.get(place.kind).poll(&place.job);
+            let followed = self.follow(run_id, place, true);
+            if matches!(standing, Standing::Gone(_)) {
                 // A task that panicked is seen in the log; the run then stays as it is.
                 let _ = followed.await;
             }
         }
         Ok(())
+    }
+
+    /// Where a run's worker is, or is to be.
+    async fn place(&self, run_id: i64) -> Result<Place, StoreError> {
+        let inner = &self.0;
+        let run = inner.store.run(run_id).await?;
+        let kind = inner.store.executor_of(run.experiment_id).await?.kind();
+        let task = inner
+            .store
+            .task(run_id)
+            .await?
+            .map(|(job, key, index)| Task {
+                job,
+                index,
+                folder: inner.directory.submission(run.experiment_id, &key),
+            });
+        Ok(Place {
+            kind,
+            queue: match kind {
+                ExecutorKind::Local => run.spec.device,
+                kind => kind.id().to_owned(),
+            },
+            job: Job {
+                folder: WorkerFolder::of(&inner.directory.run(run_id)),
+                attempt: inner.store.attempt(run_id).await?.number,
+                task,
+            },
+        })
     }
 
     /// Live events from now on: stored ones with their number, and progress.
@@ -174,20 +235,31 @@ impl Scheduler {
         self.0.slots.of(device)
     }
 
-    /// Why no run of `device` is started, when three starts failed in a row; its queue waits.
+    /// Why no run of `device`, or of a place by its name, is started, when three starts failed in a row; its queue waits.
     pub fn paused(&self, device: &str) -> Option<String> {
         self.0.starts.paused(device)
     }
 
-    /// Takes a paused device into use again; `false` when it was not paused.
+    /// Takes a paused device or place into use again; `false` when it was not paused.
     pub fn resume_device(&self, device: &str) -> bool {
         let was_paused = self.0.starts.resume(device);
         self.wake();
         was_paused
     }
 
+    /// Places where workers can run.
+    pub fn executors(&self) -> &Executors {
+        &self.0.executors
+    }
+
     /// Fills in where the run's worker is.
     pub fn with_progress(&self, mut run: Run) -> Run {
+        if run.state.is_active()
+            && let Some(worker) = lock(&self.0.workers).get(&run.id)
+        {
+            let executor = self.0.executors.get(worker.place.kind);
+            run.job = executor.status(&worker.place.job);
+        }
         if run.state == RunState::Running {
             run.progress = lock(&self.0.progress).get(&run.id).cloned();
         }
@@ -197,6 +269,7 @@ impl Scheduler {
     /// Looks for runs to start; call it after queueing some.
     pub fn wake(&self) {
         self.0.wake.notify_one();
+        self.0.wake_queues.notify_one();
     }
 
     /// Cancels a run that is queued or running; what it measured is kept. A running one ends within 2 s.
@@ -219,8 +292,10 @@ impl Scheduler {
     pub async fn cancel_experiment(&self, experiment_id: i64) -> Result<(), StoreError> {
         let _handover = self.0.handover.lock().await;
         let of = |state| self.0.store.run_ids(state, Some(experiment_id));
-        self.publish_all(&of(RunState::Queued).await?, &Event::Cancelled)
-            .await?;
+        let mut waiting = of(RunState::Queued).await?;
+        // Those that wait in another queue have someone who takes them out of it.
+        waiting.retain(|&run_id| !self.tell_to_cancel(run_id));
+        self.publish_all(&waiting, &Event::Cancelled).await?;
         for run_id in of(RunState::Running).await? {
             self.tell_to_cancel(run_id);
         }
@@ -231,7 +306,7 @@ impl Scheduler {
     fn tell_to_cancel(&self, run_id: i64) -> bool {
         lock(&self.0.workers)
             .get(&run_id)
-            .is_some_and(|worker| worker.send(Command::Cancel).is_ok())
+            .is_some_and(|worker| worker.commands.send(Command::Cancel).is_ok())
     }
 
     /// Ends every worker and starts no more; their runs become interrupted.
@@ -261,19 +336,20 @@ impl Scheduler {
                 }
                 for worker in workers.values() {
                     // A worker that has just ended no longer listens.
-                    let _ = worker.send(command);
+                    let _ = worker.commands.send(command);
                 }
             }
             ended.await;
         }
     }
 
-    /// Whether no worker is at work and none waits.
+    /// Whether no worker is at work on this machine and none waits for it.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn is_idle(&self) -> Result<bool, StoreError> {
-        Ok(lock(&self.0.workers).is_empty()
+        let here = |worker: &Worker| worker.place.kind == ExecutorKind::Local;
+        Ok(!lock(&self.0.workers).values().any(here)
             && self
                 .0
                 .store
@@ -373,7 +449,17 @@ impl Scheduler {
                 let Some(run_id) = self.0.store.take_queued(&device, scope).await? else {
                     break;
                 };
-                self.follow(run_id, device.clone(), false);
+                // A run that cannot be read is ended by whoever follows it.
+                let place = self.place(run_id).await.unwrap_or_else(|_| Place {
+                    kind: ExecutorKind::Local,
+                    queue: device.clone(),
+                    job: Job {
+                        folder: WorkerFolder::of(&self.0.directory.run(run_id)),
+                        attempt: 0,
+                        task: None,
+                    },
+                });
+                self.follow(run_id, place, false);
             }
         }
         Ok(())
@@ -381,13 +467,19 @@ impl Scheduler {
 
     /// Looks after a run that is `running` until its end is in the store: until then it has an entry among the workers, so
     /// that it never lacks someone who ends it. Starts its worker unless one is `at_work`.
-    fn follow(&self, run_id: i64, device: String, at_work: bool) -> tokio::task::JoinHandle<()> {
-        let (sender, mut receiver) = mpsc::unbounded_channel();
-        lock(&self.0.workers).insert(run_id, sender);
+    fn follow(&self, run_id: i64, place: Place, at_work: bool) -> tokio::task::JoinHandle<()> {
+        let (commands, mut receiver) = mpsc::unbounded_channel();
+        let worker = Worker {
+            commands,
+            place: place.clone(),
+        };
+        lock(&self.0.workers).insert(run_id, worker);
         let scheduler = self.clone();
         tokio::spawn(async move {
             let end = match scheduler.0.store.run(run_id).await {
-                Ok(run) => supervise::supervise(&scheduler, run, at_work, &mut receiver).await,
+                Ok(run) => {
+                    supervise::supervise(&scheduler, run, &place, at_work, &mut receiver).await
+                }
                 Err(error @ StoreError::Json(_)) => End::now(Event::Failed {
                     message: format!("the run cannot be read from the store: {error}"),
                 }),
@@ -395,7 +487,10 @@ impl Scheduler {
                     End::NotStarted(format!("the run cannot be read from the store: {error}"))
                 }
             };
-            scheduler.end(run_id, &device, end, receiver).await;
+            if !matches!(end, End::Left) {
+                scheduler.0.executors.get(place.kind).forget(&place.job);
+            }
+            scheduler.end(run_id, &place.queue, end, receiver).await;
         })
     }
 
@@ -404,7 +499,7 @@ impl Scheduler {
     async fn end(
         &self,
         run_id: i64,
-        device: &str,
+        queue: &str,
         mut end: End,
         mut commands: mpsc::UnboundedReceiver<Command>,
     ) {
@@ -426,7 +521,7 @@ impl Scheduler {
             // A stopping server does not wait: the next one reads the worker's log to its end.
             if recorded.is_ok() || self.is_stopping() {
                 if let End::NotStarted(reason) = &end {
-                    self.0.starts.failed(device, reason);
+                    self.0.starts.failed(queue, reason);
                 }
                 lock(&self.0.workers).remove(&run_id);
                 lock(&self.0.progress).remove(&run_id);

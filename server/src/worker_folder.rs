@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use protocol::event::Progress;
-use protocol::{EvaluationSpec, RunResult, RunSpec};
+use protocol::{EvaluationSpec, Event, RunResult, RunSpec};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -241,6 +241,32 @@ impl WorkerFolder {
             self.path.join(name),
         )?)?)
     }
+}
+
+/// One line of a worker's log, as it is written.
+#[derive(Debug, Serialize)]
+pub struct Line<'a> {
+    /// When it happened, in milliseconds since 1970-01-01 UTC.
+    pub at: i64,
+    /// Counts the lines of the attempt, from 1.
+    pub number: u64,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: &'a Event,
+}
+
+/// Reads a line of a worker's log: when it happened, where it says so, and what.
+///
+/// # Errors
+/// When it is no event: a driver may print there, and a line may have been cut off.
+pub fn read_line(line: &[u8]) -> Result<(Option<i64>, Event), serde_json::Error> {
+    #[derive(Deserialize)]
+    struct Time {
+        at: i64,
+    }
+    let event = serde_json::from_slice(line)?;
+    let time: Option<Time> = serde_json::from_slice(line).ok();
+    Ok((time.map(|time| time.at), event))
 }
 
 /// The whole lines of the file at `path` from `offset` on, and where they end. Of a very long line, or one that is still

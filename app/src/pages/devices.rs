@@ -3,17 +3,19 @@
 use leptos::prelude::*;
 use leptos_meta::Title;
 use protocol::api::{DeviceInfo, Health};
+use protocol::executor::{ExecutorInfo, ExecutorKind};
 
 use crate::api::{self, Method};
 use crate::components::{CommandError, Load, use_command};
 use crate::live;
 
-type Answer = (Vec<DeviceInfo>, Health);
+type Answer = (Vec<DeviceInfo>, Vec<ExecutorInfo>, Health);
 
 async fn read() -> Result<Answer, protocol::api::ApiError> {
     let devices = api::get("/devices");
+    let executors = api::get("/executors");
     let health = api::get("/health");
-    Ok((devices.await?, health.await?))
+    Ok((devices.await?, executors.await?, health.await?))
 }
 
 /// The page at `/devices`.
@@ -40,7 +42,7 @@ fn List(answer: Answer) -> impl IntoView {
             }
         });
     });
-    let (on_gap, on_resume) = (reread.clone(), reread.clone());
+    let (on_gap, on_resume, on_cluster) = (reread.clone(), reread.clone(), reread.clone());
     let open = live::follow(
         live::Follow::All,
         move |event| {
@@ -51,7 +53,7 @@ fn List(answer: Answer) -> impl IntoView {
         on_gap,
     );
     let rows = move || {
-        now.with(|(devices, _)| {
+        now.with(|(devices, ..)| {
             let row = |device: &DeviceInfo| {
                 let id = device.id.clone();
                 let reread = on_resume.clone();
@@ -88,6 +90,40 @@ fn List(answer: Answer) -> impl IntoView {
             devices.iter().map(row).collect_view()
         })
     };
+    let clusters = move || {
+        now.with(|(_, executors, _)| {
+            let cluster = |executor: &ExecutorInfo| {
+                let ExecutorInfo {
+                    id, name, paused, queued, running, ..
+                } = executor.clone();
+                let reread = on_cluster.clone();
+                let resume = move |_| {
+                    let path = format!("/executors/{}/resume", id.id());
+                    let reread = reread.clone();
+                    command.send(Method::Post, path, None, move |_: ExecutorInfo| reread());
+                };
+                let paused = paused.map(|reason| view! {
+                    <div class="notice" data-paused>
+                        <p>"Paused, its queue waits: " {reason}</p>
+                        <button type="button" on:click=resume disabled=move || command.busy.get()>"Resume"</button>
+                    </div>
+                });
+                view! {
+                    <p data-executor=id.id()>
+                        <strong>{id.label()}</strong>" ("{name}"): "
+                        {format!("{running} running, {queued} waiting")}
+                    </p>
+                    {paused}
+                }
+            };
+            // A cluster that cannot be used is of interest only while runs wait for it.
+            let shown = |executor: &&ExecutorInfo| {
+                executor.id != ExecutorKind::Local
+                    && (executor.available || executor.queued + executor.running > 0)
+            };
+            executors.iter().filter(shown).map(cluster).collect_view()
+        })
+    };
     view! {
         <div class="scroll" tabindex="0" role="region" aria-label="Devices">
             <table id="devices">
@@ -103,13 +139,14 @@ fn List(answer: Answer) -> impl IntoView {
                 <tbody>{rows}</tbody>
             </table>
         </div>
+        <div id="clusters">{clusters}</div>
         <CommandError command />
         <p class="hint">
             "A slot takes one run at a time; the slots of each device are chosen when the server is started. "
             "The CPU always works. A software adapter emulates a GPU and is slow; it is listed only when the server was told to use one."
         </p>
         <div class="foot">
-            <span>{move || now.with(|(_, health)| format!("Selectivity Lab {}", health.version))}</span>
+            <span>{move || now.with(|(.., health)| format!("Selectivity Lab {}", health.version))}</span>
             <live::LiveMark open />
         </div>
     }

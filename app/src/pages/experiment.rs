@@ -26,6 +26,7 @@ mod import;
 mod measures;
 mod runs;
 mod setup;
+mod submissions;
 
 /// Everything that the page shows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -249,6 +250,9 @@ fn Report(data: Data) -> impl IntoView {
             (experiment.tags, experiment.notes) = (answer.tags, answer.notes);
         });
     });
+    let slurm = now
+        .experiment
+        .with_untracked(|experiment| experiment.spec.executor.slurm().is_some());
     view! {
         <Title text=name />
         <nav class="crumbs" aria-label="Breadcrumb"><A href="/experiments">"Experiments"</A>" / "<span>{id}</span></nav>
@@ -263,6 +267,7 @@ fn Report(data: Data) -> impl IntoView {
         <measures::Again now after=after_evaluation />
         <import::ImportWeights now after=after_import />
         <runs::Runs now />
+        {slurm.then(|| view! { <submissions::Submissions id /> })}
         <setup::Setup experiment=now.experiment />
     }
 }

@@ -14,9 +14,11 @@ use crate::components::{AlphaChips, Ask, Command, CommandError, Inputs, Load, us
 use crate::draft::Draft;
 use edits::Edits;
 
+mod answer;
 mod cost;
 mod edits;
 mod fields;
+mod place;
 mod warnings;
 
 /// The form's class.

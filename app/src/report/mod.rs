@@ -332,6 +332,7 @@ pub(crate) mod tests {
             epochs_done: 0,
             latest_epoch: None,
             progress: None,
+            job: None,
             later_evaluations: vec![],
             result: None,
             tags: vec![],

@@ -29,6 +29,7 @@ pub fn run(id: i64, alpha: f64, selectivity: f64) -> Run {
         epochs_done: 1,
         latest_epoch: None,
         progress: None,
+        job: None,
         later_evaluations: vec![],
         tags: Vec::new(),
         notes: String::new(),

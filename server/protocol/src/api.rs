@@ -492,4 +492,6 @@ pub struct FormOptions {
     pub datasets: Vec<DatasetInfo>,
     /// Devices.
     pub devices: Vec<DeviceInfo>,
+    /// Places where workers can run.
+    pub executors: Vec<crate::executor::ExecutorInfo>,
 }

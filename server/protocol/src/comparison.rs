@@ -585,6 +585,7 @@ mod tests {
             epochs_done: 0,
             latest_epoch: None,
             progress: None,
+            job: None,
             later_evaluations: vec![],
             tags: vec!["Good".into()],
             notes: String::new(),

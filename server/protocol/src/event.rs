@@ -3,12 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::evaluation::Measurement;
+use crate::executor::JobStatus;
 use crate::result::{EpochMetrics, LayerShape, RunResult};
 
 /// One thing that happened in a run.
 ///
-/// Every event but [`Event::Progress`] is stored before anyone is told of it, and gets a sequence
-/// number; progress is only for watching and is never stored.
+/// Every event but [`Event::Progress`] and [`Event::Job`] is stored before anyone is told of it, and gets a sequence
+/// number; those two are only for watching and are never stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -17,6 +18,8 @@ pub enum Event {
     Started(Started),
     /// Training moved on; at most a few a second.
     Progress(Progress),
+    /// Its job stands elsewhere in the cluster's queue. Said by the server, never by a worker.
+    Job(JobStatus),
     /// An epoch ended and its checkpoint is on disk.
     /// A resumed run says its earlier epochs again, so that none is missing in the store.
     Epoch(EpochMetrics),
@@ -63,6 +66,7 @@ impl Event {
         match self {
             Event::Started(_) => "started",
             Event::Progress(_) => "progress",
+            Event::Job(_) => "job",
             Event::Epoch(_) => "epoch",
             Event::Log { .. } => "log",
             Event::Trained(_) => "trained",

@@ -7,7 +7,7 @@ use crate::dimensionality::DimensionalitySpec;
 use crate::evaluation::CorruptionSpec;
 use crate::gradient::InputUnitGradientSpec;
 use crate::spec::{Augmentation, DEFAULT_RETRIES, ExperimentSpec, TrainingSpec};
-use crate::{Dataset, EvaluationSpec, Network};
+use crate::{Dataset, EvaluationSpec, ExecutorSpec, Network};
 
 /// A ready-made experiment; every field can be edited before launch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -87,6 +87,7 @@ fn quick_look() -> Preset {
                 ..robustness(Some(150))
             },
             retries: DEFAULT_RETRIES,
+            executor: ExecutorSpec::Local,
         },
     }
 }
@@ -118,6 +119,7 @@ fn cifar10() -> Preset {
             },
             evaluation: robustness(None),
             retries: DEFAULT_RETRIES,
+            executor: ExecutorSpec::Local,
         },
     }
 }
@@ -145,6 +147,7 @@ fn tiny_imagenet(network: Network, batch_size: u32, seeds: u64) -> ExperimentSpe
         },
         evaluation: robustness(None),
         retries: DEFAULT_RETRIES,
+        executor: ExecutorSpec::Local,
     }
 }
 

@@ -48,6 +48,8 @@ pub enum ErrorCode {
     UnsupportedMediaType,
     /// Fields of the body need another value.
     InvalidFields,
+    /// The `Idempotency-Key` was sent before with another body.
+    KeyReused,
     /// What is asked for cannot be made of the files that there are.
     UnusableData,
     /// The archive is not what was written, or a newer version wrote it.
@@ -63,7 +65,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code that is sent, in order of status.
-    pub const ALL: [ErrorCode; 23] = [
+    pub const ALL: [ErrorCode; 24] = [
         ErrorCode::InvalidParameter,
         ErrorCode::MalformedBody,
         ErrorCode::Unauthorized,
@@ -83,6 +85,7 @@ impl ErrorCode {
         ErrorCode::PayloadTooLarge,
         ErrorCode::UnsupportedMediaType,
         ErrorCode::InvalidFields,
+        ErrorCode::KeyReused,
         ErrorCode::UnusableData,
         ErrorCode::UnusableArchive,
         ErrorCode::StoreFailed,
@@ -133,6 +136,11 @@ impl ErrorCode {
                 ("unsupported_media_type", 415, "The body must be JSON")
             }
             ErrorCode::InvalidFields => ("invalid_fields", 422, "Fields need another value"),
+            ErrorCode::KeyReused => (
+                "key_reused",
+                422,
+                "The Idempotency-Key was sent with another body",
+            ),
             ErrorCode::UnusableData => (
                 "unusable_data",
                 422,

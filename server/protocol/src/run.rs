@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::evaluation::EvaluationSpec;
 use crate::event::{Progress, Started};
+use crate::executor::JobStatus;
 use crate::result::{EpochMetrics, RunResult};
 use crate::spec::RunSpec;
 
@@ -100,6 +101,9 @@ pub struct Run {
     pub latest_epoch: Option<EpochMetrics>,
     /// Where its worker is right now; only while running.
     pub progress: Option<Progress>,
+    /// Where its job stands in a cluster's queue; only while it is queued or running there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobStatus>,
     /// Evaluations that were asked for after the experiment was launched, besides its own.
     #[serde(default)]
     pub later_evaluations: Vec<EvaluationSpec>,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Dataset, EvaluationSpec, Network, Origin};
+use crate::{Dataset, EvaluationSpec, ExecutorSpec, Network, Origin};
 
 /// How training images are varied from epoch to epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -112,6 +112,9 @@ pub struct ExperimentSpec {
     /// crashed, a machine that went down), at most 100. It goes on from its last checkpoint.
     #[serde(default = "default_retries")]
     pub retries: u32,
+    /// Where its runs compute.
+    #[serde(default, skip_serializing_if = "ExecutorSpec::is_local")]
+    pub executor: ExecutorSpec,
     /// How each network is trained.
     pub training: TrainingSpec,
     /// What each trained network is tested on besides clean images.

@@ -83,6 +83,7 @@ impl ExperimentSpec {
         if self.retries > 100 {
             refuse("retries", format!("{} times; at most 100", self.retries));
         }
+        errors.extend(self.executor.validate());
         errors.extend(self.training.validate());
         errors.extend(self.evaluation.validate_on(&self.dataset));
         errors

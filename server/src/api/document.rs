@@ -70,6 +70,7 @@ fn describe(path: &str, operation: &mut Operation, changes: bool) {
         ErrorCode::RunsActive => {
             operation_is(path, &["/experiments/{id}", "/runs/{id}"]) && changes && !has_body
         }
+        ErrorCode::KeyReused => operation_is(path, &["/experiments"]) && changes,
         ErrorCode::NotResumable => operation_is(path, &["/runs/{id}/resume"]),
         ErrorCode::NotEvaluable => operation_is(path, &["/runs/{id}/evaluate"]),
         ErrorCode::NotFetchable => operation_is(path, &["/datasets/{id}/fetch"]),

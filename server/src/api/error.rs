@@ -58,6 +58,7 @@ impl From<StoreError> for Refusal {
             StoreError::Active { .. } | StoreError::RunActive(_) => ErrorCode::RunsActive,
             StoreError::NotEvaluable(_) => ErrorCode::NotEvaluable,
             StoreError::Taken { .. } => ErrorCode::AlreadyThere,
+            StoreError::KeyTaken(_) => ErrorCode::KeyReused,
             _ => {
                 tracing::error!(%error, "a request failed");
                 ErrorCode::StoreFailed

@@ -3,12 +3,13 @@
 use axum::Json;
 use axum::extract::State;
 use protocol::api::{DatasetFacts, DatasetStatus, Estimate};
-use protocol::{ExperimentSpec, FieldError};
+use protocol::{ExecutorKind, ExperimentSpec, FieldError};
 use tokio::task::JoinError;
 
 use super::json::Body;
 use super::{AppState, Refusal};
 use crate::catalogue::Catalogue;
+use crate::executors::Slurm;
 
 /// How long an experiment would take, and how that is known.
 #[utoipa::path(
@@ -53,12 +54,21 @@ pub async fn launchable(
     let mut errors = spec.validate();
     let mut refuse = |field: &str, reason: String| errors.push(FieldError::new(field, reason));
     let devices = catalogue.devices().await;
-    if !devices.iter().any(|device| device.id == spec.device) {
+    // Which devices a cluster's nodes have, only they know: a worker there refuses what is not there.
+    if spec.executor.is_local() && !devices.iter().any(|device| device.id == spec.device) {
         let known: Vec<_> = devices.iter().map(|device| device.id.as_str()).collect();
         refuse(
             "device",
             format!("`{}` is not here; choose {}", spec.device, known.join(", ")),
         );
+    }
+    if spec.executor.kind() == ExecutorKind::Slurm {
+        if let Err(reason) = tokio::task::spawn_blocking(Slurm::version).await? {
+            refuse(
+                "executor",
+                format!("Slurm cannot be used from the server's machine: {reason}"),
+            );
+        }
     }
     let info = catalogue.dataset(spec.dataset.clone()).await?;
     match info.status {

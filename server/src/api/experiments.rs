@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use protocol::annotation::Annotation;
 use protocol::api::{
@@ -82,19 +82,36 @@ pub(super) async fn list(
     Ok(Json(page))
 }
 
-/// Creates an experiment and queues its runs. Nothing is created when anything is wrong.
+/// The header with what tells a launch from every other.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// Creates an experiment and queues its runs. Nothing is created when anything is wrong. A program that sends it again because
+/// no answer came sends the same `Idempotency-Key`, and gets the experiment that there is.
 #[utoipa::path(
     post,
     path = "/experiments",
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters of ASCII, another for each launch", min_length = 1, max_length = 255)),
     request_body = ExperimentSpec,
     responses((status = 201, body = Experiment, headers(("Location" = String, description = "where the experiment is"))))
 )]
 pub(super) async fn create(
     State(state): State<AppState>,
+    headers: HeaderMap,
     Body(spec): Body<ExperimentSpec>,
 ) -> Result<impl IntoResponse, Refusal> {
+    let key = headers.get(IDEMPOTENCY_KEY).map(|key| {
+        let key = key.to_str().ok();
+        key.filter(|key| (1..=255).contains(&key.len()))
+            .ok_or_else(|| {
+                Refusal::new(
+                    ErrorCode::InvalidParameter,
+                    "Idempotency-Key must be 1 to 255 printable characters of ASCII",
+                )
+            })
+    });
+    let key = key.transpose()?;
     estimates::check(&state, &spec).await?;
-    let id = state.store.create_experiment(&spec).await?;
+    let id = state.store.create_experiment_once(&spec, key).await?;
     state.scheduler.wake();
     let location = [(header::LOCATION, format!("/api/v1/experiments/{id}"))];
     let experiment = shown(&state, id).await?;
@@ -185,8 +202,9 @@ pub(super) async fn delete(
     Id(id): Id,
 ) -> Result<StatusCode, Refusal> {
     for run in state.store.delete_experiment(id).await? {
-        super::runs::remove_folder(&state, run).await;
+        super::runs::remove_folder(&state.directory.run(run)).await;
     }
+    super::runs::remove_folder(&state.directory.experiment(id)).await;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -38,12 +38,14 @@ struct Rules {
     tokens: Option<Tokens>,
     /// The cookie's name: browsers keep one jar for all ports of a host.
     cookie: String,
+    /// Whether the cookie goes by TLS alone.
+    secure: bool,
 }
 
 impl Guard {
     /// A guard of the server on `port`, which is also reached under the names `added`. Without `tokens` only this machine
-    /// is answered.
-    pub fn new(port: u16, added: &[String], tokens: Option<Tokens>) -> Self {
+    /// is answered. With `secure` the cookie that signs in goes by TLS alone.
+    pub fn new(port: u16, added: &[String], tokens: Option<Tokens>, secure: bool) -> Self {
         let mut names = Vec::new();
         for name in added {
             names.push(name.to_lowercase());
@@ -53,6 +55,7 @@ impl Guard {
             added: names,
             tokens,
             cookie: format!("selectivity-lab-{port}"),
+            secure,
         }))
     }
 }
@@ -218,8 +221,9 @@ fn sign_in(rules: &Rules, request: &Request) -> Option<Response> {
     let token = token_in_query(request)?;
     rules.tokens.as_ref()?.access(token)?;
     let cookie = format!(
-        "{}={token}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Strict",
-        rules.cookie
+        "{}={token}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Strict{}",
+        rules.cookie,
+        if rules.secure { "; Secure" } else { "" }
     );
     // No `//`: that would be another server.
     let path = format!("/{}", request.uri().path().trim_start_matches('/'));

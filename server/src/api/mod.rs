@@ -11,6 +11,7 @@ mod error;
 mod estimates;
 mod evaluations;
 mod events;
+mod executors;
 mod experiments;
 mod exports;
 mod findings;
@@ -92,6 +93,9 @@ pub fn app(state: AppState) -> Router {
                 .routes(routes!(error::problems))
                 .routes(routes!(devices::devices))
                 .routes(routes!(devices::resume))
+                .routes(routes!(executors::list))
+                .routes(routes!(executors::resume))
+                .routes(routes!(executors::scripts))
                 .routes(routes!(options::options))
                 .routes(routes!(options::presets))
                 .routes(routes!(datasets::list))
@@ -109,6 +113,7 @@ pub fn app(state: AppState) -> Router {
                 .routes(routes!(experiments::cancel))
                 .routes(routes!(experiments::resume))
                 .routes(routes!(experiments::runs))
+                .routes(routes!(executors::submissions))
                 .routes(routes!(imports::create))
                 .routes(routes!(experiments::metrics))
                 .routes(routes!(experiments::summary))

@@ -6,7 +6,7 @@ use protocol::Network;
 use protocol::api::FormOptions;
 use protocol::preset::{Preset, presets as all_presets};
 
-use super::{AppState, Refusal, devices};
+use super::{AppState, Refusal, devices, executors};
 
 /// Experiments to start from.
 #[utoipa::path(get, path = "/presets", responses((status = 200, body = Vec<Preset>)))]
@@ -22,5 +22,6 @@ pub(super) async fn options(State(state): State<AppState>) -> Result<Json<FormOp
         networks: Network::ALL.to_vec(),
         datasets: state.catalogue.datasets().await?,
         devices: devices::with_load(&state).await?,
+        executors: executors::with_load(&state).await?,
     }))
 }

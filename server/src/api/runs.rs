@@ -153,16 +153,15 @@ pub(super) async fn delete(
     Id(id): Id,
 ) -> Result<StatusCode, Refusal> {
     state.store.delete_run(id).await?;
-    remove_folder(&state, id).await;
+    remove_folder(&state.directory.run(id)).await;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Removes the files of a run that is deleted.
-pub(super) async fn remove_folder(state: &AppState, run: i64) {
-    let folder = state.directory.run(run);
-    match tokio::fs::remove_dir_all(&folder).await {
+/// Removes the files of a run or an experiment that is deleted; there may be none.
+pub(super) async fn remove_folder(folder: &std::path::Path) {
+    match tokio::fs::remove_dir_all(folder).await {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            tracing::warn!(%error, folder = %folder.display(), "a deleted run's folder stays");
+            tracing::warn!(%error, folder = %folder.display(), "the folder of what was deleted stays");
         }
         _ => {}
     }

@@ -2,18 +2,43 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use engine::files::set_aside;
-use engine::train::sha256;
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use super::{ArchiveError, ArchivedEvent, Entry, FORMAT, MANIFEST, Manifest, folder};
 use crate::directory::DataDirectory;
 use crate::import::STAGED;
 use crate::store::{Restored, Store, StoreError};
+
+/// Bytes that are unpacked at once.
+const AT_ONCE: usize = 1 << 16;
+
+/// How many times larger than packed an archive may be; JSON shrinks to a twentieth.
+const MOST_TIMES: u64 = 200;
+
+/// What an archive may unpack to however small it is, in bytes.
+const ALWAYS_FITS: u64 = 64 << 20;
+
+/// Counts what is read.
+struct Counted<R> {
+    input: R,
+    bytes: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.input.read(buffer)?;
+        self.bytes.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
+    }
+}
 
 /// What became of an archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,7 +129,13 @@ impl Unpacked {
             .tempdir_in(runs)
             .map_err(ArchiveError::file(runs.display()))?;
         let damaged = |what: &dyn std::fmt::Display| ArchiveError::Damaged(what.to_string());
-        let decoder = zstd::Decoder::new(input).map_err(|error| damaged(&error))?;
+        let packed = Arc::new(AtomicU64::new(0));
+        let counted = Counted {
+            input,
+            bytes: packed.clone(),
+        };
+        let mut unpacked = 0_u64;
+        let decoder = zstd::Decoder::new(counted).map_err(|error| damaged(&error))?;
         let mut archive = tar::Archive::new(decoder);
         let (mut found, mut manifest) = (BTreeMap::new(), None);
         for entry in archive.entries().map_err(|error| damaged(&error))? {
@@ -117,27 +148,48 @@ impl Unpacked {
             if entry.header().entry_type() != tar::EntryType::Regular || !inside {
                 return Err(damaged(&format!("`{name}` is no plain file in it")));
             }
-            let mut bytes = Vec::new();
-            entry
-                .read_to_end(&mut bytes)
-                .map_err(|error| damaged(&format!("`{name}`: {error}")))?;
-            if name == MANIFEST {
-                manifest = Some(bytes);
-                continue;
-            }
-            let written = Entry {
-                path: name.clone(),
-                bytes: bytes.len() as u64,
-                sha256: sha256(&bytes),
-            };
-            if found.insert(name.clone(), written).is_some() {
+            if found.contains_key(&name) {
                 return Err(damaged(&format!("`{name}` is in it twice")));
             }
             let target = folder.path().join(&path);
             let parent = target.parent().unwrap_or(folder.path());
-            std::fs::create_dir_all(parent)
-                .and_then(|()| std::fs::write(&target, &bytes))
+            let mut file = std::fs::create_dir_all(parent)
+                .and_then(|()| File::create(&target))
                 .map_err(ArchiveError::file(target.display()))?;
+            let mut digest = Sha256::new();
+            let mut bytes = 0;
+            let mut buffer = vec![0; AT_ONCE];
+            loop {
+                let read = entry
+                    .read(&mut buffer)
+                    .map_err(|error| damaged(&format!("`{name}`: {error}")))?;
+                if read == 0 {
+                    break;
+                }
+                bytes += read as u64;
+                unpacked += read as u64;
+                // A few kilobytes of zeros can be petabytes: what was measured does not shrink so.
+                if unpacked > ALWAYS_FITS && unpacked / MOST_TIMES > packed.load(Ordering::Relaxed)
+                {
+                    let times = format!("it unpacks to over {MOST_TIMES} times its size");
+                    return Err(damaged(&times));
+                }
+                digest.update(&buffer[..read]);
+                file.write_all(&buffer[..read])
+                    .map_err(ArchiveError::file(target.display()))?;
+            }
+            if name == MANIFEST {
+                let read = std::fs::read(&target).map_err(ArchiveError::file(target.display()))?;
+                manifest = Some(read);
+                continue;
+            }
+            let sha256 = digest.finalize();
+            let written = Entry {
+                path: name.clone(),
+                bytes,
+                sha256: sha256.iter().map(|byte| format!("{byte:02x}")).collect(),
+            };
+            found.insert(name, written);
         }
         let manifest = manifest.ok_or_else(|| {
             damaged(&format!(

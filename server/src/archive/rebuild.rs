@@ -8,8 +8,8 @@ use protocol::{Event, RunState};
 use super::{ArchivedEvent, ArchivedExperiment, ArchivedRun};
 use crate::directory::DataDirectory;
 use crate::lock::StoreLock;
-use crate::store::{Restored, Store, StoreError};
-use crate::worker_folder::{WorkerFolder, WorkerOrder, lines_after};
+use crate::store::{Attempt, Restored, Store, StoreError};
+use crate::worker_folder::{WorkerFolder, WorkerOrder, lines_after, read_line};
 
 /// What came back.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -114,6 +114,15 @@ pub async fn rebuild(
         store
             .restore(restored, |index| Ok(events[index].clone()), |_, _| Ok(()))
             .await?;
+        for (number, folder, order) in &found {
+            let length = |path| std::fs::metadata(path).map_or(0, |file| file.len());
+            let attempt = Attempt {
+                number: order.attempt,
+                events_offset: length(folder.events(order.attempt)),
+                errors_offset: length(folder.errors()),
+            };
+            store.set_attempt(*number, attempt).await?;
+        }
         rebuilt.experiments += 1;
         rebuilt.runs += runs.len();
     }
@@ -132,21 +141,10 @@ fn events(folder: &WorkerFolder, order: &WorkerOrder) -> Vec<ArchivedEvent> {
         {
             offset = end;
             for line in lines.split(|&byte| byte == b'\n') {
-                if let Ok(event) = serde_json::from_slice::<Event>(line) {
-                    #[derive(serde::Deserialize)]
-                    struct Time {
-                        at: i64,
-                    }
-                    let time: Option<Time> = serde_json::from_slice(line).ok();
-                    let last = events
-                        .last()
-                        .map_or(order.experiment.created_at, |event: &ArchivedEvent| {
-                            event.at
-                        });
-                    events.push(ArchivedEvent {
-                        at: time.map_or(last, |time| time.at),
-                        event,
-                    });
+                if let Ok((at, event)) = read_line(line) {
+                    let last = events.last().map(|last: &ArchivedEvent| last.at);
+                    let at = at.or(last).unwrap_or(order.experiment.created_at);
+                    events.push(ArchivedEvent { at, event });
                 }
             }
         }

@@ -20,6 +20,7 @@ use crate::lock::StoreLock;
 use crate::scheduler::{Scheduler, Scope, Slots};
 use crate::ssr::site;
 use crate::store::{Store, StoreError, check_large};
+use crate::tls;
 use crate::tokens::{Access, Tokens};
 
 /// Arguments of `serve`.
@@ -37,6 +38,12 @@ pub struct Arguments {
     /// Runs a device takes at once, as DEVICE=N; may be repeated. 1 where not said.
     #[arg(long, value_parser = parse_slots)]
     slots: Vec<(String, u32)>,
+    /// A PEM file with the server's certificate, followed by those that signed it: the server then speaks HTTPS alone.
+    #[arg(long, requires = "tls_key", env = "SELECTIVITY_LAB_TLS_CERT")]
+    tls_cert: Option<PathBuf>,
+    /// A PEM file with the certificate's private key.
+    #[arg(long, requires = "tls_cert", env = "SELECTIVITY_LAB_TLS_KEY")]
+    tls_key: Option<PathBuf>,
     /// The folder with the dashboard's files, made by `make site`.
     #[arg(long, default_value = "target/site", env = "LEPTOS_SITE_ROOT")]
     site_root: PathBuf,
@@ -63,6 +70,11 @@ impl Arguments {
             let folder = self.site_root.display();
             return Err(format!("{folder} does not hold the dashboard; run `make site`, or name the folder with --site-root").into());
         }
+        let tls = match (&self.tls_cert, &self.tls_key) {
+            (Some(certificate), Some(key)) => Some(tls::acceptor(certificate, key)?),
+            _ => None,
+        };
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let mut lock = StoreLock::acquire(&directory.lock(), "a server that is starting")?;
         let listener = TcpListener::bind((self.host, self.port))
             .await
@@ -73,7 +85,7 @@ impl Arguments {
                 )
             })?;
         let address = listener.local_addr()?;
-        lock.describe(&format!("the server at http://{address}"))?;
+        lock.describe(&format!("the server at {scheme}://{address}"))?;
 
         let executable = std::env::current_exe()?;
         let store = Store::open_in(&directory).await?;
@@ -104,7 +116,7 @@ impl Arguments {
         let tokens = (!self.host.is_loopback() || !self.allow_host.is_empty())
             .then(|| Tokens::load_or_make(directory.root()))
             .transpose()?;
-        say!("Selectivity Lab is listening on http://{address}");
+        say!("Selectivity Lab is listening on {scheme}://{address}");
         if let Some(tokens) = &tokens {
             let name = match self.allow_host.first() {
                 Some(name) => name.clone(),
@@ -113,7 +125,7 @@ impl Arguments {
             };
             let link = |access| {
                 format!(
-                    "http://{name}:{}/?token={}",
+                    "{scheme}://{name}:{}/?token={}",
                     address.port(),
                     tokens.of(access)
                 )
@@ -125,12 +137,12 @@ impl Arguments {
         if !self.host.is_loopback() && !self.host.is_unspecified() {
             names.push(address.ip().to_string());
         }
-        let guarded = Guard::new(address.port(), &names, tokens);
+        let guarded = Guard::new(address.port(), &names, tokens, tls.is_some());
         let site =
             site(app(state), self.site_root).layer(middleware::from_fn_with_state(guarded, guard));
         let stopping = scheduler.clone();
         let (stop, stopped) = tokio::sync::oneshot::channel();
-        let server = connections::serve(listener, site, Limits::default(), async move {
+        let server = connections::serve(listener, tls, site, Limits::default(), async move {
             told_to_stop().await;
             downloads.stop();
             match stopping.leave().await {

@@ -3,29 +3,44 @@
 //! It reads its order from the run's folder, prints each event as one line of JSON to standard output, which is a file
 //! there, and says where it is in a file of its own ([`crate::worker_folder`]). It ends by itself when its order is
 //! another attempt's, or the folder is gone.
+//!
+//! As a job of Slurm it may live several times with one attempt: Slurm tells it by SIGUSR1 that its time is nearly over, or
+//! that another job takes its place; it then ends after the current step and puts itself back into Slurm's queue, and goes on
+//! from its checkpoint.
 
 use std::error::Error;
 use std::fs::File;
 use std::io::{self, BufRead, ErrorKind, Write};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use engine::train::{RunContext, run};
 use protocol::Event;
-use serde::Serialize;
+use protocol::event::LogLevel;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::clock::now;
-use crate::worker_folder::{Process, WorkerFolder};
+use crate::worker_folder::{Line, Process, WorkerFolder};
 
 /// Exit status of a worker that nobody wants any more.
 const ABANDONED: i32 = 3;
 
+/// Exit status of a process that SIGTERM ends.
+const TERMINATED: i32 = 143;
+
 /// How often a worker looks whether it is wanted.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// The same on a disk that machines share.
+const LOOK_SHARED: Duration = Duration::from_secs(1);
+
+/// A job that Slurm tells this long before its time is over, or less, is told of its time limit; else of a preemption. The
+/// batch script asks for two minutes, and Slurm may be a minute early.
+const NEAR_THE_LIMIT: i64 = 240_000;
 
 /// How long a worker waits for the one before it to end.
 const PREDECESSOR: Duration = Duration::from_secs(10);
@@ -45,17 +60,21 @@ pub struct Arguments {
     /// Counts the run's workers, from 1.
     #[arg(long)]
     attempt: u32,
+    /// It is a job of Slurm, which may put it back into its queue this often.
+    #[arg(long)]
+    slurm_requeues: Option<u32>,
 }
 
-/// One line of a worker's log.
-#[derive(Serialize)]
-struct Line<'a> {
-    /// When it happened, in milliseconds since 1970-01-01 UTC.
-    at: i64,
-    /// Counts the lines of the attempt, from 1.
-    number: u64,
-    #[serde(flatten)]
-    event: &'a Event,
+/// Why a run that was ended early was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Reason {
+    /// A person asked for it.
+    Cancelled,
+    /// SIGTERM.
+    Stopped,
+    /// SIGUSR1 of Slurm.
+    Notified,
 }
 
 impl Arguments {
@@ -77,12 +96,16 @@ impl Arguments {
         }
         folder.say_process(&Process::this(self.attempt))?;
         let cancel = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::new(AtomicBool::new(false));
+        let reason = Arc::new(AtomicU8::new(Reason::Cancelled as u8));
         let wanted = {
             let (folder, key) = (folder.clone(), order.key.clone());
             move || folder.wants(&key, self.attempt)
         };
-        watch(folder.clone(), wanted, cancel.clone(), stopped.clone())?;
+        let look = match self.slurm_requeues {
+            Some(_) => LOOK_SHARED,
+            None => LOOK,
+        };
+        watch(folder.clone(), look, wanted, cancel.clone(), reason.clone())?;
         let context = RunContext {
             data_directory: self.datasets,
             run_directory: self.run_directory,
@@ -90,22 +113,67 @@ impl Arguments {
             known_result: order.known_result,
             cancel,
         };
-        let mut log = Log::new(&folder)?;
+        let mut log = Log::new(&folder, self.attempt)?;
         run(
             &order.spec,
             &order.later_evaluations,
             &context,
             &mut |event| {
-                log.write(match event {
-                    Event::Cancelled if stopped.load(Ordering::Relaxed) => Event::Interrupted {
+                let early = match event {
+                    Event::Cancelled => reason.load(Ordering::Relaxed),
+                    event => return log.write(event),
+                };
+                match self.slurm_requeues {
+                    _ if early == Reason::Cancelled as u8 => log.write(Event::Cancelled),
+                    None => log.write(Event::Interrupted {
                         message: "its worker was stopped".into(),
-                    },
-                    event => event,
-                });
+                    }),
+                    Some(most) if early == Reason::Notified as u8 => requeue(&mut log, most),
+                    // Slurm knows whether it is cancelled, or preempted and comes back.
+                    Some(_) => {
+                        eprintln!("Slurm ended the job (SIGTERM)");
+                        std::process::exit(TERMINATED);
+                    }
+                }
             },
         );
         Ok(())
     }
+}
+
+/// Puts the job back into Slurm's queue, from where it goes on; or ends the run as interrupted, when that was done often enough.
+fn requeue(log: &mut Log<'_>, most: u32) {
+    let variable = |name: &str| std::env::var(name).ok();
+    let number = |name: &str| variable(name)?.parse::<i64>().ok();
+    // Seconds since 1970-01-01; of Slurm 22.05 and later.
+    let near = number("SLURM_JOB_END_TIME").is_none_or(|end| end * 1000 - now() <= NEAR_THE_LIMIT);
+    let why = match near {
+        true => "the job's time limit is near",
+        false => "Slurm needs the job's place (preemption)",
+    };
+    let done = number("SLURM_RESTART_COUNT").unwrap_or(0);
+    if done >= i64::from(most) {
+        let message = format!(
+            "{why}, and it was requeued {done} times, as often as the experiment allows; resume it to go on"
+        );
+        return log.write(Event::Interrupted { message });
+    }
+    let job = variable("SLURM_JOB_ID").unwrap_or_default();
+    // Written before: Slurm ends this process as soon as it hears of it.
+    log.write(Event::Log {
+        level: LogLevel::Info,
+        message: format!(
+            "{why}: it goes back into Slurm's queue ({} of {most}), and on from its checkpoint",
+            done + 1
+        ),
+    });
+    let refused = match Command::new("scontrol").args(["requeue", &job]).output() {
+        Ok(output) if output.status.success() => return,
+        Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        Err(error) => error.to_string(),
+    };
+    let message = format!("{why}, and Slurm does not requeue it: {refused}");
+    log.write(Event::Interrupted { message });
 }
 
 /// The lock, once the worker before this one has let go of it.
@@ -128,9 +196,10 @@ fn lock(folder: &WorkerFolder) -> Result<File, Box<dyn Error>> {
 /// Watches, beside the run, whether it is still wanted.
 fn watch(
     folder: WorkerFolder,
+    look: Duration,
     wanted: impl Fn() -> bool + Send + 'static,
     cancel: Arc<AtomicBool>,
-    stopped: Arc<AtomicBool>,
+    reason: Arc<AtomicU8>,
 ) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -139,6 +208,7 @@ fn watch(
     // A terminal that is closed hangs up; the run goes on.
     let mut hang_up = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
+    let mut notify = signal(SignalKind::user_defined1())?;
     drop(_entered);
     std::thread::spawn(move || {
         runtime.block_on(async {
@@ -146,15 +216,20 @@ fn watch(
                 tokio::select! {
                     _ = hang_up.recv() => {}
                     _ = terminate.recv() => {
-                        stopped.store(true, Ordering::Relaxed);
+                        reason.store(Reason::Stopped as u8, Ordering::Relaxed);
                         cancel.store(true, Ordering::Relaxed);
                     }
-                    () = tokio::time::sleep(LOOK) => {
+                    _ = notify.recv() => {
+                        reason.store(Reason::Notified as u8, Ordering::Relaxed);
+                        cancel.store(true, Ordering::Relaxed);
+                    }
+                    () = tokio::time::sleep(look) => {
                         if !wanted() {
                             eprintln!("the run was deleted, or is another worker's by now");
                             std::process::exit(ABANDONED);
                         }
                         if folder.is_cancelled() {
+                            reason.store(Reason::Cancelled as u8, Ordering::Relaxed);
                             cancel.store(true, Ordering::Relaxed);
                         }
                     }
@@ -174,12 +249,22 @@ struct Log<'a> {
 }
 
 impl Log<'_> {
-    fn new(folder: &WorkerFolder) -> io::Result<Log<'_>> {
-        Ok(Log {
+    /// Goes on after what the attempt has written already. A line that was cut off there is ended, or the next would be lost
+    /// with it.
+    fn new(folder: &WorkerFolder, attempt: u32) -> io::Result<Log<'_>> {
+        let written = match std::fs::read(folder.events(attempt)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            written => written.unwrap_or_default(),
+        };
+        let mut log = Log {
             folder,
             output: io::stdout().as_fd().try_clone_to_owned()?.into(),
-            number: 0,
-        })
+            number: written.iter().filter(|&&byte| byte == b'\n').count() as u64,
+        };
+        if written.last().is_some_and(|&byte| byte != b'\n') {
+            log.append(b"\n")?;
+        }
+        Ok(log)
     }
 
     fn write(&mut self, event: Event) {

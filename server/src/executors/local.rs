@@ -6,10 +6,11 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::{Ending, Executor, Job, Needs, Standing};
+use super::{Cause, Ending, Executor, Job, Pace, Standing, Submission};
 
 /// See the module's text.
 #[derive(Debug)]
@@ -49,6 +50,33 @@ impl Local {
         }
     }
 
+    fn start(&self, job: &Job, submission: &Submission<'_>) -> Result<(), String> {
+        let append = |path: &Path| -> Result<File, String> {
+            let file = OpenOptions::new().create(true).append(true).open(path);
+            file.map_err(|error| format!("cannot write {}: {error}", path.display()))
+        };
+        let child = Command::new(&self.executable)
+            .arg("worker")
+            .arg("--run-directory")
+            .arg(job.folder.run())
+            .arg("--datasets")
+            .arg(&submission.datasets)
+            .arg("--attempt")
+            .arg(job.attempt.to_string())
+            .env("RAYON_NUM_THREADS", submission.threads.to_string())
+            .stdin(Stdio::null())
+            .stdout(append(&job.folder.events(job.attempt))?)
+            .stderr(append(&job.folder.errors())?)
+            // Ctrl-C in a terminal is for the server.
+            .process_group(0)
+            .spawn()
+            .map_err(|error| format!("cannot start a worker: {error}"))?;
+        let mut children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
+        children.retain(|(folder, _), _| folder != job.folder.run());
+        children.insert(key(job), Started::Running(child));
+        Ok(())
+    }
+
     fn signal(&self, job: &Job, signal: Signal) {
         // A worker leads its own group: what it has started goes with it.
         let group = self
@@ -67,31 +95,15 @@ fn key(job: &Job) -> (PathBuf, u32) {
 }
 
 impl Executor for Local {
-    fn submit(&self, job: &Job, needs: &Needs) -> Result<(), String> {
-        let append = |path: &Path| -> Result<File, String> {
-            let file = OpenOptions::new().create(true).append(true).open(path);
-            file.map_err(|error| format!("cannot write {}: {error}", path.display()))
-        };
-        let child = Command::new(&self.executable)
-            .arg("worker")
-            .arg("--run-directory")
-            .arg(job.folder.run())
-            .arg("--datasets")
-            .arg(&needs.datasets)
-            .arg("--attempt")
-            .arg(job.attempt.to_string())
-            .env("RAYON_NUM_THREADS", needs.threads.to_string())
-            .stdin(Stdio::null())
-            .stdout(append(&job.folder.events(job.attempt))?)
-            .stderr(append(&job.folder.errors())?)
-            // Ctrl-C in a terminal is for the server.
-            .process_group(0)
-            .spawn()
-            .map_err(|error| format!("cannot start a worker: {error}"))?;
-        let mut children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
-        children.retain(|(folder, _), _| folder != job.folder.run());
-        children.insert(key(job), Started::Running(child));
-        Ok(())
+    fn describe(&self) -> Result<String, String> {
+        Ok("this machine".into())
+    }
+
+    fn submit(&self, submission: &Submission<'_>) -> Result<Option<u64>, String> {
+        for job in submission.jobs {
+            self.start(job, submission)?;
+        }
+        Ok(None)
     }
 
     fn poll(&self, job: &Job) -> Standing {
@@ -117,8 +129,11 @@ impl Executor for Local {
         };
         Standing::Gone(status.map(|status| Ending {
             description: status.to_string(),
-            success: status.success(),
-            by_signal: status.signal().is_some(),
+            cause: match (status.success(), status.signal()) {
+                (true, _) => Cause::Success,
+                (false, None) => Cause::Failure,
+                (false, Some(_)) => Cause::Outside,
+            },
         }))
     }
 
@@ -128,5 +143,14 @@ impl Executor for Local {
 
     fn kill(&self, job: &Job) {
         self.signal(job, Signal::KILL);
+    }
+
+    fn pace(&self) -> Pace {
+        Pace {
+            look: Duration::from_millis(40),
+            grace: Duration::from_millis(1200),
+            settle: Duration::ZERO,
+            exit: Some(Duration::from_secs(10)),
+        }
     }
 }

@@ -1,66 +1,191 @@
 //! Where workers run: one kind of place a file. An executor starts workers and ends them; what they do, it neither knows nor
-//! hears, since that is in their run's folder ([`crate::worker_folder`]).
+//! hears, since that is in their run's folder ([`crate::worker_folder`]). Another kind of place is one file here, one line in
+//! [`Executors::new`] and its settings in [`protocol::executor`].
 
 mod local;
+mod slurm;
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::executor::JobStatus;
+use protocol::{ExecutorKind, ExecutorSpec};
 
 pub use local::Local;
+pub use slurm::{SCRIPT_FILE, Slurm, preview};
 
 use crate::worker_folder::WorkerFolder;
 
 /// One worker of a run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
     /// The run's folder.
     pub folder: WorkerFolder,
     /// Counts the run's workers, from 1.
     pub attempt: u32,
+    /// Which job of which submission it is, in a place with a queue of its own.
+    pub task: Option<Task>,
 }
 
-/// What a worker needs besides its order.
-#[derive(Debug, Clone)]
-pub struct Needs {
+/// A job of a submission.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task {
+    /// The submission's number in that place.
+    pub job: u64,
+    /// The job's place in the submission, from 0.
+    pub index: u32,
+    /// Where the submission's files are.
+    pub folder: PathBuf,
+}
+
+/// Workers that are handed over together.
+#[derive(Debug)]
+pub struct Submission<'a> {
+    /// What tells it from every other.
+    pub key: &'a str,
+    /// Where it may leave files.
+    pub folder: PathBuf,
+    /// The workers, whose orders stand in their runs' folders.
+    pub jobs: &'a [Job],
     /// The folder with the data sets.
     pub datasets: PathBuf,
-    /// Threads that it may compute with.
+    /// Submissions that the experiment is handed over in.
+    pub arrays: usize,
+    /// Threads that a worker may compute with, where the place does not say so itself.
     pub threads: usize,
+    /// What the experiment asks of the place.
+    pub settings: &'a ExecutorSpec,
 }
 
 /// How it stands with a worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
+    /// It has not begun, or waits to go on.
+    Waiting,
     /// It is at work, or about to be.
     AtWork,
-    /// It is gone; says how it ended where that is known, for example `exit status: 1` or `signal: 9 (SIGKILL)`.
+    /// It is gone; says how it ended where that is known.
     Gone(Option<Ending>),
 }
 
-/// How a process ended.
+/// How a worker ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ending {
-    /// In words.
+    /// In words, for example `exit status: 1`, `signal: 9 (SIGKILL)` or `NODE_FAIL`.
     pub description: String,
-    /// Whether it said that all went well.
-    pub success: bool,
-    /// Whether something from outside ended it: a person, a full memory, a driver that crashed. It can be tried again then.
-    pub by_signal: bool,
+    /// Whose doing it was.
+    pub cause: Cause,
+}
+
+/// Whose doing the end of a worker was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// It ended by itself and says that all went well.
+    Success,
+    /// It ended by itself and says that something failed.
+    Failure,
+    /// Something from outside ended it: a full memory, a driver that crashed, a machine that went down. It can be tried again.
+    Outside,
+    /// A person ended it there.
+    Cancelled,
+}
+
+/// How often a place is looked at, and how much time it needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// How often a worker's log is looked at.
+    pub look: Duration,
+    /// How long a worker may take to end by itself after it was told to.
+    pub grace: Duration,
+    /// How long what a worker wrote last may take to be seen here, once it is gone.
+    pub settle: Duration,
+    /// How long a worker may take to be gone after its last event; `None` where that is not waited for.
+    pub exit: Option<Duration>,
 }
 
 /// A place where workers run.
 pub trait Executor: Send + Sync {
-    /// Starts a worker on the order that stands in its run's folder.
+    /// Its name and version.
     ///
     /// # Errors
-    /// When it cannot be started, with the reason.
-    fn submit(&self, job: &Job, needs: &Needs) -> Result<(), String>;
+    /// When it cannot be used from here, with the reason.
+    fn describe(&self) -> Result<String, String>;
+
+    /// Hands workers over; gives the submission's number where the place has a queue of its own. May take seconds.
+    ///
+    /// # Errors
+    /// When that failed, with the reason. In a place with a queue the submission may stand nevertheless: see
+    /// [`Executor::find`].
+    fn submit(&self, submission: &Submission<'_>) -> Result<Option<u64>, String>;
+
+    /// The most workers that are handed over together.
+    fn most_together(&self) -> usize {
+        1
+    }
+
+    /// The number of the submission with `key`; `None` when there is none. May take seconds.
+    ///
+    /// # Errors
+    /// When the place does not answer, with the reason.
+    fn find(&self, _key: &str) -> Result<Option<u64>, String> {
+        Ok(None)
+    }
 
     /// How it stands with a worker that was submitted, by this process or an earlier one.
     fn poll(&self, job: &Job) -> Standing;
+
+    /// What the place itself says of a job.
+    fn status(&self, _job: &Job) -> Option<JobStatus> {
+        None
+    }
+
+    /// The last lines that a job left outside its run's folder.
+    fn last_words(&self, _job: &Job) -> Vec<String> {
+        Vec::new()
+    }
 
     /// Asks a worker to end at its next step; its run can go on from its last checkpoint.
     fn stop(&self, job: &Job);
 
     /// Ends a worker at once.
     fn kill(&self, job: &Job);
+
+    /// Forgets a job whose run has ended.
+    fn forget(&self, _job: &Job) {}
+
+    /// How often it is looked at.
+    fn pace(&self) -> Pace;
+}
+
+/// Every place.
+#[derive(Clone)]
+pub struct Executors(Vec<(ExecutorKind, Arc<dyn Executor>)>);
+
+impl Executors {
+    /// Places whose workers are `executable worker …`.
+    pub fn new(executable: PathBuf) -> Executors {
+        Executors(vec![
+            (
+                ExecutorKind::Local,
+                Arc::new(Local::new(executable.clone())) as Arc<dyn Executor>,
+            ),
+            (ExecutorKind::Slurm, Arc::new(Slurm::new(executable))),
+        ])
+    }
+
+    /// The place of one kind.
+    pub fn get(&self, kind: ExecutorKind) -> &Arc<dyn Executor> {
+        let found = self.0.iter().find(|(known, _)| *known == kind);
+        // Every kind is in the list; the first is this machine.
+        &found.unwrap_or(&self.0[0]).1
+    }
+
+    /// Places with a queue of their own.
+    pub fn with_queues(&self) -> impl Iterator<Item = (ExecutorKind, &Arc<dyn Executor>)> {
+        self.0
+            .iter()
+            .filter(|(kind, _)| *kind != ExecutorKind::Local)
+            .map(|(kind, executor)| (*kind, executor))
+    }
 }

@@ -3,28 +3,21 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use protocol::api::LiveEvent;
 use protocol::event::LogLevel;
-use protocol::{Event, Run};
+use protocol::executor::JobStatus;
+use protocol::{Event, ExecutorKind, ExecutorSpec, Run, RunState};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 
-use super::{Command, Scheduler, lock};
+use super::{Command, Place, Scheduler, lock};
 use crate::clock::now;
-use crate::executors::{Ending, Job, Needs, Standing};
+use crate::executors::{Cause, Ending, Executor, Job, Standing, Submission};
 use crate::store::{Attempt, StoreError};
-use crate::worker_folder::{WorkerFolder, WorkerOrder, lines_after};
-
-/// How long a worker may take to end by itself after it was told to.
-const GRACE: Duration = Duration::from_millis(1200);
-
-/// How long a worker may take to exit after its last event.
-const EXIT: Duration = Duration::from_secs(10);
-
-/// How often a worker's log is looked at.
-const LOOK: Duration = Duration::from_millis(40);
+use crate::worker_folder::{WorkerOrder, lines_after, read_line};
 
 /// How long to wait for a killed worker to be gone.
 const DEATH: Duration = Duration::from_millis(300);
@@ -62,6 +55,7 @@ impl End {
 pub(super) async fn supervise(
     scheduler: &Scheduler,
     run: Run,
+    place: &Place,
     at_work: bool,
     commands: &mut UnboundedReceiver<Command>,
 ) -> End {
@@ -69,10 +63,7 @@ pub(super) async fn supervise(
         Ok(attempt) => attempt,
         Err(error) => return End::NotStarted(format!("the store cannot be read: {error}")),
     };
-    let job = Job {
-        folder: WorkerFolder::of(&scheduler.0.directory.run(run.id)),
-        attempt: attempt.number,
-    };
+    let job = place.job.clone();
     if !at_work {
         attempt.errors_offset = length(&job);
         if let Err(reason) = start(scheduler, &run, &job).await {
@@ -81,12 +72,16 @@ pub(super) async fn supervise(
     }
     let follower = Follower {
         scheduler,
+        executor: scheduler.0.executors.get(place.kind).clone(),
+        queue: &place.queue,
         run: &run,
         job,
         attempt,
         quoted: VecDeque::new(),
         logged: 0,
-        began: at_work,
+        // One that waits in another queue has left nothing yet.
+        began: at_work && run.state == RunState::Running,
+        status: None,
         end: None,
         seen: None,
     };
@@ -97,7 +92,8 @@ fn length(job: &Job) -> u64 {
     std::fs::metadata(job.folder.errors()).map_or(0, |file| file.len())
 }
 
-async fn start(scheduler: &Scheduler, run: &Run, job: &Job) -> Result<(), String> {
+/// Writes the order for a run's next worker.
+pub(super) async fn order(scheduler: &Scheduler, run: &Run, job: &Job) -> Result<(), String> {
     let inner = &scheduler.0;
     let key = inner
         .store
@@ -121,24 +117,41 @@ async fn start(scheduler: &Scheduler, run: &Run, job: &Job) -> Result<(), String
     let folder = job.folder.run().display();
     job.folder
         .order(&order)
-        .map_err(|error| format!("cannot write to the run's folder {folder}: {error}"))?;
+        .map_err(|error| format!("cannot write to the run's folder {folder}: {error}"))
+}
+
+/// Starts a worker on this machine.
+async fn start(scheduler: &Scheduler, run: &Run, job: &Job) -> Result<(), String> {
+    order(scheduler, run, job).await?;
+    let inner = &scheduler.0;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let needs = Needs {
+    let submission = Submission {
+        key: "",
+        folder: job.folder.run().to_owned(),
+        jobs: std::slice::from_ref(job),
+        arrays: 1,
         datasets: inner.directory.datasets().to_owned(),
         threads: (cores / scheduler.slots(&run.spec.device) as usize).max(1),
+        settings: &ExecutorSpec::Local,
     };
-    inner.executor.submit(job, &needs)
+    let local = inner.executors.get(ExecutorKind::Local);
+    local.submit(&submission).map(|_| ())
 }
 
 /// What is known of a worker from its logs.
 struct Follower<'a> {
     scheduler: &'a Scheduler,
+    executor: Arc<dyn Executor>,
+    /// What is paused when starts fail.
+    queue: &'a str,
     run: &'a Run,
     job: Job,
     attempt: Attempt,
     quoted: VecDeque<String>,
     logged: usize,
     began: bool,
+    /// What its place said of it last.
+    status: Option<JobStatus>,
     /// The event that ends the run, when it was reported, and when it was read.
     end: Option<(i64, Event, Instant)>,
     /// When the progress that was told last was written.
@@ -147,21 +160,32 @@ struct Follower<'a> {
 
 impl Follower<'_> {
     async fn follow(mut self, commands: &mut UnboundedReceiver<Command>) -> End {
-        let executor = &self.scheduler.0.executor;
+        let executor = self.executor.clone();
+        let pace = executor.pace();
         let (mut told, mut killed) = (None::<(Command, Instant)>, None::<Instant>);
+        let mut gone = None::<Instant>;
         let ending = loop {
             // Asked before the log is read: of a worker that is gone, all is read then.
             let standing = executor.poll(&self.job);
             let more = self.read(commands).await;
             self.tell_progress();
-            if let Standing::Gone(ending) = standing
-                && !more
-            {
-                break ending;
+            self.tell_status().await;
+            if pace.exit.is_none() && self.end.is_some() {
+                break None;
+            }
+            match standing {
+                // What it wrote last may take a while to be seen here.
+                Standing::Gone(ending)
+                    if !more && gone.get_or_insert_with(Instant::now).elapsed() >= pace.settle =>
+                {
+                    break ending;
+                }
+                Standing::Gone(_) => {}
+                Standing::Waiting | Standing::AtWork => gone = None,
             }
             let patience = match (&told, &self.end) {
-                (Some((_, at)), _) => Some(*at + GRACE),
-                (None, Some((_, _, at))) => Some(*at + EXIT),
+                (Some((_, at)), _) => Some(*at + pace.grace),
+                (None, Some((_, _, at))) => pace.exit.map(|exit| *at + exit),
                 (None, None) => None,
             };
             match (killed, patience) {
@@ -176,13 +200,18 @@ impl Follower<'_> {
                 continue;
             }
             tokio::select! {
-                () = tokio::time::sleep(LOOK) => {}
+                () = tokio::time::sleep(pace.look) => {}
                 Some(command) = commands.recv() => match command {
                     Command::Leave => return End::Left,
+                    // What waits or is at work elsewhere goes on without this process.
+                    Command::Stop if self.job.task.is_some() => return End::Left,
                     Command::Cancel if told.is_none() => {
                         told = Some((command, Instant::now()));
-                        if let Err(error) = self.job.folder.cancel() {
+                        let cancelled = self.job.folder.cancel();
+                        if let Err(error) = &cancelled {
                             tracing::warn!(run = self.run.id, %error, "cannot ask the worker to end; it is killed");
+                        }
+                        if cancelled.is_err() || executor.poll(&self.job) == Standing::Waiting {
                             executor.kill(&self.job);
                             killed = Some(Instant::now());
                         }
@@ -210,7 +239,7 @@ impl Follower<'_> {
         };
         match (self.end, told) {
             (Some((at, event, _)), _) => {
-                if killed || ending.is_some_and(|ending| !ending.success) {
+                if killed || ending.is_some_and(|ending| ending.cause != Cause::Success) {
                     let message = format!("after its last event the worker {how}");
                     warn(self.scheduler, self.run.id, message).await;
                 }
@@ -221,20 +250,18 @@ impl Follower<'_> {
                 message: "the server was stopped".into(),
             }),
             (None, None) => {
-                let message = format!(
-                    "the worker {how} before the run's end{}",
-                    quote(&self.quoted)
-                );
-                if !self.began {
-                    self.scheduler
-                        .0
-                        .starts
-                        .failed(&self.run.spec.device, &message);
+                let mut quoted = self.quoted;
+                quoted.extend(self.executor.last_words(&self.job));
+                let message = format!("the worker {how} before the run's end{}", quote(&quoted));
+                let cause = ending.map(|ending| ending.cause);
+                if !self.began && cause != Some(Cause::Cancelled) {
+                    self.scheduler.0.starts.failed(self.queue, &message);
                 }
-                // A worker that exits by itself without a word would do so again.
-                match ending {
-                    Some(ending) if !ending.by_signal => End::now(Event::Failed { message }),
-                    _ => End::Lost(message),
+                match cause {
+                    // A worker that exits by itself without a word would do so again.
+                    Some(Cause::Success | Cause::Failure) => End::now(Event::Failed { message }),
+                    Some(Cause::Cancelled) => End::now(Event::Interrupted { message }),
+                    Some(Cause::Outside) | None => End::Lost(message),
                 }
             }
         }
@@ -317,7 +344,7 @@ impl Follower<'_> {
     fn begin(&mut self) {
         if !self.began {
             self.began = true;
-            self.scheduler.0.starts.succeeded(&self.run.spec.device);
+            self.scheduler.0.starts.succeeded(self.queue);
         }
     }
 
@@ -343,6 +370,36 @@ impl Follower<'_> {
         Ok(read)
     }
 
+    /// Tells everyone where its job stands, when that is news; another state also goes into the run's log.
+    async fn tell_status(&mut self) {
+        let status = self.executor.status(&self.job);
+        let Some(status) = status.filter(|status| self.status.as_ref() != Some(status)) else {
+            return;
+        };
+        let is_new_state = self
+            .status
+            .as_ref()
+            .is_none_or(|known| known.state != status.state);
+        self.status = Some(status.clone());
+        if is_new_state {
+            let event = Event::Log {
+                level: LogLevel::Info,
+                message: status.words(),
+            };
+            if let Err(error) = self.scheduler.publish(self.run.id, &event).await {
+                tracing::warn!(run = self.run.id, %error, "cannot write to the run's log");
+            }
+        }
+        // No listener is no error.
+        let _ = self.scheduler.0.live.send(LiveEvent {
+            sequence: None,
+            at: now(),
+            experiment_id: self.run.experiment_id,
+            run_id: self.run.id,
+            event: Event::Job(status),
+        });
+    }
+
     fn tell_progress(&mut self) {
         let Some((written, mut progress)) = self.job.folder.progress(self.seen) else {
             return;
@@ -366,15 +423,8 @@ impl Follower<'_> {
 
 /// A line of a worker's log: its time, and its event, or a warning that it is none.
 fn parse(line: &[u8]) -> (i64, Result<Event, Event>) {
-    #[derive(serde::Deserialize)]
-    struct Time {
-        at: i64,
-    }
-    match serde_json::from_slice::<Event>(line) {
-        Ok(event) => {
-            let time: Result<Time, _> = serde_json::from_slice(line);
-            (time.map_or_else(|_| now(), |time| time.at), Ok(event))
-        }
+    match read_line(line) {
+        Ok((at, event)) => (at.unwrap_or_else(now), Ok(event)),
         Err(error) => {
             let line = String::from_utf8_lossy(line);
             let line = line.trim_end();
@@ -387,6 +437,7 @@ fn parse(line: &[u8]) -> (i64, Result<Event, Event>) {
 fn is_end(event: &Event) -> bool {
     match event {
         Event::Progress(_)
+        | Event::Job(_)
         | Event::Started(_)
         | Event::Epoch(_)
         | Event::Trained(_)

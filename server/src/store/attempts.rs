@@ -39,6 +39,23 @@ impl Store {
         })
     }
 
+    /// Sets a run's last worker: of a run whose folder has had workers of another store.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn set_attempt(&self, run_id: i64, attempt: Attempt) -> Result<(), StoreError> {
+        sqlx::query(
+            "UPDATE runs SET attempt = ?, events_offset = ?, errors_offset = ? WHERE id = ?",
+        )
+        .bind(attempt.number)
+        .bind(i64::try_from(attempt.events_offset).unwrap_or(i64::MAX))
+        .bind(i64::try_from(attempt.errors_offset).unwrap_or(i64::MAX))
+        .bind(run_id)
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
     /// Stores what was read of a worker's logs, with the times in milliseconds since 1970-01-01 UTC, and how far, all or
     /// nothing; gives what counted.
     ///

@@ -32,13 +32,14 @@ pub(super) async fn insert_experiment(
     at: i64,
 ) -> Result<i64, StoreError> {
     let inserted = sqlx::query(
-        "INSERT INTO experiments (id, name, notes, spec, created_at) VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO experiments (id, name, notes, spec, created_at, executor) VALUES (?, ?, ?, ?, ?, ?)",
     )
     .bind(number)
     .bind(&spec.name)
     .bind(&spec.notes)
     .bind(serde_json::to_string(spec)?)
     .bind(at)
+    .bind(spec.executor.kind().id())
     .execute(&mut **transaction)
     .await?;
     Ok(inserted.last_insert_rowid())
@@ -80,9 +81,40 @@ impl Store {
     /// # Errors
     /// When the store fails; nothing was created then.
     pub async fn create_experiment(&self, spec: &ExperimentSpec) -> Result<i64, StoreError> {
+        self.create_experiment_once(spec, None).await
+    }
+
+    /// The same, once for each `key`: given again with the same spec, it gives the experiment that there is.
+    ///
+    /// # Errors
+    /// When the key was given with another spec, or the store fails; nothing was created then.
+    pub async fn create_experiment_once(
+        &self,
+        spec: &ExperimentSpec,
+        key: Option<&str>,
+    ) -> Result<i64, StoreError> {
         let at = now();
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        if let Some(key) = key {
+            let known = sqlx::query("SELECT id, spec FROM experiments WHERE launch_key = ?")
+                .bind(key)
+                .fetch_optional(&mut *transaction)
+                .await?;
+            if let Some(row) = known {
+                let launched: ExperimentSpec = serde_json::from_str(row.try_get("spec")?)?;
+                let id = row.try_get("id")?;
+                return match launched == *spec {
+                    true => Ok(id),
+                    false => Err(StoreError::KeyTaken(id)),
+                };
+            }
+        }
         let experiment_id = insert_experiment(&mut transaction, None, spec, at).await?;
+        sqlx::query("UPDATE experiments SET launch_key = ? WHERE id = ?")
+            .bind(key)
+            .bind(experiment_id)
+            .execute(&mut *transaction)
+            .await?;
         for run in spec.runs() {
             insert_run(&mut transaction, None, experiment_id, &run, at).await?;
         }

@@ -19,6 +19,7 @@ mod integrity;
 mod items;
 mod measurements;
 mod runs;
+mod submissions;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -34,9 +35,10 @@ pub use findings::FindingsVersion;
 pub use imports::ImportTarget;
 pub use integrity::{backup, check_large};
 pub use measurements::Of;
+pub use submissions::Submission;
 
 /// The migrations, in order; a new one is one line. There is no fifth.
-const MIGRATIONS: [(i64, &str, &str); 7] = [
+const MIGRATIONS: [(i64, &str, &str); 8] = [
     (1, "store", include_str!("../../migrations/0001_store.sql")),
     (
         2,
@@ -67,6 +69,11 @@ const MIGRATIONS: [(i64, &str, &str); 7] = [
         8,
         "attempts",
         include_str!("../../migrations/0008_attempts.sql"),
+    ),
+    (
+        9,
+        "submissions",
+        include_str!("../../migrations/0009_submissions.sql"),
     ),
 ];
 
@@ -175,6 +182,12 @@ pub enum StoreError {
         /// Why.
         reason: String,
     },
+    /// The key of a launch was given with another one.
+    #[error("experiment {0} was launched with this Idempotency-Key, and another spec")]
+    KeyTaken(i64),
+    /// The run does not wait to be handed over.
+    #[error("run {0} does not wait any more")]
+    NotWaiting(i64),
     /// The run is still at work.
     #[error("run {0} is queued or running; cancel it first")]
     RunActive(i64),

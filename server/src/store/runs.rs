@@ -11,6 +11,10 @@ use super::{Store, StoreError, measurements};
 use crate::clock::now;
 use crate::scheduler::Scope;
 
+/// The runs that compute on this machine, as a condition on `runs`.
+const ON_THIS_MACHINE: &str =
+    "experiment_id IN (SELECT id FROM experiments WHERE executor = 'local')";
+
 pub(super) const COLUMNS: &str = "id, experiment_id, spec, state, reason, queued_at, started_at, ended_at, started, epochs_done, later_evaluations, notes,
     (SELECT metrics FROM epochs WHERE run_id = runs.id ORDER BY epoch DESC LIMIT 1) AS latest_epoch";
 
@@ -153,7 +157,7 @@ impl Store {
             .ok_or(StoreError::NoExperiment(experiment_id))
     }
 
-    /// Runs in `state`, by device: for the scheduler and the devices page.
+    /// Runs of this machine in `state`, by device: for the scheduler and the devices page.
     ///
     /// # Errors
     /// When the store fails.
@@ -163,7 +167,7 @@ impl Store {
         scope: Scope,
     ) -> Result<Vec<(String, u32)>, StoreError> {
         let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
-            "SELECT device, count(*) AS count FROM runs WHERE state = ? AND {} GROUP BY device",
+            "SELECT device, count(*) AS count FROM runs WHERE state = ? AND {ON_THIS_MACHINE} AND {} GROUP BY device",
             within(scope)
         )))
         .bind(state.id())
@@ -180,7 +184,7 @@ impl Store {
             .collect()
     }
 
-    /// The number of the oldest queued run of `device`, marked as running now; `None` when none waits.
+    /// The number of the oldest queued run of `device` on this machine, marked as running now; `None` when none waits.
     ///
     /// # Errors
     /// When the store fails; nothing has changed then.
@@ -190,7 +194,7 @@ impl Store {
         let taken = sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
             "UPDATE runs SET state = 'running', started_at = ?, ended_at = NULL, reason = NULL,
                  attempt = attempt + 1, events_offset = 0
-             WHERE id = (SELECT id FROM runs WHERE state = 'queued' AND device = ? AND {}
+             WHERE id = (SELECT id FROM runs WHERE state = 'queued' AND device = ? AND {ON_THIS_MACHINE} AND {}
                  ORDER BY queued_at, id LIMIT 1)
              RETURNING id",
             within(scope)
@@ -226,8 +230,9 @@ impl Store {
     pub async fn try_again(&self, run_id: i64, retries: u32) -> Result<Option<u32>, StoreError> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         let retried: Option<i64> = sqlx::query_scalar(
-            "UPDATE runs SET state = 'queued', retried = retried + 1
-             WHERE id = ? AND state = 'running' AND retried < ? RETURNING retried",
+            "UPDATE runs SET state = 'queued', retried = retried + 1, submission_id = NULL
+             WHERE id = ? AND (state = 'running' OR state = 'queued' AND submission_id IS NOT NULL) AND retried < ?
+             RETURNING retried",
         )
         .bind(run_id)
         .bind(retries)
@@ -246,7 +251,8 @@ impl Store {
         let mut requeued = Vec::new();
         for &id in ids {
             let changed = sqlx::query(
-                "UPDATE runs SET state = 'queued', queued_at = ?, ended_at = NULL, reason = NULL, retried = 0
+                "UPDATE runs SET state = 'queued', queued_at = ?, ended_at = NULL, reason = NULL, retried = 0,
+                     submission_id = NULL
                  WHERE id = ? AND state IN ('interrupted', 'cancelled', 'failed')",
             )
             .bind(now())
@@ -299,7 +305,7 @@ impl Store {
 }
 
 /// The runs of a scope, as a condition on `runs`.
-fn within(scope: Scope) -> String {
+pub(super) fn within(scope: Scope) -> String {
     match scope {
         Scope::Everything => "true".into(),
         Scope::Experiment(id) => format!("experiment_id = {id}"),
@@ -319,6 +325,15 @@ pub(super) async fn apply(
     let ended = |state: RunState, reason: Option<String>| (state, reason);
     let (state, reason) = match event {
         Event::Started(started) => {
+            // In a place with a queue of its own, a run is queued until its worker begins.
+            sqlx::query(
+                "UPDATE runs SET state = 'running', started_at = ?, ended_at = NULL, reason = NULL
+                 WHERE id = ? AND state = 'queued' AND submission_id IS NOT NULL",
+            )
+            .bind(at)
+            .bind(run_id)
+            .execute(&mut **transaction)
+            .await?;
             sqlx::query("UPDATE runs SET started = ? WHERE id = ?")
                 .bind(serde_json::to_string(started)?)
                 .bind(run_id)
@@ -344,7 +359,7 @@ pub(super) async fn apply(
                 .await?;
             return Ok(Some(text()?));
         }
-        Event::Log { .. } | Event::Progress(_) => return Ok(Some(text()?)),
+        Event::Log { .. } | Event::Progress(_) | Event::Job(_) => return Ok(Some(text()?)),
         Event::Trained(result) => {
             // A run that only evaluates says its result again; it is kept as first measured, and told once.
             let changed = sqlx::query(
@@ -423,6 +438,7 @@ pub(super) fn read_run(row: &SqliteRow) -> Result<Run, StoreError> {
         epochs_done: row.try_get("epochs_done")?,
         latest_epoch: json(row.try_get("latest_epoch")?)?,
         progress: None,
+        job: None,
         later_evaluations: serde_json::from_str(row.try_get("later_evaluations")?)?,
         tags: serde_json::from_str(row.try_get("tags")?)?,
         notes: row.try_get("notes")?,

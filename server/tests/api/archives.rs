@@ -302,7 +302,22 @@ async fn a_damaged_archive_changes_nothing() {
         tar.extend(&plain);
         pack(&tar)
     };
+    let zeros = {
+        let mut builder = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_size(80 << 20);
+        let zeros = std::io::Read::take(std::io::repeat(0), 80 << 20);
+        builder
+            .append_data(&mut header, "runs/1/files/x", zeros)
+            .unwrap();
+        pack(&builder.into_inner().unwrap())
+    };
     let cases = [
+        (
+            "a few kilobytes of very many zeros",
+            zeros,
+            "200 times its size",
+        ),
         ("nothing", vec![], "damaged"),
         ("no archive", b"PK not an archive".to_vec(), "damaged"),
         ("cut off", whole[..whole.len() / 2].to_vec(), "damaged"),

@@ -16,6 +16,7 @@ async fn listening(limits: Limits) -> (Lab, SocketAddr) {
     let address = listener.local_addr().unwrap();
     tokio::spawn(serve(
         listener,
+        None,
         lab.router.clone(),
         limits,
         std::future::pending(),
@@ -180,4 +181,63 @@ async fn an_event_stream_stays_open() {
         heard.push_str(&more);
     }
     lab.wait_for_end(runs[0]).await;
+}
+
+/// Breaks when a connection is not enciphered though a certificate was named, or one that is not is answered; also when the
+/// cookie that signs in could go out in the clear.
+#[tokio::test]
+async fn with_a_certificate_only_tls_is_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
+    let (certificate, key) = (
+        folder.path().join("cert.pem"),
+        folder.path().join("key.pem"),
+    );
+    std::fs::write(&certificate, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    // Wrong files are named.
+    let swapped = server::tls::acceptor(&key, &certificate).err().unwrap();
+    assert!(swapped.to_string().contains("key.pem"), "{swapped}");
+
+    let tls = server::tls::acceptor(&certificate, &key).unwrap();
+    let lab = Lab::open().await;
+    let tokens = server::tokens::Tokens::load_or_make(folder.path()).unwrap();
+    let link = format!("/?token={}", tokens.of(server::tokens::Access::Full));
+    let guarding = server::api::Guard::new(0, &[], Some(tokens), true);
+    let layer = axum::middleware::from_fn_with_state(guarding, server::api::guard);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let site = lab.router.clone().layer(layer);
+    tokio::spawn(serve(
+        listener,
+        Some(tls),
+        site,
+        PATIENT,
+        std::future::pending(),
+    ));
+
+    let root = ureq::tls::Certificate::from_der(made.cert.der());
+    let get = move |path: String| {
+        let root = root.to_owned();
+        tokio::task::spawn_blocking(move || {
+            let roots = ureq::tls::RootCerts::new_with_certs(&[root]);
+            let tls = ureq::tls::TlsConfig::builder().root_certs(roots).build();
+            let agent = ureq::Agent::config_builder().tls_config(tls).build();
+            let agent = ureq::Agent::from(agent);
+            agent
+                .get(format!("https://localhost:{}{path}", address.port()))
+                .call()
+        })
+    };
+    let health = get("/api/v1/health".into()).await.unwrap().unwrap();
+    assert_eq!(health.status(), 200);
+    let signed_in = get(link).await.unwrap().unwrap();
+    let cookie = signed_in.headers()["set-cookie"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    assert!(cookie.ends_with("; Secure"), "{cookie}");
+    let mut plain = said(address, HEALTH).await;
+    let answer = until_closed(&mut plain).await;
+    assert!(!answer.contains("200 OK"), "{answer}");
 }

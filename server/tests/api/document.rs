@@ -8,7 +8,7 @@ use protocol::problem::{ErrorCode, Problem};
 use crate::common::Lab;
 
 /// Every route of the API; a new one is added here by whoever adds it.
-const ROUTES: [(&str, &str); 61] = [
+const ROUTES: [(&str, &str); 65] = [
     ("post", "/experiments/{id}/import"),
     ("get", "/health"),
     ("get", "/problems"),
@@ -16,6 +16,10 @@ const ROUTES: [(&str, &str); 61] = [
     ("delete", "/runs/{id}"),
     ("get", "/devices"),
     ("post", "/devices/{id}/resume"),
+    ("get", "/executors"),
+    ("post", "/executors/{id}/resume"),
+    ("post", "/executors/slurm/scripts"),
+    ("get", "/experiments/{id}/submissions"),
     ("get", "/options"),
     ("get", "/presets"),
     ("get", "/datasets"),

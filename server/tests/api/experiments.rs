@@ -1,8 +1,9 @@
 //! Experiments are listed, searched, paged and deleted.
 
-use axum::http::{Method, StatusCode};
-use protocol::RunState;
+use axum::http::{Method, Request, StatusCode};
 use protocol::api::{Experiment, ExperimentPage, Health, RunPage};
+use protocol::problem::ErrorCode;
+use protocol::{ExperimentSpec, RunState};
 
 use crate::common::{Lab, endless, small};
 
@@ -163,4 +164,38 @@ async fn runs_are_listed_and_deleted_one_by_one() {
         .refusal(StatusCode::CONFLICT);
     assert_eq!(error.code, protocol::problem::ErrorCode::RunsActive);
     assert!(lab.state.directory.run(3).is_dir());
+}
+
+/// Breaks when a launch that is sent again because its answer was lost trains everything twice, or a key that was given with
+/// another launch gives that one's experiment.
+#[tokio::test]
+async fn a_launch_that_is_sent_again_is_the_same_experiment() {
+    let lab = Lab::with_slots(1).await;
+    let spec = endless(&[0.0]);
+    let send = async |spec: &ExperimentSpec, key: &str| {
+        let request = Request::post("/api/v1/experiments")
+            .header("content-type", "application/json")
+            .header("idempotency-key", key);
+        let body = serde_json::to_vec(spec).unwrap();
+        lab.send(request.body(body.into()).unwrap()).await
+    };
+    let first: Experiment = send(&spec, "one").await.json();
+    let again = send(&spec, "one").await;
+    assert_eq!(again.status, StatusCode::CREATED);
+    assert_eq!(again.json::<Experiment>().id, first.id);
+    let other: Experiment = send(&spec, "two").await.json();
+    assert_ne!(other.id, first.id);
+    let another = endless(&[1.0]);
+    let refusal = send(&another, "one")
+        .await
+        .refusal(StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(refusal.code, ErrorCode::KeyReused);
+    for wrong in ["", "ü", &"k".repeat(256)] {
+        send(&spec, wrong).await.refusal(StatusCode::BAD_REQUEST);
+    }
+    let all: ExperimentPage = lab.get("/experiments").await;
+    assert_eq!(all.total, 2);
+    for id in [first.id, other.id] {
+        let _: Experiment = lab.post(&format!("/experiments/{id}/cancel")).await;
+    }
 }

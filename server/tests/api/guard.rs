@@ -20,7 +20,7 @@ const THERE: &str = "192.0.2.7:50000";
 async fn guarded(added: &[String], tokens: bool) -> (Lab, Tokens) {
     let mut lab = Lab::open().await;
     let made = Tokens::load_or_make(lab.folder.path()).unwrap();
-    let guarding = Guard::new(3000, added, tokens.then(|| made.clone()));
+    let guarding = Guard::new(3000, added, tokens.then(|| made.clone()), false);
     let site = server::ssr::site(lab.router.clone(), lab.folder.path().to_owned());
     lab.router = site.layer(from_fn_with_state(guarding, guard));
     (lab, made)

@@ -12,7 +12,8 @@ use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use protocol::api::{ApiError, Experiment};
 use protocol::evaluation::CorruptionSpec;
 use protocol::{
-    Augmentation, Dataset, EvaluationSpec, ExperimentSpec, Network, Run, RunState, TrainingSpec,
+    Augmentation, Dataset, EvaluationSpec, ExecutorSpec, ExperimentSpec, Network, Run, RunState,
+    TrainingSpec,
 };
 use serde::de::DeserializeOwned;
 use server::api::{AppState, app};
@@ -233,6 +234,7 @@ pub fn small(alphas: &[f64], epochs: u32) -> ExperimentSpec {
         evaluation: EvaluationSpec::default(),
         // What ends a worker is to be seen.
         retries: 0,
+        executor: ExecutorSpec::Local,
     }
 }
 

@@ -45,7 +45,12 @@ pub struct Server {
 impl Server {
     /// Starts one over `folder`, in a process group of its own as a terminal would.
     pub fn start(folder: &Path) -> Server {
-        let mut child = serve(folder)
+        Server::start_as(serve(folder))
+    }
+
+    /// Starts one as `command` says, which is [`serve`]'s and perhaps more.
+    pub fn start_as(mut command: Command) -> Server {
+        let mut child = command
             .process_group(0)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

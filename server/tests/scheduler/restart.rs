@@ -266,6 +266,22 @@ fn a_lost_store_is_made_anew_from_run_folders() {
     let server = Server::start(folder.path());
     let after = [finished.id, cancelled.id].map(|id| export(&server, id));
     assert_eq!(before, after);
+    // What is done after a rebuild outlives the next one.
+    server.ask::<Run>("POST", &format!("/runs/{}/resume", run[0].id), "");
+    server.wait_for(run[0].id, |run| {
+        run.epochs_done >= 3 && run.state == RunState::Running
+    });
+    server.ask::<Run>("POST", &format!("/runs/{}/cancel", run[0].id), "");
+    server.wait_for(run[0].id, |run| run.state == RunState::Cancelled);
+    let before = export(&server, cancelled.id);
+    processes::send("TERM", server.process());
+    let mut server = server;
+    server.wait();
+    std::fs::remove_file(folder.path().join("data/store.sqlite")).unwrap();
+    let output = rebuild();
+    assert!(output.status.success(), "{output:?}");
+    let server = Server::start(folder.path());
+    assert_eq!(before, export(&server, cancelled.id));
     // Numbers are not given twice.
     let next: Experiment = server.ask(
         "POST",

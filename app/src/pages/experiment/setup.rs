@@ -31,7 +31,7 @@ pub fn Setup(
             <dl class="facts">
                 <div><dt>"Network"</dt><dd>{spec.network.label()}</dd></div>
                 <div><dt>"Data set"</dt><dd>{spec.dataset.label()}</dd></div>
-                <div><dt>"Device"</dt><dd><code>{spec.device.clone()}</code></dd></div>
+                <div><dt>"Computes on"</dt><dd>{spec.executor.kind().label()}", "<code>{spec.device.clone()}</code></dd></div>
                 <div><dt>"Alpha"</dt><dd><AlphaChips alphas=spec.alphas.clone() /></dd></div>
                 <div><dt>"Seeds"</dt><dd>{seeds}</dd></div>
                 <div><dt>"Created"</dt><dd>{format::timestamp(created_at)}</dd></div>

@@ -2,14 +2,11 @@
 
 use leptos::prelude::*;
 use protocol::ExperimentSpec;
-use protocol::api::{ApiError, Estimate};
+use protocol::api::Estimate;
 
 use super::Form;
-use crate::api::{self, Method};
+use super::answer::{Answer, answer};
 use crate::format;
-
-/// How long typing must pause before the server is asked, in milliseconds.
-const PAUSE: f64 = 500.0;
 
 /// Runs, time, and how the time is known.
 #[component]
@@ -17,35 +14,10 @@ pub fn Cost(
     /// The form.
     form: Form,
 ) -> impl IntoView {
-    let estimate = RwSignal::new(None::<Result<Estimate, ApiError>>);
-    let asking = RwSignal::new(false);
-    let asked = estimated_part(form);
-    let settled: Signal<Option<ExperimentSpec>> = leptos_use::signal_debounced(asked, PAUSE);
-    let newest = StoredValue::new(0_u64);
-    Effect::new(move |_| {
-        newest.update_value(|number| *number += 1);
-        let number = newest.get_value();
-        let Some(spec) = settled.get() else {
-            estimate.set(None);
-            asking.set(false);
-            return;
-        };
-        let Ok(body) = serde_json::to_string(&spec) else {
-            return;
-        };
-        asking.set(true);
-        leptos::task::spawn_local(async move {
-            let answer = api::send::<Estimate>(Method::Post, "/estimates", Some(body)).await;
-            // An answer to what is no longer asked, or on a page that was left, is dropped.
-            if newest.try_get_value() == Some(number) {
-                if let Err(error) = &answer {
-                    form.inputs.refuse(error);
-                }
-                estimate.set(Some(answer));
-                asking.set(false);
-            }
-        });
-    });
+    let Answer {
+        now: estimate,
+        asking,
+    } = answer::<Estimate>(form, "/estimates", estimated_part(form));
     let runs = move || {
         let runs = form.spec.with(|spec| {
             spec.as_ref()

@@ -2,8 +2,8 @@
 
 use leptos::prelude::*;
 use leptos_router::components::A;
-use protocol::Augmentation;
 use protocol::api::{DatasetInfo, DatasetStatus, DeviceInfo, FormOptions};
+use protocol::{Augmentation, ExecutorKind};
 
 use super::Form;
 use crate::components::{AttackFields, Choice, CorruptionFields, Field, GeometryFields, Input};
@@ -75,6 +75,10 @@ pub fn Fields(
         &current("device"),
         "not here",
     );
+    let slurm = options
+        .executors
+        .iter()
+        .any(|executor| executor.id == ExecutorKind::Slurm && executor.available);
     let augmentations = Augmentation::ALL
         .into_iter()
         .map(|entry| Choice {
@@ -132,7 +136,7 @@ pub fn Fields(
                 <Field inputs path="network" label="Network" input=Input::Select(networks) hint=network_hint />
                 <Field inputs path="dataset" label="Data set" input=Input::Select(datasets) />
                 {missing}
-                <Field inputs path="device" label="Device" input=Input::Select(devices) />
+                <super::place::Place form slurm devices />
             </fieldset>
             <fieldset>
                 <legend>"Compared"</legend>

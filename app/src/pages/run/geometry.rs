@@ -454,6 +454,7 @@ mod tests {
             epochs_done: 0,
             latest_epoch: None,
             progress: None,
+            job: None,
             later_evaluations: Vec::new(),
             tags: Vec::new(),
             notes: String::new(),

@@ -1,0 +1,97 @@
+//! Where runs compute: this machine, or a Slurm cluster with what is asked of it and exactly what it will be given.
+
+use leptos::prelude::*;
+use protocol::ExecutorKind;
+use protocol::executor::BatchScripts;
+
+use super::Form;
+use super::answer::{Answer, answer};
+use crate::components::{Choice, Field, Input};
+use crate::draft::EXECUTOR;
+
+/// The fields that say where runs compute, for places that can be used from the server's machine.
+#[component]
+pub fn Place(
+    /// The form.
+    form: Form,
+    /// Whether Slurm can be used.
+    slurm: bool,
+    /// The devices of this machine.
+    devices: Vec<Choice>,
+) -> impl IntoView {
+    let inputs = form.inputs;
+    let local = ExecutorKind::Local.id();
+    // A copy of an experiment that ran on a cluster which is not here still shows what it asked for.
+    let offered = slurm || inputs.get(EXECUTOR) != local;
+    let choices: Vec<Choice> = ExecutorKind::ALL
+        .map(|kind| Choice::new(kind.id(), kind.label()))
+        .into();
+    let is_slurm = Memo::new(move |_| inputs.get(EXECUTOR) != local);
+    let devices = StoredValue::new(devices);
+    let device = move || match is_slurm.get() {
+        true => view! {
+            <Field inputs path="device" label="Device" input=Input::Line("text") hint=Signal::stored("Of the cluster's nodes: cpu, or a GPU's identifier there.".to_owned()) />
+        },
+        false => {
+            view! { <Field inputs path="device" label="Device" input=Input::Select(devices.get_value()) /> }
+        }
+    };
+    view! {
+        {offered.then(|| view! { <Field inputs path=EXECUTOR label="Computes on" input=Input::Select(choices) /> })}
+        {device}
+        {move || is_slurm.get().then(|| view! { <Slurm form /> })}
+    }
+    .into_any()
+}
+
+#[component]
+fn Slurm(form: Form) -> impl IntoView {
+    let inputs = form.inputs;
+    let text = |hint: &str| Signal::stored(hint.to_owned());
+    let (words, whole) = (Input::Line("text"), Input::Line("numeric"));
+    view! {
+        <p class="hint">"Each run is a job of an array. What is left empty is the cluster's default."</p>
+        <div class="columns" id="slurm">
+            <Field inputs path="executor.slurm.partition" label="Partition" input=words.clone() />
+            <Field inputs path="executor.slurm.account" label="Account" input=words.clone() />
+            <Field inputs path="executor.slurm.qos" label="Quality of service" input=words.clone() />
+            <Field inputs path="executor.slurm.gres" label="GPUs and other resources" input=words hint=text("As --gres takes it, for example gpu:1.") />
+            <Field inputs path="executor.slurm.cpus" label="CPUs a run" input=whole.clone() />
+            <Field inputs path="executor.slurm.memory_mib" label="Memory a run" input=whole.clone() hint=text("MiB.") />
+            <Field inputs path="executor.slurm.time_minutes" label="Time limit" input=whole.clone() hint=text("Minutes. Before it is over, a run goes back into the queue and on from its checkpoint.") />
+            <Field inputs path="executor.slurm.requeues" label="Requeued at most" input=whole.clone() hint=text("Times a run.") />
+            <Field inputs path="executor.slurm.at_once" label="Runs at once" input=whole hint=text("At most. Empty: as many as the cluster allows.") />
+        </div>
+        <Field inputs path="executor.slurm.setup" label="Set-up lines" input=Input::Lines hint=text("Shell commands that each job runs first, for example module load vulkan.") />
+        <Field inputs path="executor.slurm.flags" label="Further flags of sbatch" input=Input::Lines hint=text("One a line, for example --exclusive.") />
+        <Scripts form />
+    }
+    .into_any()
+}
+
+/// What `sbatch` will be given.
+#[component]
+fn Scripts(form: Form) -> impl IntoView {
+    let asked = Memo::new(move |_| form.spec.with(|spec| spec.as_ref().ok().cloned()));
+    let Answer { now, asking } = answer::<BatchScripts>(form, "/executors/slurm/scripts", asked);
+    let texts = move || {
+        now.with(|answer| match answer {
+            Some(Ok(answer)) => answer.scripts.clone(),
+            Some(Err(error)) => vec![error.detail.clone()],
+            None => vec!["It can be shown once every field is right.".to_owned()],
+        })
+    };
+    let list = move || {
+        let texts = texts().into_iter();
+        texts
+            .map(|text| view! { <pre class="batch-script" tabindex="0">{text}</pre> })
+            .collect_view()
+    };
+    view! {
+        <details id="batch-scripts" aria-busy=move || asking.get().to_string()>
+            <summary>"Exactly what sbatch will be given"</summary>
+            {list}
+        </details>
+    }
+    .into_any()
+}
