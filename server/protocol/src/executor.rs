@@ -337,7 +337,8 @@ mod tests {
         };
         assert_eq!(whole.validate(), []);
         assert_eq!(whole.flag_lines().count(), 3);
-        let spoiled: [(&str, fn(&mut SlurmSpec)); 10] = [
+        type Spoil = fn(&mut SlurmSpec);
+        let spoiled: [(&str, Spoil); 10] = [
             ("partition", |s| {
                 s.partition = Some("a\n#SBATCH --uid=0".into())
             }),

@@ -62,13 +62,13 @@ pub async fn launchable(
             format!("`{}` is not here; choose {}", spec.device, known.join(", ")),
         );
     }
-    if spec.executor.kind() == ExecutorKind::Slurm {
-        if let Err(reason) = tokio::task::spawn_blocking(Slurm::version).await? {
-            refuse(
-                "executor",
-                format!("Slurm cannot be used from the server's machine: {reason}"),
-            );
-        }
+    if spec.executor.kind() == ExecutorKind::Slurm
+        && let Err(reason) = tokio::task::spawn_blocking(Slurm::version).await?
+    {
+        refuse(
+            "executor",
+            format!("Slurm cannot be used from the server's machine: {reason}"),
+        );
     }
     let info = catalogue.dataset(spec.dataset.clone()).await?;
     match info.status {

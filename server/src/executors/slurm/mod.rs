@@ -89,7 +89,7 @@ pub fn sizes(runs: usize, most_together: usize) -> Vec<usize> {
     let most = most_together.max(1);
     let whole = std::iter::repeat_n(most, runs / most);
     whole
-        .chain((runs % most > 0).then_some(runs % most))
+        .chain(Some(runs % most).filter(|rest| *rest > 0))
         .collect()
 }
 

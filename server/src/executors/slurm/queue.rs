@@ -73,11 +73,12 @@ impl Queue {
     /// How it stands with a job, as far as is known. From now on Slurm is asked for it.
     pub(super) fn standing(&self, job: JobId) -> Standing {
         let mut known = self.known();
-        if !known.jobs.contains_key(&job) {
-            known.jobs.insert(job, Entry::default());
+        let unknown = !known.jobs.contains_key(&job);
+        let standing = known.jobs.entry(job).or_default().standing();
+        if unknown {
             self.ask(&mut known);
         }
-        known.jobs[&job].standing()
+        standing
     }
 
     /// What Slurm said of a job last.
