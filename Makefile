@@ -17,11 +17,12 @@ PORT ?= 3000
 DEVICE ?= cpu
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: help serve test bench build site wasm bundler server setup setup-test lint
+.PHONY: help serve test soak bench build site wasm bundler server setup setup-test lint
 
 help:
 	@echo "make serve   the dashboard on http://$(HOST):$(PORT) (set PORT, HOST)"
 	@echo "make test    formatting, clippy, unit, API and browser tests"
+	@echo "make soak    servers and workers killed a hundred times, and 200 listeners at once"
 	@echo "make bench   images a second by network and device (set DEVICE=wgpu for the first GPU)"
 
 serve: build
@@ -55,6 +56,10 @@ lint: setup
 	cargo clippy --release --locked -p bundle --all-targets --target-dir $(CARGO_TARGET_DIR)/bundler -- -D warnings
 	cargo clippy --release --locked -p browser --all-targets -- -D warnings
 	cargo clippy --locked -p app --lib --no-default-features --features hydrate --target wasm32-unknown-unknown --profile wasm-release -- -D warnings
+
+# Half an hour: a hundred kills of servers and of workers, and 200 listeners at once.
+soak: setup
+	SELECTIVITY_LAB_SOAK=100 cargo test --release --locked $(SERVER) --test soak -- --nocapture --test-threads=1
 
 bench: build
 	$(BINARY) bench --device $(DEVICE)

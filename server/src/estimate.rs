@@ -63,7 +63,7 @@ impl Estimator {
                 seconds: None,
                 images_per_second: None,
                 basis: format!(
-                    "{} starts runs when it has room; their speed is known once the first is at work",
+                    "{} starts runs when it has room; their speed is known once the first is at work.",
                     spec.executor.kind().label()
                 ),
             });

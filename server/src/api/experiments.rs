@@ -12,6 +12,7 @@ use protocol::problem::ErrorCode;
 use protocol::{ExperimentSpec, Run, RunResult, RunState};
 
 use super::json::{Asked, Body, Id};
+use super::runs::EpochsQuery;
 use super::{AppState, Refusal, estimates};
 use crate::estimate::{is_measured, remaining};
 use crate::store::ExperimentQuery;
@@ -267,13 +268,15 @@ pub(super) async fn runs(
     ))
 }
 
-/// Every epoch of every run.
-#[utoipa::path(get, path = "/experiments/{id}/metrics", params(("id" = i64, Path)), responses((status = 200, body = Vec<RunMetrics>)))]
+/// The epochs of every run.
+#[utoipa::path(get, path = "/experiments/{id}/metrics", params(("id" = i64, Path), EpochsQuery), responses((status = 200, body = Vec<RunMetrics>)))]
 pub(super) async fn metrics(
     State(state): State<AppState>,
     Id(id): Id,
+    Asked(query): Asked<EpochsQuery>,
 ) -> Result<Json<Vec<RunMetrics>>, Refusal> {
-    Ok(Json(state.store.experiment_metrics(id).await?))
+    let epochs = query.epochs()?;
+    Ok(Json(state.store.experiment_metrics(id, epochs).await?))
 }
 
 /// The finished runs, aggregated over seeds for every alpha.

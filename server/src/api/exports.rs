@@ -12,6 +12,7 @@ use protocol::{Measurement, Run};
 use super::experiments::summarise;
 use super::json::{Asked, Id};
 use super::{AppState, Refusal};
+use crate::store::EVERY_EPOCH;
 use crate::tables::Source;
 
 /// Which table is asked for.
@@ -165,7 +166,7 @@ pub(super) async fn experiment_json(
         experiment: state.store.experiment(id).await?,
         summary: summarise(&runs),
         runs,
-        epochs: state.store.experiment_metrics(id).await?,
+        epochs: state.store.experiment_metrics(id, EVERY_EPOCH).await?,
         measurements: state.store.experiment_measurements(id).await?,
     };
     let disposition = format!("attachment; filename=\"experiment-{id}.json\"");

@@ -24,11 +24,13 @@ mod options;
 mod report;
 mod runs;
 mod units;
+mod versioned;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -117,7 +119,6 @@ pub fn app(state: AppState) -> Router {
                 .routes(routes!(imports::create))
                 .routes(routes!(experiments::metrics))
                 .routes(routes!(experiments::summary))
-                .routes(routes!(findings::findings))
                 .routes(routes!(exports::experiment_csv))
                 .routes(routes!(exports::experiment_parquet))
                 .routes(routes!(exports::experiment_json))
@@ -138,9 +139,6 @@ pub fn app(state: AppState) -> Router {
                 .routes(routes!(evaluations::measurements))
                 .routes(routes!(evaluations::evaluate_run))
                 .routes(routes!(evaluations::evaluate_experiment))
-                .routes(routes!(evaluations::scatter_of))
-                .routes(routes!(evaluations::layer_profiles))
-                .routes(routes!(claim_figures::figures))
                 .routes(routes!(report::report))
                 .routes(routes!(evaluations::samples))
                 .routes(routes!(evaluations::corrupted_image))
@@ -152,7 +150,8 @@ pub fn app(state: AppState) -> Router {
                 .routes(routes!(units::gradients))
                 .routes(routes!(units::over_training))
                 .routes(routes!(comparisons::comparison))
-                .routes(routes!(events::events)),
+                .routes(routes!(events::events))
+                .merge(of_measurements(state.clone())),
         )
         .split_for_parts();
     let document = document::with_problems(document);
@@ -166,4 +165,16 @@ pub fn app(state: AppState) -> Router {
         .method_not_allowed_fallback(error::no_method)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(state)
+}
+
+/// What is made of an experiment's measurements alone.
+fn of_measurements(state: AppState) -> OpenApiRouter<AppState> {
+    let mut router = OpenApiRouter::new()
+        .routes(routes!(findings::findings))
+        .routes(routes!(claim_figures::figures))
+        .routes(routes!(evaluations::scatter_of))
+        .routes(routes!(evaluations::layer_profiles))
+        .route_layer(from_fn_with_state(state, versioned::versioned));
+    versioned::describe(router.get_openapi_mut());
+    router
 }

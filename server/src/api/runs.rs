@@ -1,5 +1,7 @@
 //! `/runs`: one run, its epochs, its log, its files.
 
+use std::ops::RangeInclusive;
+
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -14,6 +16,7 @@ use tower_http::services::ServeFile;
 
 use super::json::{self, Asked, Id, Named};
 use super::{AppState, Refusal};
+use crate::store::EVERY_EPOCH;
 
 /// The files that a run may leave, with what they are. Besides them only the measurements in [`FOLDERS`] are served.
 const ARTIFACTS: [(&str, &str); 7] = [
@@ -195,13 +198,42 @@ pub(super) async fn annotate(
     ))
 }
 
+/// Which epochs are asked for; all of them when both are absent.
+#[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct EpochsQuery {
+    /// Only epochs after this one; of a long run, ask again after the last that came.
+    #[serde(default)]
+    #[param(value_type = u32)]
+    after: u32,
+    /// At most this many epochs, 1 or more.
+    #[param(minimum = 1, maximum = 4294967295_u32)]
+    limit: Option<u32>,
+}
+
+impl EpochsQuery {
+    /// The epochs, which are counted from 1.
+    pub(super) fn epochs(&self) -> Result<RangeInclusive<u32>, Refusal> {
+        let first = self.after.saturating_add(1);
+        match self.limit {
+            None => Ok(first..=*EVERY_EPOCH.end()),
+            Some(0) => Err(Refusal::new(
+                ErrorCode::InvalidParameter,
+                "limit must be 1 or more",
+            )),
+            Some(limit) => Ok(first..=self.after.saturating_add(limit)),
+        }
+    }
+}
+
 /// A run's epochs in order.
-#[utoipa::path(get, path = "/runs/{id}/metrics", params(("id" = i64, Path)), responses((status = 200, body = Vec<EpochMetrics>)))]
+#[utoipa::path(get, path = "/runs/{id}/metrics", params(("id" = i64, Path), EpochsQuery), responses((status = 200, body = Vec<EpochMetrics>)))]
 pub(super) async fn metrics(
     State(state): State<AppState>,
     Id(id): Id,
+    Asked(query): Asked<EpochsQuery>,
 ) -> Result<Json<Vec<EpochMetrics>>, Refusal> {
-    Ok(Json(state.store.run_metrics(id).await?))
+    Ok(Json(state.store.run_metrics(id, query.epochs()?).await?))
 }
 
 /// A run's log, oldest first.

@@ -1,5 +1,7 @@
 //! Events: stored before anyone is told of them, and read back for pages and for replay.
 
+use std::ops::RangeInclusive;
+
 use protocol::api::{LiveEvent, LogLine, RunMetrics};
 use protocol::{EpochMetrics, Event, RunSpec};
 use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
@@ -8,6 +10,9 @@ use super::items::items;
 use super::measurements::Row;
 use super::{Store, StoreError, runs};
 use crate::clock::now;
+
+/// All that a run has.
+pub const EVERY_EPOCH: RangeInclusive<u32> = 1..=u32::MAX;
 
 impl Store {
     /// Stores an event and what it means for its run, all or nothing. `None` when it comes too late:
@@ -151,36 +156,46 @@ impl Store {
         Ok(lines)
     }
 
-    /// A run's epochs in order.
+    /// A run's epochs in order, those of `epochs` alone.
     ///
     /// # Errors
     /// When there is no such run.
-    pub async fn run_metrics(&self, run_id: i64) -> Result<Vec<EpochMetrics>, StoreError> {
+    pub async fn run_metrics(
+        &self,
+        run_id: i64,
+        epochs: RangeInclusive<u32>,
+    ) -> Result<Vec<EpochMetrics>, StoreError> {
         self.run(run_id).await?;
-        let rows: Vec<String> =
-            sqlx::query_scalar("SELECT metrics FROM epochs WHERE run_id = ? ORDER BY epoch")
-                .bind(run_id)
-                .fetch_all(&self.pool)
-                .await?;
+        let rows: Vec<String> = sqlx::query_scalar(
+            "SELECT metrics FROM epochs WHERE run_id = ? AND epoch BETWEEN ? AND ? ORDER BY epoch",
+        )
+        .bind(run_id)
+        .bind(epochs.start())
+        .bind(epochs.end())
+        .fetch_all(&self.pool)
+        .await?;
         rows.iter()
             .map(|metrics| Ok(serde_json::from_str(metrics)?))
             .collect()
     }
 
-    /// The epochs of every run of an experiment.
+    /// The epochs of every run of an experiment, those of `epochs` alone.
     ///
     /// # Errors
     /// When there is no such experiment.
     pub async fn experiment_metrics(
         &self,
         experiment_id: i64,
+        epochs: RangeInclusive<u32>,
     ) -> Result<Vec<RunMetrics>, StoreError> {
         self.experiment(experiment_id).await?;
         let rows = sqlx::query(
             "SELECT runs.id AS id, runs.spec AS spec, epochs.metrics AS metrics
-             FROM runs LEFT JOIN epochs ON epochs.run_id = runs.id
+             FROM runs LEFT JOIN epochs ON epochs.run_id = runs.id AND epochs.epoch BETWEEN ? AND ?
              WHERE runs.experiment_id = ? ORDER BY runs.id, epochs.epoch",
         )
+        .bind(epochs.start())
+        .bind(epochs.end())
         .bind(experiment_id)
         .fetch_all(&self.pool)
         .await?;

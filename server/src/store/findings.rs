@@ -11,7 +11,7 @@ use super::measurements::Of;
 use super::{Store, StoreError};
 
 /// What changes whenever an experiment's findings may.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct FindingsVersion {
     /// The newest event that brought a result or a measurement; 0 without one.
     newest: i64,

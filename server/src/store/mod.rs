@@ -30,6 +30,7 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 
 pub use archive::Restored;
 pub use attempts::Attempt;
+pub use events::EVERY_EPOCH;
 pub use experiments::ExperimentQuery;
 pub use findings::FindingsVersion;
 pub use imports::ImportTarget;

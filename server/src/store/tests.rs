@@ -7,7 +7,7 @@ use protocol::preset::presets;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 use sqlx::{Row, SqlitePool};
 
-use super::{MIGRATIONS, Store, StoreError};
+use super::{EVERY_EPOCH, MIGRATIONS, Store, StoreError};
 
 /// Breaks when a store of an earlier version loses what was measured, or gives a deleted run's number again.
 #[tokio::test]
@@ -236,7 +236,7 @@ async fn everything(store: &Store) -> serde_json::Value {
             "run": store.run(run.id).await.unwrap(),
             "result": run.result,
             "measurements": store.measurements(run.id).await.unwrap(),
-            "epochs": store.run_metrics(run.id).await.unwrap(),
+            "epochs": store.run_metrics(run.id, EVERY_EPOCH).await.unwrap(),
             "log": store.log(run.id).await.unwrap(),
         }));
     }

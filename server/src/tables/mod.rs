@@ -21,7 +21,7 @@ use protocol::evaluation::CorruptionConditions;
 use protocol::export::{ExportFormat, ExportTable};
 use protocol::{Measurement, Run};
 
-use crate::store::{Store, StoreError};
+use crate::store::{EVERY_EPOCH, Store, StoreError};
 
 /// A table.
 #[derive(Debug, Clone)]
@@ -166,7 +166,9 @@ impl Source {
         let mut source = Source::default();
         match table {
             ExportTable::Runs => source.runs = store.runs(id).await?,
-            ExportTable::Epochs => source.metrics = store.experiment_metrics(id).await?,
+            ExportTable::Epochs => {
+                source.metrics = store.experiment_metrics(id, EVERY_EPOCH).await?
+            }
             ExportTable::Units => source.runs = store.trained_runs_with_units(id).await?,
             ExportTable::Corruptions
             | ExportTable::Attacks
@@ -191,7 +193,7 @@ impl Source {
                 run_id: id,
                 alpha: run.spec.alpha,
                 seed: run.spec.seed,
-                epochs: store.run_metrics(id).await?,
+                epochs: store.run_metrics(id, EVERY_EPOCH).await?,
             }),
             ExportTable::Runs | ExportTable::Units => {}
             ExportTable::Corruptions

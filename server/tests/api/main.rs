@@ -22,3 +22,4 @@ mod imports;
 mod pages;
 mod refusals;
 mod report;
+mod versions;

@@ -143,7 +143,14 @@ impl Server {
     /// Listens to all events from the first on; what has come is in the list, at any time.
     pub fn listen(&self) -> Arc<Mutex<Vec<LiveEvent>>> {
         let heard = Arc::new(Mutex::new(Vec::new()));
-        let (list, stream) = (heard.clone(), self.connect("GET", "/events", ""));
+        let list = heard.clone();
+        self.follow(move |event| list.lock().unwrap().push(event));
+        heard
+    }
+
+    /// Calls `hear` with every event from the first on, each as it comes.
+    pub fn follow(&self, hear: impl Fn(LiveEvent) + Send + 'static) {
+        let stream = self.connect("GET", "/events", "");
         std::thread::spawn(move || {
             // Ends with an error when the server is killed.
             for line in stream.lines().map_while(Result::ok) {
@@ -151,11 +158,10 @@ impl Server {
                     .strip_prefix("data: ")
                     .and_then(|data| serde_json::from_str(data).ok())
                 {
-                    list.lock().unwrap().push(event);
+                    hear(event);
                 }
             }
         });
-        heard
     }
 }
 

@@ -143,6 +143,7 @@ pub fn Fields(
                 <Field inputs path="alphas" label="Alphas" input=words.clone() hint=text("Loss = cross-entropy − α × selectivity: above 0 promotes selectivity, below 0 suppresses it, 0 is the control.") />
                 <Field inputs path="seeds" label="Seeds" input=words.clone() hint=seeds_hint />
             </fieldset>
+            <super::place::Cluster form />
             <fieldset class="columns">
                 <legend>"Training"</legend>
                 <Field inputs path="training.epochs" label="Epochs" input=whole.clone() />

@@ -39,9 +39,19 @@ pub fn Place(
     view! {
         {offered.then(|| view! { <Field inputs path=EXECUTOR label="Computes on" input=Input::Select(choices) /> })}
         {device}
-        {move || is_slurm.get().then(|| view! { <Slurm form /> })}
     }
     .into_any()
+}
+
+/// What is asked of a cluster, while runs are to compute on one.
+#[component]
+pub fn Cluster(
+    /// The form.
+    form: Form,
+) -> impl IntoView {
+    let local = ExecutorKind::Local.id();
+    let is_slurm = Memo::new(move |_| form.inputs.get(EXECUTOR) != local);
+    move || is_slurm.get().then(|| view! { <Slurm form /> })
 }
 
 #[component]
@@ -50,8 +60,9 @@ fn Slurm(form: Form) -> impl IntoView {
     let text = |hint: &str| Signal::stored(hint.to_owned());
     let (words, whole) = (Input::Line("text"), Input::Line("numeric"));
     view! {
-        <p class="hint">"Each run is a job of an array. What is left empty is the cluster's default."</p>
-        <div class="columns" id="slurm">
+        <fieldset class="columns" id="slurm">
+            <legend>"Slurm"</legend>
+            <p class="hint">"Each run is a job of an array. What is left empty is the cluster's default."</p>
             <Field inputs path="executor.slurm.partition" label="Partition" input=words.clone() />
             <Field inputs path="executor.slurm.account" label="Account" input=words.clone() />
             <Field inputs path="executor.slurm.qos" label="Quality of service" input=words.clone() />
@@ -61,10 +72,10 @@ fn Slurm(form: Form) -> impl IntoView {
             <Field inputs path="executor.slurm.time_minutes" label="Time limit" input=whole.clone() hint=text("Minutes. Before it is over, a run goes back into the queue and on from its checkpoint.") />
             <Field inputs path="executor.slurm.requeues" label="Requeued at most" input=whole.clone() hint=text("Times a run.") />
             <Field inputs path="executor.slurm.at_once" label="Runs at once" input=whole hint=text("At most. Empty: as many as the cluster allows.") />
-        </div>
-        <Field inputs path="executor.slurm.setup" label="Set-up lines" input=Input::Lines hint=text("Shell commands that each job runs first, for example module load vulkan.") />
-        <Field inputs path="executor.slurm.flags" label="Further flags of sbatch" input=Input::Lines hint=text("One a line, for example --exclusive.") />
-        <Scripts form />
+            <Field inputs path="executor.slurm.setup" label="Set-up lines" input=Input::Lines hint=text("Shell commands that each job runs first, for example module load vulkan.") />
+            <Field inputs path="executor.slurm.flags" label="Further flags of sbatch" input=Input::Lines hint=text("One a line, for example --exclusive.") />
+            <Scripts form />
+        </fieldset>
     }
     .into_any()
 }
