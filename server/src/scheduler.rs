@@ -4,6 +4,7 @@
 //! Workers outlive it. A scheduler that starts finds those of an earlier one at work and reads on in their logs; runs that
 //! waited wait still. Whatever ends a worker (a crash, a full memory, a GPU driver's fault) ends that run and nothing else.
 
+mod room;
 mod starts;
 mod submissions;
 mod supervise;
@@ -22,6 +23,7 @@ use crate::directory::DataDirectory;
 use crate::executors::{Executors, Job, Standing, Task};
 use crate::store::{Store, StoreError};
 use crate::worker_folder::WorkerFolder;
+use room::Room;
 use starts::Starts;
 use supervise::End;
 
@@ -114,6 +116,8 @@ struct Inner {
     progress: Mutex<HashMap<i64, Progress>>,
     /// How starting goes, by device, and by place where that has a queue of its own.
     starts: Starts,
+    /// Whether there is room for what runs measure.
+    room: Room,
     live: broadcast::Sender<LiveEvent>,
     /// Held while an event is stored and told, so that events are told in the order of their numbers.
     publishing: tokio::sync::Mutex<()>,
@@ -151,6 +155,7 @@ impl Scheduler {
             workers: Mutex::default(),
             progress: Mutex::default(),
             starts: Starts::default(),
+            room: Room::default(),
             live: broadcast::Sender::new(LIVE_CAPACITY),
             publishing: tokio::sync::Mutex::default(),
             handover: tokio::sync::Mutex::default(),
@@ -238,6 +243,11 @@ impl Scheduler {
     /// Why no run of `device`, or of a place by its name, is started, when three starts failed in a row; its queue waits.
     pub fn paused(&self, device: &str) -> Option<String> {
         self.0.starts.paused(device)
+    }
+
+    /// Why nothing new is begun anywhere: a full disk, or a store that takes nothing. It goes on by itself.
+    pub fn lacking_room(&self) -> Option<String> {
+        self.0.room.lacking(&self.0.directory)
     }
 
     /// Takes a paused device or place into use again; `false` when it was not paused.
@@ -381,7 +391,8 @@ impl Scheduler {
     /// The same of an event that happened at a time, in milliseconds since 1970-01-01 UTC.
     async fn publish_at(&self, run_id: i64, event: &Event, at: i64) -> Result<bool, StoreError> {
         let _publishing = self.0.publishing.lock().await;
-        let stored = self.0.store.record_at(run_id, event, at).await?;
+        let stored = self.0.store.record_at(run_id, event, at).await;
+        let stored = self.0.room.note(stored)?;
         let counted = stored.is_some();
         if let Some(live) = stored {
             // No listener is no error.
@@ -434,7 +445,7 @@ impl Scheduler {
                 if self.is_stopping() {
                     return Ok(());
                 }
-                if self.paused(&device).is_some() {
+                if self.paused(&device).is_some() || self.0.room.should_wait(&self.0.directory) {
                     break;
                 }
                 let running = self
@@ -446,7 +457,8 @@ impl Scheduler {
                 if running.map_or(0, |&(_, count)| count) >= self.slots(&device) {
                     break;
                 }
-                let Some(run_id) = self.0.store.take_queued(&device, scope).await? else {
+                let taken = self.0.store.take_queued(&device, scope).await;
+                let Some(run_id) = self.0.room.note(taken)? else {
                     break;
                 };
                 // A run that cannot be read is ended by whoever follows it.

@@ -6,7 +6,7 @@ use protocol::api::{DeviceInfo, Health};
 use protocol::executor::{ExecutorInfo, ExecutorKind};
 
 use crate::api::{self, Method};
-use crate::components::{CommandError, Load, use_command};
+use crate::components::{CommandError, LackingRoom, Load, use_command};
 use crate::live;
 
 type Answer = (Vec<DeviceInfo>, Vec<ExecutorInfo>, Health);
@@ -125,6 +125,7 @@ fn List(answer: Answer) -> impl IntoView {
         })
     };
     view! {
+        <LackingRoom reason=Signal::derive(move || now.with(|(.., health)| health.lacking_room.clone())) />
         <div class="scroll" tabindex="0" role="region" aria-label="Devices">
             <table id="devices">
                 <thead>

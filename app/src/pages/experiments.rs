@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::api::{self, Method, segment};
 use crate::components::state_badge::label;
 use crate::components::{
-    AlphaChips, CommandError, Confirm, ImportArchive, Load, ProgressBar, StateBadge, Tags,
-    use_command,
+    AlphaChips, CommandError, Confirm, ImportArchive, LackingRoom, Load, ProgressBar, StateBadge,
+    Tags, use_command,
 };
 use crate::pages::about::About;
 use crate::pages::compare::address_of;
@@ -185,6 +185,7 @@ fn List(listing: Listing) -> impl IntoView {
     let back = format!("/experiments?{}", query.text(page.saturating_sub(1)));
     let on = format!("/experiments?{}", query.text(page + 1));
     view! {
+        <LackingRoom reason=Signal::derive(move || now.with(|listing| listing.health.lacking_room.clone())) />
         <Interrupted count=Signal::derive(move || now.with(|listing| listing.health.interrupted)) />
         <p hidden=move || ticked.with(BTreeSet::is_empty)><a class="button" id="compare-experiments" href=compare>{compare_label}</a></p>
         <div class="scroll" tabindex="0" role="region" aria-label="Experiments" hidden=move || total() == 0>

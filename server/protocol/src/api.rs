@@ -24,6 +24,9 @@ pub struct Health {
     pub running: u32,
     /// Runs that were interrupted and can be resumed.
     pub interrupted: u32,
+    /// Why nothing new is begun on any device: a full disk, or a store that takes nothing. It goes on by itself.
+    #[serde(default)]
+    pub lacking_room: Option<String>,
 }
 
 /// One device that can train.

@@ -28,5 +28,6 @@ pub(super) async fn health(State(state): State<AppState>) -> Result<Json<Health>
         queued,
         running,
         interrupted,
+        lacking_room: state.scheduler.lacking_room(),
     }))
 }

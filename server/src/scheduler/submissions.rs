@@ -44,7 +44,9 @@ impl Scheduler {
                 };
                 let arrays = runs.len().div_ceil(most);
                 for some in runs.chunks(most) {
-                    if self.is_stopping() || self.paused(kind.id()).is_some() {
+                    let waits = self.paused(kind.id()).is_some()
+                        || self.0.room.should_wait(&self.0.directory);
+                    if self.is_stopping() || waits {
                         return Ok(());
                     }
                     self.hand_over(kind, executor, experiment, some, arrays)

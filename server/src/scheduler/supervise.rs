@@ -301,11 +301,11 @@ impl Follower<'_> {
     async fn record(&self, read: &[(i64, Event)]) -> Result<(), StoreError> {
         let inner = &self.scheduler.0;
         let _publishing = inner.publishing.lock().await;
-        for live in inner
+        let stored = inner
             .store
             .record_read(self.run.id, read, self.attempt)
-            .await?
-        {
+            .await;
+        for live in inner.room.note(stored)? {
             // No listener is no error.
             let _ = inner.live.send(live);
         }

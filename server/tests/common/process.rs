@@ -123,7 +123,7 @@ impl Server {
     }
 
     /// The run, once it is as `wanted`.
-    pub fn wait_for(&self, run: i64, wanted: impl Fn(&Run) -> bool) -> Run {
+    pub fn wait_for(&self, run: i64, mut wanted: impl FnMut(&Run) -> bool) -> Run {
         let start = Instant::now();
         loop {
             let found: Run = self.get(&format!("/runs/{run}"));

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use protocol::api::{DeviceInfo, LogLine};
+use protocol::api::{DeviceInfo, Health, LogLine};
 use protocol::{EpochMetrics, Event, Run, RunState};
 
 use crate::common::{Lab, executable, small};
@@ -135,8 +135,8 @@ impl FullDisk {
     }
 }
 
-/// Breaks when a full disk ends a run, or loses or doubles what was measured meanwhile, or a run that ended then stays
-/// `running`.
+/// Breaks when a full disk ends a run, or loses or doubles what was measured meanwhile, nobody is told of it, or a run that
+/// ended then stays `running`.
 #[tokio::test]
 async fn a_full_disk_delays_events_and_ends_nothing() {
     let lab = Lab::open().await;
@@ -151,6 +151,9 @@ async fn a_full_disk_delays_events_and_ends_nothing() {
         (run.state, run.epochs_done),
         (RunState::Running, before.epochs_done)
     );
+    // It is said, and what waits is not begun.
+    let lacking = lab.get::<Health>("/health").await.lacking_room;
+    assert!(lacking.is_some_and(|said| said.contains("disk is full")));
     disk.end().await;
     let run = lab
         .wait(ids[0], |run| run.epochs_done > before.epochs_done + 2)
@@ -159,6 +162,7 @@ async fn a_full_disk_delays_events_and_ends_nothing() {
     let epochs: Vec<EpochMetrics> = lab.get(&format!("/runs/{}/metrics", ids[0])).await;
     let numbers: Vec<u32> = epochs.iter().map(|epoch| epoch.epoch).collect();
     assert_eq!(numbers, (1..=numbers.len() as u32).collect::<Vec<_>>());
+    assert_eq!(lab.get::<Health>("/health").await.lacking_room, None);
     // The end, too, is stored once there is room.
     let disk = FullDisk::begin(&lab, ids[0]).await;
     for worker in crate::processes::workers(lab.folder.path()) {

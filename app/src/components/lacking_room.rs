@@ -1,0 +1,17 @@
+//! A disk that is full, or a store that takes nothing.
+
+use leptos::prelude::*;
+
+/// Says that nothing new is begun, and why; nothing while all is well.
+#[component]
+pub fn LackingRoom(
+    /// As the server says it.
+    #[prop(into)]
+    reason: Signal<Option<String>>,
+) -> impl IntoView {
+    move || {
+        reason.get().map(|reason| {
+            view! { <p class="notice" id="lacking-room" role="status">"The queue waits: " {reason} "."</p> }
+        })
+    }
+}

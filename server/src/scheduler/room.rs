@@ -1,0 +1,107 @@
+//! Is there room for what runs measure? While a disk is full, or the store takes nothing for another reason, nothing new is begun;
+//! what is at work waits with what it measured, and goes on by itself.
+
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use super::lock;
+use crate::directory::DataDirectory;
+use crate::store::StoreError;
+
+/// Below this many bytes nothing new is begun: two checkpoints of the largest network.
+const LEAST: u64 = 512 << 20;
+
+/// How long nothing new is begun after the store has failed; then it is tried once more.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// How writing went lately.
+#[derive(Debug, Default)]
+pub(super) struct Room(Mutex<Option<Failure>>);
+
+#[derive(Debug, Clone)]
+struct Failure {
+    what: String,
+    at: Instant,
+}
+
+impl Room {
+    /// Takes note of how a write to the store went; gives it back.
+    pub(super) fn note<T>(&self, written: Result<T, StoreError>) -> Result<T, StoreError> {
+        match &written {
+            Ok(_) => *lock(&self.0) = None,
+            Err(StoreError::Database(error)) => {
+                *lock(&self.0) = Some(Failure {
+                    what: error.to_string(),
+                    at: Instant::now(),
+                });
+            }
+            // It was the request's fault, or the measurement's.
+            Err(_) => {}
+        }
+        written
+    }
+
+    /// Why nothing new should be begun; `None` when all is well.
+    pub(super) fn lacking(&self, directory: &DataDirectory) -> Option<String> {
+        if let Some(failure) = lock(&self.0).clone() {
+            return Some(format!(
+                "the store takes nothing ({}). Runs at work keep what they measure and go on; make room, or mend what is wrong",
+                failure.what
+            ));
+        }
+        let (store, runs) = (directory.store(), directory.runs());
+        let folders = [store.parent().unwrap_or(&runs), &runs];
+        folders
+            .into_iter()
+            .find_map(|folder| short(folder, available(folder)?))
+    }
+
+    /// Whether it is too early to try.
+    pub(super) fn should_wait(&self, directory: &DataDirectory) -> bool {
+        let failure = lock(&self.0).clone();
+        match failure {
+            Some(failure) => failure.at.elapsed() < AGAIN,
+            None => self.lacking(directory).is_some(),
+        }
+    }
+}
+
+/// Bytes that may still be written to the disk of `folder`; `None` where nobody says.
+fn available(folder: &Path) -> Option<u64> {
+    let found = rustix::fs::statvfs(folder).ok()?;
+    found.f_bavail.checked_mul(found.f_frsize)
+}
+
+fn short(folder: &Path, available: u64) -> Option<String> {
+    (available < LEAST).then(|| {
+        format!(
+            "the disk of {} has {} MiB left. Runs at work go on; new ones are begun once there are {} MiB",
+            folder.display(),
+            available >> 20,
+            LEAST >> 20
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Breaks when a disk that is nearly full is not mentioned, one with room is, or its bytes are counted in other units.
+    #[test]
+    fn a_disk_without_room_is_mentioned() {
+        let folder = Path::new("/");
+        assert_eq!(short(folder, LEAST), None);
+        let said = short(folder, LEAST - 1).unwrap();
+        assert!(said.contains("511 MiB left"), "{said}");
+        let df = std::process::Command::new("df")
+            .args(["--output=avail", "-B1", "/"])
+            .output()
+            .unwrap();
+        let df = String::from_utf8(df.stdout).unwrap();
+        let expected: u64 = df.lines().nth(1).unwrap().trim().parse().unwrap();
+        let found = available(folder).unwrap();
+        assert!(found.abs_diff(expected) < 1 << 30, "{found} {expected}");
+    }
+}
