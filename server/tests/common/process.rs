@@ -144,25 +144,20 @@ impl Server {
     pub fn listen(&self) -> Arc<Mutex<Vec<LiveEvent>>> {
         let heard = Arc::new(Mutex::new(Vec::new()));
         let list = heard.clone();
-        self.follow(move |event| list.lock().unwrap().push(event));
-        heard
-    }
-
-    /// Calls `hear` with every event from the first on, each as it comes.
-    pub fn follow(&self, hear: impl Fn(LiveEvent) + Send + 'static) {
         let stream = self.connect("GET", "/events", "");
         std::thread::spawn(move || {
             // Ends with an error when the server is killed.
-            for line in stream.lines().map_while(Result::ok) {
-                if let Some(event) = line
-                    .strip_prefix("data: ")
-                    .and_then(|data| serde_json::from_str(data).ok())
-                {
-                    hear(event);
-                }
+            for event in stream.lines().map_while(Result::ok).filter_map(event) {
+                list.lock().unwrap().push(event);
             }
         });
+        heard
     }
+}
+
+/// The event of a line of a stream of events.
+pub fn event(line: impl AsRef<str>) -> Option<LiveEvent> {
+    serde_json::from_str(line.as_ref().strip_prefix("data: ")?).ok()
 }
 
 impl Drop for Server {
