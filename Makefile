@@ -10,6 +10,7 @@ BINARY := $(CARGO_TARGET_DIR)/release/selectivity-lab
 # other features on, and compile burn once more.
 # GPU=auto builds for GPUs where there is one, GPU=yes and GPU=no say so.
 GPU ?= auto
+$(if $(filter-out auto yes no,$(GPU)),$(error GPU is auto, yes or no, not `$(GPU)`))
 GPU_FOUND := $(if $(filter auto,$(GPU)),$(if $(wildcard /dev/dri/render* /dev/nvidia[0-9]* /dev/kfd),yes,no),$(GPU))
 SERVER := -p server -p engine -p analysis -p statistics -p protocol -p app --no-default-features --features app/ssr$(if $(filter yes,$(GPU_FOUND)),$(comma)server/wgpu)
 HOST ?= 127.0.0.1
@@ -24,6 +25,7 @@ help:
 	@echo "make test    formatting, clippy, unit, API and browser tests"
 	@echo "make soak    servers and workers killed a hundred times, and 200 listeners at once"
 	@echo "make bench   images a second by network and device (set DEVICE=wgpu for the first GPU)"
+	@echo "GPU=yes      with each: built for GPUs; GPU=no: without, quicker to build (GPU=auto, the default, looks for one: here $(GPU_FOUND))"
 
 serve: build
 	$(BINARY) serve --host $(HOST) --port $(PORT) --site-root $(SITE)

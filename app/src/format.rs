@@ -1,5 +1,6 @@
 //! Numbers, times and lists as people read and write them.
 
+use protocol::device::{DeviceBackend, DeviceCheck};
 pub use protocol::numeral::{alpha, decimal, signed};
 use time::OffsetDateTime;
 use time::macros::format_description;
@@ -95,6 +96,29 @@ pub fn bytes(bytes: u64) -> String {
         size /= 1024.0;
     }
     format!("{size:.1} TiB")
+}
+
+/// How a GPU's kernels come about: `Vulkan, WGSL; NVIDIA 580.65; without fusion and autotune`.
+pub fn backend(backend: &DeviceBackend) -> String {
+    let tuning = match (backend.fusion, backend.autotune) {
+        (true, true) => "with fusion and autotune",
+        (true, false) => "with fusion",
+        (false, true) => "with autotune",
+        (false, false) => "without fusion and autotune",
+    };
+    format!(
+        "{}, {}; {}; {tuning}",
+        backend.api, backend.compiler, backend.driver
+    )
+}
+
+/// A check's largest difference: `3.1e-6`, or that something was missing or not finite.
+pub fn largest_difference(check: &DeviceCheck) -> String {
+    if check.largest_difference < 1e30 {
+        format!("{:.1e}", check.largest_difference)
+    } else {
+        "missing or not finite".to_owned()
+    }
 }
 
 /// Milliseconds since 1970-01-01 UTC as `2026-01-31 09:30 UTC`. UTC on both sides: the server does

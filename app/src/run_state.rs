@@ -331,6 +331,7 @@ pub(crate) mod tests {
         let mut run = run();
         run.started = Some(Started {
             device: String::new(),
+            check: None,
             threads: 1,
             engine_version: String::new(),
             parameters: 1,

@@ -66,6 +66,7 @@ impl Catalogue {
                     tracing::warn!("a GPU driver failed while devices were listed; offering the CPU alone");
                     vec![DeviceDescription {
                         id: engine::devices::CPU.into(),
+                        alias: None,
                         name: "CPU".into(),
                         backend: "burn-flex".into(),
                         software: false,
@@ -74,6 +75,15 @@ impl Catalogue {
                 })
             })
             .await
+    }
+
+    /// The identifier of the device that a spec calls `name`; `name` itself where there is none.
+    pub async fn device_id(&self, name: String) -> String {
+        let devices = self.devices().await;
+        devices
+            .iter()
+            .find(|device| device.is_called(&name))
+            .map_or(name, |device| device.id.clone())
     }
 
     /// Data sets, installed or not.

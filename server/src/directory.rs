@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// The data directory: `store.sqlite`, `runs/<id>/` and `datasets/`.
+/// The data directory: `store.sqlite`, `runs/<id>/`, `datasets/`, and checks of devices in `runs/device-checks/`.
 #[derive(Debug, Clone)]
 pub struct DataDirectory {
     root: PathBuf,
@@ -80,6 +80,11 @@ impl DataDirectory {
     pub fn submission(&self, experiment_id: i64, key: &str) -> PathBuf {
         self.experiment(experiment_id)
             .join(format!("submission-{key}"))
+    }
+
+    /// Where checks of devices are kept: beside the runs, for workers that know nothing but their run's folder. Not made here.
+    pub fn device_checks(&self) -> PathBuf {
+        self.runs().join(engine::self_check::FOLDER)
     }
 
     /// A directory for short measurements that leave nothing behind.

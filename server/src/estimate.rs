@@ -283,6 +283,7 @@ mod tests {
                 validation_images: 100,
                 test_images: 500,
                 resumed_from_epoch: None,
+                check: None,
             }),
             epochs_done: if state == RunState::Finished { 6 } else { 0 },
             latest_epoch: None,

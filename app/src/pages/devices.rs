@@ -3,10 +3,12 @@
 use leptos::prelude::*;
 use leptos_meta::Title;
 use protocol::api::{DeviceInfo, Health};
+use protocol::device::DeviceCheck;
 use protocol::executor::{ExecutorInfo, ExecutorKind};
 
 use crate::api::{self, Method};
 use crate::components::{CommandError, LackingRoom, Load, use_command};
+use crate::format;
 use crate::live;
 
 type Answer = (Vec<DeviceInfo>, Vec<ExecutorInfo>, Health);
@@ -146,9 +148,62 @@ fn List(answer: Answer) -> impl IntoView {
             "A slot takes one run at a time; the slots of each device are chosen when the server is started. "
             "The CPU always works. A software adapter emulates a GPU and is slow; it is listed only when the server was told to use one."
         </p>
+        {move || now.with(|(.., health)| (!health.gpu_support).then(|| view! {
+            <p class="hint" id="no-gpu-support">"This server was built without GPU support; with it: " <code>"make serve GPU=yes"</code></p>
+        }))}
+        {move || now.with(|(devices, ..)| {
+            let checks: Vec<DeviceCheck> = devices.iter().flat_map(|device| device.checks.clone()).collect();
+            (!checks.is_empty()).then(|| view! { <Checks checks /> })
+        })}
         <div class="foot">
             <span>{move || now.with(|(.., health)| format!("Selectivity Lab {}", health.version))}</span>
             <live::LiveMark open />
         </div>
+    }
+}
+
+/// How GPUs compared with the CPU.
+#[component]
+fn Checks(checks: Vec<DeviceCheck>) -> impl IntoView {
+    let row = |check: DeviceCheck| {
+        let (class, verdict) = match check.passed() {
+            true => ("tag good", "agrees"),
+            false => ("tag bad", "computes wrong numbers"),
+        };
+        let [images, _, height, width] = check.shape;
+        view! {
+            <tr>
+                <th scope="row">{check.backend.name.clone()}<div class="hint"><code>{check.device.clone()}</code></div></th>
+                <td>{format::backend(&check.backend)}</td>
+                <td>{format!("{}, {images} images of {height}x{width}", check.network.label())}</td>
+                <td><span class=class>{verdict}</span></td>
+                <td>{format::largest_difference(&check)}<div class="hint">{format!("of the {}; at most {:.0e} is let pass", check.tensor, check.tolerance)}</div></td>
+                <td>{format::timestamp(check.at)}</td>
+            </tr>
+        }
+    };
+    view! {
+        <section aria-labelledby="checks-title">
+            <h2 id="checks-title">"Compared with the CPU"</h2>
+            <p class="hint">
+                "Before a run begins on a GPU, one training step of its network is computed there and on the CPU: loss, every gradient, running statistics, the optimiser's step. "
+                "A difference is the largest of a tensor's values over the CPU's largest value in that tensor."
+            </p>
+            <div class="scroll" tabindex="0" role="region" aria-label="Checks of devices">
+                <table id="device-checks">
+                    <thead>
+                        <tr>
+                            <th scope="col">"Device"</th>
+                            <th scope="col">"Driver and compiler"</th>
+                            <th scope="col">"Training step"</th>
+                            <th scope="col">"Verdict"</th>
+                            <th scope="col">"Largest difference"</th>
+                            <th scope="col">"When"</th>
+                        </tr>
+                    </thead>
+                    <tbody>{checks.into_iter().map(row).collect_view()}</tbody>
+                </table>
+            </div>
+        </section>
     }
 }

@@ -8,6 +8,7 @@
 mod gpu;
 
 use burn::tensor::Device;
+use protocol::device::DeviceBackend;
 use serde::{Deserialize, Serialize};
 
 use crate::EngineError;
@@ -15,8 +16,12 @@ use crate::EngineError;
 /// A device, by the name that specs use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceDescription {
-    /// `cpu`, `wgpu:discrete:<n>`, `wgpu:integrated:<n>`, `wgpu:virtual:<n>` or `wgpu:software`.
+    /// `cpu`; `wgpu:` and a PCI address where the driver tells it, for example `wgpu:0000:01:00.0`; else by kind and
+    /// order: `wgpu:discrete:<n>`, `wgpu:metal:integrated:<n>`, …; `wgpu:software`.
     pub id: String,
+    /// Another name by which specs may call it: by kind and order, which change when a card is added.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alias: Option<String>,
     /// The device as its driver names it.
     pub name: String,
     /// How it computes.
@@ -25,6 +30,13 @@ pub struct DeviceDescription {
     pub software: bool,
     /// What a person should know before choosing it.
     pub note: Option<String>,
+}
+
+impl DeviceDescription {
+    /// Whether a spec that names `id` means this device.
+    pub fn is_called(&self, id: &str) -> bool {
+        self.id == id || self.alias.as_deref() == Some(id)
+    }
 }
 
 /// The identifier of the CPU.
@@ -36,7 +48,7 @@ pub const SOFTWARE: &str = "wgpu:software";
 /// Whether this build can train on GPUs (the feature `wgpu`).
 pub const GPU_SUPPORT: bool = cfg!(feature = "wgpu");
 
-/// Every device of this machine: the CPU first, then GPU adapters by kind.
+/// Every device of this machine: the CPU first, then GPU adapters.
 pub fn list() -> Vec<DeviceDescription> {
     let mut devices = vec![cpu()];
     devices.extend(gpu::list());
@@ -47,6 +59,7 @@ fn cpu() -> DeviceDescription {
     let threads = rayon::current_num_threads();
     DeviceDescription {
         id: CPU.into(),
+        alias: None,
         name: format!("{} ({threads} threads)", processor_name()),
         backend: "burn-flex".into(),
         software: false,
@@ -63,17 +76,18 @@ pub fn open(id: &str) -> Result<Device, EngineError> {
         return Ok(Device::flex());
     }
     let devices = list();
-    if !devices.iter().any(|device| device.id == id) {
-        return Err(EngineError::UnknownDevice {
+    match devices.iter().find(|device| device.is_called(id)) {
+        Some(device) => gpu::open(&device.id),
+        None if !GPU_SUPPORT && id.starts_with("wgpu:") => gpu::open(id),
+        None => Err(EngineError::UnknownDevice {
             id: id.to_owned(),
             available: devices
                 .into_iter()
                 .map(|device| device.id)
                 .collect::<Vec<_>>()
                 .join(", "),
-        });
+        }),
     }
-    gpu::open(id)
 }
 
 /// The device as its driver names it.
@@ -84,8 +98,36 @@ pub fn name(id: &str) -> String {
     }
     list()
         .into_iter()
-        .find(|device| device.id == id)
+        .find(|device| device.is_called(id))
         .map_or_else(|| id.to_owned(), |device| device.name)
+}
+
+/// How the open device called `id` computes: driver, compiler, fusion, autotune. `None` for the CPU.
+pub fn backend(id: &str, device: &Device) -> Option<DeviceBackend> {
+    if id == CPU {
+        return None;
+    }
+    gpu::backend(id, device)
+}
+
+/// Why a GPU's numbers are not to be trusted any more: a panic on a thread that is the device's own, after which
+/// cubecl goes on without that kernel.
+pub fn failure() -> Option<&'static str> {
+    gpu::failure()
+}
+
+/// Whether the device called `id` did not fail until now.
+///
+/// # Errors
+/// [`EngineError::Device`] with its [`failure`].
+pub fn working(id: &str) -> Result<(), EngineError> {
+    match failure() {
+        Some(reason) => Err(EngineError::Device {
+            id: id.to_owned(),
+            reason: reason.to_owned(),
+        }),
+        None => Ok(()),
+    }
 }
 
 /// The processor's model as Linux names it, else its architecture.
@@ -113,6 +155,7 @@ mod tests {
             "wgpu:discrete:x",
             "wgpu:quantum:0",
             "CPU",
+            "cuda:0",
         ] {
             match open(id) {
                 Err(EngineError::UnknownDevice {
@@ -121,6 +164,11 @@ mod tests {
                 }) => {
                     assert_eq!(named, id);
                     assert!(available.contains(CPU));
+                }
+                // Nothing on `wgpu:` is known to a build without GPU support, which says how to get it.
+                Err(EngineError::Device { id: named, reason }) if !GPU_SUPPORT => {
+                    assert_eq!(named, id);
+                    assert!(reason.contains("make serve GPU=yes"), "{reason}");
                 }
                 other => panic!("{id} gave {other:?}"),
             }

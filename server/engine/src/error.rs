@@ -19,7 +19,7 @@ pub enum EngineError {
         available: String,
     },
     /// The device is there but cannot be used.
-    #[error("the device `{id}` could not be opened: {reason}")]
+    #[error("the device `{id}` cannot be used: {reason}")]
     Device {
         /// What was asked for.
         id: String,
@@ -28,15 +28,33 @@ pub enum EngineError {
     },
     /// The device computes something else than the CPU.
     #[error(
-        "the device `{id}` computes wrong numbers: {what} of a small network differs from the CPU's by {difference:.1e} of its size; use another device or driver"
+        "the device `{id}` computes wrong numbers: in a training step of {network}, {what} differs from the CPU's by {difference:.1e} of its largest value; use another device or driver (`selectivity-lab devices --check {id}` compares every operator)"
     )]
     Disagrees {
         /// The device.
         id: String,
-        /// What was compared.
+        /// The tensor that differs most.
         what: String,
-        /// Largest difference over the largest value.
-        difference: f32,
+        /// The network.
+        network: protocol::Network,
+        /// Largest difference over the CPU's largest value in that tensor.
+        difference: f64,
+    },
+    /// A training step does not fit into the device's memory.
+    #[error(
+        "the batch size of {batch_size} does not fit into the memory of `{id}`: {fits} images fit, {failed} do not ({reason})"
+    )]
+    DeviceMemory {
+        /// The device.
+        id: String,
+        /// Images a step of the run.
+        batch_size: usize,
+        /// The most images of a step that was made.
+        fits: usize,
+        /// Images of the step that failed.
+        failed: usize,
+        /// What the device said.
+        reason: String,
     },
     /// Images and network do not fit.
     #[error(

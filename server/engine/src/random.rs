@@ -13,6 +13,8 @@ pub enum Stream {
     Order = 2,
     /// Augmentation; the counter is the epoch, and each image has its own word position.
     Augmentation = 3,
+    /// What a device is compared with the CPU on.
+    SelfCheck = 4,
 }
 
 /// The generator of `seed` for `stream` at `counter`.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use burn::module::Module;
 use burn::tensor::Device;
+use protocol::device::DeviceCheck;
 use protocol::event::{LogLevel, Phase, Progress as ProgressEvent, Started};
 use protocol::{EpochMetrics, EvaluationSpec, Event, Measurement, Origin, RunResult, RunSpec};
 
@@ -18,6 +19,7 @@ use crate::evaluate::{Evaluation, batch_size, evaluate};
 use crate::evaluations::{self, Listener, Trained};
 use crate::networks::{Model, ModelConfig, weights};
 use crate::run_folder::{self, Identity};
+use crate::self_check::Step;
 use crate::unit_selectivity::UnitSelectivity;
 use crate::{EngineError, devices, files, self_check};
 
@@ -38,6 +40,8 @@ pub struct RunContext {
     pub key: String,
     /// The run's result as the store has it, by which a folder of an earlier version is known.
     pub known_result: Option<RunResult>,
+    /// Where checks of devices are kept, for all runs. Made when missing.
+    pub checks_directory: PathBuf,
     /// Set to true to end the run as cancelled after the current step.
     pub cancel: Arc<AtomicBool>,
 }
@@ -58,7 +62,14 @@ pub fn run(
         .filter(|evaluation| !evaluation.is_empty())
         .cloned()
         .collect();
-    let end = match Run::new(spec, evaluations, context, emit).and_then(Run::complete) {
+    // What a device measured after it failed is nobody's number.
+    let mut trusted = |event: Event| {
+        if devices::failure().is_none() {
+            emit(event);
+        }
+    };
+    let ended = Run::new(spec, evaluations, context, &mut trusted).and_then(Run::complete);
+    let end = match devices::working(&spec.device).and(ended) {
         Ok(result) => Event::Finished(result),
         Err(EngineError::Cancelled) => Event::Cancelled,
         Err(EngineError::Diverged { epoch, step, what }) => Event::Diverged { epoch, step, what },
@@ -76,6 +87,7 @@ struct Run<'a> {
     context: &'a RunContext,
     emit: &'a mut dyn FnMut(Event),
     device: Device,
+    check: Option<DeviceCheck>,
     data: LoadedDataset,
     split: Split,
     config: ModelConfig,
@@ -119,7 +131,8 @@ impl<'a> Run<'a> {
             config.mean = origin.mean.unwrap_or(config.mean);
             config.std = origin.std.unwrap_or(config.std);
         }
-        config.check_images(data.train.height(), data.train.width())?;
+        let (height, width) = (data.train.height(), data.train.width());
+        config.check_images(height, width)?;
         let split = match &spec.origin {
             // Which images imported weights were trained on is not known.
             Some(_) => Split {
@@ -137,7 +150,15 @@ impl<'a> Run<'a> {
             )?,
         };
         let device = devices::open(&spec.device)?;
-        self_check::check_training(&spec.device, &device)?;
+        let images = match &spec.origin {
+            Some(_) => batch_size(height, width).min(data.test.len()),
+            None => split.train.len().min(spec.training.batch_size as usize),
+        };
+        let step = Step {
+            config,
+            shape: [images.max(2), 3, height, width],
+        };
+        let check = self_check::check(&spec.device, &device, step, &context.checks_directory)?;
         let test_images = data.test.len();
         let clock = Clock::new(
             split.train.len(),
@@ -157,6 +178,7 @@ impl<'a> Run<'a> {
             context,
             emit,
             device,
+            check,
             data,
             split,
             config,
@@ -304,6 +326,7 @@ impl<'a> Run<'a> {
                 });
             }
             let validation = self.measure(&trained, epoch, Phase::Validation)?;
+            devices::working(&self.spec.device)?;
             let mut metrics = epoch_metrics(epoch, learning_rate, &totals, &validation);
             metrics.images_per_second = totals.images as f64 / training_seconds;
 
@@ -450,6 +473,7 @@ impl<'a> Run<'a> {
         }
         (self.emit)(Event::Started(Started {
             device: devices::name(&self.spec.device),
+            check: self.check.clone(),
             threads: rayon::current_num_threads() as u32,
             engine_version: env!("CARGO_PKG_VERSION").into(),
             parameters: weights::trainable_parameters(model),
@@ -628,7 +652,7 @@ impl Listener for EvaluationProgress<'_> {
         if let Some(progress) = self.clock.advance(self.computed, self.computed as u32, all) {
             (self.emit)(Event::Progress(progress));
         }
-        !self.cancel.load(Ordering::Relaxed)
+        !self.cancel.load(Ordering::Relaxed) && devices::failure().is_none()
     }
 }
 
@@ -781,6 +805,7 @@ mod tests {
                 run_directory: folder.path().join("run"),
                 key: "1".into(),
                 known_result: None,
+                checks_directory: folder.path().join("device-checks"),
                 cancel: Arc::new(AtomicBool::new(false)),
             };
             let mut end = None;

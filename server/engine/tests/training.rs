@@ -43,6 +43,7 @@ fn context(folder: &Path) -> RunContext {
         run_directory: folder.join("run"),
         key: "00".into(),
         known_result: None,
+        checks_directory: folder.join("device-checks"),
         cancel: Arc::new(AtomicBool::new(false)),
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::device::DeviceCheck;
 use crate::event::{Event, LogLevel};
 use crate::result::EpochMetrics;
 use crate::run::RunState;
@@ -18,6 +19,8 @@ pub struct Health {
     pub status: String,
     /// Version of the server.
     pub version: String,
+    /// Whether the server was built with support for GPUs.
+    pub gpu_support: bool,
     /// Runs that wait for a slot.
     pub queued: u32,
     /// Runs that a worker is on.
@@ -33,16 +36,19 @@ pub struct Health {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DeviceInfo {
-    /// Identifier in specs: `cpu`, `wgpu:discrete:0`, …
+    /// Identifier in specs: `cpu`, `wgpu:0000:01:00.0` (a PCI address), `wgpu:discrete:0`, …
     pub id: String,
     /// The device as its driver names it.
     pub name: String,
-    /// How it computes, for example `burn-flex` or `Vulkan (SPIR-V)`.
+    /// How it computes, for example `burn-flex` or `wgpu, Vulkan`.
     pub backend: String,
     /// Whether it emulates a GPU in software; such a device is never chosen by default.
     pub software: bool,
     /// Anything a person should know before choosing it.
     pub note: Option<String>,
+    /// Comparisons of training steps with the CPU, the newest first; none for the CPU itself.
+    #[serde(default)]
+    pub checks: Vec<DeviceCheck>,
     /// Runs it takes at once.
     pub slots: u32,
     /// Why no run is started on it, when several starts failed in a row; its queue waits until it is resumed.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::device::DeviceCheck;
 use crate::evaluation::Measurement;
 use crate::executor::JobStatus;
 use crate::result::{EpochMetrics, LayerShape, RunResult};
@@ -86,6 +87,9 @@ impl Event {
 pub struct Started {
     /// The device as its driver names it.
     pub device: String,
+    /// How the device computes and how it compared with the CPU before the run; absent on the CPU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<DeviceCheck>,
     /// Threads the engine computes with on the CPU.
     pub threads: u32,
     /// Version of the engine.

@@ -15,6 +15,7 @@ pub mod claim_figure;
 pub mod comparison;
 pub mod corruption;
 pub mod dataset;
+pub mod device;
 pub mod dimensionality;
 pub mod evaluation;
 pub mod event;

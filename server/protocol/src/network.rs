@@ -120,6 +120,14 @@ impl Network {
         layers
     }
 
+    /// Side of the images that it is made for, in pixels: CIFAR's, or Tiny ImageNet's.
+    pub fn usual_image_side(self) -> usize {
+        match self {
+            Network::ResNet18 | Network::ResNet50 => 64,
+            _ => 32,
+        }
+    }
+
     /// The smallest image side that every stage can still halve.
     pub fn minimum_image_side(self) -> usize {
         match self {

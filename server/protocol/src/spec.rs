@@ -104,7 +104,7 @@ pub struct ExperimentSpec {
     /// most 9,007,199,254,740,991 (2^53 - 1), so that no JSON reader rounds it; no repeats.
     #[cfg_attr(feature = "openapi", schema(min_items = 1))]
     pub seeds: Vec<u64>,
-    /// The device that trains, by its identifier, for example `cpu` or `wgpu:discrete:0`.
+    /// The device that trains, by its identifier, for example `cpu` or `wgpu:0000:01:00.0`.
     #[serde(default = "default_device")]
     #[cfg_attr(feature = "openapi", schema(min_length = 1))]
     pub device: String,

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use engine::devices::DeviceDescription;
 use protocol::RunState;
 use protocol::api::DeviceInfo;
 
@@ -42,20 +43,28 @@ pub(super) async fn with_load(state: &AppState) -> Result<Vec<DeviceInfo>, Refus
         .store
         .count_by_device(RunState::Queued, Scope::Everything)
         .await?;
-    let count = |counts: &[(String, u32)], id: &str| {
+    // Runs may call a device by either of its names.
+    let count = |counts: &[(String, u32)], device: &DeviceDescription| {
         counts
             .iter()
-            .find(|(device, _)| device == id)
-            .map_or(0, |&(_, count)| count)
+            .filter(|(name, _)| device.is_called(name))
+            .map(|&(_, count)| count)
+            .sum()
     };
+    let checks = engine::self_check::earlier(&state.directory.device_checks());
     let devices = state.catalogue.devices().await;
     Ok(devices
         .iter()
         .map(|device| DeviceInfo {
             slots: state.scheduler.slots(&device.id),
             paused: state.scheduler.paused(&device.id),
-            running: count(&running, &device.id),
-            queued: count(&queued, &device.id),
+            running: count(&running, device),
+            queued: count(&queued, device),
+            checks: checks
+                .iter()
+                .filter(|check| device.is_called(&check.device))
+                .cloned()
+                .collect(),
             id: device.id.clone(),
             name: device.name.clone(),
             backend: device.backend.clone(),

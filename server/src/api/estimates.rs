@@ -55,11 +55,19 @@ pub async fn launchable(
     let mut refuse = |field: &str, reason: String| errors.push(FieldError::new(field, reason));
     let devices = catalogue.devices().await;
     // Which devices a cluster's nodes have, only they know: a worker there refuses what is not there.
-    if spec.executor.is_local() && !devices.iter().any(|device| device.id == spec.device) {
+    if spec.executor.is_local() && !devices.iter().any(|device| device.is_called(&spec.device)) {
         let known: Vec<_> = devices.iter().map(|device| device.id.as_str()).collect();
+        let built = match spec.device.starts_with("wgpu:") && !engine::devices::GPU_SUPPORT {
+            true => " (the server was built without GPU support: `make serve GPU=yes`)",
+            false => "",
+        };
         refuse(
             "device",
-            format!("`{}` is not here; choose {}", spec.device, known.join(", ")),
+            format!(
+                "`{}` is not here; choose {}{built}",
+                spec.device,
+                known.join(", ")
+            ),
         );
     }
     if spec.executor.kind() == ExecutorKind::Slurm

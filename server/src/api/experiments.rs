@@ -98,7 +98,7 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 pub(super) async fn create(
     State(state): State<AppState>,
     headers: HeaderMap,
-    Body(spec): Body<ExperimentSpec>,
+    Body(mut spec): Body<ExperimentSpec>,
 ) -> Result<impl IntoResponse, Refusal> {
     let key = headers.get(IDEMPOTENCY_KEY).map(|key| {
         let key = key.to_str().ok();
@@ -112,6 +112,8 @@ pub(super) async fn create(
     });
     let key = key.transpose()?;
     estimates::check(&state, &spec).await?;
+    // One name a device, so that its slots are counted once.
+    spec.device = state.catalogue.device_id(spec.device).await;
     let id = state.store.create_experiment_once(&spec, key).await?;
     state.scheduler.wake();
     let location = [(header::LOCATION, format!("/api/v1/experiments/{id}"))];

@@ -25,6 +25,7 @@ pub(super) async fn health(State(state): State<AppState>) -> Result<Json<Health>
     Ok(Json(Health {
         status: "ok".into(),
         version: env!("CARGO_PKG_VERSION").into(),
+        gpu_support: engine::devices::GPU_SUPPORT,
         queued,
         running,
         interrupted,

@@ -8,6 +8,7 @@ use engine::analyze::{
     ANALYSES, CorruptedCopies, GROUPS, Subject, analyze, chosen, read_images, read_labels,
 };
 use engine::networks::{ModelConfig, weights};
+use engine::self_check::{self, Step};
 use protocol::Network;
 use protocol::attack::AttackSpec;
 
@@ -111,8 +112,12 @@ impl Arguments {
         let images = read_images(&self.images, labels)?;
         config.check_images(images.height(), images.width())?;
         let device = engine::devices::open(&self.device)?;
-        engine::self_check::check_training(&self.device, &device)?;
         let model = weights::load(&config, &self.weights, &device)?;
+        let step = Step {
+            config,
+            shape: [images.len().max(2), 3, images.height(), images.width()],
+        };
+        self_check::check_once(&self.device, &device, step)?;
         let subject = Subject {
             model: &model,
             device: &device,

@@ -35,7 +35,7 @@ pub struct Arguments {
     /// Another name under which people reach the server; may be repeated.
     #[arg(long)]
     allow_host: Vec<String>,
-    /// Runs a device takes at once, as DEVICE=N; may be repeated. 1 where not said.
+    /// Runs a device takes at once, as DEVICE=N with a name as `selectivity-lab devices` lists it; may be repeated. 1 where not said.
     #[arg(long, value_parser = parse_slots)]
     slots: Vec<(String, u32)>,
     /// A PEM file with the server's certificate, followed by those that signed it: the server then speaks HTTPS alone.

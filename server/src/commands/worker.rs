@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
+use engine::self_check::FOLDER;
 use engine::train::{RunContext, run};
 use protocol::Event;
 use protocol::event::LogLevel;
@@ -108,6 +109,7 @@ impl Arguments {
         watch(folder.clone(), look, wanted, cancel.clone(), reason.clone())?;
         let context = RunContext {
             data_directory: self.datasets,
+            checks_directory: self.run_directory.with_file_name(FOLDER),
             run_directory: self.run_directory,
             key: order.key,
             known_result: order.known_result,

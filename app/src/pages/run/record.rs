@@ -29,6 +29,15 @@ pub fn Record(now: Now) -> impl IntoView {
             let units: u64 = started.layers.iter().map(|layer| u64::from(layer.units)).sum();
             view! {
                 <div><dt>{if imported { "Measured on" } else { "Trained on" }}</dt><dd>{started.device}</dd></div>
+                {started.check.map(|check| view! {
+                    <div><dt>"Driver and compiler"</dt><dd>{format::backend(&check.backend)}</dd></div>
+                    <div><dt>"Compared with the CPU"</dt><dd>{format!(
+                        "largest difference of a training step: {} ({}), {}",
+                        format::largest_difference(&check),
+                        check.tensor,
+                        format::timestamp(check.at),
+                    )}</dd></div>
+                })}
                 <div><dt>"Parameters"</dt><dd>{format::count(started.parameters)}</dd></div>
                 <div><dt>"Units"</dt><dd>{format!("{} in {layers} layers", format::count(units))}</dd></div>
                 <div><dt>"Images"</dt><dd>{format!(

@@ -1,74 +1,286 @@
 //! What wgpu finds.
 
-use burn::tensor::wgpu::wgpu;
+use std::sync::{Once, OnceLock};
+
+use burn::backend::{Backend as _, Dispatch};
+use burn::cubecl::config::{CubeClRuntimeConfig, RuntimeConfig as _};
+use burn::tensor::wgpu::{WgpuBackend, wgpu};
 use burn::tensor::{Device, DeviceKind};
+use protocol::device::DeviceBackend;
 
 use super::{DeviceDescription, SOFTWARE};
 use crate::EngineError;
 
-/// Every adapter, by kind.
-pub fn list() -> Vec<DeviceDescription> {
-    let mut devices: Vec<DeviceDescription> = Vec::new();
-    let mut counts = [0_usize; 3];
-    for information in vulkan_adapters() {
-        let numbered = |kind: &str, count: &mut usize| {
-            *count += 1;
-            format!("wgpu:{kind}:{}", *count - 1)
-        };
-        let (id, software) = match information.device_type {
-            wgpu::DeviceType::DiscreteGpu => (numbered("discrete", &mut counts[0]), false),
-            wgpu::DeviceType::IntegratedGpu => (numbered("integrated", &mut counts[1]), false),
-            wgpu::DeviceType::VirtualGpu => (numbered("virtual", &mut counts[2]), false),
-            wgpu::DeviceType::Cpu => (SOFTWARE.into(), true),
-            wgpu::DeviceType::Other => continue,
-        };
-        if devices.iter().any(|device| device.id == id) {
-            continue;
-        }
-        devices.push(DeviceDescription {
-            id,
-            name: information.name,
-            backend: "wgpu, Vulkan with SPIR-V".into(),
-            software,
-            note: software.then(|| {
-                "Emulates a GPU on the CPU: slower than `cpu`, and its drivers crash or compute wrong numbers, which a run checks before it begins. For testing only.".into()
-            }),
-        });
-    }
-    devices
+/// An adapter, and how burn finds it again.
+struct Found {
+    description: DeviceDescription,
+    api: WgpuBackend,
+    kind: DeviceKind,
+    information: wgpu::AdapterInfo,
 }
 
-/// Opens the adapter called `id`, without autodiff.
+/// The graphics APIs that are asked, with their names.
+const APIS: [(WgpuBackend, wgpu::Backends, &str); 3] = [
+    (WgpuBackend::Vulkan, wgpu::Backends::VULKAN, "Vulkan"),
+    (WgpuBackend::Metal, wgpu::Backends::METAL, "Metal"),
+    (WgpuBackend::Dx12, wgpu::Backends::DX12, "DX12"),
+];
+
+/// What a device's own thread said when it panicked.
+static FAILURE: OnceLock<String> = OnceLock::new();
+
+/// How cubecl's device threads are called: `DSD-1-0` and so on.
+const DEVICE_THREADS: &str = "DS";
+
+/// Burn's feature `autotune` is not among those that Cargo.toml names, and burn does not tell at run time.
+const AUTOTUNE: bool = false;
+
+/// Every adapter, by graphics API.
+pub fn list() -> Vec<DeviceDescription> {
+    find().into_iter().map(|found| found.description).collect()
+}
+
+/// Opens the adapter whose identifier is `id`, without autodiff.
 ///
 /// # Errors
-/// When its driver refuses. A driver that crashes takes the process along.
+/// When there is none, or its driver refuses. A driver that crashes takes the process along.
 pub fn open(id: &str) -> Result<Device, EngineError> {
     let failed = |reason: String| EngineError::Device {
         id: id.to_owned(),
         reason,
     };
-    let kind = match id.split(':').collect::<Vec<_>>()[..] {
-        ["wgpu", "software"] => Some(DeviceKind::Cpu),
-        ["wgpu", kind, index] => index.parse().ok().and_then(|index| match kind {
-            "discrete" => Some(DeviceKind::DiscreteGpu(index)),
-            "integrated" => Some(DeviceKind::IntegratedGpu(index)),
-            "virtual" => Some(DeviceKind::VirtualGpu(index)),
-            _ => None,
-        }),
-        _ => None,
-    };
-    let kind = kind.ok_or_else(|| failed("not a name of a GPU".into()))?;
-    Device::wgpu_options()
-        .device_kind(kind)
-        .graphics_api(burn::tensor::wgpu::WgpuBackend::Vulkan)
-        .init()
-        .map_err(|error| failed(error.to_string()))
+    let found = find()
+        .into_iter()
+        .find(|found| found.description.id == id)
+        .ok_or_else(|| failed("it is gone".into()))?;
+    watch();
+    // Cubecl's own defaults, whatever a `cubecl.toml` in a folder above says.
+    CubeClRuntimeConfig::try_set(CubeClRuntimeConfig::default());
+    let (device, setup) = Device::wgpu_options()
+        .device_kind(found.kind)
+        .graphics_api(found.api)
+        .init_with_setup()
+        .map_err(|error| failed(error.to_string()))?;
+    // Burn counts adapters anew: a card that came or went in between would shift them.
+    let opened = setup.adapter.get_info();
+    if (&opened.name, &opened.device_pci_bus_id)
+        != (
+            &found.information.name,
+            &found.information.device_pci_bus_id,
+        )
+    {
+        return Err(failed(format!("the driver opened {} instead", opened.name)));
+    }
+    Ok(device)
 }
 
-fn vulkan_adapters() -> Vec<wgpu::AdapterInfo> {
+/// What a device's own thread said when it panicked. Cubecl logs that, and computes on without what the thread was at.
+pub fn failure() -> Option<&'static str> {
+    FAILURE.get().map(String::as_str)
+}
+
+/// Notes panics of device threads, from now on.
+fn watch() {
+    static WATCHING: Once = Once::new();
+    WATCHING.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            let thread = std::thread::current();
+            if thread
+                .name()
+                .is_some_and(|name| name.starts_with(DEVICE_THREADS))
+            {
+                let message = panic.payload_as_str().unwrap_or("its thread panicked");
+                // The first says why; those after it are what follows.
+                let _ = FAILURE.set(message.to_owned());
+            }
+            before(panic);
+        }));
+    });
+}
+
+/// How the open adapter whose name is `id` computes.
+pub fn backend(id: &str, device: &Device) -> Option<DeviceBackend> {
+    let found = find()
+        .into_iter()
+        .find(|found| found.description.is_called(id))?;
+    // For example `dispatch<fusion<cubecl<wgpu<spirv>>>>`.
+    let path = Dispatch::name(device.as_dispatch());
+    let compiler = [("wgsl", "WGSL"), ("spirv", "SPIR-V"), ("msl", "MSL")]
+        .into_iter()
+        .find(|(part, _)| path.contains(part))
+        .map_or(path.as_str(), |(_, name)| name)
+        .to_owned();
+    Some(DeviceBackend {
+        name: found.information.name,
+        api: api_name(found.api).to_owned(),
+        driver: format!(
+            "{} {}",
+            found.information.driver, found.information.driver_info
+        )
+        .trim()
+        .to_owned(),
+        compiler,
+        fusion: path.contains("fusion"),
+        autotune: AUTOTUNE,
+    })
+}
+
+fn api_name(api: WgpuBackend) -> &'static str {
+    APIS.iter()
+        .find(|(known, _, _)| *known == api)
+        .map_or("", |&(_, _, name)| name)
+}
+
+fn find() -> Vec<Found> {
+    let mut all: Vec<Found> = Vec::new();
+    for (api, backends, _) in APIS {
+        // As burn counts: every kind from 0, in each API alone.
+        let mut counts = [0_usize; 3];
+        for information in adapters(backends) {
+            let Some((kind, by_order)) = by_order(&information, &mut counts) else {
+                continue;
+            };
+            let description = describe(api, &information, by_order);
+            if all
+                .iter()
+                .all(|found| found.description.id != description.id)
+            {
+                all.push(Found {
+                    description,
+                    api,
+                    kind,
+                    information,
+                });
+            }
+        }
+    }
+    all
+}
+
+fn adapters(backends: wgpu::Backends) -> Vec<wgpu::AdapterInfo> {
+    if !wgpu::Instance::enabled_backend_features().contains(backends) {
+        return Vec::new();
+    }
     let mut description = wgpu::InstanceDescriptor::new_without_display_handle();
-    description.backends = wgpu::Backends::VULKAN;
+    description.backends = backends;
     let instance = wgpu::Instance::new(description);
-    let adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::VULKAN));
+    let adapters = pollster::block_on(instance.enumerate_adapters(backends));
     adapters.iter().map(|adapter| adapter.get_info()).collect()
+}
+
+/// An adapter's kind and place in it, for burn and as part of a name. `None` for what is no GPU.
+fn by_order(
+    information: &wgpu::AdapterInfo,
+    counts: &mut [usize; 3],
+) -> Option<(DeviceKind, String)> {
+    let mut next = |index: usize| {
+        counts[index] += 1;
+        counts[index] - 1
+    };
+    Some(match information.device_type {
+        wgpu::DeviceType::DiscreteGpu => {
+            let index = next(0);
+            (DeviceKind::DiscreteGpu(index), format!("discrete:{index}"))
+        }
+        wgpu::DeviceType::IntegratedGpu => {
+            let index = next(1);
+            (
+                DeviceKind::IntegratedGpu(index),
+                format!("integrated:{index}"),
+            )
+        }
+        wgpu::DeviceType::VirtualGpu => {
+            let index = next(2);
+            (DeviceKind::VirtualGpu(index), format!("virtual:{index}"))
+        }
+        // Burn opens the first alone.
+        wgpu::DeviceType::Cpu => (DeviceKind::Cpu, "software".into()),
+        wgpu::DeviceType::Other => return None,
+    })
+}
+
+fn describe(
+    api: WgpuBackend,
+    information: &wgpu::AdapterInfo,
+    by_order: String,
+) -> DeviceDescription {
+    let software = information.device_type == wgpu::DeviceType::Cpu;
+    let address = &information.device_pci_bus_id;
+    let (id, alias) = match api {
+        WgpuBackend::Vulkan if !address.is_empty() && !software => {
+            (format!("wgpu:{address}"), Some(format!("wgpu:{by_order}")))
+        }
+        WgpuBackend::Vulkan if software => (SOFTWARE.into(), None),
+        WgpuBackend::Vulkan => (format!("wgpu:{by_order}"), None),
+        other => {
+            let name = api_name(other).to_lowercase();
+            (format!("wgpu:{name}:{by_order}"), None)
+        }
+    };
+    let note = if software {
+        "Emulates a GPU on the CPU, and is slower than `cpu`: for testing only."
+    } else if api == WgpuBackend::Vulkan {
+        "No real GPU was tried yet: a run compares a training step with the CPU before it begins."
+    } else {
+        "Untested: nothing was run on this graphics API yet. A run compares a training step with the CPU before it begins."
+    };
+    DeviceDescription {
+        id,
+        alias,
+        name: information.name.clone(),
+        backend: format!("wgpu, {}", api_name(api)),
+        software,
+        note: Some(note.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn adapter(kind: wgpu::DeviceType, backend: wgpu::Backend, address: &str) -> wgpu::AdapterInfo {
+        let mut information = wgpu::AdapterInfo::new(kind, backend);
+        information.device_pci_bus_id = address.into();
+        information
+    }
+
+    /// Breaks when a card's name depends on which other cards there are, a spec by the old name finds no device, or two
+    /// adapters have one name.
+    #[test]
+    fn cards_are_named_by_their_address() {
+        use wgpu::Backend::{Dx12, Metal, Vulkan};
+        use wgpu::DeviceType::{Cpu, DiscreteGpu, IntegratedGpu};
+        let mut counts = [0; 3];
+        let mut named = |api, information: wgpu::AdapterInfo| {
+            let (_, order) = by_order(&information, &mut counts).unwrap();
+            describe(api, &information, order)
+        };
+        let first = named(
+            WgpuBackend::Vulkan,
+            adapter(DiscreteGpu, Vulkan, "0000:01:00.0"),
+        );
+        let second = named(
+            WgpuBackend::Vulkan,
+            adapter(DiscreteGpu, Vulkan, "0000:02:00.0"),
+        );
+        assert_eq!(first.id, "wgpu:0000:01:00.0");
+        assert_eq!(second.id, "wgpu:0000:02:00.0");
+        assert!(first.is_called("wgpu:discrete:0") && !first.is_called("wgpu:discrete:1"));
+        assert!(second.is_called("wgpu:discrete:1") && second.is_called(&second.id));
+        let nameless = named(WgpuBackend::Vulkan, adapter(IntegratedGpu, Vulkan, ""));
+        assert_eq!(
+            (nameless.id.as_str(), nameless.alias),
+            ("wgpu:integrated:0", None)
+        );
+        let software = named(WgpuBackend::Vulkan, adapter(Cpu, Vulkan, ""));
+        assert!(software.software && software.id == SOFTWARE);
+        let metal = named(WgpuBackend::Metal, adapter(IntegratedGpu, Metal, ""));
+        assert_eq!(metal.id, "wgpu:metal:integrated:1");
+        let dx12 = named(
+            WgpuBackend::Dx12,
+            adapter(DiscreteGpu, Dx12, "0000:01:00.0"),
+        );
+        assert!(dx12.id == "wgpu:dx12:discrete:2" && dx12.note.unwrap().contains("Untested"));
+    }
 }

@@ -1,6 +1,7 @@
 //! A build without GPU support: no adapters.
 
 use burn::tensor::Device;
+use protocol::device::DeviceBackend;
 
 use super::DeviceDescription;
 use crate::EngineError;
@@ -20,4 +21,14 @@ pub fn open(id: &str) -> Result<Device, EngineError> {
         reason: "this program was built without GPU support; build it with `make serve GPU=yes`"
             .into(),
     })
+}
+
+/// None.
+pub fn backend(_id: &str, _device: &Device) -> Option<DeviceBackend> {
+    None
+}
+
+/// Never any.
+pub fn failure() -> Option<&'static str> {
+    None
 }

@@ -15,9 +15,10 @@ mod channels;
 mod kernel;
 mod layer;
 mod layout;
+mod recorded;
 mod shape;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod waiting;
 
 use burn::backend::{Autodiff, Flex};
@@ -27,6 +28,7 @@ use burn::tensor::activation::relu;
 use burn::tensor::{DType, Device, Tensor, s};
 
 use backend::{LayerBackend, LayerOptions, LayerOutput, LayerTensors};
+pub use recorded::convolutions_of;
 pub use shape::ConvolutionShape;
 
 /// What a layer gives: its maps, and the responses of its units.
@@ -58,6 +60,7 @@ pub fn layer(
     shortcut: Option<Tensor<4>>,
     ends_in_relu: bool,
 ) -> Activations {
+    recorded::record(&input, convolution);
     let device = input.device();
     let trains = device.is_autodiff() && norm.training.is_enabled();
     if !(is_ours(&input, convolution, &shortcut) && (trains || is_constant(convolution, norm))) {

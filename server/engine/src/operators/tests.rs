@@ -27,7 +27,7 @@ thread_local! {
     pub(super) static BURN_ALONE: Cell<bool> = const { Cell::new(false) };
 }
 
-fn with_burn_alone<T>(compute: impl FnOnce() -> T) -> T {
+pub(crate) fn with_burn_alone<T>(compute: impl FnOnce() -> T) -> T {
     BURN_ALONE.set(true);
     let result = compute();
     BURN_ALONE.set(false);
