@@ -341,6 +341,14 @@ async fn what_waits_and_works_on_a_cluster_can_be_ended() {
     drop(notice);
     // It has their place now.
     reached(third, "an epoch", &|run| run.epochs_done >= 1);
+    // What is handed over now waits until it is cancelled.
+    let nodes = |state: &str| {
+        cluster.run(
+            "scontrol",
+            &["update", "nodename=n[1-2]", state, "reason=test"],
+        )
+    };
+    nodes("state=drain");
     let resumed: Experiment = server.ask("POST", &format!("/experiments/{id}/resume"), "");
     assert_eq!(resumed.id, id);
     let again = wait("the second submission", || {
@@ -360,6 +368,7 @@ async fn what_waits_and_works_on_a_cluster_can_be_ended() {
             .is_empty()
             .then_some(())
     });
+    nodes("state=resume");
 
     let nowhere = SlurmSpec {
         partition: Some("nowhere".into()),
