@@ -473,7 +473,7 @@ impl<'a> Run<'a> {
         }
         (self.emit)(Event::Started(Started {
             device: devices::name(&self.spec.device),
-            check: self.check.clone(),
+            check: self.check.clone().map(Box::new),
             threads: rayon::current_num_threads() as u32,
             engine_version: env!("CARGO_PKG_VERSION").into(),
             parameters: weights::trainable_parameters(model),

@@ -89,7 +89,7 @@ pub struct Started {
     pub device: String,
     /// How the device computes and how it compared with the CPU before the run; absent on the CPU.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub check: Option<DeviceCheck>,
+    pub check: Option<Box<DeviceCheck>>,
     /// Threads the engine computes with on the CPU.
     pub threads: u32,
     /// Version of the engine.
