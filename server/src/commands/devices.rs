@@ -27,6 +27,9 @@ pub struct Arguments {
     /// Images of a training step.
     #[arg(long, default_value_t = 8)]
     batch_size: usize,
+    /// Side of these images in pixels; CIFAR's or Tiny ImageNet's, as the network is made for, where not said.
+    #[arg(long)]
+    image_side: Option<usize>,
 }
 
 impl Arguments {
@@ -75,7 +78,9 @@ impl Arguments {
             .networks
             .iter()
             .map(|&network| {
-                let side = network.usual_image_side();
+                let side = (self.image_side)
+                    .unwrap_or(network.usual_image_side())
+                    .max(network.minimum_image_side());
                 Step {
                     config: ModelConfig {
                         network,

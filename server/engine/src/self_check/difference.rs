@@ -7,6 +7,8 @@ pub struct Named {
     pub name: String,
     /// The values.
     pub values: Vec<f32>,
+    /// What a difference is relative to where all values are smaller.
+    pub least_scale: f64,
 }
 
 impl Named {
@@ -14,6 +16,7 @@ impl Named {
         Named {
             name: name.into(),
             values,
+            least_scale: 0.0,
         }
     }
 }
@@ -39,7 +42,7 @@ pub(super) fn differences(found: &[Named], expected: &[Named]) -> Vec<Difference
                 .map_or(&[][..], |tensor| &tensor.values);
             Difference {
                 name: cpu.name.clone(),
-                relative: relative(values, &cpu.values),
+                relative: relative(values, &cpu.values, cpu.least_scale),
             }
         })
         .collect()
@@ -52,11 +55,11 @@ pub(super) fn largest(differences: &[Difference]) -> Option<&Difference> {
         .max_by(|a, b| a.relative.total_cmp(&b.relative))
 }
 
-fn relative(found: &[f32], expected: &[f32]) -> f64 {
+fn relative(found: &[f32], expected: &[f32], least_scale: f64) -> f64 {
     if found.len() != expected.len() || found.iter().any(|value| !value.is_finite()) {
         return f64::MAX;
     }
-    let scale = expected.iter().fold(0.0_f64, |largest, value| {
+    let scale = expected.iter().fold(least_scale, |largest, value| {
         largest.max(f64::from(value.abs()))
     });
     let apart = found
@@ -103,6 +106,11 @@ mod tests {
         ] {
             assert_eq!(with(index, values).1, f64::MAX, "{values:?}");
         }
+        let mut changed = cpu[1].clone();
+        changed.least_scale = 1.0;
+        let relative =
+            differences(&[Named::new("small", vec![1e-6, 3e-6])], &[changed])[0].relative;
+        assert!((relative - 1e-6).abs() < 1e-9, "{relative}");
         assert_eq!(differences(&[], &cpu).len(), 3);
         assert!(
             differences(&[], &cpu)

@@ -29,6 +29,10 @@ const SHIFT_OF_SHUT: f32 = -16.0;
 /// One channel in so many is shut.
 const SHUT: usize = 8;
 
+/// A smaller change of a parameter than this share of it is compared as if it were this large: a parameter is rounded to
+/// 6e-8 of itself, and its change with it.
+const LEAST_CHANGE: f64 = 1.0 / 256.0;
+
 /// A network and the shape of its images.
 #[derive(Debug, Clone, Copy)]
 pub struct Step {
@@ -75,11 +79,16 @@ impl Step {
                 found.push(after);
                 continue;
             }
+            let largest = before
+                .values
+                .iter()
+                .fold(0.0, |largest: f32, value| largest.max(value.abs()));
             let change = after.values.iter().zip(before.values);
-            found.push(Named::new(
-                format!("change of {}", after.name),
-                change.map(|(after, before)| after - before).collect(),
-            ));
+            found.push(Named {
+                name: format!("change of {}", after.name),
+                values: change.map(|(after, before)| after - before).collect(),
+                least_scale: f64::from(largest) * LEAST_CHANGE,
+            });
         }
         let (logits, responses) = logits_and_responses(&model, self.images(device));
         found.push(Named::new("logits after the step", host(logits)));
