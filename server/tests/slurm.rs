@@ -242,8 +242,13 @@ async fn an_experiment_on_a_cluster_is_what_it_is_here() {
         log.iter().any(requeued).then_some(())
     });
     drop(notice);
-    // Slurm begins a requeued job again after two minutes, which nothing here needs.
+    // Slurm begins a requeued job again after two minutes, which nothing here needs; it says when only once the job waits.
     wait("the requeued job in the queue", || {
+        let state = ["--noheader", "--array", "--format=%T", "--job"];
+        let state = cluster.run("squeue", &[&state[..], &[&format!("{job}_0")]].concat());
+        if state.trim() != "PENDING" {
+            return None;
+        }
         let update = Command::new("scontrol")
             .args(["update", &format!("jobid={job}_0"), "starttime=now"])
             .env("SLURM_CONF", cluster.configuration())
