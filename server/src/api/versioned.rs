@@ -47,13 +47,14 @@ pub(super) async fn versioned(
     Ok(answer)
 }
 
-/// Of the measurements, what the experiment is called, and the program that makes something of them. Weak: compression
-/// changes the bytes.
+/// Of the measurements, which experiment they are of, and the program that makes something of them. When it was launched tells it
+/// from one of the same number in another store behind the same address, with as many events. Weak: compression changes the bytes.
 async fn tag(state: &AppState, experiment: i64) -> Result<HeaderValue, Refusal> {
     let described = state.store.experiment(experiment).await?;
     let version = state.store.findings_version(experiment).await?;
     let mut hasher = DefaultHasher::new();
-    (version, described.spec.name, *PROGRAM).hash(&mut hasher);
+    let experiment = (described.created_at, described.spec.name);
+    (version, experiment, *PROGRAM).hash(&mut hasher);
     let text = format!("W/\"{:016x}\"", hasher.finish());
     HeaderValue::try_from(text)
         .map_err(|error| Refusal::new(ErrorCode::Internal, error.to_string()))

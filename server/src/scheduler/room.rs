@@ -46,7 +46,7 @@ impl Room {
     pub(super) fn lacking(&self, directory: &DataDirectory) -> Option<String> {
         if let Some(failure) = lock(&self.0).clone() {
             return Some(format!(
-                "the store takes nothing ({}). Runs at work keep what they measure and go on; make room, or mend what is wrong",
+                "the store cannot be written to ({}). Runs at work keep what they measure and go on; make room, or mend what is wrong",
                 failure.what
             ));
         }
