@@ -1,5 +1,6 @@
 //! One experiment: its runs live, and what class selectivity did.
 
+use futures::try_join;
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::components::A;
@@ -98,21 +99,28 @@ async fn read(id: String, selected: Option<Selected>) -> Result<Data, ApiError> 
         gradients,
         robustness,
     ] = selected.views.map(|selection| selection.read(id.clone()));
+    let scatters = async {
+        let (a, b, c, d, e, f) = try_join!(
+            trade_off,
+            corruptions,
+            attacks,
+            geometry,
+            gradients,
+            robustness
+        )?;
+        Ok([a, b, c, d, e, f])
+    };
+    let (experiment, runs, metrics, summary, by_alpha, scatters, profiles) = try_join!(
+        experiment, runs, metrics, summary, by_alpha, scatters, profiles
+    )?;
     Ok(Data {
-        experiment: experiment.await?,
-        runs: runs.await?,
-        metrics: metrics.await?,
-        summary: summary.await?,
-        by_alpha: by_alpha.await?,
-        scatters: [
-            trade_off.await?,
-            corruptions.await?,
-            attacks.await?,
-            geometry.await?,
-            gradients.await?,
-            robustness.await?,
-        ],
-        profiles: profiles.await?,
+        experiment,
+        runs,
+        metrics,
+        summary,
+        by_alpha,
+        scatters,
+        profiles,
     })
 }
 
@@ -221,7 +229,7 @@ fn Report(data: Data) -> impl IntoView {
     let after_command = reread.clone();
     let after_evaluation = reread.clone();
     let after_import = reread.clone();
-    let open = live::follow(
+    let live::Live { open, deleted } = live::follow(
         live::Follow::Experiment(id),
         move |event| {
             now.apply(&event);
@@ -260,6 +268,7 @@ fn Report(data: Data) -> impl IntoView {
             <h1>{name}</h1>
             <Actions now after=after_command />
         </div>
+        <live::Deleted what="experiment" deleted />
         <Status now open />
         <Annotations path=format!("/experiments/{id}") now=annotated saved=annotate />
         <figures::Figures now selections=selections.views />
@@ -368,6 +377,7 @@ fn Actions(now: Now, after: impl Fn() + Clone + Send + Sync + 'static) -> impl I
     view! {
         <div class="actions">
             <A href=format!("/experiments/{id}/findings") attr:class="button" attr:id="open-findings">"Findings"</A>
+            <A href=format!("/experiments/{id}/perturb") attr:class="button" attr:id="open-perturb">"Perturbation bench"</A>
             <button type="button" id="cancel" hidden=move || !active.get() disabled=command.busy on:click=post("cancel")>"Cancel"</button>
             <button type="button" id="resume" hidden=move || !resumable.get() disabled=command.busy on:click=post("resume")>"Resume"</button>
             <A href=format!("/experiments/new?from={id}") attr:class="button">"Duplicate"</A>

@@ -1,5 +1,6 @@
 //! One run: its curves, its layers and units, its result, its robustness, and how it came about.
 
+use futures::try_join;
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::components::A;
@@ -41,12 +42,14 @@ async fn read(id: String) -> Result<Data, ApiError> {
     let log = api::get(&format!("/runs/{id}/log"));
     let artifacts = api::get(&format!("/runs/{id}/artifacts"));
     let measurements = api::get(&format!("/runs/{id}/measurements"));
+    let (run, epochs, log, artifacts, measurements) =
+        try_join!(run, epochs, log, artifacts, measurements)?;
     Ok(Data {
-        run: run.await?,
-        epochs: epochs.await?,
-        log: log.await?,
-        artifacts: artifacts.await?,
-        measurements: measurements.await?,
+        run,
+        epochs,
+        log,
+        artifacts,
+        measurements,
     })
 }
 
@@ -138,7 +141,7 @@ fn Report(data: Data) -> impl IntoView {
     let on_gap = reread.clone();
     let after_command = reread.clone();
     let after_evaluation = reread.clone();
-    let open = live::follow(
+    let live::Live { open, deleted } = live::follow(
         live::Follow::Run(id),
         move |event| {
             now.apply(&event);
@@ -176,6 +179,7 @@ fn Report(data: Data) -> impl IntoView {
             <h1>{format!("Run {id}")}<span class="of"><AlphaChip alpha=spec.alpha />{format!("seed {}", spec.seed)}</span></h1>
             <Actions now after=after_command />
         </div>
+        <live::Deleted what="run" deleted />
         <Status now open />
         {spec.origin.as_ref().map(|origin| view! {
             <p class="imported">{format!("Imported weights: {}, {}. They were trained elsewhere, so there are no training curves and no best epoch; alpha, seed and epochs are as they were given.", origin.file, format::timestamp(origin.imported_at))}</p>
@@ -245,8 +249,11 @@ fn Actions(now: Now, after: impl Fn() + Clone + Send + Sync + 'static) -> impl I
             );
         }
     };
+    let experiment = now.run.with_untracked(|run| run.experiment_id);
+    let untrained = move || now.run.with(|run| run.result.is_none());
     view! {
         <div class="actions">
+            <span hidden=untrained><A href=format!("/experiments/{experiment}/perturb?runs={id}") attr:class="button" attr:id="open-perturb">"Perturbation bench"</A></span>
             <button type="button" id="cancel" hidden=move || !active() disabled=command.busy on:click=post("cancel")>"Cancel"</button>
             <button type="button" id="resume" hidden=move || !resumable() disabled=command.busy on:click=post("resume")>"Resume"</button>
         </div>

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use futures::StreamExt;
-use protocol::api::Experiment;
+use protocol::api::{Change, Experiment};
 use protocol::problem::ErrorCode;
 use tokio_util::io::ReaderStream;
 
@@ -24,6 +24,7 @@ pub(super) struct ArchiveQuery {
     #[serde(default)]
     files: Contents,
     /// Take files only of the runs of these seeds, for example `0,1`; of all when absent.
+    #[param(pattern = "^([0-9]{1,15}(,[0-9]{1,15})*)?$")]
     seeds: Option<String>,
 }
 
@@ -116,7 +117,12 @@ pub(super) async fn create(
     file.rewind().map_err(unwritten)?;
     let imported = import(&state.store, &state.directory, file).await?;
     let status = match imported {
-        Imported::New(_) => StatusCode::CREATED,
+        Imported::New(id) => {
+            state
+                .scheduler
+                .tell_change(id, Vec::new(), Change::ExperimentCreated);
+            StatusCode::CREATED
+        }
         Imported::Already(_) => StatusCode::OK,
     };
     let experiment = state.store.experiment(imported.experiment()).await?;

@@ -5,6 +5,7 @@ use axum::body::Body as RequestBody;
 use axum::extract::State;
 use axum::http::StatusCode;
 use futures::StreamExt;
+use protocol::api::Change;
 use protocol::origin::ImportRequest;
 use protocol::problem::ErrorCode;
 use protocol::{FieldError, Run};
@@ -25,6 +26,7 @@ pub(super) struct ImportQuery {
     /// The seed that it counts as.
     seed: u64,
     /// Epochs that it was trained for; the experiment's when absent.
+    #[param(minimum = 1, maximum = 10000)]
     epochs: Option<u32>,
     /// Channel means it was trained with, on the [0, 1] scale, as `0.49,0.48,0.45`; the data set's own when absent.
     mean: Option<String>,
@@ -87,6 +89,9 @@ pub(super) async fn create(
         staged,
     )
     .await?;
+    state
+        .scheduler
+        .tell_change(id, vec![run], Change::RunsImported);
     state.scheduler.wake();
     Ok((StatusCode::CREATED, Json(state.store.run(run).await?)))
 }

@@ -20,6 +20,7 @@ use server::api::{AppState, app};
 use server::catalogue::Catalogue;
 use server::directory::DataDirectory;
 use server::estimate::Estimator;
+use server::perturbation_bench::PerturbationBench;
 use server::scheduler::{Scheduler, Scope, Slots};
 use server::store::Store;
 use tower::ServiceExt;
@@ -69,6 +70,7 @@ impl Lab {
             store,
             scheduler,
             catalogue: Catalogue::new(directory.clone(), executable()),
+            bench: PerturbationBench::new(executable(), directory.datasets().to_owned()),
             directory,
             estimator: Arc::new(Estimator::new(executable())),
             kept: Default::default(),
@@ -112,15 +114,14 @@ impl Lab {
         answer.json()
     }
 
-    /// What `POST path` without a body answers, which must be 200.
+    /// What `POST path` without a body answers, which must be 200, or 202 where it queues.
     pub async fn post<T: DeserializeOwned>(&self, path: &str) -> T {
         let answer = self.ask(Method::POST, path).await;
-        assert_eq!(
-            answer.status,
-            StatusCode::OK,
-            "POST {path}: {}",
-            answer.text()
-        );
+        let expected = match path.ends_with("/resume") && !path.starts_with("/devices") {
+            true => StatusCode::ACCEPTED,
+            false => StatusCode::OK,
+        };
+        assert_eq!(answer.status, expected, "POST {path}: {}", answer.text());
         answer.json()
     }
 
