@@ -1,7 +1,7 @@
 // One event stream for all tabs of a browser. HTTP/1.1 allows a browser six connections to a server: with one
 // stream a tab, the seventh tab would wait for ever. Runs as a SharedWorker, or as a tab's own Worker where a
 // browser has no shared ones. Tabs send "follow" and "leave"; they are sent {kind: "open" | "down" | "lagged" |
-// "live", data}.
+// "live" | "change", data}.
 "use strict";
 
 const EVENTS = "/api/v1/events";
@@ -27,6 +27,7 @@ function open() {
     }
   };
   source.addEventListener("live", (event) => tell({ kind: "live", data: event.data }));
+  source.addEventListener("change", (event) => tell({ kind: "change", data: event.data }));
   source.addEventListener("lagged", () => tell({ kind: "lagged" }));
 }
 

@@ -4,8 +4,9 @@
 //! browser six connections to a server.
 
 use leptos::prelude::*;
+use leptos_router::components::A;
 use protocol::Event;
-use protocol::api::LiveEvent;
+use protocol::api::{Change, ChangeEvent, LiveEvent};
 
 /// Whose events a page follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,29 +20,52 @@ pub enum Follow {
 }
 
 impl Follow {
-    /// Whether `event` is one of them.
+    /// Whether what happened to these runs of the experiment is one of them.
     #[cfg_attr(not(feature = "hydrate"), allow(dead_code))]
-    fn concerns(self, event: &LiveEvent) -> bool {
+    fn concerns(self, experiment_id: i64, run_ids: &[i64]) -> bool {
         match self {
             Follow::All => true,
-            Follow::Experiment(id) => event.experiment_id == id,
-            Follow::Run(id) => event.run_id == id,
+            Follow::Experiment(id) => experiment_id == id,
+            Follow::Run(id) => run_ids.contains(&id),
+        }
+    }
+
+    /// Whether nothing is left of what is followed after `change`, which concerns it.
+    #[cfg_attr(not(feature = "hydrate"), allow(dead_code))]
+    fn ends_with(self, change: &ChangeEvent) -> bool {
+        match change.change {
+            Change::ExperimentDeleted => self != Follow::All,
+            Change::RunsDeleted => matches!(self, Follow::Run(_)),
+            Change::ExperimentCreated
+            | Change::ExperimentAnnotated
+            | Change::RunsImported
+            | Change::RunsQueued
+            | Change::RunsAnnotated => false,
         }
     }
 }
 
+/// How a page stands to what it follows.
+#[derive(Debug, Clone, Copy)]
+pub struct Live {
+    /// Whether the stream is open.
+    pub open: Signal<bool>,
+    /// Whether what the page shows was deleted meanwhile.
+    pub deleted: Signal<bool>,
+}
+
 /// Follows live events while the calling component lives, in the browser only.
 ///
-/// `on_event` gets each event. `on_gap` is called whenever events may have been missed, so that
-/// the page reads everything anew: when the stream opens (again), and when the server says that
-/// this browser lagged. Returns whether the stream is open.
+/// `on_event` gets each event. `on_gap` is called whenever more may have changed than events say, so that
+/// the page reads everything anew: when the stream opens (again), when the server says that this browser
+/// lagged, and when something was launched, queued, annotated or deleted, here or in another window.
 #[cfg_attr(not(feature = "hydrate"), allow(unused_variables))]
 pub fn follow(
     follow: Follow,
     on_event: impl Fn(LiveEvent) + Send + Sync + 'static,
     on_gap: impl Fn() + Send + Sync + 'static,
-) -> Signal<bool> {
-    let open = RwSignal::new(false);
+) -> Live {
+    let (open, deleted) = (RwSignal::new(false), RwSignal::new(false));
     // Not while the server renders; in the browser once the page is there.
     #[cfg(feature = "hydrate")]
     {
@@ -55,8 +79,18 @@ pub fn follow(
             }
             stream::Message::Lagged => on_gap(),
             stream::Message::Live(event) => {
-                if follow.concerns(&event) {
+                if follow.concerns(event.experiment_id, &[event.run_id]) {
                     on_event(*event);
+                }
+            }
+            stream::Message::Change(change) => {
+                if !follow.concerns(change.experiment_id, &change.run_ids) {
+                    return;
+                }
+                if follow.ends_with(&change) {
+                    deleted.try_set(true);
+                } else {
+                    on_gap();
                 }
             }
         }));
@@ -66,14 +100,17 @@ pub fn follow(
             }
         });
     }
-    open.into()
+    Live {
+        open: open.into(),
+        deleted: deleted.into(),
+    }
 }
 
 /// The shared stream, as a tab sees it.
 #[cfg(feature = "hydrate")]
 mod stream {
     use leptos::prelude::on_cleanup;
-    use protocol::api::LiveEvent;
+    use protocol::api::{ChangeEvent, LiveEvent};
     use send_wrapper::SendWrapper;
     use wasm_bindgen::closure::Closure;
     use wasm_bindgen::{JsCast, JsValue};
@@ -92,6 +129,8 @@ mod stream {
         Lagged,
         /// Something happened.
         Live(Box<LiveEvent>),
+        /// Something was launched, queued, annotated or deleted.
+        Change(ChangeEvent),
     }
 
     impl Message {
@@ -108,6 +147,9 @@ mod stream {
                 Some("live") => text("data")
                     .and_then(|data| serde_json::from_str(&data).ok())
                     .map_or(Message::Lagged, Message::Live),
+                Some("change") => text("data")
+                    .and_then(|data| serde_json::from_str(&data).ok())
+                    .map_or(Message::Lagged, Message::Change),
                 _ => Message::Lagged,
             }
         }
@@ -224,6 +266,23 @@ pub fn LiveMark(
     }
 }
 
+/// Says that what the page shows is there no more.
+#[component]
+pub fn Deleted(
+    /// What it was, for example "experiment".
+    what: &'static str,
+    /// Whether it was deleted.
+    deleted: Signal<bool>,
+) -> impl IntoView {
+    view! {
+        <div role="status">
+            {move || deleted.get().then(|| view! {
+                <p class="notice" id="deleted">{format!("This {what} was deleted. ")}<A href="/experiments">"All experiments"</A></p>
+            })}
+        </div>
+    }
+}
+
 /// Calls `read` when the returned function is called: at once, then at most every `milliseconds`,
 /// and once more at the end of a burst. For pages that read anew on a stream of events.
 pub fn at_most_every(
@@ -243,13 +302,6 @@ mod tests {
     /// Breaks when a page is told of another experiment's or run's events: all tabs share one stream.
     #[test]
     fn a_page_hears_of_its_own_alone() {
-        let event = LiveEvent {
-            sequence: None,
-            at: 0,
-            experiment_id: 2,
-            run_id: 7,
-            event: Event::Cancelled,
-        };
         for (follow, hears) in [
             (Follow::All, true),
             (Follow::Experiment(2), true),
@@ -257,7 +309,31 @@ mod tests {
             (Follow::Run(7), true),
             (Follow::Run(2), false),
         ] {
-            assert_eq!(follow.concerns(&event), hears, "{follow:?}");
+            assert_eq!(follow.concerns(2, &[7]), hears, "{follow:?}");
+        }
+    }
+
+    /// Breaks when a page that shows what is left says that it was deleted, or one that shows what is gone goes on.
+    #[test]
+    fn what_is_deleted_is_no_longer_shown() {
+        let of = |change| ChangeEvent {
+            at: 0,
+            experiment_id: 2,
+            run_ids: vec![7],
+            change,
+        };
+        let pages = [Follow::All, Follow::Experiment(2), Follow::Run(7)];
+        for (change, ends) in [
+            (Change::ExperimentDeleted, [false, true, true]),
+            (Change::RunsDeleted, [false, false, true]),
+            (Change::RunsQueued, [false; 3]),
+            (Change::ExperimentAnnotated, [false; 3]),
+        ] {
+            assert_eq!(
+                pages.map(|page| page.ends_with(&of(change))),
+                ends,
+                "{change:?}"
+            );
         }
     }
 }

@@ -1,6 +1,8 @@
 //! `selectivity-lab`: serve the dashboard, run experiments, work on one run, analyse weights.
 #![deny(clippy::print_stdout)] // It panics where nobody reads: `commands::output::say!` does not.
 
+mod allocator;
+
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -87,6 +89,9 @@ fn main() -> ExitCode {
 }
 
 fn execute(cli: Cli) -> Result<(), Box<dyn std::error::Error>> {
+    if !matches!(cli.command, Command::Serve(_)) {
+        allocator::keep_for_the_next_step();
+    }
     let directory = || DataDirectory::open(cli.data.clone(), cli.datasets.clone());
     match cli.command {
         Command::Serve(arguments) => runtime()?.block_on(arguments.run(directory()?)),

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use protocol::api::LiveEvent;
+use protocol::api::{Change, ChangeEvent, LiveEvent};
 use protocol::event::Progress;
 use protocol::{Event, ExecutorKind, Run, RunState};
 use tokio::sync::{Notify, broadcast, mpsc};
@@ -28,7 +28,7 @@ use starts::Starts;
 use supervise::End;
 
 /// Events that a slow listener may fall behind before it is told to read everything anew.
-const LIVE_CAPACITY: usize = 4096;
+const NEWS_CAPACITY: usize = 4096;
 
 /// How long a device rests after a start that failed.
 const AFTER_FAILED_START: std::time::Duration = std::time::Duration::from_millis(500);
@@ -100,6 +100,15 @@ impl Slots {
     }
 }
 
+/// What listeners are told.
+#[derive(Debug, Clone)]
+pub enum News {
+    /// A run reported something.
+    Event(LiveEvent),
+    /// Somebody changed something.
+    Change(ChangeEvent),
+}
+
 /// A handle to the scheduler; clones share it.
 #[derive(Clone)]
 pub struct Scheduler(Arc<Inner>);
@@ -118,7 +127,7 @@ struct Inner {
     starts: Starts,
     /// Whether there is room for what runs measure.
     room: Room,
-    live: broadcast::Sender<LiveEvent>,
+    news: broadcast::Sender<News>,
     /// Held while an event is stored and told, so that events are told in the order of their numbers.
     publishing: tokio::sync::Mutex<()>,
     /// Held while a run passes from the queue to a worker or from a worker to its end, so that a
@@ -156,7 +165,7 @@ impl Scheduler {
             progress: Mutex::default(),
             starts: Starts::default(),
             room: Room::default(),
-            live: broadcast::Sender::new(LIVE_CAPACITY),
+            news: broadcast::Sender::new(NEWS_CAPACITY),
             publishing: tokio::sync::Mutex::default(),
             handover: tokio::sync::Mutex::default(),
             wake: Notify::new(),
@@ -230,9 +239,32 @@ impl Scheduler {
         })
     }
 
-    /// Live events from now on: stored ones with their number, and progress.
-    pub fn subscribe(&self) -> broadcast::Receiver<LiveEvent> {
-        self.0.live.subscribe()
+    /// What happens from now on: stored events with their number, progress, and changes.
+    pub fn subscribe(&self) -> broadcast::Receiver<News> {
+        self.0.news.subscribe()
+    }
+
+    fn tell(&self, news: News) {
+        // No listener is no error.
+        let _ = self.0.news.send(news);
+    }
+
+    /// Tells everyone of a change that is in the store by now.
+    pub fn tell_change(&self, experiment_id: i64, run_ids: Vec<i64>, change: Change) {
+        self.tell(News::Change(ChangeEvent {
+            at: now(),
+            experiment_id,
+            run_ids,
+            change,
+        }));
+    }
+
+    /// Tells everyone of runs that were queued, by experiment, and looks for some to start.
+    pub fn queued(&self, runs: BTreeMap<i64, Vec<i64>>) {
+        for (experiment_id, run_ids) in runs {
+            self.tell_change(experiment_id, run_ids, Change::RunsQueued);
+        }
+        self.wake();
     }
 
     /// Slots of `device`.
@@ -376,6 +408,7 @@ impl Scheduler {
         let message = reason.to_owned();
         let event = match store.try_again(run_id, retries).await? {
             Some(retried) => {
+                self.queued(BTreeMap::from([(experiment, vec![run_id])]));
                 supervise::warning(format!("{reason}; tried again ({retried} of {retries})"))
             }
             None => Event::Interrupted { message },
@@ -395,8 +428,7 @@ impl Scheduler {
         let stored = self.0.room.note(stored)?;
         let counted = stored.is_some();
         if let Some(live) = stored {
-            // No listener is no error.
-            let _ = self.0.live.send(live);
+            self.tell(News::Event(live));
         }
         Ok(counted)
     }
@@ -406,8 +438,7 @@ impl Scheduler {
         let _publishing = self.0.publishing.lock().await;
         let events: Vec<_> = run_ids.iter().map(|&run_id| (run_id, event)).collect();
         for live in self.0.store.record_all(&events).await? {
-            // No listener is no error.
-            let _ = self.0.live.send(live);
+            self.tell(News::Event(live));
         }
         Ok(())
     }

@@ -53,7 +53,8 @@ fn List(answer: Answer) -> impl IntoView {
             }
         },
         on_gap,
-    );
+    )
+    .open;
     let rows = move || {
         now.with(|(devices, ..)| {
             let row = |device: &DeviceInfo| {

@@ -221,7 +221,7 @@ fn Report(data: Data) -> impl IntoView {
     let after_command = reread.clone();
     let after_evaluation = reread.clone();
     let after_import = reread.clone();
-    let open = live::follow(
+    let live::Live { open, deleted } = live::follow(
         live::Follow::Experiment(id),
         move |event| {
             now.apply(&event);
@@ -260,6 +260,7 @@ fn Report(data: Data) -> impl IntoView {
             <h1>{name}</h1>
             <Actions now after=after_command />
         </div>
+        <live::Deleted what="experiment" deleted />
         <Status now open />
         <Annotations path=format!("/experiments/{id}") now=annotated saved=annotate />
         <figures::Figures now selections=selections.views />

@@ -142,7 +142,7 @@ fn List(listing: Listing) -> impl IntoView {
         })
     };
     let on_gap = reread.clone();
-    let open = live::follow(live::Follow::All, move |_| reread(), on_gap);
+    let open = live::follow(live::Follow::All, move |_| reread(), on_gap).open;
 
     let total = move || now.with(|listing| listing.page.total);
     let ids = move || {

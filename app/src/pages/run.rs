@@ -138,7 +138,7 @@ fn Report(data: Data) -> impl IntoView {
     let on_gap = reread.clone();
     let after_command = reread.clone();
     let after_evaluation = reread.clone();
-    let open = live::follow(
+    let live::Live { open, deleted } = live::follow(
         live::Follow::Run(id),
         move |event| {
             now.apply(&event);
@@ -176,6 +176,7 @@ fn Report(data: Data) -> impl IntoView {
             <h1>{format!("Run {id}")}<span class="of"><AlphaChip alpha=spec.alpha />{format!("seed {}", spec.seed)}</span></h1>
             <Actions now after=after_command />
         </div>
+        <live::Deleted what="run" deleted />
         <Status now open />
         {spec.origin.as_ref().map(|origin| view! {
             <p class="imported">{format!("Imported weights: {}, {}. They were trained elsewhere, so there are no training curves and no best epoch; alpha, seed and epochs are as they were given.", origin.file, format::timestamp(origin.imported_at))}</p>

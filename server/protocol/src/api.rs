@@ -489,6 +489,42 @@ pub struct LiveEvent {
     pub event: Event,
 }
 
+/// What was changed of an experiment or its runs, besides what the runs themselves report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// The experiment was launched, or imported.
+    ExperimentCreated,
+    /// Its tags or notes were edited.
+    ExperimentAnnotated,
+    /// It was deleted with all its runs.
+    ExperimentDeleted,
+    /// Weights were imported as new runs of it.
+    RunsImported,
+    /// Runs wait again: to go on, or to be tested on more.
+    RunsQueued,
+    /// Tags or notes of runs were edited.
+    RunsAnnotated,
+    /// Runs were deleted.
+    RunsDeleted,
+}
+
+/// A change on its way to a browser. Changes are told as they happen and are not kept: who comes back reads everything
+/// anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ChangeEvent {
+    /// When, in milliseconds since 1970-01-01 UTC.
+    pub at: i64,
+    /// The experiment.
+    pub experiment_id: i64,
+    /// The runs that changed; of an experiment that is deleted, all it had.
+    pub run_ids: Vec<i64>,
+    /// What was changed.
+    pub change: Change,
+}
+
 /// What the New experiment form needs to know, in one answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use futures::StreamExt;
-use protocol::api::Experiment;
+use protocol::api::{Change, Experiment};
 use protocol::problem::ErrorCode;
 use tokio_util::io::ReaderStream;
 
@@ -116,7 +116,12 @@ pub(super) async fn create(
     file.rewind().map_err(unwritten)?;
     let imported = import(&state.store, &state.directory, file).await?;
     let status = match imported {
-        Imported::New(_) => StatusCode::CREATED,
+        Imported::New(id) => {
+            state
+                .scheduler
+                .tell_change(id, Vec::new(), Change::ExperimentCreated);
+            StatusCode::CREATED
+        }
         Imported::Already(_) => StatusCode::OK,
     };
     let experiment = state.store.experiment(imported.experiment()).await?;

@@ -1,8 +1,10 @@
 //! Evaluations: asked for, read, and set against each other.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use engine::evaluations::CorruptionPredictions;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -38,18 +40,19 @@ pub(super) async fn measurements(
     path = "/runs/{id}/evaluate",
     params(("id" = i64, Path)),
     request_body = EvaluationSpec,
-    responses((status = 200, body = Run), (status = 409, body = protocol::api::ApiError), (status = 422, body = protocol::api::ApiError))
+    responses((status = 202, body = Run), (status = 409, body = protocol::api::ApiError), (status = 422, body = protocol::api::ApiError))
 )]
 pub(super) async fn evaluate_run(
     State(state): State<AppState>,
     Id(id): Id,
     Body(spec): Body<EvaluationSpec>,
-) -> Result<Json<Run>, Refusal> {
+) -> Result<(StatusCode, Json<Run>), Refusal> {
     let run = state.store.run(id).await?;
     check(&state.catalogue, &run.spec.dataset, &spec).await?;
     state.store.evaluate_again(id, &spec).await?;
-    state.scheduler.wake();
-    Ok(Json(state.store.run(id).await?))
+    let queued = BTreeMap::from([(run.experiment_id, vec![id])]);
+    state.scheduler.queued(queued);
+    Ok((StatusCode::ACCEPTED, Json(state.store.run(id).await?)))
 }
 
 /// Tests every trained run of an experiment that is not at work, as `/runs/{id}/evaluate` does.
@@ -58,25 +61,29 @@ pub(super) async fn evaluate_run(
     path = "/experiments/{id}/evaluate",
     params(("id" = i64, Path)),
     request_body = EvaluationSpec,
-    responses((status = 200, body = EvaluationQueued), (status = 422, body = protocol::api::ApiError))
+    responses((status = 202, body = EvaluationQueued), (status = 422, body = protocol::api::ApiError))
 )]
 pub(super) async fn evaluate_experiment(
     State(state): State<AppState>,
     Id(id): Id,
     Body(spec): Body<EvaluationSpec>,
-) -> Result<Json<EvaluationQueued>, Refusal> {
+) -> Result<(StatusCode, Json<EvaluationQueued>), Refusal> {
     let experiment = state.store.experiment(id).await?;
     check(&state.catalogue, &experiment.spec.dataset, &spec).await?;
-    let (mut queued, mut skipped) = (0, 0);
+    let (mut queued, mut skipped) = (Vec::new(), 0);
     for run in state.store.runs(id).await? {
         match state.store.evaluate_again(run.id, &spec).await {
-            Ok(()) => queued += 1,
+            Ok(()) => queued.push(run.id),
             Err(crate::store::StoreError::NotEvaluable(_)) => skipped += 1,
             Err(error) => return Err(error.into()),
         }
     }
-    state.scheduler.wake();
-    Ok(Json(EvaluationQueued { queued, skipped }))
+    let answer = EvaluationQueued {
+        queued: queued.len() as u32,
+        skipped,
+    };
+    state.scheduler.queued(BTreeMap::from([(id, queued)]));
+    Ok((StatusCode::ACCEPTED, Json(answer)))
 }
 
 async fn check(

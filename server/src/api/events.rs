@@ -15,6 +15,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::json::Asked;
 use super::{AppState, Refusal};
+use crate::scheduler::News;
 use crate::store::Store;
 
 /// Stored events read at a time during replay.
@@ -32,6 +33,8 @@ pub(super) struct EventQuery {
 
 /// Live events. Stored ones have their sequence number as `id`; with `Last-Event-ID` those that
 /// were missed come first. `event: lagged` says that some were lost: read everything anew.
+/// `event: change` (`ChangeEvent`) says what was launched, queued, annotated or deleted; it has no `id` and
+/// is not sent again, so that who reconnects reads anew what it shows.
 #[utoipa::path(
     get,
     path = "/events",
@@ -83,7 +86,7 @@ pub(super) async fn events(
 
 struct Feed {
     store: Store,
-    receiver: Receiver<LiveEvent>,
+    receiver: Receiver<News>,
     query: EventQuery,
     /// Number of the last stored event that was sent, or that a new listener need not see.
     sequence: i64,
@@ -121,11 +124,16 @@ impl Feed {
                 continue;
             }
             match self.receiver.recv().await {
-                Ok(event) => {
+                Ok(News::Change(change)) => {
+                    if self.concerns(change.experiment_id, &change.run_ids) {
+                        return Some(told("change", &change));
+                    }
+                }
+                Ok(News::Event(event)) => {
                     let new = event
                         .sequence
                         .is_none_or(|sequence| sequence > self.sequence);
-                    if new && self.concerns(&event) {
+                    if new && self.concerns(event.experiment_id, &[event.run_id]) {
                         return Some(self.send(&event));
                     }
                 }
@@ -137,18 +145,14 @@ impl Feed {
         }
     }
 
-    fn concerns(&self, event: &LiveEvent) -> bool {
-        self.query
-            .experiment
-            .is_none_or(|id| id == event.experiment_id)
-            && self.query.run.is_none_or(|id| id == event.run_id)
+    fn concerns(&self, experiment_id: i64, run_ids: &[i64]) -> bool {
+        let EventQuery { experiment, run } = self.query;
+        experiment.is_none_or(|id| id == experiment_id)
+            && run.is_none_or(|id| run_ids.contains(&id))
     }
 
     fn send(&mut self, event: &LiveEvent) -> SseEvent {
-        let sent = SseEvent::default()
-            .event("live")
-            .json_data(event)
-            .unwrap_or_else(|_| lagged());
+        let sent = told("live", event);
         match event.sequence {
             Some(sequence) => {
                 self.sequence = sequence;
@@ -157,6 +161,11 @@ impl Feed {
             None => sent,
         }
     }
+}
+
+fn told(kind: &str, data: &impl serde::Serialize) -> SseEvent {
+    let event = SseEvent::default().event(kind).json_data(data);
+    event.unwrap_or_else(|_| lagged())
 }
 
 /// Tells a listener that it has missed something and should read everything anew.

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use protocol::annotation::Annotation;
 use protocol::api::{
-    AlphaSummary, Experiment, ExperimentPage, ExperimentSummary, Mean, RunMetrics,
+    AlphaSummary, Change, Experiment, ExperimentPage, ExperimentSummary, Mean, RunMetrics,
 };
 use protocol::problem::ErrorCode;
 use protocol::{ExperimentSpec, Run, RunResult, RunState};
@@ -115,6 +115,9 @@ pub(super) async fn create(
     // One name a device, so that its slots are counted once.
     spec.device = state.catalogue.device_id(spec.device).await;
     let id = state.store.create_experiment_once(&spec, key).await?;
+    state
+        .scheduler
+        .tell_change(id, Vec::new(), Change::ExperimentCreated);
     state.scheduler.wake();
     let location = [(header::LOCATION, format!("/api/v1/experiments/{id}"))];
     let experiment = shown(&state, id).await?;
@@ -186,6 +189,9 @@ pub(super) async fn annotate(
 ) -> Result<Json<Experiment>, Refusal> {
     let annotation = checked(annotation)?;
     state.store.annotate_experiment(id, &annotation).await?;
+    state
+        .scheduler
+        .tell_change(id, Vec::new(), Change::ExperimentAnnotated);
     Ok(Json(shown(&state, id).await?))
 }
 
@@ -204,7 +210,11 @@ pub(super) async fn delete(
     State(state): State<AppState>,
     Id(id): Id,
 ) -> Result<StatusCode, Refusal> {
-    for run in state.store.delete_experiment(id).await? {
+    let runs = state.store.delete_experiment(id).await?;
+    state
+        .scheduler
+        .tell_change(id, runs.clone(), Change::ExperimentDeleted);
+    for run in runs {
         super::runs::remove_folder(&state.directory.run(run)).await;
     }
     super::runs::remove_folder(&state.directory.experiment(id)).await;
@@ -222,11 +232,11 @@ pub(super) async fn cancel(
 }
 
 /// Queues every interrupted, cancelled or failed run again; each goes on from its checkpoint.
-#[utoipa::path(post, path = "/experiments/{id}/resume", params(("id" = i64, Path)), responses((status = 200, body = Experiment)))]
+#[utoipa::path(post, path = "/experiments/{id}/resume", params(("id" = i64, Path)), responses((status = 202, body = Experiment)))]
 pub(super) async fn resume(
     State(state): State<AppState>,
     Id(id): Id,
-) -> Result<Json<Experiment>, Refusal> {
+) -> Result<(StatusCode, Json<Experiment>), Refusal> {
     let mut runs = Vec::new();
     for run_state in RunState::ALL
         .into_iter()
@@ -235,9 +245,9 @@ pub(super) async fn resume(
         runs.extend(state.store.run_ids(run_state, Some(id)).await?);
     }
     runs.sort_unstable();
-    state.store.requeue(&runs).await?;
-    state.scheduler.wake();
-    Ok(Json(shown(&state, id).await?))
+    let requeued = state.store.requeue(&runs).await?;
+    state.scheduler.queued(requeued);
+    Ok((StatusCode::ACCEPTED, Json(shown(&state, id).await?)))
 }
 
 /// How many runs were queued again.
@@ -248,12 +258,15 @@ pub(super) struct Resumed {
 }
 
 /// Queues every interrupted run of every experiment again.
-#[utoipa::path(post, path = "/resume", responses((status = 200, body = Resumed)))]
-pub(super) async fn resume_all(State(state): State<AppState>) -> Result<Json<Resumed>, Refusal> {
+#[utoipa::path(post, path = "/resume", responses((status = 202, body = Resumed)))]
+pub(super) async fn resume_all(
+    State(state): State<AppState>,
+) -> Result<(StatusCode, Json<Resumed>), Refusal> {
     let interrupted = state.store.run_ids(RunState::Interrupted, None).await?;
-    let resumed = state.store.requeue(&interrupted).await?.len();
-    state.scheduler.wake();
-    Ok(Json(Resumed { resumed }))
+    let requeued = state.store.requeue(&interrupted).await?;
+    let resumed = requeued.values().map(Vec::len).sum();
+    state.scheduler.queued(requeued);
+    Ok((StatusCode::ACCEPTED, Json(Resumed { resumed })))
 }
 
 /// The runs of an experiment, without per-unit values.

@@ -5,6 +5,7 @@ use axum::body::Body as RequestBody;
 use axum::extract::State;
 use axum::http::StatusCode;
 use futures::StreamExt;
+use protocol::api::Change;
 use protocol::origin::ImportRequest;
 use protocol::problem::ErrorCode;
 use protocol::{FieldError, Run};
@@ -87,6 +88,9 @@ pub(super) async fn create(
         staged,
     )
     .await?;
+    state
+        .scheduler
+        .tell_change(id, vec![run], Change::RunsImported);
     state.scheduler.wake();
     Ok((StatusCode::CREATED, Json(state.store.run(run).await?)))
 }

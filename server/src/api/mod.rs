@@ -72,6 +72,7 @@ const BODY_LIMIT: usize = 1 << 20;
     components(schemas(
         crate::archive::Contents,
         protocol::api::ApiError,
+        protocol::api::ChangeEvent,
         protocol::problem::ErrorCode,
         protocol::validate::FieldError,
         protocol::measure::Scale,

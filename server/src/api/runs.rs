@@ -8,7 +8,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use protocol::annotation::Annotation;
-use protocol::api::{Artifact, LogLine, RunPage};
+use protocol::api::{Artifact, Change, LogLine, RunPage};
 use protocol::origin::IMPORTED_FILES;
 use protocol::problem::ErrorCode;
 use protocol::{EpochMetrics, Run, RunState};
@@ -155,7 +155,10 @@ pub(super) async fn delete(
     State(state): State<AppState>,
     Id(id): Id,
 ) -> Result<StatusCode, Refusal> {
-    state.store.delete_run(id).await?;
+    let experiment = state.store.delete_run(id).await?;
+    state
+        .scheduler
+        .tell_change(experiment, vec![id], Change::RunsDeleted);
     remove_folder(&state.directory.run(id)).await;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -193,9 +196,11 @@ pub(super) async fn annotate(
 ) -> Result<Json<Run>, Refusal> {
     let annotation = super::experiments::checked(annotation)?;
     state.store.annotate_run(id, &annotation).await?;
-    Ok(Json(
-        state.scheduler.with_progress(state.store.run(id).await?),
-    ))
+    let run = state.store.run(id).await?;
+    state
+        .scheduler
+        .tell_change(run.experiment_id, vec![id], Change::RunsAnnotated);
+    Ok(Json(state.scheduler.with_progress(run)))
 }
 
 /// Which epochs are asked for; all of them when both are absent.
@@ -368,20 +373,22 @@ pub(super) async fn cancel(
 }
 
 /// Queues an interrupted, cancelled or failed run again; it goes on from its checkpoint.
-#[utoipa::path(post, path = "/runs/{id}/resume", params(("id" = i64, Path)), responses((status = 200, body = Run), (status = 409, body = protocol::api::ApiError)))]
+#[utoipa::path(post, path = "/runs/{id}/resume", params(("id" = i64, Path)), responses((status = 202, body = Run), (status = 409, body = protocol::api::ApiError)))]
 pub(super) async fn resume(
     State(state): State<AppState>,
     Id(id): Id,
-) -> Result<Json<Run>, Refusal> {
+) -> Result<(StatusCode, Json<Run>), Refusal> {
     let run = state.store.run(id).await?;
-    if state.store.requeue(&[id]).await?.is_empty() {
+    let requeued = state.store.requeue(&[id]).await?;
+    if requeued.is_empty() {
         return Err(Refusal::new(
             ErrorCode::NotResumable,
             format!("run {id} is {} and cannot be resumed", run.state.id()),
         ));
     }
-    state.scheduler.wake();
-    read(State(state), Id(id)).await
+    state.scheduler.queued(requeued);
+    let run = read(State(state), Id(id)).await?;
+    Ok((StatusCode::ACCEPTED, run))
 }
 
 #[cfg(test)]

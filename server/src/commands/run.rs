@@ -18,7 +18,7 @@ use crate::catalogue::Catalogue;
 use crate::commands::output::say;
 use crate::directory::DataDirectory;
 use crate::lock::StoreLock;
-use crate::scheduler::{Scheduler, Scope, Slots};
+use crate::scheduler::{News, Scheduler, Scope, Slots};
 use crate::store::Store;
 
 /// Arguments of `run`.
@@ -83,7 +83,7 @@ impl Arguments {
         let scope = Scope::Experiment(id);
         let scheduler =
             Scheduler::start(store.clone(), directory, executable, slots, scope).await?;
-        let mut events = scheduler.subscribe();
+        let mut news = scheduler.subscribe();
         match known {
             Some(id) => {
                 let runs = store.runs(id).await?;
@@ -92,7 +92,8 @@ impl Arguments {
                     found.map(|run| run.id).collect()
                 };
                 let resumed = store.requeue(&of(RunState::is_resumable)).await?;
-                let left = resumed.len() + of(RunState::is_active).len();
+                let resumed: usize = resumed.values().map(Vec::len).sum();
+                let left = resumed + of(RunState::is_active).len();
                 say!("{}", goes_on(id, &spec, left, runs.len()));
             }
             None => say!("experiment {id}: {}", spec.name),
@@ -104,8 +105,9 @@ impl Arguments {
         tokio::pin!(stop);
         loop {
             tokio::select! {
-                event = events.recv() => match event {
-                    Ok(live) => bars.show(live.run_id, &live.event),
+                heard = news.recv() => match heard {
+                    Ok(News::Event(live)) => bars.show(live.run_id, &live.event),
+                    Ok(News::Change(_)) => {}
                     // Bars only watch; the store has everything.
                     Err(RecvError::Lagged(_)) => {}
                     Err(RecvError::Closed) => break,

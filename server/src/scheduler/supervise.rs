@@ -13,7 +13,7 @@ use protocol::{Event, ExecutorKind, ExecutorSpec, Run, RunState};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 
-use super::{Command, Place, Scheduler, lock};
+use super::{Command, News, Place, Scheduler, lock};
 use crate::clock::now;
 use crate::executors::{Cause, Ending, Executor, Job, Standing, Submission};
 use crate::store::{Attempt, StoreError};
@@ -306,8 +306,7 @@ impl Follower<'_> {
             .record_read(self.run.id, read, self.attempt)
             .await;
         for live in inner.room.note(stored)? {
-            // No listener is no error.
-            let _ = inner.live.send(live);
+            self.scheduler.tell(News::Event(live));
         }
         Ok(())
     }
@@ -390,14 +389,18 @@ impl Follower<'_> {
                 tracing::warn!(run = self.run.id, %error, "cannot write to the run's log");
             }
         }
-        // No listener is no error.
-        let _ = self.scheduler.0.live.send(LiveEvent {
+        self.tell_unstored(Event::Job(status));
+    }
+
+    /// Tells what is of this moment alone.
+    fn tell_unstored(&self, event: Event) {
+        self.scheduler.tell(News::Event(LiveEvent {
             sequence: None,
             at: now(),
             experiment_id: self.run.experiment_id,
             run_id: self.run.id,
-            event: Event::Job(status),
-        });
+            event,
+        }));
     }
 
     fn tell_progress(&mut self) {
@@ -410,14 +413,7 @@ impl Follower<'_> {
         let since = written.duration_since(std::time::UNIX_EPOCH).ok();
         progress.heard_at = since.map(|since| since.as_millis() as i64);
         lock(&inner.progress).insert(self.run.id, progress.clone());
-        // No listener is no error.
-        let _ = inner.live.send(LiveEvent {
-            sequence: None,
-            at: now(),
-            experiment_id: self.run.experiment_id,
-            run_id: self.run.id,
-            event: Event::Progress(progress),
-        });
+        self.tell_unstored(Event::Progress(progress));
     }
 }
 

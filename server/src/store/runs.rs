@@ -1,5 +1,7 @@
 //! Runs: how they are read, and every change of their state.
 
+use std::collections::BTreeMap;
+
 use protocol::api::RunPage;
 use protocol::{Event, Run, RunState};
 use sqlx::Row;
@@ -84,18 +86,19 @@ impl Store {
         })
     }
 
-    /// Deletes a run with all that it measured; its files are the caller's to remove.
+    /// Deletes a run with all that it measured; its files are the caller's to remove. Gives its experiment.
     ///
     /// # Errors
     /// When there is none, or it is queued or running.
-    pub async fn delete_run(&self, id: i64) -> Result<(), StoreError> {
-        let deleted =
-            sqlx::query("DELETE FROM runs WHERE id = ? AND state NOT IN ('queued', 'running')")
-                .bind(id)
-                .execute(&self.pool)
-                .await?;
-        if deleted.rows_affected() > 0 {
-            return Ok(());
+    pub async fn delete_run(&self, id: i64) -> Result<i64, StoreError> {
+        let experiment = sqlx::query_scalar(
+            "DELETE FROM runs WHERE id = ? AND state NOT IN ('queued', 'running') RETURNING experiment_id",
+        )
+        .bind(id)
+        .fetch_optional(&self.pool)
+        .await?;
+        if let Some(experiment) = experiment {
+            return Ok(experiment);
         }
         self.experiment_of(id).await?;
         Err(StoreError::RunActive(id))
@@ -242,25 +245,26 @@ impl Store {
         Ok(retried.map(|retried| u32::try_from(retried).unwrap_or(u32::MAX)))
     }
 
-    /// Puts the resumable runs among `ids` back into the queue; gives those that were.
+    /// Puts the resumable runs among `ids` back into the queue; gives those that were, by experiment.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn requeue(&self, ids: &[i64]) -> Result<Vec<i64>, StoreError> {
+    pub async fn requeue(&self, ids: &[i64]) -> Result<BTreeMap<i64, Vec<i64>>, StoreError> {
         let mut transaction = self.pool.begin().await?;
-        let mut requeued = Vec::new();
+        let mut requeued = BTreeMap::<i64, Vec<i64>>::new();
         for &id in ids {
-            let changed = sqlx::query(
+            let experiment: Option<i64> = sqlx::query_scalar(
                 "UPDATE runs SET state = 'queued', queued_at = ?, ended_at = NULL, reason = NULL, retried = 0,
                      submission_id = NULL
-                 WHERE id = ? AND state IN ('interrupted', 'cancelled', 'failed')",
+                 WHERE id = ? AND state IN ('interrupted', 'cancelled', 'failed')
+                 RETURNING experiment_id",
             )
             .bind(now())
             .bind(id)
-            .execute(&mut *transaction)
+            .fetch_optional(&mut *transaction)
             .await?;
-            if changed.rows_affected() > 0 {
-                requeued.push(id);
+            if let Some(experiment) = experiment {
+                requeued.entry(experiment).or_default().push(id);
             }
         }
         transaction.commit().await?;

@@ -174,7 +174,7 @@ async fn a_run_is_attacked_again_with_more() {
             serde_json::to_vec(&more).unwrap(),
         )
         .await;
-    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text());
     let run: Run = lab.wait_for_end(id).await;
     assert_eq!(run.state, RunState::Finished, "{:?}", run.reason);
     let after = of().await;

@@ -138,7 +138,7 @@ async fn a_finished_run_is_evaluated_again_with_more() {
     let again = lab.wait_for_end(id).await;
     assert_eq!(again.state, RunState::Finished, "{:?}", again.reason);
     let answer = lab.post_json(&format!("/runs/{id}/evaluate"), other).await;
-    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text());
     let again = lab.wait_for_end(id).await;
     assert_eq!(again.state, RunState::Finished, "{:?}", again.reason);
     assert_eq!(again.later_evaluations.len(), 2);
@@ -217,7 +217,7 @@ async fn frost_is_of_the_photographs_that_a_spec_names() {
     let path = format!("/runs/{id}/evaluate");
     let body = serde_json::to_vec(&again).unwrap();
     let answer = lab.post_json(&path, body).await;
-    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text());
     let run = lab.wait_for_end(id).await;
     assert_eq!(run.state, RunState::Finished, "{:?}", run.reason);
     let measured = of_corruptions(lab.get(&format!("/runs/{id}/measurements")).await);

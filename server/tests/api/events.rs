@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{Request, StatusCode, header};
+use axum::http::{Method, Request, StatusCode, header};
 use futures::StreamExt;
-use protocol::Event;
-use protocol::api::LiveEvent;
+use protocol::api::{Change, ChangeEvent, Experiment, LiveEvent};
 use protocol::event::LogLevel;
+use protocol::{Event, Run};
 
-use crate::common::{Lab, PATIENCE, endless, small};
+use crate::common::{Lab, PATIENCE, corruptions, endless, small};
 
 /// One message of a stream: its `id`, its `event` and its data.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,6 +82,10 @@ async fn stored(
             .await
             .expect("too few events")
             .unwrap();
+        if message.event == "change" {
+            assert_eq!(message.id, None);
+            continue;
+        }
         let live = message.live();
         assert_eq!(message.id, live.sequence);
         assert_eq!(
@@ -193,4 +197,79 @@ async fn newcomers_and_strangers_get_what_is_new() {
     lab.send(request.body(Body::empty()).unwrap())
         .await
         .refusal(StatusCode::BAD_REQUEST);
+}
+
+/// The next change that a listener is told of.
+async fn change(receiver: &mut tokio::sync::mpsc::UnboundedReceiver<Message>) -> ChangeEvent {
+    loop {
+        let message = tokio::time::timeout(PATIENCE, receiver.recv())
+            .await
+            .expect("no change")
+            .unwrap();
+        if message.event == "change" {
+            return serde_json::from_str(&message.data).unwrap();
+        }
+    }
+}
+
+/// Breaks when a second window is not told of what was launched, queued, annotated or deleted in the first, or a page is told
+/// of what does not concern it.
+#[tokio::test]
+async fn changes_are_told() {
+    let lab = Lab::open().await;
+    let mut everything = listen(&lab, "", None).await;
+    let (experiment, runs) = lab.launch(&small(&[0.0, 1.0], 1)).await;
+    let experiment = experiment.id;
+    let path = format!("/experiments/{experiment}");
+    let mut of_first = listen(&lab, &format!("?run={}", runs[0]), None).await;
+    let mut of_another = listen(&lab, &format!("?experiment={}", experiment + 1), None).await;
+
+    lab.post::<Experiment>(&format!("{path}/cancel")).await;
+    for &run in &runs {
+        lab.wait_for_end(run).await;
+    }
+    lab.post::<Run>(&format!("/runs/{}/resume", runs[1])).await;
+    lab.post::<Experiment>(&format!("{path}/resume")).await;
+    lab.wait_for_end(runs[0]).await;
+    lab.wait_for_end(runs[1]).await;
+    let notes = |path: &str| {
+        let body = Body::from(r#"{"notes": "good"}"#);
+        Request::patch(format!("/api/v1{path}"))
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(body)
+            .unwrap()
+    };
+    let first = format!("/runs/{}", runs[0]);
+    for request in [notes(&path), notes(&first)] {
+        assert_eq!(lab.send(request).await.status, StatusCode::OK);
+    }
+    let more = serde_json::to_vec(&corruptions(10)).unwrap();
+    let queued = lab.post_json(&format!("{first}/evaluate"), more).await;
+    assert_eq!(queued.status, StatusCode::ACCEPTED, "{}", queued.text());
+    lab.wait_for_end(runs[0]).await;
+    for deleted in [format!("/runs/{}", runs[1]), path] {
+        let answer = lab.ask(Method::DELETE, &deleted).await;
+        assert_eq!(answer.status, StatusCode::NO_CONTENT);
+    }
+
+    let (zero, one) = (runs[0], runs[1]);
+    let expected = [
+        (Change::ExperimentCreated, vec![]),
+        (Change::RunsQueued, vec![one]),
+        (Change::RunsQueued, vec![zero]),
+        (Change::ExperimentAnnotated, vec![]),
+        (Change::RunsAnnotated, vec![zero]),
+        (Change::RunsQueued, vec![zero]),
+        (Change::RunsDeleted, vec![one]),
+        (Change::ExperimentDeleted, vec![zero]),
+    ];
+    for (kind, run_ids) in &expected {
+        let told = change(&mut everything).await;
+        let found = (told.experiment_id, told.change, told.run_ids);
+        assert_eq!(found, (experiment, *kind, run_ids.clone()));
+    }
+    for (kind, _) in expected.iter().filter(|(_, runs)| runs.contains(&zero)) {
+        assert_eq!(change(&mut of_first).await.change, *kind);
+    }
+    assert!(of_another.try_recv().is_err());
 }

@@ -2,11 +2,11 @@
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
-use protocol::EpochMetrics;
 use protocol::api::RunMetrics;
 use protocol::evaluation::EvaluationSpec;
+use protocol::{EpochMetrics, Run};
 
-use crate::common::{Answer, Lab, corruptions, small};
+use crate::common::{Answer, Lab, corruptions, endless, small};
 
 async fn ask(lab: &Lab, path: &str, known: Option<&str>) -> Answer {
     let mut request = Request::get(format!("/api/v1{path}"));
@@ -57,10 +57,27 @@ async fn an_answer_that_one_has_is_not_sent_again() {
     let started = lab
         .post_json(&format!("/runs/{}/evaluate", runs[0]), spec)
         .await;
-    assert_eq!(started.status, StatusCode::OK, "{}", started.text());
+    assert_eq!(started.status, StatusCode::ACCEPTED, "{}", started.text());
     lab.wait_for_end(runs[0]).await;
     let measured = ask(&lab, &paths[0], Some(&before[0])).await;
     assert_eq!(measured.status, StatusCode::OK);
+}
+
+/// Breaks when an answer of one store passes for that of another behind the same address, whose experiment has the same number,
+/// name and history.
+#[tokio::test]
+async fn another_store_is_not_taken_for_this_one() {
+    let mut tags = Vec::new();
+    for _ in 0..2 {
+        let lab = Lab::open().await;
+        let (experiment, runs) = lab.launch(&endless(&[0.0])).await;
+        assert_eq!((experiment.id, &*runs), (1, &[1_i64][..]));
+        let answer = ask(&lab, "/experiments/1/findings", None).await;
+        tags.push(answer.headers[header::ETAG].clone());
+        lab.post::<Run>("/runs/1/cancel").await;
+        lab.wait_for_end(1).await;
+    }
+    assert_ne!(tags[0], tags[1]);
 }
 
 /// Breaks when an epoch is left out between two parts of a run's metrics, comes twice, or a wrong limit is answered.
