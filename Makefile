@@ -28,7 +28,7 @@ help:
 	@echo "GPU=yes      with each: built for GPUs; GPU=no: without, quicker to build (GPU=auto, the default, looks for one: here $(GPU_FOUND))"
 
 serve: build
-	$(BINARY) serve --host $(HOST) --port $(PORT) --site-root $(SITE)
+	$(BINARY) serve --host $(HOST) --port $(PORT) --site-root $(SITE) $(addprefix --example ,$(wildcard example/*.tar.zst))
 
 # Both at once: the browser's side ends in a long link on one core.
 build: setup

@@ -33,7 +33,7 @@ use leptos_router::{SsrMode, path};
 
 use pages::{
     compare, datasets, devices, experiment, experiments, findings, new_experiment, not_found,
-    present, run, units,
+    perturb, present, run, units,
 };
 
 /// The whole HTML document around [`App`], for the server.
@@ -94,6 +94,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/experiments/new") view=new_experiment::NewExperiment ssr=SsrMode::Async />
                     <Route path=path!("/experiments/:id") view=experiment::ExperimentPage ssr=SsrMode::Async />
                     <Route path=path!("/experiments/:id/findings") view=findings::FindingsPage ssr=SsrMode::Async />
+                    <Route path=path!("/experiments/:id/perturb") view=perturb::PerturbPage ssr=SsrMode::Async />
                     <Route path=path!("/experiments/:id/present") view=present::PresentPage ssr=SsrMode::Async />
                     <Route path=path!("/runs/:id") view=run::RunPage ssr=SsrMode::Async />
                     <Route path=path!("/runs/:id/units") view=units::UnitsPage ssr=SsrMode::Async />

@@ -14,6 +14,7 @@ pub mod executors;
 pub mod fetch;
 pub mod import;
 pub mod lock;
+pub mod perturbation_bench;
 pub mod report;
 pub mod scheduler;
 pub mod ssr;

@@ -9,8 +9,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use server::commands::{
-    analyze, bench, calibrate, corrupt, data, devices, export, import, import_weights, report, run,
-    serve, store, worker,
+    analyze, bench, calibrate, corrupt, data, devices, export, import, import_weights, perturb,
+    report, run, serve, store, worker,
 };
 use server::directory::DataDirectory;
 use tracing_subscriber::EnvFilter;
@@ -66,6 +66,9 @@ enum Command {
     /// Work on one run; started by the scheduler.
     #[command(hide = true)]
     Worker(worker::Arguments),
+    /// Answer the perturbation bench's questions; started by the server.
+    #[command(hide = true)]
+    Perturb(perturb::Arguments),
     /// Time a few steps; started by the server.
     #[command(hide = true)]
     Calibrate,
@@ -107,6 +110,7 @@ fn execute(cli: Cli) -> Result<(), Box<dyn std::error::Error>> {
         Command::Report(arguments) => runtime()?.block_on(arguments.run(directory()?)),
         Command::Bench(arguments) => arguments.run(),
         Command::Worker(arguments) => arguments.run(),
+        Command::Perturb(arguments) => arguments.run(),
         Command::Calibrate => calibrate::run(),
     }
 }

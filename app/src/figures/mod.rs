@@ -8,6 +8,7 @@ pub mod evidence;
 pub mod layer_profile;
 pub mod lines;
 pub mod measures;
+pub mod perturbed_layers;
 pub mod quantity;
 pub mod run_attacks;
 pub mod run_corruptions;

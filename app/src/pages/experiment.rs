@@ -369,6 +369,7 @@ fn Actions(now: Now, after: impl Fn() + Clone + Send + Sync + 'static) -> impl I
     view! {
         <div class="actions">
             <A href=format!("/experiments/{id}/findings") attr:class="button" attr:id="open-findings">"Findings"</A>
+            <A href=format!("/experiments/{id}/perturb") attr:class="button" attr:id="open-perturb">"Perturbation bench"</A>
             <button type="button" id="cancel" hidden=move || !active.get() disabled=command.busy on:click=post("cancel")>"Cancel"</button>
             <button type="button" id="resume" hidden=move || !resumable.get() disabled=command.busy on:click=post("resume")>"Resume"</button>
             <A href=format!("/experiments/new?from={id}") attr:class="button">"Duplicate"</A>

@@ -9,6 +9,7 @@ pub mod experiments;
 pub mod findings;
 pub mod new_experiment;
 pub mod not_found;
+pub mod perturb;
 pub mod present;
 pub mod run;
 pub mod units;

@@ -246,8 +246,11 @@ fn Actions(now: Now, after: impl Fn() + Clone + Send + Sync + 'static) -> impl I
             );
         }
     };
+    let experiment = now.run.with_untracked(|run| run.experiment_id);
+    let untrained = move || now.run.with(|run| run.result.is_none());
     view! {
         <div class="actions">
+            <span hidden=untrained><A href=format!("/experiments/{experiment}/perturb?runs={id}") attr:class="button" attr:id="open-perturb">"Perturbation bench"</A></span>
             <button type="button" id="cancel" hidden=move || !active() disabled=command.busy on:click=post("cancel")>"Cancel"</button>
             <button type="button" id="resume" hidden=move || !resumable() disabled=command.busy on:click=post("resume")>"Resume"</button>
         </div>

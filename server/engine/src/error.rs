@@ -116,6 +116,12 @@ pub enum EngineError {
         /// What there is.
         known: String,
     },
+    /// The perturbation bench cannot do what it was asked.
+    #[error("{reason}")]
+    Bench {
+        /// What is wrong.
+        reason: String,
+    },
     /// A file could not be read or written.
     #[error("{action} {path}: {source}", path = path.display())]
     File {

@@ -24,6 +24,7 @@ pub mod files;
 pub mod gradients;
 pub mod networks;
 pub mod operators;
+pub mod perturbation_bench;
 pub mod random;
 pub mod run_folder;
 pub mod selectivity;

@@ -29,6 +29,7 @@ pub mod measurement_key;
 pub mod network;
 pub mod numeral;
 pub mod origin;
+pub mod perturbation_bench;
 pub mod preset;
 pub mod problem;
 pub mod quantity;

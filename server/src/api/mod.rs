@@ -21,6 +21,7 @@ mod imports;
 mod json;
 mod kept;
 mod options;
+mod perturbations;
 mod report;
 mod runs;
 mod units;
@@ -38,6 +39,7 @@ use utoipa_axum::routes;
 use crate::catalogue::Catalogue;
 use crate::directory::DataDirectory;
 use crate::estimate::Estimator;
+use crate::perturbation_bench::PerturbationBench;
 use crate::scheduler::Scheduler;
 use crate::store::Store;
 
@@ -57,6 +59,8 @@ pub struct AppState {
     pub directory: DataDirectory,
     /// Data sets, devices, downloads.
     pub catalogue: Catalogue,
+    /// Networks to play with.
+    pub bench: PerturbationBench,
     /// Time estimates.
     pub estimator: Arc<Estimator>,
     /// What was made of measurements, kept until there are new ones.
@@ -141,6 +145,8 @@ pub fn app(state: AppState) -> Router {
                 .routes(routes!(evaluations::evaluate_run))
                 .routes(routes!(evaluations::evaluate_experiment))
                 .routes(routes!(report::report))
+                .routes(routes!(perturbations::answer))
+                .routes(routes!(perturbations::bring))
                 .routes(routes!(evaluations::samples))
                 .routes(routes!(evaluations::corrupted_image))
                 .routes(routes!(adversarial::samples))

@@ -9,6 +9,7 @@
 //! The manifest comes last, since it is written when all else is known: an archive that was cut off has none, and is
 //! refused. A store is made of events alone, so importing replays them; nothing is measured or rounded anew.
 
+mod example;
 mod export;
 mod import;
 mod rebuild;
@@ -16,6 +17,7 @@ mod rebuild;
 use protocol::{EvaluationSpec, Event, ExperimentSpec, RunSpec, RunState};
 use serde::{Deserialize, Serialize};
 
+pub use example::import_example;
 pub use export::{Contents, export};
 pub use import::{Imported, import};
 pub use rebuild::{RebuildError, Rebuilt, rebuild};

@@ -11,6 +11,7 @@ pub mod export;
 pub mod import;
 pub mod import_weights;
 pub(crate) mod output;
+pub mod perturb;
 pub mod report;
 pub mod run;
 pub mod serve;

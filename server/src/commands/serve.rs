@@ -10,6 +10,7 @@ use axum::middleware;
 use tokio::net::TcpListener;
 
 use crate::api::{AppState, Guard, app, guard};
+use crate::archive::import_example;
 use crate::catalogue::Catalogue;
 use crate::commands::output::say;
 use crate::connections::{self, Limits};
@@ -17,6 +18,7 @@ use crate::directory::DataDirectory;
 use crate::estimate::Estimator;
 use crate::import::remove_abandoned;
 use crate::lock::StoreLock;
+use crate::perturbation_bench::PerturbationBench;
 use crate::scheduler::{Scheduler, Scope, Slots};
 use crate::ssr::site;
 use crate::store::{Store, StoreError, check_large};
@@ -44,6 +46,9 @@ pub struct Arguments {
     /// A PEM file with the certificate's private key.
     #[arg(long, requires = "tls_cert", env = "SELECTIVITY_LAB_TLS_KEY")]
     tls_key: Option<PathBuf>,
+    /// An archive with an experiment to look at, imported where the store has never held one.
+    #[arg(long, env = "SELECTIVITY_LAB_EXAMPLE")]
+    example: Option<PathBuf>,
     /// The folder with the dashboard's files, made by `make site`.
     #[arg(long, default_value = "target/site", env = "LEPTOS_SITE_ROOT")]
     site_root: PathBuf,
@@ -90,6 +95,11 @@ impl Arguments {
         let executable = std::env::current_exe()?;
         let store = Store::open_in(&directory).await?;
         remove_abandoned(&store, &directory).await?;
+        if let Some(example) = &self.example
+            && let Err(error) = import_example(&store, &directory, example).await
+        {
+            tracing::warn!(%error, "there is no example");
+        }
         let slots = Slots::new(self.slots.into_iter().collect::<BTreeMap<_, _>>());
         let scheduler = Scheduler::start(
             store.clone(),
@@ -109,6 +119,7 @@ impl Arguments {
             scheduler: scheduler.clone(),
             directory: directory.clone(),
             catalogue,
+            bench: PerturbationBench::new(executable.clone(), directory.datasets().to_owned()),
             estimator: Arc::new(Estimator::new(executable)),
             kept: Default::default(),
         };

@@ -194,6 +194,19 @@ impl Store {
         Ok(None)
     }
 
+    /// Whether there was ever an experiment, though it may be deleted.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn has_ever_held_experiments(&self) -> Result<bool, StoreError> {
+        // Numbers are never given out twice: SQLite remembers the last.
+        Ok(sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'experiments' AND seq > 0)",
+        )
+        .fetch_one(&self.pool)
+        .await?)
+    }
+
     /// Deletes an experiment with its runs and all that they measured.
     ///
     /// # Errors

@@ -7,6 +7,8 @@ use axum::http::{Method, Request, StatusCode};
 use protocol::api::{Experiment, RunMetrics};
 use protocol::{Measurement, Run, RunState};
 use serde_json::Value;
+use server::api::AppState;
+use server::archive::import_example;
 
 use crate::common::{Answer, Lab, endless, small};
 use crate::findings::everything;
@@ -428,4 +430,35 @@ async fn events_that_do_not_fit_leave_nothing() {
     assert!(refusal.detail.contains("of run 1"), "{}", refusal.detail);
     let page: protocol::api::ExperimentPage = there.get("/experiments").await;
     assert_eq!((page.total, files(&there).len()), (0, 0));
+}
+
+/// Breaks when the example is not there at the first start, is not marked, comes back after it was deleted, or is put beside
+/// somebody's own experiments.
+#[tokio::test]
+async fn the_example_comes_once() {
+    let here = Lab::open().await;
+    let (experiment, runs) = here.launch(&small(&[0.0], 1)).await;
+    here.wait_for_end(runs[0]).await;
+    let bytes = archive(&here, experiment.id, "").await;
+    let file = here.folder.path().join("example.tar.zst");
+    std::fs::write(&file, bytes).unwrap();
+
+    let there = Lab::open().await;
+    let AppState {
+        store, directory, ..
+    } = &there.state;
+    let missing = there.folder.path().join("missing.tar.zst");
+    import_example(store, directory, &missing)
+        .await
+        .unwrap_err();
+    let id = import_example(store, directory, &file).await.unwrap();
+    let found: Experiment = there.get(&format!("/experiments/{}", id.unwrap())).await;
+    assert_eq!(found.tags, ["example"]);
+    assert_eq!(found.spec, experiment.spec);
+    assert_eq!(import_example(store, directory, &file).await.unwrap(), None);
+    let deleted = there
+        .ask(Method::DELETE, &format!("/experiments/{}", found.id))
+        .await;
+    assert_eq!(deleted.status, StatusCode::NO_CONTENT);
+    assert_eq!(import_example(store, directory, &file).await.unwrap(), None);
 }

@@ -8,7 +8,7 @@ use protocol::problem::{ErrorCode, Problem};
 use crate::common::Lab;
 
 /// Every route of the API; a new one is added here by whoever adds it.
-const ROUTES: [(&str, &str); 65] = [
+const ROUTES: [(&str, &str); 67] = [
     ("post", "/experiments/{id}/import"),
     ("get", "/health"),
     ("get", "/problems"),
@@ -75,6 +75,8 @@ const ROUTES: [(&str, &str); 65] = [
     ("get", "/runs/{id}/units/{layer}/{unit}/gradient.png"),
     ("get", "/runs/{id}/unit-gradients"),
     ("get", "/runs/{id}/selectivity-over-training"),
+    ("get", "/perturbation"),
+    ("post", "/perturbation/images"),
     ("get", "/compare"),
     ("get", "/events"),
 ];

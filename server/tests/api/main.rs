@@ -20,6 +20,7 @@ mod geometry;
 mod guard;
 mod imports;
 mod pages;
+mod perturbations;
 mod refusals;
 mod report;
 mod versions;

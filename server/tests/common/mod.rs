@@ -20,6 +20,7 @@ use server::api::{AppState, app};
 use server::catalogue::Catalogue;
 use server::directory::DataDirectory;
 use server::estimate::Estimator;
+use server::perturbation_bench::PerturbationBench;
 use server::scheduler::{Scheduler, Scope, Slots};
 use server::store::Store;
 use tower::ServiceExt;
@@ -69,6 +70,7 @@ impl Lab {
             store,
             scheduler,
             catalogue: Catalogue::new(directory.clone(), executable()),
+            bench: PerturbationBench::new(executable(), directory.datasets().to_owned()),
             directory,
             estimator: Arc::new(Estimator::new(executable())),
             kept: Default::default(),

@@ -87,13 +87,26 @@ impl Pgd {
         visit: &mut dyn FnMut(usize, &Tensor<4>) -> Result<(), AttackError>,
     ) -> Result<Tensor<4>, AttackError> {
         for made in 1..=self.steps {
-            let slope =
-                target.loss_and_gradient(images.clone(), samples.labels(), Loss::CrossEntropy)?;
-            let change = self.ball.direction(slope.gradient).mul_scalar(self.step);
-            images = self.ball.project(samples.images(), images + change);
+            images = self.step_from(target, samples, images)?;
             visit(made, &images)?;
         }
         Ok(images)
+    }
+
+    /// One step from `images`, `[batch, 3, height, width]`, which are in the balls around `samples`.
+    ///
+    /// # Errors
+    /// As those of the attack.
+    pub fn step_from(
+        &self,
+        target: &Target,
+        samples: &Samples,
+        images: Tensor<4>,
+    ) -> Result<Tensor<4>, AttackError> {
+        let slope =
+            target.loss_and_gradient(images.clone(), samples.labels(), Loss::CrossEntropy)?;
+        let change = self.ball.direction(slope.gradient).mul_scalar(self.step);
+        Ok(self.ball.project(samples.images(), images + change))
     }
 
     /// With radius 0 and a few steps.

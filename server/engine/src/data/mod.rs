@@ -116,6 +116,38 @@ pub fn load(dataset: &Dataset, directory: &Path) -> Result<LoadedDataset, DataEr
     })
 }
 
+/// The test images of a data set, and what a network needs to be asked about them.
+#[derive(Debug, Clone)]
+pub struct TestSet {
+    /// The images.
+    pub images: ImageSet,
+    /// Class names; a label is an index into them.
+    pub classes: Vec<String>,
+    /// Mean of each channel (red, green, blue) on the [0, 1] scale.
+    pub mean: [f32; 3],
+    /// Standard deviation of each channel on the [0, 1] scale, over 0.
+    pub std: [f32; 3],
+}
+
+/// Reads the test images of a data set, and the training images only where mean and standard deviation are measured on
+/// them.
+///
+/// # Errors
+/// A [`DataError`] for the first thing that is wrong.
+pub fn test_set(dataset: &Dataset, directory: &Path) -> Result<TestSet, DataError> {
+    let source = installed(dataset, directory)?;
+    let (mean, std) = match source.statistics() {
+        Statistics::Given { mean, std } => (mean, std),
+        Statistics::Measured => source.load(SplitName::Train)?.channel_statistics(),
+    };
+    Ok(TestSet {
+        images: source.load(SplitName::Test)?,
+        classes: source.classes()?,
+        mean,
+        std,
+    })
+}
+
 /// Whether a data set is installed, and what it holds, from listings, file lengths and headers
 /// alone. A fault inside an image is found only by [`load`].
 pub fn describe(dataset: &Dataset, directory: &Path) -> DatasetInfo {

@@ -20,6 +20,7 @@ use crate::catalogue::Catalogue;
 use crate::commands::output::say;
 use crate::directory::DataDirectory;
 use crate::estimate::Estimator;
+use crate::perturbation_bench::PerturbationBench;
 use crate::scheduler::{Scheduler, Scope, Slots};
 use crate::ssr;
 use crate::store::Store;
@@ -85,6 +86,7 @@ async fn measure() -> Result<(), Box<dyn Error>> {
         store: store.clone(),
         scheduler,
         catalogue: Catalogue::new(directory.clone(), executable.clone()),
+        bench: PerturbationBench::new(executable.clone(), directory.datasets().to_owned()),
         estimator: Estimator::new(executable).into(),
         kept: Default::default(),
         directory: directory.clone(),

@@ -1,0 +1,299 @@
+//! What is changed, and how: the image, the way, and its strength.
+
+use leptos::html;
+use leptos::prelude::*;
+use protocol::Corruption;
+use protocol::perturbation_bench::BenchAnswer;
+use serde::Deserialize;
+
+use super::Bench;
+use super::view::{MOST_STEPS, STEP_SIZES, View, WIDEST, Way};
+use crate::api::{self, Upload};
+use crate::components::{Choice, Chooser, CommandError, use_command};
+use crate::format;
+
+/// The clean image, and which it is.
+#[component]
+pub fn Image(bench: Bench) -> impl IntoView {
+    let image = Memo::new(move |_| {
+        bench.answer.with(|answer| {
+            answer
+                .as_ref()
+                .ok()
+                .map(|answer: &BenchAnswer| answer.image.clone())
+        })
+    });
+    let last = move || {
+        image.with(|image| {
+            image
+                .as_ref()
+                .map_or(0, |image| image.test_images.saturating_sub(1))
+        })
+    };
+    let index = move || bench.view.with(|view| view.image.parse::<u32>().ok());
+    let go = move |to: u32| bench.change(|view| view.image = to.min(last()).to_string());
+    let by = move |step: i64| {
+        let from = i64::from(index().unwrap_or(0));
+        go(u32::try_from((from + step).max(0)).unwrap_or(0));
+    };
+    // Coprime to most sizes: goes through the set without showing neighbours of one class.
+    let another = move |_| {
+        let images = u64::from(last()) + 1;
+        let next = (u64::from(index().unwrap_or(0)) + 7919) % images;
+        go(next as u32);
+    };
+    let words = move || {
+        image.with(|image| match image {
+            None => String::new(),
+            Some(image) => match (image.index, &image.class) {
+                (Some(index), Some(class)) => format!("{class}, test image {index}"),
+                _ => "Your own image; its class is not known".to_owned(),
+            },
+        })
+    };
+    let picture = move || {
+        image.with(|image| {
+            let image = image.as_ref()?;
+            let alt = format!("The clean image, {} × {} pixels", image.height, image.width);
+            Some(view! { <img src=image.url.clone() alt=alt width="128" height="128" /> })
+        })
+    };
+    view! {
+        <section class="bench-image" aria-labelledby="bench-image-title">
+            <h2 id="bench-image-title">"Image"</h2>
+            <div class="picture">{picture}</div>
+            <p class="verdict" role="status">{words}</p>
+            <div class="choices">
+                <label for="bench-index" class="sr-only">"Index of the test image"</label>
+                <input
+                    id="bench-index" type="number" min="0" max=last step="1" inputmode="numeric"
+                    prop:value=move || index().map(|index| index.to_string()).unwrap_or_default()
+                    on:change=move |event| if let Ok(to) = event_target_value(&event).parse() { go(to) }
+                />
+                <button type="button" aria-label="Previous test image" on:click=move |_| by(-1)>"‹"</button>
+                <button type="button" aria-label="Next test image" on:click=move |_| by(1)>"›"</button>
+                <button type="button" id="bench-another" on:click=another>"Another"</button>
+            </div>
+            <Own bench />
+        </section>
+    }
+    .into_any()
+}
+
+/// The name of an image that the server keeps.
+#[derive(Debug, Clone, Deserialize)]
+struct Brought {
+    image: String,
+}
+
+/// An image that a person brings.
+#[component]
+fn Own(bench: Bench) -> impl IntoView {
+    let command = use_command();
+    let file = NodeRef::<html::Input>::new();
+    let chosen = move |_| {
+        let Some(upload) = Upload::chosen(file) else {
+            return;
+        };
+        let sent = api::send_file::<Brought>("/perturbation/images", upload);
+        command.wait(sent, move |brought| {
+            bench.change(|view| view.image = brought.image);
+        });
+    };
+    view! {
+        <div class="own">
+            <label for="bench-own">"Your own (choose or drop a PNG or JPEG file)"</label>
+            <input node_ref=file id="bench-own" type="file" accept="image/png,image/jpeg" on:change=chosen />
+            <CommandError command />
+        </div>
+    }
+    .into_any()
+}
+
+/// How the image is changed, and how strongly.
+#[component]
+pub fn Change(bench: Bench) -> impl IntoView {
+    let ways = Way::ALL
+        .into_iter()
+        .map(|way| {
+            let is = move || bench.view.with(|view| view.way) == way;
+            view! {
+                <label>
+                    <input type="radio" name="way" value=way.id() prop:checked=is checked=is on:change=move |_| bench.change(|view| view.way = way) />
+                    {way.label()}
+                </label>
+            }
+        })
+        .collect_view();
+    let is = move |ways: &'static [Way]| move || !ways.contains(&bench.view.with(|view| view.way));
+    let corruptions = Corruption::ALL
+        .into_iter()
+        .map(|corruption| Choice::new(corruption.id(), corruption.label()))
+        .collect::<Vec<_>>();
+    let steps = STEP_SIZES
+        .into_iter()
+        .map(|step| Choice::new(step.to_string(), format!("{step}/255")))
+        .collect::<Vec<_>>();
+    view! {
+        <section class="bench-change" aria-labelledby="bench-change-title">
+            <h2 id="bench-change-title">"What is done to it"</h2>
+            <fieldset class="ways"><legend class="sr-only">"Kind of change"</legend>{ways}</fieldset>
+            <div hidden=is(&[Way::Corruption])>
+                <Chooser
+                    id="bench-corruption" label="Corruption" options=Signal::stored(corruptions)
+                    value=Signal::derive(move || bench.view.with(|view| view.corruption.id().to_owned()))
+                    choose=move |id| if let Ok(corruption) = id.parse() { bench.change(|view| view.corruption = corruption) }
+                />
+                <Slider
+                    bench id="bench-severity" label="Severity" max=5.0 step=1.0
+                    value=|view| view.severity.into() set=|view, value| view.severity = value as u8
+                    words=|view| match view.severity { 0 => "clean".into(), severity => severity.to_string() }
+                />
+            </div>
+            <div hidden=is(&[Way::Fgsm, Way::Pgd])>
+                <Slider
+                    bench id="bench-epsilon" label="Epsilon, L∞" max=WIDEST step=0.25
+                    value=|view| view.epsilon set=|view, value| view.epsilon = value
+                    words=|view| format!("{}/255", view.epsilon)
+                />
+            </div>
+            <div hidden=is(&[Way::Pgd])>
+                <Slider
+                    bench id="bench-steps" label="Steps" max=MOST_STEPS.into() step=1.0
+                    value=|view| view.steps.into() set=|view, value| view.steps = value as u32
+                    words=|view| view.steps.to_string()
+                />
+                <Chooser
+                    id="bench-step" label="Size of a step" options=Signal::stored(steps)
+                    value=Signal::derive(move || bench.view.with(|view| view.step.to_string()))
+                    choose=move |step| if let Ok(step) = step.parse() { bench.change(|view| view.step = step) }
+                />
+                <Play bench />
+            </div>
+            <p class="hint">{move || words(bench.view.with(|view| view.way))}</p>
+        </section>
+    }
+    .into_any()
+}
+
+/// What a way does, in a sentence or two.
+fn words(way: Way) -> &'static str {
+    match way {
+        Way::Corruption => {
+            "Drawn as CIFAR10-C and Tiny ImageNet-C are (Hendrycks & Dietterich 2019), with seed 0 as in evaluations: the same image for every network."
+        }
+        Way::Fgsm => {
+            "One step along the sign of the loss gradient (Goodfellow et al. 2015), against each network its own. Of your own image the class is not known: the attack then leads away from the class that the network sees."
+        }
+        Way::Pgd => {
+            "Projected gradient descent from the clean image (Madry et al. 2018), against each network its own; the slider goes back and forth along its way."
+        }
+    }
+}
+
+#[component]
+fn Slider(
+    bench: Bench,
+    id: &'static str,
+    label: &'static str,
+    max: f64,
+    step: f64,
+    value: fn(&View) -> f64,
+    set: fn(&mut View, f64),
+    words: fn(&View) -> String,
+) -> impl IntoView {
+    let moved = move |event| {
+        if let Ok(to) = event_target_value(&event).parse() {
+            bench.change(|view| set(view, to));
+        }
+    };
+    let now = move || bench.view.with(value);
+    view! {
+        <div class="slider">
+            <label for=id>{label}</label>
+            <input id=id type="range" min="0" max=max step=step value=now() prop:value=now on:input=moved />
+            <output for=id>{move || bench.view.with(words)}</output>
+        </div>
+    }
+    .into_any()
+}
+
+/// Runs along the way of PGD, a step an answer.
+#[component]
+fn Play(bench: Bench) -> impl IntoView {
+    let playing = bench.playing;
+    let toggle = move |_| {
+        if playing.get_untracked() {
+            playing.set(false);
+            return;
+        }
+        bench.change(|view| {
+            if view.steps >= MOST_STEPS {
+                view.steps = 0;
+            }
+        });
+        playing.set(true);
+    };
+    Effect::new(move |_| {
+        let ready = playing.get() && !bench.busy.get();
+        if !ready {
+            return;
+        }
+        // A step can be seen; a slower answer sets the pace itself.
+        set_timeout(
+            move || {
+                if playing.try_get_untracked() != Some(true) {
+                    return;
+                }
+                let (way, steps) = bench.view.with_untracked(|view| (view.way, view.steps));
+                if way != Way::Pgd || steps >= MOST_STEPS {
+                    playing.set(false);
+                } else {
+                    bench.view.update(|view| view.steps += 1);
+                }
+            },
+            std::time::Duration::from_millis(120),
+        );
+    });
+    view! {
+        <button type="button" class="primary" id="bench-play" on:click=toggle aria-pressed=move || playing.get().to_string()>
+            {move || if playing.get() { "Stop" } else { "Play" }}
+        </button>
+    }
+    .into_any()
+}
+
+/// The layer and the unit that are looked at.
+#[component]
+pub fn Watched(bench: Bench, layers: Vec<(String, u32)>) -> impl IntoView {
+    let last = layers
+        .last()
+        .map(|(name, _)| name.clone())
+        .unwrap_or_default();
+    let choices: Vec<Choice> = layers
+        .into_iter()
+        .map(|(name, units)| {
+            let label = format!("{name}, {}", format::plural(units.into(), "unit", "units"));
+            Choice::new(name, label)
+        })
+        .collect();
+    let layer = move || {
+        bench
+            .view
+            .with(|view| view.layer.clone())
+            .unwrap_or_else(|| last.clone())
+    };
+    let all = move |_| bench.change(|view| view.unit = None);
+    view! {
+        <div class="controls">
+            <Chooser
+                id="bench-layer" label="Layer" options=Signal::stored(choices) value=Signal::derive(layer)
+                choose=move |layer| bench.change(|view| (view.layer, view.unit) = (Some(layer), None))
+            />
+            <button type="button" class="quiet" id="bench-farthest" disabled=move || bench.view.with(|view| view.unit.is_none()) on:click=all>
+                "Show each network's unit that moved most"
+            </button>
+        </div>
+    }
+    .into_any()
+}

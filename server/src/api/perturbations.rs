@@ -1,0 +1,187 @@
+//! The perturbation bench: one image, changed, and what up to three trained networks make of it.
+
+use axum::Json;
+use axum::body::{Body, to_bytes};
+use axum::extract::State;
+use axum::http::StatusCode;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use engine::perturbation_bench::{BenchPicture, BenchQuestion, BenchSource};
+use engine::train::{WEIGHTS_FILE, sha256};
+use protocol::Run;
+use protocol::perturbation_bench::{
+    BenchAnswer, ImageChange, MAXIMUM_NETWORKS, UnknownImageChange,
+};
+use protocol::problem::ErrorCode;
+
+use super::json::Asked;
+use super::{AppState, Refusal};
+use crate::perturbation_bench::BenchError;
+
+/// What is looked at.
+#[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct BenchQuery {
+    /// One to three trained runs of one data set, by number, with commas between.
+    #[param(pattern = "^[0-9]+(,[0-9]+){0,2}$")]
+    runs: String,
+    /// The index of a test image, or the name of an image that was brought.
+    #[serde(default = "zero")]
+    image: String,
+    /// What is done to it: `none`, a corruption and its severity (`fog:3`), or an attack (`fgsm:linf:2/255`,
+    /// `pgd:linf:8/255:step=0.5/255:steps=40`).
+    #[serde(default = "none")]
+    change: String,
+    /// The layer whose units are looked at; the last when absent.
+    layer: Option<String>,
+    /// The unit of it whose maps are shown; the one that moved most when absent.
+    unit: Option<u32>,
+}
+
+fn zero() -> String {
+    "0".into()
+}
+
+fn none() -> String {
+    ImageChange::None.to_string()
+}
+
+fn bad(message: impl ToString) -> Refusal {
+    Refusal::new(ErrorCode::InvalidParameter, message.to_string())
+}
+
+/// What the networks make of the image, clean and changed. Computed at once, by a process that keeps the networks loaded.
+#[utoipa::path(get, path = "/perturbation", params(BenchQuery), responses((status = 200, body = BenchAnswer)))]
+pub(super) async fn answer(
+    State(state): State<AppState>,
+    Asked(query): Asked<BenchQuery>,
+) -> Result<Json<BenchAnswer>, Refusal> {
+    let runs: Vec<i64> = query
+        .runs
+        .split(',')
+        .map(|run| {
+            run.parse()
+                .map_err(|_| bad("runs must be numbers, with commas between"))
+        })
+        .collect::<Result<_, _>>()?;
+    if runs.len() > MAXIMUM_NETWORKS {
+        return Err(bad(format!("at most {MAXIMUM_NETWORKS} runs")));
+    }
+    let change: ImageChange = query
+        .change
+        .parse()
+        .map_err(|error: UnknownImageChange| bad(error))?;
+    let mut sources: Vec<(Run, BenchSource)> = Vec::new();
+    for id in runs {
+        let run = state.store.run(id).await?;
+        let source = source(&state, &run)?;
+        sources.push((run, source));
+    }
+    let dataset = sources[0].0.spec.dataset.clone();
+    if let Some((other, _)) = sources.iter().find(|(run, _)| run.spec.dataset != dataset) {
+        return Err(bad(format!(
+            "the runs must be of one data set; {} is of {}, {} of {dataset}",
+            other.id, other.spec.dataset, sources[0].0.id
+        )));
+    }
+    let picture = match query.image.parse() {
+        Ok(index) => BenchPicture::Test(index),
+        Err(_) => BenchPicture::File(state.bench.brought(&query.image).await.ok_or_else(|| {
+            Refusal::not_found(format!(
+                "no image is called `{}`: bring it again, or name a test image by its index",
+                query.image
+            ))
+        })?),
+    };
+    let question = BenchQuestion {
+        dataset,
+        networks: sources.into_iter().map(|(_, source)| source).collect(),
+        picture,
+        change: change.to_string(),
+        layer: query.layer,
+        unit: query.unit,
+    };
+    Ok(Json(state.bench.ask(question).await?))
+}
+
+/// Where the network of a run is.
+fn source(state: &AppState, run: &Run) -> Result<BenchSource, Refusal> {
+    let weights = state.directory.run(run.id).join(WEIGHTS_FILE);
+    if run.result.is_none() {
+        return Err(Refusal::not_found(format!(
+            "run {} is not trained yet",
+            run.id
+        )));
+    }
+    if !weights.is_file() {
+        return Err(Refusal::not_found(format!(
+            "the weights of run {} are not here; an archive brings them when it was written with `--files weights`",
+            run.id
+        )));
+    }
+    let origin = run.spec.origin.as_ref();
+    Ok(BenchSource {
+        run_id: run.id,
+        alpha: run.spec.alpha,
+        seed: run.spec.seed,
+        network: run.spec.network,
+        weights,
+        mean: origin.and_then(|origin| origin.mean),
+        std: origin.and_then(|origin| origin.std),
+    })
+}
+
+/// The largest image file that can be brought, in bytes.
+const LARGEST_IMAGE: usize = 16 << 20;
+
+/// An image that was brought.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub(super) struct BroughtImage {
+    /// Its name, for `image` of `GET /perturbation`.
+    image: String,
+}
+
+/// Brings an image: the body is a PNG or JPEG file. It is kept in memory, among the last 32, until the server ends.
+#[utoipa::path(
+    post,
+    path = "/perturbation/images",
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses((status = 201, body = BroughtImage))
+)]
+pub(super) async fn bring(
+    State(state): State<AppState>,
+    body: Body,
+) -> Result<(StatusCode, Json<BroughtImage>), Refusal> {
+    let body = to_bytes(body, LARGEST_IMAGE).await.map_err(|error| {
+        let detail = format!(
+            "the image did not come whole, or is over {} MiB: {error}",
+            LARGEST_IMAGE >> 20
+        );
+        Refusal::new(ErrorCode::PayloadTooLarge, detail)
+    })?;
+    if image::guess_format(&body).is_err() {
+        return Err(Refusal::new(
+            ErrorCode::MalformedBody,
+            "this is no image; send a PNG or JPEG file",
+        ));
+    }
+    let image = format!("brought-{}", &sha256(&body)[..16]);
+    state
+        .bench
+        .bring(image.clone(), STANDARD.encode(&body))
+        .await;
+    Ok((StatusCode::CREATED, Json(BroughtImage { image })))
+}
+
+impl From<BenchError> for Refusal {
+    fn from(error: BenchError) -> Self {
+        let code = match error {
+            BenchError::Refused(_) => ErrorCode::InvalidParameter,
+            BenchError::Failed(_) => {
+                tracing::error!(%error, "the perturbation bench failed");
+                ErrorCode::Internal
+            }
+        };
+        Refusal::new(code, error.to_string())
+    }
+}
