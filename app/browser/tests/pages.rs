@@ -364,3 +364,91 @@ async fn a_worker_that_hangs_is_told() {
         .await;
     browser.no_errors().await;
 }
+
+/// Breaks when the bench shows an old image under a new setting, leaves the address behind, or plays on after it was stopped.
+#[tokio::test]
+async fn the_bench_follows_its_controls() {
+    let (server, browser) = seeded().await;
+    browser
+        .open(&format!("{}/experiments/1/perturb", server.url))
+        .await;
+    browser
+        .until(
+            "return document.querySelectorAll('.bench-network').length === 2",
+            SHORT,
+        )
+        .await;
+    let shown = "document.querySelector('.bench-network img').src";
+    let before = browser.script(&format!("return {shown}")).await;
+    browser
+        .script("document.querySelector('#bench-severity').focus()")
+        .await;
+    browser.press(Key::Right).await;
+    browser
+        .until(
+            &format!("return {shown} !== '{}'", before.as_str().unwrap()),
+            SHORT,
+        )
+        .await;
+    browser
+        .until("return location.search.includes('severity=3')", SHORT)
+        .await;
+    // A page that is loaded anew shows the same.
+    let at_three = browser.script(&format!("return {shown}")).await;
+    let address = browser.script("return location.href").await;
+    browser.open(address.as_str().unwrap()).await;
+    let again = browser.script(&format!("return {shown}")).await;
+    assert_eq!(again, at_three);
+
+    browser.click(".ways input[value=pgd]").await;
+    browser.click("#bench-play").await;
+    let steps = "Number(document.querySelector('#bench-steps').value)";
+    browser.until(&format!("return {steps} > 13"), SHORT).await;
+    browser.click("#bench-play").await;
+    let stopped = browser.script(&format!("return {steps}")).await;
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    assert_eq!(browser.script(&format!("return {steps}")).await, stopped);
+    browser.wait(".bench[aria-busy=false]", SHORT).await;
+    let told = browser
+        .script("return document.querySelector('#figure-perturbed-layers .subtitle').textContent")
+        .await;
+    let told = told.as_str().unwrap();
+    assert!(told.contains(&format!("steps={stopped}; n = 1")), "{told}");
+    browser.no_errors().await;
+}
+
+/// Breaks when a page shows what another window has changed long ago, or something that is deleted as if it were there.
+#[tokio::test]
+async fn changes_of_another_window_are_seen() {
+    let (server, browser) = seeded().await;
+    browser.open(&format!("{}/experiments/1", server.url)).await;
+    browser
+        .until(
+            "return document.querySelector('.live-mark')?.dataset.open === 'true'",
+            SHORT,
+        )
+        .await;
+    let elsewhere = |method: &str, path: &str, body: &str| {
+        format!(
+            "fetch('/api/v1{path}', {{method: '{method}', headers: {{'content-type': 'application/json'}}, body: {body}}})"
+        )
+    };
+    browser
+        .script(&elsewhere(
+            "PATCH",
+            "/experiments/1",
+            "JSON.stringify({notes: 'seen elsewhere'})",
+        ))
+        .await;
+    browser
+        .until(
+            "return document.querySelector('#notes').textContent === 'seen elsewhere'",
+            SHORT,
+        )
+        .await;
+    browser
+        .script(&elsewhere("DELETE", "/experiments/1", "undefined"))
+        .await;
+    browser.wait("#deleted", SHORT).await;
+    browser.no_errors().await;
+}

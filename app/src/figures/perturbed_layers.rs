@@ -43,8 +43,8 @@ pub fn chart(answer: &BenchAnswer) -> Chart {
         .column("layer", |(_, layer)| layer.layer.clone())
         .column("relative change of responses", |(_, layer)| layer.relative);
     let image = match (answer.image.index, &answer.image.class) {
-        (Some(index), Some(class)) => format!("test image {index} ({class})"),
-        _ => "an image that was brought".to_owned(),
+        (Some(index), Some(class)) => format!("Test image {index} ({class})"),
+        _ => "An image that was brought".to_owned(),
     };
     Chart::new(
         Axis::layers(layers.unwrap_or_default()),
@@ -117,7 +117,7 @@ mod tests {
         assert!(
             chart
                 .note
-                .contains("test image 3 (cat), fog:3; n = 1 image")
+                .contains("Test image 3 (cat), fog:3; n = 1 image")
         );
     }
 }

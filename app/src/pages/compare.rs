@@ -1,5 +1,6 @@
 //! Runs and experiments compared: chosen, filtered, grouped, drawn, differenced and tested.
 
+use futures::join;
 use leptos::either::Either;
 use leptos::prelude::*;
 use leptos_meta::Title;
@@ -40,9 +41,10 @@ struct Data {
 async fn read(view: View) -> Result<Data, ApiError> {
     let offered = api::get(&format!("/experiments?page_size={OFFERED}"));
     let comparison = api::get_part(&format!("/compare{}", view.query()));
+    let (offered, comparison) = join!(offered, comparison);
     Ok(Data {
-        offered: offered.await?,
-        comparison: comparison.await,
+        offered: offered?,
+        comparison,
         view,
     })
 }

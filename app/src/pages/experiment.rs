@@ -1,5 +1,6 @@
 //! One experiment: its runs live, and what class selectivity did.
 
+use futures::try_join;
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::components::A;
@@ -98,21 +99,28 @@ async fn read(id: String, selected: Option<Selected>) -> Result<Data, ApiError> 
         gradients,
         robustness,
     ] = selected.views.map(|selection| selection.read(id.clone()));
+    let scatters = async {
+        let (a, b, c, d, e, f) = try_join!(
+            trade_off,
+            corruptions,
+            attacks,
+            geometry,
+            gradients,
+            robustness
+        )?;
+        Ok([a, b, c, d, e, f])
+    };
+    let (experiment, runs, metrics, summary, by_alpha, scatters, profiles) = try_join!(
+        experiment, runs, metrics, summary, by_alpha, scatters, profiles
+    )?;
     Ok(Data {
-        experiment: experiment.await?,
-        runs: runs.await?,
-        metrics: metrics.await?,
-        summary: summary.await?,
-        by_alpha: by_alpha.await?,
-        scatters: [
-            trade_off.await?,
-            corruptions.await?,
-            attacks.await?,
-            geometry.await?,
-            gradients.await?,
-            robustness.await?,
-        ],
-        profiles: profiles.await?,
+        experiment,
+        runs,
+        metrics,
+        summary,
+        by_alpha,
+        scatters,
+        profiles,
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use futures::try_join;
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::components::{A, Form};
@@ -62,9 +63,10 @@ async fn read(query: Query) -> Result<Listing, ApiError> {
         "/experiments?{}&page_size={PAGE_SIZE}",
         query.text(query.page)
     ));
+    let (page, health) = try_join!(page, health)?;
     Ok(Listing {
-        page: page.await?,
-        health: health.await?,
+        page,
+        health,
         query,
     })
 }

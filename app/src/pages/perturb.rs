@@ -1,5 +1,6 @@
 //! The perturbation bench: one image, changed before one's eyes, and what up to three networks make of it.
 
+use futures::try_join;
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::NavigateOptions;
@@ -65,8 +66,9 @@ async fn read(id: String, view: View) -> Result<Data, ApiError> {
             "`{id}` is not the number of an experiment"
         )));
     };
-    let experiment: Experiment = api::get(&format!("/experiments/{id}")).await?;
-    let runs: Vec<Run> = api::get(&format!("/experiments/{id}/runs")).await?;
+    let experiment = api::get::<Experiment>(&format!("/experiments/{id}"));
+    let runs = api::get::<Vec<Run>>(&format!("/experiments/{id}/runs"));
+    let (experiment, runs) = try_join!(experiment, runs)?;
     let trained: Vec<Trained> = runs
         .iter()
         .filter(|run| run.result.is_some())
@@ -236,16 +238,13 @@ fn Laid(data: Data) -> impl IntoView {
             <div class="bench-controls">
                 <controls::Image bench />
                 <controls::Change bench />
+                <controls::Watched bench layers />
             </div>
             <div class="bench-answer">
                 {move || refused().map(|error| view! { <ErrorBox error /> })}
                 <div class="bench-networks">{columns}</div>
             </div>
         </div>
-        <section aria-labelledby="bench-inside">
-            <h2 id="bench-inside">"Inside the networks"</h2>
-            <controls::Watched bench layers />
-        </section>
         <Figure
             id="figure-perturbed-layers"
             question="How far does each layer's response move?"

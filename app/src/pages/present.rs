@@ -1,5 +1,6 @@
 //! An experiment's findings for a lab meeting: one figure a screen, large, moved through with the keyboard.
 
+use futures::try_join;
 use leptos::ev;
 use leptos::prelude::*;
 use leptos_meta::Title;
@@ -36,10 +37,11 @@ async fn read(id: String, window: Option<String>) -> Result<Data, ApiError> {
     let experiment = api::get(&format!("/experiments/{id}"));
     let findings = api::get(&format!("/experiments/{id}/findings?window={window}"));
     let figures = api::get(&format!("/experiments/{id}/claim-figures?window={window}"));
+    let (experiment, findings, figures) = try_join!(experiment, findings, figures)?;
     Ok(Data {
-        experiment: experiment.await?,
-        findings: findings.await?,
-        figures: figures.await?,
+        experiment,
+        findings,
+        figures,
     })
 }
 

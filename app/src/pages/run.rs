@@ -1,5 +1,6 @@
 //! One run: its curves, its layers and units, its result, its robustness, and how it came about.
 
+use futures::try_join;
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::components::A;
@@ -41,12 +42,14 @@ async fn read(id: String) -> Result<Data, ApiError> {
     let log = api::get(&format!("/runs/{id}/log"));
     let artifacts = api::get(&format!("/runs/{id}/artifacts"));
     let measurements = api::get(&format!("/runs/{id}/measurements"));
+    let (run, epochs, log, artifacts, measurements) =
+        try_join!(run, epochs, log, artifacts, measurements)?;
     Ok(Data {
-        run: run.await?,
-        epochs: epochs.await?,
-        log: log.await?,
-        artifacts: artifacts.await?,
-        measurements: measurements.await?,
+        run,
+        epochs,
+        log,
+        artifacts,
+        measurements,
     })
 }
 

@@ -120,8 +120,9 @@ async fn the_document_is_consistent() {
                     in_path,
                     "{method} {path}: {parameter}"
                 );
-                // What an import cannot do without.
-                let needed = path.ends_with("/import") && ["file", "alpha", "seed"].contains(&name);
+                // What an import, and the bench, cannot do without.
+                let needed = path.ends_with("/import") && ["file", "alpha", "seed"].contains(&name)
+                    || path.ends_with("/perturbation") && name == "runs";
                 assert_eq!(
                     parameter["required"] == true,
                     in_path || needed,

@@ -125,7 +125,10 @@ async fn a_foreign_origin_is_refused() {
         ("origin", "http://localhost:3000"),
         ("sec-fetch-site", "same-origin"),
     ];
-    assert_eq!(ask(&lab, Method::POST, &ours).await.status, StatusCode::OK);
+    assert_eq!(
+        ask(&lab, Method::POST, &ours).await.status,
+        StatusCode::ACCEPTED
+    );
     // A link from elsewhere may lead here, and a program without a browser may ask.
     assert_eq!(
         ask(&lab, Method::GET, &[host, ("sec-fetch-site", "cross-site")])
@@ -135,7 +138,7 @@ async fn a_foreign_origin_is_refused() {
     );
     assert_eq!(
         ask(&lab, Method::POST, &[host]).await.status,
-        StatusCode::OK
+        StatusCode::ACCEPTED
     );
 }
 
@@ -220,7 +223,7 @@ async fn lab_launch(lab: &Lab) -> (i64, Experiment) {
 async fn a_link_signs_in() {
     let (lab, tokens) = guarded(&[], true).await;
     for (access, changes) in [
-        (Access::Full, StatusCode::OK),
+        (Access::Full, StatusCode::ACCEPTED),
         (Access::ReadOnly, StatusCode::FORBIDDEN),
     ] {
         let link = format!("/devices?token={}", tokens.of(access));

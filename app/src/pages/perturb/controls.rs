@@ -285,15 +285,16 @@ pub fn Watched(bench: Bench, layers: Vec<(String, u32)>) -> impl IntoView {
     };
     let all = move |_| bench.change(|view| view.unit = None);
     view! {
-        <div class="controls">
+        <section class="bench-change" aria-labelledby="bench-watched-title">
+            <h2 id="bench-watched-title">"Where one looks inside"</h2>
             <Chooser
                 id="bench-layer" label="Layer" options=Signal::stored(choices) value=Signal::derive(layer)
                 choose=move |layer| bench.change(|view| (view.layer, view.unit) = (Some(layer), None))
             />
             <button type="button" class="quiet" id="bench-farthest" disabled=move || bench.view.with(|view| view.unit.is_none()) on:click=all>
-                "Show each network's unit that moved most"
+                "Each network's unit that moved most"
             </button>
-        </div>
+        </section>
     }
     .into_any()
 }

@@ -103,10 +103,10 @@ fn size(network: &BenchNetwork) -> String {
         return "Nothing is changed.".into();
     }
     format!(
-        "Largest change {}/255, L2 length {}. Middle grey is no change; black and white are ∓{}/255.",
+        "Largest change {}/255, L2 length {}. Middle grey is no change, black −{scale}/255, white +{scale}/255.",
         format::significant(network.linf * 255.0),
         format::significant(network.l2),
-        format::significant(network.full_scale * 255.0)
+        scale = format::significant(network.full_scale * 255.0)
     )
 }
 
