@@ -184,6 +184,8 @@ impl Role {
 /// One row of a claim's forest drawing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+// `Estimate` is how long an experiment would take: one name in the document for one thing.
+#[cfg_attr(feature = "openapi", schema(as = ClaimEstimate))]
 pub struct Estimate {
     /// What is estimated, for example `Raw accuracy`, `Alpha −1`.
     pub label: String,

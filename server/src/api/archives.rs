@@ -24,6 +24,7 @@ pub(super) struct ArchiveQuery {
     #[serde(default)]
     files: Contents,
     /// Take files only of the runs of these seeds, for example `0,1`; of all when absent.
+    #[param(pattern = "^([0-9]{1,15}(,[0-9]{1,15})*)?$")]
     seeds: Option<String>,
 }
 

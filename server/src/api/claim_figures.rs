@@ -19,7 +19,7 @@ pub(super) struct FiguresQuery {
     claim: String,
     /// Which runs count, as in `/experiments/{id}/findings`.
     #[serde(default)]
-    #[param(value_type = Option<f64>)]
+    #[param(value_type = Option<f64>, minimum = 0, maximum = 100)]
     window: Option<String>,
 }
 

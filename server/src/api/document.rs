@@ -51,6 +51,9 @@ fn describe(path: &str, operation: &mut Operation, changes: bool) {
         has(ParameterIn::Query) || has(ParameterIn::Header),
     );
     let has_body = operation.request_body.is_some();
+    let takes_window = parameters
+        .clone()
+        .any(|one| matches!(one, RefOr::T(one) if one.name == "window"));
     let of_files =
         path.starts_with("/api/v1/runs/{id}/") || path.starts_with("/api/v1/datasets/{id}/");
     let may_have = |code: ErrorCode| match code {
@@ -65,8 +68,8 @@ fn describe(path: &str, operation: &mut Operation, changes: bool) {
         ErrorCode::MalformedBody
         | ErrorCode::RequestTimeout
         | ErrorCode::PayloadTooLarge
-        | ErrorCode::UnsupportedMediaType
-        | ErrorCode::InvalidFields => has_body,
+        | ErrorCode::UnsupportedMediaType => has_body,
+        ErrorCode::InvalidFields => has_body || takes_window,
         ErrorCode::RunsActive => {
             operation_is(path, &["/experiments/{id}", "/runs/{id}"]) && changes && !has_body
         }

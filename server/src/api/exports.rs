@@ -29,11 +29,21 @@ pub(super) struct TableQuery {
     table: String,
 }
 
+/// Which table of a run is asked for.
+#[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct RunTableQuery {
+    /// As of experiments, but `runs`.
+    #[serde(default)]
+    #[param(pattern = "^(epochs|units|corruptions|attacks|dimensionality|input_unit_gradients)?$")]
+    table: String,
+}
+
 impl TableQuery {
-    /// The table, or `default` where none is named.
-    fn or(&self, default: ExportTable) -> Result<ExportTable, Refusal> {
+    /// The table; that of runs where none is named.
+    fn table(&self) -> Result<ExportTable, Refusal> {
         match self.table.as_str() {
-            "" => Ok(default),
+            "" => Ok(ExportTable::Runs),
             name => name.parse().map_err(wrong),
         }
     }
@@ -76,21 +86,21 @@ pub(super) async fn experiment_parquet(
 }
 
 /// A table of a run as CSV; `table` is `epochs` when absent.
-#[utoipa::path(get, path = "/runs/{id}/export.csv", params(("id" = i64, Path), TableQuery), responses((status = 200, content_type = "text/csv", body = String)))]
+#[utoipa::path(get, path = "/runs/{id}/export.csv", params(("id" = i64, Path), RunTableQuery), responses((status = 200, content_type = "text/csv", body = String)))]
 pub(super) async fn run_csv(
     State(state): State<AppState>,
     Id(id): Id,
-    Asked(query): Asked<TableQuery>,
+    Asked(query): Asked<RunTableQuery>,
 ) -> Result<impl IntoResponse, Refusal> {
     of_run(state, id, query, ExportFormat::Csv).await
 }
 
 /// A table of a run as Parquet; `table` is `epochs` when absent.
-#[utoipa::path(get, path = "/runs/{id}/export.parquet", params(("id" = i64, Path), TableQuery), responses((status = 200, content_type = "application/vnd.apache.parquet", body = [u8])))]
+#[utoipa::path(get, path = "/runs/{id}/export.parquet", params(("id" = i64, Path), RunTableQuery), responses((status = 200, content_type = "application/vnd.apache.parquet", body = [u8])))]
 pub(super) async fn run_parquet(
     State(state): State<AppState>,
     Id(id): Id,
-    Asked(query): Asked<TableQuery>,
+    Asked(query): Asked<RunTableQuery>,
 ) -> Result<impl IntoResponse, Refusal> {
     of_run(state, id, query, ExportFormat::Parquet).await
 }
@@ -101,7 +111,7 @@ async fn of_experiment(
     query: TableQuery,
     format: ExportFormat,
 ) -> Result<impl IntoResponse, Refusal> {
-    let table = query.or(ExportTable::Runs)?;
+    let table = query.table()?;
     let source = Source::of_experiment(&state.store, id, table).await?;
     file(format!("experiment-{id}-{table}"), source, table, format).await
 }
@@ -109,16 +119,19 @@ async fn of_experiment(
 async fn of_run(
     state: AppState,
     id: i64,
-    query: TableQuery,
+    RunTableQuery { table: named }: RunTableQuery,
     format: ExportFormat,
 ) -> Result<impl IntoResponse, Refusal> {
     let known: Vec<ExportTable> = ExportTable::of_runs().collect();
-    let table = query.or(ExportTable::Epochs).ok();
+    let table = match named.as_str() {
+        "" => Some(ExportTable::Epochs),
+        name => name.parse().ok(),
+    };
     let table = table.filter(|table| known.contains(table)).ok_or_else(|| {
         let known: Vec<&str> = known.iter().map(|table| table.id()).collect();
         wrong(format!(
             "no table of a run is called `{}`; there are {}",
-            query.table,
+            named,
             known.join(", ")
         ))
     })?;

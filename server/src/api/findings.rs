@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use protocol::FieldError;
 use protocol::finding::{Findings, window_of};
 
 use super::json::{Asked, Id};
@@ -14,13 +15,20 @@ pub(super) struct WindowQuery {
     /// How far, in points, a run's clean accuracy may be from its seed's control (alpha 0) for the run to count: 0 to 100, where
     /// 100 leaves no run out; 10 when absent.
     #[serde(default)]
-    #[param(value_type = Option<f64>)]
+    #[param(value_type = Option<f64>, minimum = 0, maximum = 100)]
     window: Option<String>,
 }
 
 /// The window that a query asks for.
 pub(super) fn window(text: Option<&str>) -> Result<f64, Refusal> {
-    window_of(text).map_err(|refused| Refusal::fields(vec![refused]))
+    let refuse = |refused| Refusal::fields(vec![refused]);
+    if text == Some("") {
+        return Err(refuse(FieldError::new(
+            "window",
+            "name a number, or leave it out",
+        )));
+    }
+    window_of(text).map_err(refuse)
 }
 
 /// What an experiment says about each of the claims C1 to C8 of Leavitt & Morcos (2020): a verdict, one sentence, the

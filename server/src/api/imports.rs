@@ -26,6 +26,7 @@ pub(super) struct ImportQuery {
     /// The seed that it counts as.
     seed: u64,
     /// Epochs that it was trained for; the experiment's when absent.
+    #[param(minimum = 1, maximum = 10000)]
     epochs: Option<u32>,
     /// Channel means it was trained with, on the [0, 1] scale, as `0.49,0.48,0.45`; the data set's own when absent.
     mean: Option<String>,

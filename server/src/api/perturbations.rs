@@ -27,10 +27,14 @@ pub(super) struct BenchQuery {
     runs: String,
     /// The index of a test image, or the name of an image that was brought.
     #[serde(default = "zero")]
+    #[param(pattern = "^([0-9]{1,9}|brought-[0-9a-f]{16})$")]
     image: String,
     /// What is done to it: `none`, a corruption and its severity (`fog:3`), or an attack (`fgsm:linf:2/255`,
     /// `pgd:linf:8/255:step=0.5/255:steps=40`).
     #[serde(default = "none")]
+    #[param(
+        pattern = "^(none|fgsm:linf:[1-9]/255|pgd:linf:[1-9]/255:step=0.5/255:steps=[1-9]|[a-z_]+:[1-5])$"
+    )]
     change: String,
     /// The layer whose units are looked at; the last when absent.
     layer: Option<String>,

@@ -17,7 +17,7 @@ pub(super) struct ReportQuery {
     download: bool,
     /// Which runs count, as in `/experiments/{id}/findings`.
     #[serde(default)]
-    #[param(value_type = Option<f64>)]
+    #[param(value_type = Option<f64>, minimum = 0, maximum = 100)]
     window: Option<String>,
 }
 

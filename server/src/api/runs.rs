@@ -209,10 +209,10 @@ pub(super) async fn annotate(
 pub(super) struct EpochsQuery {
     /// Only epochs after this one; of a long run, ask again after the last that came.
     #[serde(default)]
-    #[param(value_type = u32)]
+    #[param(value_type = i64, minimum = 0, maximum = 4294967295_u32)]
     after: u32,
     /// At most this many epochs, 1 or more.
-    #[param(minimum = 1, maximum = 4294967295_u32)]
+    #[param(value_type = Option<i64>, minimum = 1, maximum = 4294967295_u32)]
     limit: Option<u32>,
 }
 
