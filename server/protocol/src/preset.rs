@@ -32,6 +32,7 @@ pub const SOURCE_ALPHAS: [f64; 17] = [
 pub fn presets() -> Vec<Preset> {
     vec![
         quick_look(),
+        cifar10_pilot(),
         cifar10(),
         tiny_imagenet_18(),
         tiny_imagenet_50(),
@@ -88,6 +89,28 @@ fn quick_look() -> Preset {
             },
             retries: DEFAULT_RETRIES,
             executor: ExecutorSpec::Local,
+        },
+    }
+}
+
+fn cifar10_pilot() -> Preset {
+    let source = cifar10().spec;
+    Preset {
+        id: "cifar10-pilot".into(),
+        title: "Pilot on a laptop: CIFAR-10".into(),
+        description: "ResNet20 on all training images for 16 epochs, five alphas, five seeds: enough for verdicts. Training takes some seven hours on two recent CPU cores.".into(),
+        spec: ExperimentSpec {
+            name: "CIFAR-10, ResNet20, pilot".into(),
+            alphas: vec![-1.0, -0.4, 0.0, 0.2, 0.5],
+            seeds: (0..5).collect(),
+            training: TrainingSpec {
+                epochs: 16,
+                batch_size: 128,
+                learning_rate_milestones: vec![8, 12],
+                ..source.training
+            },
+            evaluation: robustness(Some(1000)),
+            ..source
         },
     }
 }
