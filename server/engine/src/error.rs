@@ -122,6 +122,12 @@ pub enum EngineError {
         /// What is wrong.
         reason: String,
     },
+    /// Several of a run's tests failed; the others were made.
+    #[error("several tests failed: {reasons}")]
+    Evaluations {
+        /// What each says.
+        reasons: String,
+    },
     /// A file could not be read or written.
     #[error("{action} {path}: {source}", path = path.display())]
     File {
@@ -163,6 +169,18 @@ pub enum EngineError {
 }
 
 impl EngineError {
+    /// Whether nothing that the run has still to do can succeed: it is cancelled, or its device fails.
+    pub(crate) fn ends_everything(&self) -> bool {
+        matches!(
+            self,
+            EngineError::Cancelled
+                | EngineError::Attack(crate::attacks::AttackError::Cancelled)
+                | EngineError::Device { .. }
+                | EngineError::Disagrees { .. }
+                | EngineError::DeviceMemory { .. }
+        )
+    }
+
     /// Wraps what the system said about a file.
     pub(crate) fn file(
         action: &'static str,

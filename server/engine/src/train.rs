@@ -16,7 +16,7 @@ use crate::checkpoint::{Checkpoint, Progress, load_model, load_optimiser, model_
 use crate::data::{self, ImageSet, LoadedDataset, Split};
 use crate::epoch::{self, StepDone, Totals};
 use crate::evaluate::{Evaluation, batch_size, evaluate};
-use crate::evaluations::{self, Listener, Trained};
+use crate::evaluations::{self, Failures, Listener, Trained};
 use crate::networks::{Model, ModelConfig, weights};
 use crate::run_folder::{self, Identity};
 use crate::self_check::Step;
@@ -275,10 +275,12 @@ impl<'a> Run<'a> {
             cancel: &self.context.cancel,
             computed: 0,
         };
+        let mut failures = Failures::default();
         for evaluation in &self.evaluations {
-            evaluations::perform(evaluation, &trained, &mut progress)?;
+            // One that cannot be made, of a set that is gone perhaps, keeps none after it from being made.
+            failures.note(evaluations::perform(evaluation, &trained, &mut progress))?;
         }
-        Ok(())
+        failures.into_result()
     }
 
     fn complete_training(&mut self) -> Result<(Model, RunResult), EngineError> {

@@ -1,5 +1,6 @@
 //! Evaluations that are cut off, or fail: nothing measured is lost.
 
+use protocol::gradient::InputUnitGradientSpec;
 use protocol::{Event, Measurement, Run, RunState};
 
 use crate::common::{Lab, corruptions, small};
@@ -85,4 +86,42 @@ async fn a_failing_corruption_takes_nothing_along() {
     assert_eq!(run.state, RunState::Finished, "{:?}", run.reason);
     let measured: Vec<Measurement> = lab.get(&format!("/runs/{id}/measurements")).await;
     assert_eq!(measured.len(), 95);
+}
+
+/// Breaks when an evaluation that cannot be made keeps those after it, or its own other kinds of tests, from being made, or when
+/// its reason is lost.
+#[tokio::test]
+async fn an_impossible_evaluation_never_blocks_the_next() {
+    let lab = Lab::open().await;
+    let (_, runs) = lab.launch(&small(&[0.0], 1)).await;
+    let id = runs[0];
+    lab.wait_for_end(id).await;
+    let blocked = lab
+        .state
+        .directory
+        .run(id)
+        .join("corruptions/generated.0.20/gaussian_noise.safetensors");
+    std::fs::create_dir_all(&blocked).unwrap();
+    let mut impossible = corruptions(20);
+    impossible.input_unit_gradients = Some(InputUnitGradientSpec { images: 2 });
+    for spec in [impossible, corruptions(30)] {
+        let body = serde_json::to_vec(&spec).unwrap();
+        let answer = lab.post_json(&format!("/runs/{id}/evaluate"), body).await;
+        assert!(answer.status.is_success(), "{}", answer.text());
+        let run = lab.wait_for_end(id).await;
+        assert_eq!(run.state, RunState::Failed);
+        let reason = run.reason.unwrap_or_default();
+        assert!(reason.contains("gaussian_noise.safetensors"), "{reason}");
+    }
+    let measured: Vec<Measurement> = lab.get(&format!("/runs/{id}/measurements")).await;
+    let corrupted = measured.iter().filter_map(Measurement::corruption);
+    let images: Vec<u32> = corrupted.map(|one| one.conditions.images).collect();
+    assert_eq!(images, [30; 95]);
+    let gradients = |one: &&Measurement| matches!(one, Measurement::InputUnitGradients(_));
+    assert!(measured.iter().filter(gradients).count() > 0);
+
+    std::fs::remove_dir(blocked).unwrap();
+    let _: Run = lab.post(&format!("/runs/{id}/resume")).await;
+    let run = lab.wait_for_end(id).await;
+    assert_eq!(run.state, RunState::Finished, "{:?}", run.reason);
 }

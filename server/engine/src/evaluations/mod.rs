@@ -63,33 +63,68 @@ pub trait Listener {
     fn advanced(&mut self, images: usize, computed: bool) -> bool;
 }
 
-/// Makes every test that `spec` asks for and that is not there already.
+/// Makes every test that `spec` asks for and that is not there already. One kind that fails keeps no other from being made.
 ///
 /// # Errors
 /// When the spec and the data do not fit, a file cannot be read or written, or the listener stops it.
-/// What was measured before is kept.
+/// What was measured is kept.
 pub fn perform(
     spec: &EvaluationSpec,
     trained: &Trained,
     listener: &mut dyn Listener,
 ) -> Result<(), EngineError> {
+    let mut failures = Failures::default();
     if let Some(spec) = &spec.corruptions {
         listener.begins(Phase::Corruptions);
-        corruptions::perform(spec, trained, listener)?;
+        failures.note(corruptions::perform(spec, trained, listener))?;
     }
     if let Some(spec) = &spec.attacks {
         listener.begins(Phase::Attacks);
-        attacks::perform(spec, trained, listener)?;
+        failures.note(attacks::perform(spec, trained, listener))?;
     }
     if let Some(spec) = &spec.dimensionality {
         listener.begins(Phase::Dimensionality);
-        dimensionality::perform(spec, trained, listener)?;
+        failures.note(dimensionality::perform(spec, trained, listener))?;
     }
     if let Some(spec) = &spec.input_unit_gradients {
         listener.begins(Phase::InputUnitGradients);
-        input_unit_gradients::perform(spec, trained, listener)?;
+        failures.note(input_unit_gradients::perform(spec, trained, listener))?;
     }
-    Ok(())
+    failures.into_result()
+}
+
+/// Tests that failed while others went on.
+#[derive(Debug, Default)]
+pub(crate) struct Failures(Vec<EngineError>);
+
+impl Failures {
+    /// Remembers a failure.
+    ///
+    /// # Errors
+    /// The failure, where nothing after it can succeed: the run is cancelled, or its device fails.
+    pub(crate) fn note(&mut self, outcome: Result<(), EngineError>) -> Result<(), EngineError> {
+        match outcome {
+            Err(error) if !error.ends_everything() => self.0.push(error),
+            other => other?,
+        }
+        Ok(())
+    }
+
+    /// Every failure as one.
+    ///
+    /// # Errors
+    /// Where there was any.
+    pub(crate) fn into_result(mut self) -> Result<(), EngineError> {
+        match self.0.len() {
+            0 => Ok(()),
+            1 => Err(self.0.remove(0)),
+            _ => {
+                let reasons = self.0.iter().map(ToString::to_string);
+                let reasons = reasons.collect::<Vec<_>>().join("; ");
+                Err(EngineError::Evaluations { reasons })
+            }
+        }
+    }
 }
 
 /// What an earlier try kept in the file `path`, as `load` gives it: a damaged file is kept under another name and
