@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const IDLE: Duration = Duration::from_secs(600);
 
 /// Files that people brought and that are kept, the last ones.
-const FILES: usize = 32;
+const FILES: usize = 8;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]

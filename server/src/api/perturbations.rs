@@ -145,7 +145,7 @@ pub(super) struct BroughtImage {
     image: String,
 }
 
-/// Brings an image: the body is a PNG or JPEG file. It is kept in memory, among the last 32, until the server ends.
+/// Brings an image: the body is a PNG or JPEG file. It is kept in memory, among the last 8, until the server ends.
 #[utoipa::path(
     post,
     path = "/perturbation/images",
