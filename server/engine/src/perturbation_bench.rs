@@ -1,6 +1,6 @@
 //! The perturbation bench: one image, changed, and what trained networks make of it, quickly enough to play with.
 //!
-//! Networks and test sets stay loaded between questions, and PGD's way is kept step by step, so that one step more costs
+//! Networks and test sets stay loaded between questions, and PGD's trajectory is kept, so that one step more costs
 //! one step. Always on the CPU: one image gives a GPU nothing to do.
 
 use std::path::PathBuf;
@@ -22,9 +22,10 @@ use crate::attacks::{Attack as _, Ball, Fgsm, Norm, Pgd, Samples, Start, Target}
 use crate::corruptions::Corruptor;
 use crate::data::{ImageSet, TestSet, test_set, to_unit_interval, values_png};
 use crate::evaluate::host;
+use crate::evaluations::norm;
 use crate::networks::{Model, ModelConfig, weights};
 
-/// Networks and ways of PGD that are kept.
+/// Networks that are kept, and trajectories of PGD.
 const KEPT: usize = 12;
 
 /// What corruptions are drawn from; with no other choice a test image is corrupted as evaluations do it.
@@ -89,7 +90,7 @@ pub struct PerturbationBench {
     /// With the data set that it is of.
     set: Option<(Dataset, TestSet)>,
     networks: Vec<Loaded>,
-    ways: Vec<Way>,
+    trajectories: Vec<Trajectory>,
 }
 
 struct Loaded {
@@ -107,7 +108,7 @@ struct Picture {
 }
 
 /// PGD against one network from one image, as far as it was looked at.
-struct Way {
+struct Trajectory {
     source: BenchSource,
     pixels: Vec<u8>,
     /// Its number of steps apart.
@@ -124,7 +125,7 @@ impl PerturbationBench {
             device: Device::flex(),
             set: None,
             networks: Vec::new(),
-            ways: Vec::new(),
+            trajectories: Vec::new(),
         }
     }
 
@@ -301,11 +302,7 @@ impl PerturbationBench {
         };
         let index = picture.index.unwrap_or(0) as usize;
         let samples = Samples::new(clean.clone(), vec![label], vec![index], SEED)?;
-        let norm = match attack.norm {
-            protocol::attack::Norm::Linf => Norm::Linf,
-            protocol::attack::Norm::L2 => Norm::L2,
-        };
-        let ball = Ball::new(norm, attack.epsilon)?;
+        let ball = Ball::new(norm(attack.norm), attack.epsilon)?;
         if attack.method == Method::Fgsm {
             return Ok(Fgsm { ball }.perturb(target, &samples)?);
         }
@@ -320,22 +317,24 @@ impl PerturbationBench {
             steps: None,
             ..attack
         };
-        let known = self.ways.iter().position(|way| {
-            way.attack == without_steps && way.source == *source && way.pixels == picture.pixels
+        let known = self.trajectories.iter().position(|known| {
+            known.attack == without_steps
+                && known.source == *source
+                && known.pixels == picture.pixels
         });
         let place = known.unwrap_or_else(|| {
-            if self.ways.len() == KEPT {
-                self.ways.remove(0);
+            if self.trajectories.len() == KEPT {
+                self.trajectories.remove(0);
             }
-            self.ways.push(Way {
+            self.trajectories.push(Trajectory {
                 source: source.clone(),
                 pixels: picture.pixels.clone(),
                 attack: without_steps,
                 images: vec![clean],
             });
-            self.ways.len() - 1
+            self.trajectories.len() - 1
         });
-        let images = &mut self.ways[place].images;
+        let images = &mut self.trajectories[place].images;
         while images.len() <= steps {
             let next = pgd.step_from(target, &samples, images[images.len() - 1].clone())?;
             images.push(next);

@@ -286,7 +286,7 @@ pub fn Watched(bench: Bench, layers: Vec<(String, u32)>) -> impl IntoView {
     let all = move |_| bench.change(|view| view.unit = None);
     view! {
         <section class="bench-change" aria-labelledby="bench-watched-title">
-            <h2 id="bench-watched-title">"Where one looks inside"</h2>
+            <h2 id="bench-watched-title">"Inside the networks"</h2>
             <Chooser
                 id="bench-layer" label="Layer" options=Signal::stored(choices) value=Signal::derive(layer)
                 choose=move |layer| bench.change(|view| (view.layer, view.unit) = (Some(layer), None))

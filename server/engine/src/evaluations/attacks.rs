@@ -462,7 +462,7 @@ impl Found {
     }
 }
 
-pub(super) fn norm(norm: Norm) -> attacks::Norm {
+pub(crate) fn norm(norm: Norm) -> attacks::Norm {
     match norm {
         Norm::Linf => attacks::Norm::Linf,
         Norm::L2 => attacks::Norm::L2,

@@ -23,6 +23,7 @@ use crate::evaluate::batch_size;
 use crate::networks::Model;
 use crate::{EngineError, files};
 
+pub(crate) use attacks::norm;
 pub use attacks::{AttackPredictions, KEPT_IMAGES, measure_attacks};
 pub use corruptions::{
     CorruptedImages, CorruptionPredictions, corruptor, measure_corruptions, open_images,
