@@ -18,11 +18,12 @@ PORT ?= 3000
 DEVICE ?= cpu
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: help serve test soak bench build site wasm bundler server setup setup-test lint
+.PHONY: help serve test axe soak bench build site wasm bundler server setup setup-test lint
 
 help:
 	@echo "make serve   the dashboard on http://$(HOST):$(PORT) (set PORT, HOST)"
 	@echo "make test    formatting, clippy, unit, API and browser tests"
+	@echo "make axe     axe-core over every page (fetches it from npm)"
 	@echo "make soak    servers and workers killed a hundred times, and 200 listeners at once"
 	@echo "make bench   images a second by network and device (set DEVICE=wgpu for the first GPU)"
 	@echo "GPU=yes      with each: built for GPUs; GPU=no: without, quicker to build (GPU=auto, the default, looks for one: here $(GPU_FOUND))"
@@ -51,6 +52,12 @@ test: setup-test build lint
 	cargo test --release --locked --no-fail-fast $(SERVER) -- --nocapture
 	cargo test --release --locked -p bundle --target-dir $(CARGO_TARGET_DIR)/bundler
 	SELECTIVITY_LAB_BINARY=$(BINARY) SELECTIVITY_LAB_SITE=$(SITE) cargo test --release --locked -p browser -- --nocapture --test-threads=1
+
+# What a program can tell of whether everyone can use the pages.
+AXE := $(CARGO_TARGET_DIR)/axe.min.js
+axe: setup-test build
+	curl -fsSL https://registry.npmjs.org/axe-core/-/axe-core-4.10.3.tgz | tar -xzO package/axe.min.js > $(AXE)
+	SELECTIVITY_LAB_AXE=$(AXE) SELECTIVITY_LAB_BINARY=$(BINARY) SELECTIVITY_LAB_SITE=$(SITE) cargo test --release --locked -p browser --test axe -- --nocapture
 
 lint: setup
 	cargo fmt --all --check

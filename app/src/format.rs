@@ -10,6 +10,15 @@ pub fn percent(share: f64) -> String {
     format!("{:.1} %", share * 100.0)
 }
 
+/// A range of shares as `59.8 to 61.6 %`; one number where both ends read the same, and a dash where there is none.
+pub fn percent_range(ends: Option<[f64; 2]>) -> String {
+    match ends {
+        None => "–".to_owned(),
+        Some([low, high]) if percent(low) == percent(high) => percent(low),
+        Some([low, high]) => format!("{:.1} to {}", low * 100.0, percent(high)),
+    }
+}
+
 /// A number to three significant digits: `12.3`, `0.0123`, `1.23e−5`.
 pub fn significant(value: f64) -> String {
     if value == 0.0 || !value.is_finite() {
@@ -131,6 +140,15 @@ pub fn timestamp(milliseconds: i64) -> String {
         .unwrap_or_else(|| "unknown".to_owned())
 }
 
+/// The day alone: `2026-01-31`.
+pub fn date(milliseconds: i64) -> String {
+    let format = format_description!("[year]-[month]-[day]");
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(milliseconds) * 1_000_000)
+        .ok()
+        .and_then(|time| time.format(&format).ok())
+        .unwrap_or_else(|| "unknown".to_owned())
+}
+
 /// As [`timestamp`], to the second and without the day: `09:30:07`.
 pub fn clock(milliseconds: i64) -> String {
     let format = format_description!("[hour]:[minute]:[second]");
@@ -158,6 +176,14 @@ pub fn wilson(share: f64, n: u64) -> Option<[f64; 2]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Broken by: ends in the wrong order, or a single value that looks like a range.
+    #[test]
+    fn ranges_are_percentages() {
+        assert_eq!(percent_range(Some([0.598, 0.616])), "59.8 to 61.6 %");
+        assert_eq!(percent_range(Some([0.598, 0.598])), "59.8 %");
+        assert_eq!(percent_range(None), "–");
+    }
 
     /// Broken by: `-0`, an ASCII hyphen that breaks at line ends, or lost digits of small alphas.
     #[test]

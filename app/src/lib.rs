@@ -23,6 +23,7 @@ pub mod pages;
 pub mod parse;
 pub mod report;
 pub mod run_state;
+pub mod selection;
 pub mod snippets;
 pub mod theme;
 
@@ -68,6 +69,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
 pub fn App() -> impl IntoView {
     provide_meta_context();
     theme::provide_theme();
+    selection::provide_selection();
     mark_hydrated();
     view! {
         <Title formatter=|title| format!("{title} · Selectivity Lab") />
@@ -92,10 +94,11 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/") view=experiments::Experiments ssr=SsrMode::Async />
                     <Route path=path!("/experiments") view=experiments::Experiments ssr=SsrMode::Async />
                     <Route path=path!("/experiments/new") view=new_experiment::NewExperiment ssr=SsrMode::Async />
-                    <Route path=path!("/experiments/:id") view=experiment::ExperimentPage ssr=SsrMode::Async />
                     <Route path=path!("/experiments/:id/findings") view=findings::FindingsPage ssr=SsrMode::Async />
                     <Route path=path!("/experiments/:id/perturb") view=perturb::PerturbPage ssr=SsrMode::Async />
                     <Route path=path!("/experiments/:id/present") view=present::PresentPage ssr=SsrMode::Async />
+                    // After those of the same form: the first that fits is taken.
+                    <Route path=path!("/experiments/:id/:tab?") view=experiment::ExperimentPage ssr=SsrMode::Async />
                     <Route path=path!("/runs/:id") view=run::RunPage ssr=SsrMode::Async />
                     <Route path=path!("/runs/:id/units") view=units::UnitsPage ssr=SsrMode::Async />
                     <Route path=path!("/compare") view=compare::ComparePage ssr=SsrMode::Async />
@@ -105,6 +108,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/not-found") view=not_found::NotFound ssr=SsrMode::Async />
                 </Routes>
             </main>
+            <selection::SelectionBar />
         </Router>
     }
 }

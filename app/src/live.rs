@@ -40,7 +40,8 @@ impl Follow {
             | Change::ExperimentAnnotated
             | Change::RunsImported
             | Change::RunsQueued
-            | Change::RunsAnnotated => false,
+            | Change::RunsAnnotated
+            | Change::FindingsMade => false,
         }
     }
 }
@@ -327,6 +328,7 @@ mod tests {
             (Change::ExperimentDeleted, [false, true, true]),
             (Change::RunsDeleted, [false, false, true]),
             (Change::RunsQueued, [false; 3]),
+            (Change::FindingsMade, [false; 3]),
             (Change::ExperimentAnnotated, [false; 3]),
         ] {
             assert_eq!(

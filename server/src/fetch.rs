@@ -5,7 +5,7 @@
 //! before it is unpacked into a temporary folder, which is then renamed into place.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -14,6 +14,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use md5::{Digest, Md5};
 use protocol::Dataset;
 use protocol::dataset::UnknownDataset;
+
+use crate::lock::{LockedFile, Locking};
 
 mod download;
 mod unpack;
@@ -327,19 +329,11 @@ pub fn fetch(
     Ok(installed)
 }
 
-/// Opens the `.part` file for this process alone; the lock ends with the file.
-fn lock(path: &Path) -> Result<File, FetchError> {
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)
-        .map_err(|source| FetchError::file(path, source))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(FetchError::Busy(path.to_owned())),
-        Err(TryLockError::Error(source)) => Err(FetchError::file(path, source)),
+/// Opens the `.part` file for this process alone; the lock ends with what is returned.
+fn lock(path: &Path) -> Result<LockedFile, FetchError> {
+    match LockedFile::open(path).map_err(|source| FetchError::file(path, source))? {
+        Locking::Ours(file) => Ok(file),
+        Locking::Held(_) => Err(FetchError::Busy(path.to_owned())),
     }
 }
 

@@ -1,14 +1,72 @@
-//! One scheduler a store: two that share one would both start the same runs.
+//! Files that one process alone may use; and one scheduler a store: two that share one would both start the same runs.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, Write};
+use std::io::{self, Read, Seek, Write};
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
+
+/// A file that is locked until this is dropped, or the process ends.
+///
+/// Unlocked by name when it is dropped: closing it is not enough, since a child that is started at that moment has the file open too
+/// until it has become another program, and would hold the lock meanwhile.
+#[derive(Debug)]
+pub struct LockedFile(File);
+
+/// What came of locking a file.
+#[derive(Debug)]
+pub enum Locking {
+    /// It is ours.
+    Ours(LockedFile),
+    /// Another process, or another part of this one, has it; the file can be read all the same.
+    Held(File),
+}
+
+impl LockedFile {
+    /// Opens a file, which is created where there is none, and locks it without waiting.
+    ///
+    /// # Errors
+    /// When it cannot be opened or locked.
+    pub fn open(path: &Path) -> io::Result<Locking> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Locking::Ours(LockedFile(file))),
+            Err(TryLockError::WouldBlock) => Ok(Locking::Held(file)),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+impl Drop for LockedFile {
+    fn drop(&mut self) {
+        // What fails here is unlocked by closing.
+        let _ = self.0.unlock();
+    }
+}
+
+impl Deref for LockedFile {
+    type Target = File;
+
+    fn deref(&self) -> &File {
+        &self.0
+    }
+}
+
+impl DerefMut for LockedFile {
+    fn deref_mut(&mut self) -> &mut File {
+        &mut self.0
+    }
+}
 
 /// Held for as long as a scheduler is at work on a store. The operating system lets go of it
 /// when the process ends, however it ends, so there is never a stale lock to remove.
 #[derive(Debug)]
 pub struct StoreLock {
-    file: File,
+    file: LockedFile,
     path: PathBuf,
 }
 
@@ -52,16 +110,9 @@ impl StoreLock {
             path: path.to_owned(),
             source,
         };
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
+        let file = match LockedFile::open(path).map_err(failed)? {
+            Locking::Ours(file) => file,
+            Locking::Held(mut file) => {
                 let mut holder = String::new();
                 // The name is a courtesy: a holder that has not written it yet still holds the lock.
                 let _ = file.read_to_string(&mut holder);
@@ -76,8 +127,7 @@ impl StoreLock {
                     .to_owned(),
                 });
             }
-            Err(TryLockError::Error(source)) => return Err(failed(source)),
-        }
+        };
         let mut lock = StoreLock {
             file,
             path: path.to_owned(),
@@ -103,6 +153,22 @@ impl StoreLock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Breaks when a lock outlives its drop because a child that was started meanwhile still has the file open.
+    #[test]
+    fn a_dropped_lock_is_free_whoever_has_the_file_open() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lock");
+        let Locking::Ours(first) = LockedFile::open(&path).unwrap() else {
+            panic!("nobody else has it");
+        };
+        assert!(matches!(LockedFile::open(&path).unwrap(), Locking::Held(_)));
+        // What a child has between being forked and becoming another program.
+        let same = first.try_clone().unwrap();
+        drop(first);
+        assert!(matches!(LockedFile::open(&path).unwrap(), Locking::Ours(_)));
+        drop(same);
+    }
 
     /// Broken by: not locking, or an error that does not say who holds the store.
     #[test]

@@ -10,7 +10,7 @@
 //! | `progress.json` | worker | where it is; replaced at most a few times a second, and its heartbeat |
 //! | `cancel` | server | ends the run after the current step |
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -21,6 +21,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::archive::ArchivedExperiment;
+use crate::lock::{LockedFile, Locking};
 
 /// The most bytes of a log that are read at once.
 const READ_AT_ONCE: u64 = 4 << 20;
@@ -204,17 +205,10 @@ impl WorkerFolder {
     ///
     /// # Errors
     /// When the folder cannot be written.
-    pub fn lock(&self) -> io::Result<Option<File>> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(self.path.join("lock"))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(file)),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(error),
+    pub fn lock(&self) -> io::Result<Option<LockedFile>> {
+        match LockedFile::open(&self.path.join("lock"))? {
+            Locking::Ours(file) => Ok(Some(file)),
+            Locking::Held(_) => Ok(None),
         }
     }
 

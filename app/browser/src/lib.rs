@@ -3,6 +3,8 @@
 //! Run them with `make test`, which builds the server and the site first and says where they are in
 //! `SELECTIVITY_LAB_BINARY` and `SELECTIVITY_LAB_SITE`.
 
+pub mod seed;
+
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};

@@ -95,6 +95,7 @@ async fn the_quick_look_is_launched_watched_and_read() {
         );
     }
     let figure = "#figure-accuracy-selectivity";
+    scroll_to(&browser, figure).await;
     browser.wait(&format!("{figure} .main-svg"), SHORT).await;
     let table = browser
         .script(&format!(
@@ -113,6 +114,7 @@ async fn the_quick_look_is_launched_watched_and_read() {
     browser.screenshot("experiment-finished").await;
 
     browser.open(&format!("{}/runs/1", server.url)).await;
+    scroll_to(&browser, "#figure-run-units").await;
     browser.wait("#figure-run-units .main-svg", SHORT).await;
     browser.screenshot("run-finished").await;
     corruptions_are_read(&browser).await;
@@ -156,7 +158,7 @@ async fn corruptions_are_read(browser: &Browser) {
     }
     let url = browser.client.current_url().await.unwrap();
     browser
-        .open(url.join("/experiments/1").unwrap().as_str())
+        .open(url.join("/experiments/1/robustness").unwrap().as_str())
         .await;
     let figure = "#figure-corruption-selectivity";
     numbers(browser, figure).await;
@@ -175,6 +177,9 @@ async fn corruptions_are_read(browser: &Browser) {
         );
     }
     // The trade-off, from the form to the figure: a point for each run.
+    browser
+        .open(url.join("/experiments/1").unwrap().as_str())
+        .await;
     let figure = "#figure-trade-off";
     numbers(browser, figure).await;
     let table = browser
@@ -336,13 +341,13 @@ async fn findings_are_read(browser: &Browser, server: &Server) {
     browser.screenshot("findings").await;
 
     browser
-        .open(&format!("{}/experiments/1/present?slide=2", server.url))
+        .open(&format!("{}/experiments/1/present?slide=3", server.url))
         .await;
-    browser.wait("#present [data-slide=\"2\"] svg", SHORT).await;
+    browser.wait("#present [data-slide=\"3\"] svg", SHORT).await;
     browser
         .script("window.dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowRight', bubbles: true})); return true")
         .await;
-    browser.wait("#present [data-slide=\"3\"] svg", SHORT).await;
+    browser.wait("#present [data-slide=\"4\"] svg", SHORT).await;
     browser
         .script("window.dispatchEvent(new KeyboardEvent('keydown', {key: 'n', bubbles: true})); return true")
         .await;
@@ -400,6 +405,10 @@ async fn look_everywhere(browser: &Browser, server: &Server) {
         "/",
         "/experiments/new",
         "/experiments/1",
+        "/experiments/1/robustness",
+        "/experiments/1/layers",
+        "/experiments/1/training",
+        "/experiments/1/set-up",
         "/experiments/1/findings?claim=C1",
         "/experiments/1/present?slide=2",
         "/compare?experiments=1",

@@ -4,64 +4,11 @@
 use std::process::Command;
 use std::time::Duration;
 
+use browser::seed::{launch, seeded};
 use browser::{Browser, SHORT, Server};
 use fantoccini::actions::{InputSource, MouseActions, PointerAction};
 use fantoccini::key::Key;
-use serde_json::{Value, json};
-
-/// A tiny experiment: ResNet8 on the images that are built in, without tests after training.
-async fn launch(browser: &Browser, name: &str, changes: &[(&str, Value)]) -> i64 {
-    let options = browser.fetch("/api/v1/options").await;
-    let mut spec = options["presets"][0]["spec"].clone();
-    spec["name"] = json!(name);
-    spec["seeds"] = json!([0]);
-    spec["alphas"] = json!([0.0]);
-    spec["training"]["epochs"] = json!(1);
-    spec["training"]["train_images_per_class"] = json!(8);
-    spec["training"]["validation_images_per_class"] = json!(4);
-    for evaluation in spec["evaluation"].as_object_mut().unwrap().values_mut() {
-        *evaluation = Value::Null;
-    }
-    for (pointer, value) in changes {
-        *spec.pointer_mut(pointer).unwrap() = value.clone();
-    }
-    let launched = browser.post("/api/v1/experiments", &spec).await;
-    launched["id"]
-        .as_i64()
-        .unwrap_or_else(|| panic!("{launched}"))
-}
-
-/// A server with the three experiments, the first two over and the last at work, and a browser on its list.
-async fn seeded() -> (Server, Browser) {
-    let server = Server::start();
-    let browser = Browser::start().await;
-    browser.open(&format!("{}/experiments", server.url)).await;
-    launch(
-        &browser,
-        "Control and promoted",
-        &[("/alphas", json!([0.0, 1.0]))],
-    )
-    .await;
-    launch(
-        &browser,
-        "Far too fast",
-        &[("/training/learning_rate", json!(1e30))],
-    )
-    .await;
-    launch(&browser, "Endless", &[("/training/epochs", json!(10_000))]).await;
-    let at_work = "const done = arguments[0]; fetch('/api/v1/experiments').then(r => r.json()).then(page => done(page.experiments.map(e => e.runs[0].state).join()))";
-    let mut states = String::new();
-    for _ in 0..300 {
-        let now = browser.client.execute_async(at_work, vec![]).await.unwrap();
-        states = now.as_str().unwrap().to_owned();
-        if states == "running,diverged,finished" {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-    assert_eq!(states, "running,diverged,finished");
-    (server, browser)
-}
+use serde_json::json;
 
 /// The names that the list shows.
 const NAMES: &str = "[...document.querySelectorAll('#experiments tr[data-experiment] th a')].map(a => a.textContent).join()";
@@ -98,16 +45,25 @@ async fn the_list_is_searched_twice_and_filtered() {
     browser.no_errors().await;
 }
 
+/// Scrolls to a figure until it is drawn: those above it may still grow.
+async fn drawn(browser: &Browser, figure: &str) {
+    let script = format!(
+        "document.querySelector('{figure} .plot').scrollIntoView({{block: 'center'}}); return document.querySelector('{figure} .nsewdrag') !== null"
+    );
+    browser.until(&script, SHORT).await;
+}
+
 /// Breaks when a live update draws a figure anew from the start.
 #[tokio::test]
 async fn zoom_survives_live_updates() {
     let (server, browser) = seeded().await;
-    browser.open(&format!("{}/experiments/3", server.url)).await;
+    let page = format!("{}/experiments/3/training", server.url);
+    browser.open(&page).await;
     let figure = "#figure-training";
-    browser.until(&format!("document.querySelector('{figure}').scrollIntoView({{block: 'center'}}); return true"), SHORT).await;
-    browser.wait(&format!("{figure} .nsewdrag"), SHORT).await;
+    drawn(&browser, figure).await;
     let plot = format!("document.querySelector('{figure} .js-plotly-plot')");
-    let epochs = format!("Math.max(...{plot}.data.map(trace => trace.x.length))");
+    // The last that is drawn: of many epochs some are left out.
+    let epochs = format!("Math.max(...{plot}.data.map(trace => Math.max(...trace.x)))");
     browser.until(&format!("return {epochs} >= 3"), SHORT).await;
     // A rectangle in the middle is dragged open.
     let area = browser
@@ -295,15 +251,16 @@ async fn the_first_wrong_field_gets_the_focus() {
 #[tokio::test]
 async fn one_gets_back_to_where_one_was() {
     let (server, browser) = seeded().await;
-    browser.open(&format!("{}/experiments/1", server.url)).await;
+    let page = format!("{}/experiments/1/layers", server.url);
+    browser.open(&page).await;
     browser
         .wait("#figure-layers .main-svg, #figure-layers .plot", SHORT)
         .await;
-    browser.script("window.scrollTo(0, 1500)").await;
-    browser.until("return window.scrollY === 1500", SHORT).await;
+    browser.script("window.scrollTo(0, 500)").await;
+    browser.until("return window.scrollY === 500", SHORT).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     browser
-        .script("document.querySelector('#open-findings').click()")
+        .script("document.querySelector('#tab-findings').click()")
         .await;
     browser
         .until(
@@ -317,10 +274,13 @@ async fn one_gets_back_to_where_one_was() {
     browser.client.back().await.unwrap();
     browser.client.back().await.unwrap();
     browser
-        .until("return location.pathname === '/experiments/1'", SHORT)
+        .until(
+            "return location.pathname === '/experiments/1/layers'",
+            SHORT,
+        )
         .await;
     browser
-        .until("return Math.abs(window.scrollY - 1500) < 3", SHORT)
+        .until("return Math.abs(window.scrollY - 500) < 3", SHORT)
         .await;
     browser.no_errors().await;
 }
@@ -450,5 +410,212 @@ async fn changes_of_another_window_are_seen() {
         .script(&elsewhere("DELETE", "/experiments/1", "undefined"))
         .await;
     browser.wait("#deleted", SHORT).await;
+    browser.no_errors().await;
+}
+
+/// Breaks when the list hides what came out of an experiment, or deletes at a click beside the row.
+#[tokio::test]
+async fn the_list_shows_what_came_out() {
+    let (server, browser) = seeded().await;
+    let listed = browser.fetch("/api/v1/experiments").await;
+    let best = &listed["experiments"][2];
+    let [low, high] = [0, 1].map(|end| best["test_accuracy"][end].as_f64().unwrap() * 100.0);
+    let row = "document.querySelector('tr[data-experiment=\"1\"]')";
+    for end in [low, high] {
+        let shown = format!("return {row}.textContent.includes('{end:.1}')");
+        browser.until(&shown, SHORT).await;
+    }
+    // Verdicts are made behind the page, and told to it.
+    let signs = format!("{row}.querySelectorAll('.verdict-strip a').length");
+    browser.until(&format!("return {signs} === 8"), SHORT).await;
+    let hidden = format!("return {row}.querySelector('button.danger').checkVisibility() === false");
+    browser.until(&hidden, SHORT).await;
+    browser
+        .click("tr[data-experiment=\"1\"] .menu summary")
+        .await;
+    browser
+        .click("tr[data-experiment=\"1\"] button.danger")
+        .await;
+    browser.wait("dialog[open]", SHORT).await;
+    browser.screenshot("list-delete").await;
+    browser.press(Key::Escape).await;
+    assert_eq!(browser.fetch("/api/v1/experiments/1").await["id"], 1);
+    // A sign leads to its claim.
+    browser.open(&format!("{}/experiments", server.url)).await;
+    browser.until(&format!("return {signs} === 8"), SHORT).await;
+    browser
+        .click("tr[data-experiment=\"1\"] .verdict-strip [data-claim=C4]")
+        .await;
+    browser.wait("#claim h2", SHORT).await;
+    browser
+        .until("return location.search === '?claim=C4'", SHORT)
+        .await;
+    browser.no_errors().await;
+}
+
+/// Breaks when a tab leads elsewhere than its address, shows what was on the tab before, or an address with a typo is some page.
+#[tokio::test]
+async fn an_experiment_has_a_page_for_each_side() {
+    let (server, browser) = seeded().await;
+    browser.open(&format!("{}/experiments/1", server.url)).await;
+    for (tab, shows, hides) in [
+        ("robustness", "#figure-corruption-selectivity", "#runs"),
+        ("layers", "#figure-layers", "#figure-corruption-selectivity"),
+        ("training", "#figure-training", "#figure-layers"),
+        ("set-up", "#setup-title", "#figure-training"),
+        ("findings", "#findings", "#setup-title"),
+        ("perturb", ".bench", "#findings"),
+        ("overview", "#verdicts", ".bench"),
+    ] {
+        browser.click(&format!("#tab-{tab}")).await;
+        browser.wait(shows, SHORT).await;
+        assert_eq!(browser.count(hides).await, 0, "{tab}");
+        browser
+            .wait(&format!("#tab-{tab}[aria-current=page]"), SHORT)
+            .await;
+        let path = if tab == "overview" {
+            ""
+        } else {
+            &format!("/{tab}")
+        };
+        let here = browser.script("return location.pathname").await;
+        assert_eq!(here, format!("/experiments/1{path}"));
+    }
+    let nowhere = "const done = arguments[0]; fetch('/experiments/1/layer').then(answer => done(answer.status))";
+    let status = browser.client.execute_async(nowhere, vec![]).await.unwrap();
+    assert_eq!(status, 404);
+    browser.no_errors().await;
+}
+
+/// Breaks when a ticked row leaves its point as it was, a brushed point its row, or a click on a point opens another run.
+#[tokio::test]
+async fn one_selection_is_everywhere() {
+    let (server, browser) = seeded().await;
+    let page = format!("{}/experiments/1", server.url);
+    browser.open(&page).await;
+    let figure = "#figure-accuracy-selectivity";
+    drawn(&browser, figure).await;
+    let plot = format!("document.querySelector('{figure} .js-plotly-plot')");
+    let lit = format!(
+        "{plot}.data.flatMap(trace => (trace.selectedpoints ?? []).map(place => trace.customdata[place])).join()"
+    );
+    // Rows of a small experiment are there, folded: a run is ticked through its alpha.
+    let tick = |alpha: &str| format!("tr[data-alpha=\"{alpha}\"] input[type=checkbox]");
+    browser.click(&tick("1")).await;
+    browser.until(&format!("return {lit} === '2'"), SHORT).await;
+    browser
+        .until(
+            "return document.querySelector('#selection').textContent.startsWith('1 run selected')",
+            SHORT,
+        )
+        .await;
+    // It is the same on another page.
+    browser.click("#tab-robustness").await;
+    browser.wait("#figure-corruption-selectivity", SHORT).await;
+    browser.click("#tab-overview").await;
+    browser.wait("tr[data-alpha=\"1\"].selected", SHORT).await;
+    browser.click("#selection button").await;
+    browser.wait("#selection[hidden]", SHORT).await;
+
+    // A rectangle over the whole figure brushes both.
+    drawn(&browser, figure).await;
+    browser.click(&format!("{figure} .downloads button")).await;
+    browser
+        .until(
+            &format!("return {plot}._fullLayout.dragmode === 'select'"),
+            SHORT,
+        )
+        .await;
+    browser
+        .script(&format!(
+            "{plot}.scrollIntoView({{block: 'center'}}); return true"
+        ))
+        .await;
+    let area = browser
+        .script(&format!("const box = document.querySelector('{figure} .nsewdrag').getBoundingClientRect(); return [box.x, box.y, box.width, box.height]"))
+        .await;
+    let [x, y, width, height] = [0, 1, 2, 3].map(|index| area[index].as_f64().unwrap());
+    // The corners of the drawing are for zooming.
+    let at = |[across, down]: [f64; 2]| PointerAction::MoveTo {
+        duration: Some(Duration::from_millis(100)),
+        x: (x + across).round(),
+        y: (y + down).round(),
+    };
+    let drag = MouseActions::new("mouse".into())
+        .then(at([24.0, 4.0]))
+        .then(PointerAction::Down { button: 0 })
+        .then(at([width / 2.0, height / 2.0]))
+        .then(at([width - 4.0, height - 4.0]))
+        .then(PointerAction::Up { button: 0 });
+    browser.client.perform_actions(drag).await.unwrap();
+    browser
+        .until(
+            "return document.querySelector('#selection').textContent.startsWith('2 runs selected')",
+            SHORT,
+        )
+        .await;
+    browser.wait("tr[data-alpha=\"0\"].selected", SHORT).await;
+    browser.screenshot("selection").await;
+    browser.click("#selection a").await;
+    browser
+        .until(
+            "return location.pathname === '/compare' && location.search.includes('runs=1%2C2')",
+            SHORT,
+        )
+        .await;
+    browser.no_errors().await;
+}
+
+/// Breaks when a space does not move the presentation on, or does while a button has the focus.
+#[tokio::test]
+async fn a_space_moves_the_presentation_on() {
+    let (server, browser) = seeded().await;
+    browser
+        .open(&format!("{}/experiments/1/present", server.url))
+        .await;
+    browser.wait("[data-slide=\"1\"]", SHORT).await;
+    browser.press(Key::Space).await;
+    browser.wait("[data-slide=\"2\"] .closing", SHORT).await;
+    browser
+        .script("document.querySelector('[aria-label=\"Previous slide\"]').focus()")
+        .await;
+    browser.press(Key::Space).await;
+    browser.wait("[data-slide=\"1\"]", SHORT).await;
+    browser.press(Key::End).await;
+    browser
+        .until(
+            "return document.querySelector('.slide h1').textContent.startsWith('C8 ')",
+            SHORT,
+        )
+        .await;
+    browser.no_errors().await;
+}
+
+/// Breaks when an experiment ends and its tab in the browser does not say so, or what was shown while it trained stays.
+#[tokio::test]
+async fn the_end_is_seen_from_another_tab() {
+    let server = Server::start();
+    let browser = Browser::start().await;
+    browser.open(&format!("{}/experiments", server.url)).await;
+    let changes = [("/training/epochs", json!(40))];
+    let id = launch(&browser, "Short", &changes).await;
+    browser
+        .open(&format!("{}/experiments/{id}", server.url))
+        .await;
+    browser.wait("#at-work tr[data-at-work]", SHORT).await;
+    browser
+        .until("return document.title.startsWith('Short')", SHORT)
+        .await;
+    browser.screenshot("at-work").await;
+    browser
+        .until(
+            "return document.title.startsWith('✓ Short')",
+            Duration::from_secs(60),
+        )
+        .await;
+    browser
+        .until("return document.querySelector('#at-work') === null", SHORT)
+        .await;
+    browser.wait("#verdicts", SHORT).await;
     browser.no_errors().await;
 }

@@ -1,6 +1,7 @@
 //! plotly.js in the browser: loaded once, when the first figure is to be drawn.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 use js_sys::{Object, Promise, Reflect};
 use leptos::prelude::*;
@@ -19,6 +20,62 @@ extern "C" {
 
     #[wasm_bindgen(catch, js_namespace = Plotly)]
     fn purge(div: &HtmlDivElement) -> Result<JsValue, JsValue>;
+
+    /// An element in which plotly has drawn.
+    type Drawn;
+
+    #[wasm_bindgen(method)]
+    fn on(this: &Drawn, event: &str, handler: &Closure<dyn Fn(JsValue)>);
+}
+
+/// What is done with the runs of points that are clicked, and of those that are brushed.
+pub struct Handlers {
+    clicked: Closure<dyn Fn(JsValue)>,
+    brushed: Closure<dyn Fn(JsValue)>,
+}
+
+impl Handlers {
+    /// `clicked` gets the run of a point, `brushed` those of all points in the rectangle.
+    pub fn new(
+        clicked: impl Fn(i64) + 'static,
+        brushed: impl Fn(BTreeSet<i64>) + 'static,
+    ) -> Handlers {
+        Handlers {
+            clicked: Closure::new(move |event| {
+                if let Some(run) = runs(&event).first() {
+                    clicked(*run);
+                }
+            }),
+            // Taking its rectangle back, plotly tells of a selection of nothing.
+            brushed: Closure::new(move |event| {
+                let runs = runs(&event);
+                if !runs.is_empty() {
+                    brushed(runs);
+                }
+            }),
+        }
+    }
+
+    /// Listens to what is drawn in `div`.
+    pub fn listen(&self, div: &HtmlDivElement) {
+        let drawn: &Drawn = div.unchecked_ref();
+        drawn.on("plotly_click", &self.clicked);
+        drawn.on("plotly_selected", &self.brushed);
+    }
+}
+
+/// The runs of the points that an event of plotly is about. It tells of none where a rectangle was taken back.
+fn runs(event: &JsValue) -> BTreeSet<i64> {
+    let points = Reflect::get(event, &"points".into()).unwrap_or(JsValue::UNDEFINED);
+    let points = js_sys::Array::is_array(&points).then(|| js_sys::Array::from(&points));
+    let points = points
+        .into_iter()
+        .flat_map(|points| points.iter().collect::<Vec<_>>());
+    points
+        .filter_map(|point| Reflect::get(&point, &"customdata".into()).ok()?.as_f64())
+        // Numbers of runs are small whole numbers.
+        .map(|run| run as i64)
+        .collect()
 }
 
 thread_local! {

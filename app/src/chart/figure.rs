@@ -2,11 +2,15 @@
 
 use leptos::html::Div;
 use leptos::prelude::*;
+#[cfg(feature = "hydrate")]
+use leptos_router::hooks::use_navigate;
 
 use super::Chart;
 #[cfg(feature = "hydrate")]
 use super::browser;
 use super::table::DataTable;
+#[cfg(feature = "hydrate")]
+use crate::selection::selected_runs;
 use crate::theme::current_theme;
 
 /// Where plotly.js is served. The version is the plotly crate's: browsers keep the file for good, so
@@ -32,7 +36,10 @@ pub fn Figure(
     let failed = RwSignal::new(false);
     let chart = Memo::new(move |_| chart());
     let empty = Memo::new(move |_| chart.with(|chart| chart.table.rows.is_empty()));
-    draw_live(drawing, empty, failed, chart);
+    let method = Memo::new(move |_| chart.with(Chart::method));
+    let brush = RwSignal::new(false);
+    draw_live(drawing, empty, failed, chart, brush);
+    let has_runs = Memo::new(move |_| chart.with(Chart::has_runs));
     let download = move |format: &'static str| download(drawing, chart, format, id);
     let title_id = format!("{id}-title");
     let labelled_by = title_id.clone();
@@ -41,12 +48,13 @@ pub fn Figure(
             <figcaption>
                 <div>
                     <h2 id=title_id>{question}</h2>
-                    <p class="subtitle">{move || chart.with(Chart::caption)}</p>
+                    <p class="subtitle" hidden=empty>{move || chart.with(|chart| chart.note.clone())}</p>
                 </div>
-                <div class="downloads" role="group" aria-label="Download the figure">
-                    <button type="button" class="quiet" disabled=empty on:click=move |_| download("svg")>"SVG"</button>
-                    <button type="button" class="quiet" disabled=empty on:click=move |_| download("png")>"PNG"</button>
-                    <button type="button" class="quiet" disabled=empty on:click=move |_| download("csv")>"CSV"</button>
+                <div class="downloads" role="group" aria-label="Select runs; download the figure" hidden=empty>
+                    <button type="button" class="quiet" aria-pressed=move || brush.get().to_string() hidden=move || !has_runs.get() title="Drag over points to select their runs: they light up in every figure and table" on:click=move |_| brush.update(|brush| *brush = !*brush)>"Select"</button>
+                    <button type="button" class="quiet" on:click=move |_| download("svg")>"SVG"</button>
+                    <button type="button" class="quiet" on:click=move |_| download("png")>"PNG"</button>
+                    <button type="button" class="quiet" on:click=move |_| download("csv")>"CSV"</button>
                 </div>
             </figcaption>
             {children.map(|children| children())}
@@ -55,25 +63,71 @@ pub fn Figure(
                 "The figure could not be drawn; its numbers are in the table. Reload the page to try again."
             </p>
             <div class="plot" node_ref=drawing role="img" aria-label=question hidden=move || empty.get()></div>
-            <DataTable chart caption=question />
+            <details class="how" hidden=move || empty.get() || method.with(String::is_empty)>
+                <summary>"How this was computed"</summary>
+                <p class="hint">{method}</p>
+            </details>
+            <div hidden=empty><DataTable chart caption=question /></div>
         </figure>
     }
     .into_any()
 }
 
-/// Draws now, and again whenever the theme or the data change.
+/// How far below what is seen a figure is drawn already.
 #[cfg(feature = "hydrate")]
-fn draw_live(drawing: NodeRef<Div>, empty: Memo<bool>, failed: RwSignal<bool>, chart: Memo<Chart>) {
+const AHEAD: &str = "600px";
+
+/// Draws once the reader comes near, and again whenever the theme or the data change.
+#[cfg(feature = "hydrate")]
+fn draw_live(
+    drawing: NodeRef<Div>,
+    empty: Memo<bool>,
+    failed: RwSignal<bool>,
+    chart: Memo<Chart>,
+    brush: RwSignal<bool>,
+) {
+    use leptos_use::{UseIntersectionObserverOptions, use_intersection_observer_with_options};
+
     let theme = current_theme();
+    let selected = selected_runs();
+    let navigate = use_navigate();
+    let handlers = StoredValue::new_local(browser::Handlers::new(
+        move |run| match brush.try_get_untracked() {
+            Some(true) => selected.toggle(run),
+            Some(false) => navigate(&format!("/runs/{run}"), Default::default()),
+            None => {}
+        },
+        move |runs| selected.set(runs),
+    ));
+    let listening = StoredValue::new(false);
+    let near = RwSignal::new(false);
+    use_intersection_observer_with_options(
+        drawing,
+        move |entries, _| {
+            if entries.iter().any(|entry| entry.is_intersecting()) && !near.get_untracked() {
+                near.set(true);
+            }
+        },
+        UseIntersectionObserverOptions::default().root_margin(AHEAD),
+    );
     Effect::new(move |_| {
-        let (Some(div), false) = (drawing.get(), empty.get()) else {
+        let (Some(div), false, true) = (drawing.get(), empty.get(), near.get()) else {
             return;
         };
-        let figure = chart.with(|chart| super::plotly::figure(chart, theme.get()));
+        let figure = chart.with(|chart| {
+            let draw = |selected: &_| {
+                super::plotly::figure_with(chart, theme.get(), selected, brush.get())
+            };
+            selected.with(draw)
+        });
         leptos::task::spawn_local(async move {
             let drawn = browser::draw(&div, &figure).await;
             // The page may be left before plotly.js has come.
             failed.try_set(!drawn);
+            if drawn && listening.try_get_value() == Some(false) {
+                handlers.try_with_value(|handlers| handlers.listen(&div));
+                listening.try_set_value(true);
+            }
         });
     });
     on_cleanup(move || {
@@ -89,6 +143,7 @@ fn draw_live(
     _empty: Memo<bool>,
     _failed: RwSignal<bool>,
     _chart: Memo<Chart>,
+    _brush: RwSignal<bool>,
 ) {
     let _ = current_theme;
 }

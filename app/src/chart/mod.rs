@@ -35,8 +35,10 @@ pub struct Chart {
     pub cells: Option<Cells>,
     /// Values of the horizontal axis at which a line is drawn from bottom to top, such as no effect.
     pub verticals: Vec<f64>,
-    /// What is drawn, under which conditions, and n, in sentences.
+    /// What is drawn, and n, in a line.
     pub note: String,
+    /// Under which conditions it was measured, and how means and intervals are made, in sentences.
+    pub how: String,
     /// Whether an interval is drawn shorter than it is, because there can be no such values.
     pub cut: bool,
     /// The numbers. Nothing is drawn while it has no rows.
@@ -44,7 +46,7 @@ pub struct Chart {
 }
 
 /// Said where [`Chart::cut`] holds.
-const CUT: &str = " Intervals are drawn no further than values can be (t intervals of few seeds are wider); the table has \
+const CUT: &str = "Intervals are drawn no further than values can be (t intervals of few seeds are wider); the table has \
     their ends.";
 
 impl Chart {
@@ -77,16 +79,35 @@ impl Chart {
         self
     }
 
-    /// Its note, and whether intervals are cut.
-    pub fn caption(&self) -> String {
+    /// How it was computed, and whether intervals are cut; empty where its note says all.
+    pub fn method(&self) -> String {
         let cut = if self.cut { CUT } else { "" };
-        format!("{}{cut}", self.note)
+        sentences(&[&self.how, cut])
+    }
+
+    /// Its note and how it was computed, where nothing can be folded.
+    pub fn caption(&self) -> String {
+        sentences(&[&self.note, &self.method()])
+    }
+
+    /// Whether it shows single runs, which can be selected.
+    pub fn has_runs(&self) -> bool {
+        let mut points = self.series.iter().flat_map(|series| &series.points);
+        points.any(|point| point.run.is_some())
     }
 
     /// With this note.
     pub fn note(self, note: impl Into<String>) -> Chart {
         Chart {
             note: note.into(),
+            ..self
+        }
+    }
+
+    /// With this on how it was computed.
+    pub fn how(self, how: impl Into<String>) -> Chart {
+        Chart {
+            how: how.into(),
             ..self
         }
     }
@@ -104,6 +125,12 @@ impl Chart {
             ..self
         }
     }
+}
+
+/// What there is of `parts`, one after the other.
+fn sentences(parts: &[&str]) -> String {
+    let there = parts.iter().copied().filter(|part| !part.is_empty());
+    there.collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! A chart as plotly.js takes it: data, layout and configuration as JSON.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use serde_json::{Value, json};
 
@@ -12,9 +12,39 @@ use crate::theme::Theme;
 
 /// The figure that plotly draws of `chart`.
 pub fn figure(chart: &Chart, theme: Theme) -> Value {
+    figure_with(chart, theme, &BTreeSet::new(), false)
+}
+
+/// As [`figure`], with the points of `selected` runs lit and those of others dimmed, where one of these is shown. Where `brush`,
+/// dragging selects instead of zooming.
+pub fn figure_with(chart: &Chart, theme: Theme, selected: &BTreeSet<i64>, brush: bool) -> Value {
+    let mut points = chart.series.iter().flat_map(|series| &series.points);
+    let lit = points.any(|point| is_selected(point, selected));
+    let selected = lit.then_some(selected);
+    let mut figure = drawn(chart, theme, selected);
+    figure["layout"]["dragmode"] = json!(if brush { "select" } else { "zoom" });
+    // What plotly itself marked is given up: the selection is the page's.
+    figure["layout"]["selections"] = json!([]);
+    figure["layout"]["selectionrevision"] = json!(format!("{selected:?}"));
+    figure
+}
+
+fn is_selected(point: &Point, selected: &BTreeSet<i64>) -> bool {
+    point.run.is_some_and(|run| selected.contains(&run))
+}
+
+/// How opaque what is not selected is beside what is.
+const DIMMED: f64 = 0.15;
+
+fn drawn(chart: &Chart, theme: Theme, selected: Option<&BTreeSet<i64>>) -> Value {
     let mut data: Vec<Value> = chart.cells.iter().map(|cells| map(cells, theme)).collect();
     for series in &chart.series {
-        data.extend(traces(chart, series, theme));
+        let mut traces = traces(chart, series, theme);
+        let shown = traces
+            .iter_mut()
+            .filter(|_| series.points.iter().any(|point| point.run.is_some()));
+        shown.for_each(|trace| mark(trace, series, selected));
+        data.extend(traces);
     }
     // What a hidden entry belongs to, however many series there come to be.
     let mut seen = HashMap::<String, usize>::new();
@@ -276,6 +306,29 @@ fn traces(chart: &Chart, series: &Series, theme: Theme) -> Vec<Value> {
     vec![trace]
 }
 
+/// Says of which run each point of a trace is, and lights what is selected.
+fn mark(trace: &mut Value, series: &Series, selected: Option<&BTreeSet<i64>>) {
+    let runs = series.points.iter().map(|point| point.run);
+    trace["customdata"] = json!(runs.collect::<Vec<_>>());
+    let Some(selected) = selected else {
+        return;
+    };
+    let lit = (0..)
+        .zip(&series.points)
+        .filter(|(_, point)| is_selected(point, selected));
+    let lit: Vec<u32> = lit.map(|(place, _)| place).collect();
+    match series.kind {
+        // A line is of one run; plotly lights marks alone.
+        Kind::Line | Kind::Curve if lit.is_empty() => trace["opacity"] = json!(DIMMED),
+        Kind::Line | Kind::Curve => {}
+        _ => {
+            trace["selectedpoints"] = json!(lit);
+            trace["selected"] = json!({"marker": {"opacity": 1.0}});
+            trace["unselected"] = json!({"marker": {"opacity": DIMMED}});
+        }
+    }
+}
+
 /// Takes away what a kind of trace does not have.
 fn strip(trace: &mut Value, key: &str) {
     if let Some(trace) = trace.as_object_mut() {
@@ -470,6 +523,33 @@ mod tests {
             -0.05,
             points,
         )])
+    }
+
+    /// Breaks when a click on a point would open another run, or selecting a run leaves others as bright, also where it is not shown.
+    #[test]
+    fn selected_runs_are_lit() {
+        let point = |run, x| Point::new(x, 0.5).of_run(run);
+        let chart = Chart::new(Axis::numbers("x"), Axis::numbers("y")).with([
+            Series::of_alpha(Kind::Points, 0.0, vec![point(1, 0.1), point(2, 0.2)]),
+            Series::of_alpha(Kind::Line, 1.0, vec![point(3, 0.1), point(3, 0.2)]),
+            Series::new(Kind::Points, "mean", Ink::Text, vec![Point::new(0.1, 0.5)]),
+        ]);
+        let selected = |runs: &[i64]| {
+            let runs = runs.iter().copied().collect();
+            figure_with(&chart, Theme::Light, &runs, true)
+        };
+        let json = selected(&[2]);
+        assert_eq!(json["data"][0]["customdata"], json!([1, 2]));
+        assert_eq!(json["data"][0]["selectedpoints"], json!([1]));
+        assert_eq!(json["data"][1]["opacity"], DIMMED);
+        assert_eq!(json["data"][2]["customdata"], Value::Null);
+        assert_eq!(json["layout"]["dragmode"], "select");
+        let json = selected(&[3]);
+        assert_eq!(json["data"][1]["opacity"], Value::Null);
+        assert_eq!(json["data"][0]["selectedpoints"], json!([]));
+        // A run of another experiment.
+        let json = selected(&[9]);
+        assert_eq!(json["data"][0]["selectedpoints"], Value::Null);
     }
 
     /// Broken by: arms that are swapped, ends taken for distances, or a bar where there is no interval.

@@ -68,6 +68,8 @@ pub struct Point {
     pub y_interval: Option<[f64; 2]>,
     /// What it says; `<br>` breaks its line.
     pub hover: String,
+    /// The run that it is of, where it is of one: it is opened by a click, and selected.
+    pub run: Option<i64>,
 }
 
 impl Point {
@@ -79,6 +81,15 @@ impl Point {
             x_interval: None,
             y_interval: None,
             hover: String::new(),
+            run: None,
+        }
+    }
+
+    /// Of a run.
+    pub fn of_run(self, run: i64) -> Point {
+        Point {
+            run: Some(run),
+            ..self
         }
     }
 

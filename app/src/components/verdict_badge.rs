@@ -23,7 +23,7 @@ pub fn sign(verdict: Verdict) -> &'static str {
         Verdict::DependsOnScale => "⇄",
         Verdict::NoDifference => "=",
         Verdict::Inconclusive => "?",
-        Verdict::NotEnoughRuns => "…",
+        Verdict::NotEnoughRuns => "–",
     }
 }
 

@@ -192,7 +192,7 @@ pub fn group(
         format::significant(mean.mean)
     ));
     let small = runs.iter().map(|&(run, seed, value)| {
-        Point::new(x.clone(), value).says(format!(
+        Point::new(x.clone(), value).of_run(run).says(format!(
             "run {run}, seed {seed}<br>{name}<br>{}",
             format::significant(value)
         ))

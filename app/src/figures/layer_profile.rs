@@ -45,6 +45,7 @@ pub fn of_profiles(profiles: &LayerProfiles) -> Chart {
             .collect(),
     })
     .note(note(profiles))
+    .how(how(profiles))
 }
 
 fn chart(profile: &Profile) -> Chart {
@@ -71,24 +72,28 @@ fn table(profile: &Profile) -> Table {
         .into()
 }
 
-/// How many seeds, on how many images under which conditions, how intervals are made, and what is left out.
+/// What is drawn, n, and what is left out.
 fn note(profiles: &LayerProfiles) -> String {
     let means = profiles.alphas.iter().flat_map(|entry| &entry.layers);
     let seeds = means.flatten().map(|mean| mean.n);
-    let mut text = format!(
-        "A line an alpha, the mean over seeds; n = {} for each alpha",
+    let text = format!(
+        "A line an alpha, the mean over seeds; n = {} for each.",
         words::counted(seeds, "seed", "seeds")
     );
-    match (profiles.conditions, profiles.images) {
-        (Some(conditions), _) => text += &format!("; {}", conditions.label()),
+    text + &words::incomplete(profiles.incomplete_runs, "this measurement")
+}
+
+/// On how many images, under which conditions, and how intervals are made.
+fn how(profiles: &LayerProfiles) -> String {
+    let measured = match (profiles.conditions, profiles.images) {
+        (Some(conditions), _) => format!("Measured on {}. ", conditions.label()),
         (None, Some(images)) => {
             let images = format::plural(images.into(), "image", "images");
-            text += &format!("; each run on {images}");
+            format!("Each run is measured on {images}. ")
         }
-        (None, None) => {}
-    }
-    text += &format!(". Bands: {}.", words::method(&profiles.interval_method));
-    text + &words::incomplete(profiles.incomplete_runs, "this measurement")
+        (None, None) => String::new(),
+    };
+    format!("{measured}Bands: {}.", profiles.interval_method)
 }
 
 /// A line, and its band where there is an interval. A band cannot have gaps: a layer without a value is passed over.
@@ -200,12 +205,12 @@ pub(crate) mod tests {
         let axis = &json["layout"]["xaxis"]["categoryarray"];
         assert_eq!(*axis, serde_json::json!(["a", "b", "c"]));
         assert!(chart.y.title.contains("(no unit)"), "{}", chart.y.title);
-        let text = chart.note;
+        let text = chart.caption();
         for part in [
             "n = 3 seeds",
             "64 images",
             "2 trained runs lack",
-            "percentile interval.",
+            "percentile interval",
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }

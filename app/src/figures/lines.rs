@@ -15,6 +15,7 @@ pub fn chart(lines: &Lines) -> Chart {
     )
     .with(series.map(|(index, means)| line(lines, index, means)))
     .note(note(lines))
+    .how(how(lines))
     .table(table(lines))
 }
 
@@ -39,28 +40,40 @@ fn table(lines: &Lines) -> Table {
         .into()
 }
 
-/// What is averaged, over how many, and what is left out.
-fn note(lines: &Lines) -> String {
+/// The seeds that means are over; none where there is nothing.
+fn seeds(lines: &Lines) -> Option<String> {
     let means = lines.series.iter().flat_map(|series| &series.means);
     let mut seeds = means.flatten().map(|mean| mean.n).peekable();
-    if seeds.peek().is_none() {
+    seeds.peek()?;
+    Some(words::counted(seeds, "seed", "seeds"))
+}
+
+/// What is drawn, n, and what is left out.
+fn note(lines: &Lines) -> String {
+    let Some(seeds) = seeds(lines) else {
+        return String::new();
+    };
+    format!("Means over seeds, n = {seeds}.")
+        + &words::incomplete(lines.incomplete_runs, "a measurement that the others have")
+}
+
+/// On what it was measured, and how intervals are made.
+fn how(lines: &Lines) -> String {
+    if seeds(lines).is_none() {
         return String::new();
     }
-    let mut text = format!(
-        "Means over seeds, n = {}",
-        words::counted(seeds, "seed", "seeds")
-    );
-    if !lines.of.is_empty() {
-        text += &format!("; {}", lines.of);
-    } else if let Some(images) = lines.images {
-        let images = format::plural(images.into(), "image", "images");
-        text += &format!("; each run on {images}");
-    }
-    text += &format!(
-        ". Bars: {}, where there are 2 seeds or more.",
+    let measured = match lines.images {
+        _ if !lines.of.is_empty() => format!("Measured: {}. ", lines.of),
+        Some(images) => {
+            let images = format::plural(images.into(), "image", "images");
+            format!("Each run is measured on {images}. ")
+        }
+        None => String::new(),
+    };
+    format!(
+        "{measured}Bars: {}, where there are 2 seeds or more.",
         words::method(&lines.interval_method)
-    );
-    text + &words::incomplete(lines.incomplete_runs, "a measurement that the others have")
+    )
 }
 
 /// A line; it passes over places without a value.
@@ -148,7 +161,7 @@ pub(crate) mod tests {
     /// Broken by: a caption that hides n, the images or what is left out.
     #[test]
     fn the_caption_tells_n_and_what_is_left_out() {
-        let text = note(&lines());
+        let text = chart(&lines()).caption();
         for part in ["1 to 3 seeds", "500 images", "2 trained runs lack", "BCa,"] {
             assert!(text.contains(part), "{part}: {text}");
         }

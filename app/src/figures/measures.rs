@@ -21,6 +21,7 @@ pub fn chart(answer: &Scatter) -> Chart {
         &answer.alphas,
     ))
     .note(note(answer))
+    .how(how(answer))
     .table(table(answer))
 }
 
@@ -70,38 +71,40 @@ fn table(answer: &Scatter) -> Table {
         .into()
 }
 
-/// What is shown, under which conditions, over how many, and what is left out.
+/// What is drawn, n, and what is left out.
 fn note(answer: &Scatter) -> String {
-    let mut text = format!(
-        "A point a run, a diamond the mean of an alpha; n = {}",
+    let text = format!(
+        "A point a run, a diamond the mean of an alpha; n = {}.",
         format::plural(answer.points.len() as u64, "run", "runs")
     );
+    text + &words::incomplete(answer.incomplete_runs, "a measurement that the others have")
+}
+
+/// On how many images, under which conditions, and how intervals are made.
+fn how(answer: &Scatter) -> String {
+    let mut text = String::new();
     if let (Some(x), Some(y)) = (answer.x_images, answer.y_images) {
         let [x, y] = [x, y].map(|images| format::count(images.into()));
-        text += &if x == y {
-            format!(" on {x} images")
+        text = if x == y {
+            format!("Each value is over {x} images. ")
         } else {
-            format!(", horizontal values on {x} images, vertical on {y}")
+            format!("Horizontal values are over {x} images, vertical ones over {y}. ")
         };
     }
     // A mean over no corruptions: none is shown.
     if let Some(conditions) = answer.conditions.filter(|_| answer.averaged_over > 0) {
-        text += &format!("; corruptions {}", conditions.label());
-    }
-    if answer.averaged_over > 1 {
-        text += &format!(
-            "; each the mean of {} sets of corruption and severity",
-            answer.averaged_over
-        );
+        text += &format!("Corruptions {}", conditions.label());
+        text += &match answer.averaged_over {
+            1 => ". ".to_owned(),
+            sets => format!("; each value is the mean of {sets} sets of corruption and severity. "),
+        };
     }
     if let Some(conditions) = &answer.attack_conditions
         && answer.y.starts_with("Adversarial")
     {
-        text += &format!("; attacks on {}", conditions.label());
+        text += &format!("Attacks on {}. ", conditions.label());
     }
-    // The whole sentence is below the figures.
-    text += &format!(". Bars: {}.", words::method(&answer.interval_method));
-    text + &words::incomplete(answer.incomplete_runs, "a measurement that the others have")
+    text + &format!("Bars: {}.", answer.interval_method)
 }
 
 /// The runs of every alpha, and its mean; `axes` are those of the two quantities, horizontal first.
@@ -113,7 +116,7 @@ pub fn series(axes: [&Axis; 2], points: &[ScatterPoint], means: &[ScatterMean]) 
     for alpha in alphas {
         let runs = points.iter().filter(|point| point.alpha == alpha);
         let points = runs.map(|run| {
-            Point::new(run.x, run.y).says(format!(
+            Point::new(run.x, run.y).of_run(run.run_id).says(format!(
                 "run {}, α {}, seed {}<br>{}<br>{}",
                 run.run_id,
                 format::alpha(alpha),
@@ -205,13 +208,13 @@ mod tests {
     /// Broken by: a caption that hides what was left out, how much a mean is over, or the conditions.
     #[test]
     fn the_caption_tells_n_conditions_and_what_is_missing() {
-        let text = note(&answer());
+        let text = chart(&answer()).caption();
         for part in [
             "n = 2 runs",
             "generated with seed 0, 200 images",
             "mean of 95 sets",
             "1 trained run lacks",
-            "Bars: 95 % percentile interval of the mean.",
+            "Bars: 95 % percentile interval of the mean",
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }
@@ -220,11 +223,11 @@ mod tests {
         attacked.y = Quantity::Attack(Attack::fgsm(1.0)).label();
         attacked.x_images = Some(10_000);
         attacked.y_images = Some(100);
-        assert!(note(&attacked).contains("on 10,000 images, vertical on 100"));
+        assert!(how(&attacked).contains("over 10,000 images, vertical ones over 100"));
         attacked.attack_conditions = Some(AttackSpec::source(Some(100)).conditions(1000));
-        let text = note(&attacked);
+        let text = chart(&attacked).caption();
         assert!(
-            text.contains("attacks on 100 images") && !text.contains("generated"),
+            text.contains("Attacks on 100 images") && !text.contains("generated"),
             "{text}"
         );
     }

@@ -19,6 +19,7 @@ pub mod run_layers;
 pub mod run_selectivity_training;
 pub mod run_severity;
 pub mod run_units;
+pub mod selectivity_sketch;
 pub mod slope_map;
 pub mod training_curves;
 pub mod unit_gradients;

@@ -108,8 +108,19 @@ fn table(curves: &[Curve], layers: &[String], statistic: DimensionStatistic) -> 
         .into()
 }
 
-/// What is shown, of which matrix, on how many images, and why there are no intervals.
-fn note(curves: &[Curve], statistic: DimensionStatistic) -> String {
+/// What is shown, and on how many images.
+fn note(curves: &[Curve]) -> String {
+    let first = curves.iter().find_map(|curve| curve.over.first());
+    first.map_or_else(String::new, |first| {
+        format!(
+            "Dimension fraction of each layer, clean, and of the difference that a perturbation makes; n = {}, one run.",
+            format::plural(first.conditions.images.into(), "image", "images")
+        )
+    })
+}
+
+/// What is counted, of which matrix, under which conditions, and why there are no intervals.
+fn how(curves: &[Curve], statistic: DimensionStatistic) -> String {
     let Some(first) = curves.iter().find_map(|curve| curve.over.first()) else {
         return String::new();
     };
@@ -125,8 +136,7 @@ fn note(curves: &[Curve], statistic: DimensionStatistic) -> String {
         ActivationMatrix::Activations => ("full activations, every value of every map", "values"),
     };
     let mut text = format!(
-        "{counted} of each layer’s {what} [images × {words}, centred], as a share of its {words}: clean, and of the difference clean less perturbed. n = {}, {}",
-        format::plural(images.into(), "image", "images"),
+        "{counted} of each layer’s {what} [images × {words}, centred], as a share of its {words}: clean, and of the difference clean less perturbed; {}",
         match first.conditions.source {
             CorruptionSource::Generated => format!("corruptions {}", first.conditions.origin()),
             CorruptionSource::Published => "corruptions of the published set".to_owned(),
@@ -144,7 +154,7 @@ fn note(curves: &[Curve], statistic: DimensionStatistic) -> String {
             format::count(u64::from(images.saturating_sub(1)))
         );
     }
-    text + ". One run: intervals over seeds are on the experiment’s page"
+    text + ". Intervals over seeds are on the experiment’s page, under “Layers”."
 }
 
 /// What is said of a point.
@@ -194,7 +204,8 @@ pub fn chart(curves: &[Curve], layers: &[String], statistic: DimensionStatistic)
         Axis::numbers("Dimension fraction (0 to 1)").from_zero(),
     )
     .with(lines)
-    .note(note(curves, statistic))
+    .note(note(curves))
+    .how(how(curves, statistic))
     .table(table(curves, layers, statistic))
 }
 
@@ -284,12 +295,17 @@ mod tests {
     #[test]
     fn the_caption_tells_n_and_what_limits_it() {
         let mut few = some();
-        let text = note(&curves(&few, None), DimensionStatistic::Fraction95);
+        let text = chart(
+            &curves(&few, None),
+            &layers(),
+            DimensionStatistic::Fraction95,
+        )
+        .caption();
         for part in [
             "n = 200 images",
             "seed 0",
             "mean of 2 corruptions",
-            "One run",
+            "one run",
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }
@@ -297,7 +313,7 @@ mod tests {
         for one in &mut few {
             one.conditions.images = 20;
         }
-        let text = note(&curves(&few, None), DimensionStatistic::Participation);
+        let text = how(&curves(&few, None), DimensionStatistic::Participation);
         assert!(text.contains("at most 19 dimensions"), "{text}");
         assert!(text.starts_with("Participation ratio"), "{text}");
     }

@@ -77,11 +77,10 @@ fn note(map: &SlopeMap) -> String {
         format!(", each accuracy on {images}")
     });
     format!(
-        "In {}; {below} of {} fall; * p below 0.05 after Holm. n = {}{images}. {}.",
+        "In {}; {below} of {} fall; * p below 0.05 after Holm. n = {}{images}.",
         unit(map.scale),
         cells(map).count(),
-        format::plural(n.into(), "seed", "seeds"),
-        map.method
+        format::plural(n.into(), "seed", "seeds")
     )
 }
 
@@ -129,6 +128,7 @@ pub fn chart(map: &SlopeMap) -> Chart {
         ..Chart::new(Axis::numbers("Severity"), Axis::default())
     }
     .note(note(map))
+    .how(format!("{}.", map.method))
     .table(table(map))
 }
 

@@ -1,96 +1,56 @@
-//! How did training go? One quantity over the epochs, a curve a run, coloured by alpha.
+//! How did training go? One quantity over the epochs: a curve a run, or a mean an alpha.
 
-use protocol::EpochMetrics;
-use protocol::api::RunMetrics;
+use protocol::training_curve::{CurveQuantity, TrainingCurves};
 
 use crate::chart::{Axis, Cell, Chart, Dash, Hover, Kind, Point, Series, Table};
+use crate::figures::words;
 use crate::format;
 
-/// What can be shown over the epochs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Quantity {
-    /// Network selectivity on the validation images.
-    Selectivity,
-    /// Accuracy on the validation images.
-    ValidationAccuracy,
-    /// Accuracy on the training images.
-    TrainAccuracy,
-    /// Cross-entropy on the validation images.
-    ValidationCrossEntropy,
-    /// Cross-entropy on the training images.
-    TrainCrossEntropy,
-    /// The loss that is minimised.
-    TrainLoss,
-}
-
-impl Quantity {
-    /// Every quantity, in the order of the selector.
-    pub const ALL: [Quantity; 6] = [
-        Quantity::Selectivity,
-        Quantity::ValidationAccuracy,
-        Quantity::TrainAccuracy,
-        Quantity::ValidationCrossEntropy,
-        Quantity::TrainCrossEntropy,
-        Quantity::TrainLoss,
-    ];
-
-    /// The name in the selector and the address.
-    pub fn id(self) -> &'static str {
-        match self {
-            Quantity::Selectivity => "selectivity",
-            Quantity::ValidationAccuracy => "validation-accuracy",
-            Quantity::TrainAccuracy => "train-accuracy",
-            Quantity::ValidationCrossEntropy => "validation-cross-entropy",
-            Quantity::TrainCrossEntropy => "train-cross-entropy",
-            Quantity::TrainLoss => "train-loss",
-        }
-    }
-
-    /// The quantity called `id`, if there is one.
-    pub fn from_id(id: &str) -> Option<Quantity> {
-        Quantity::ALL
-            .into_iter()
-            .find(|quantity| quantity.id() == id)
-    }
-
-    /// What a person calls it, with its unit.
-    pub fn label(self) -> &'static str {
-        match self {
-            Quantity::Selectivity => "Selectivity, validation images (0 to 1)",
-            Quantity::ValidationAccuracy => "Validation accuracy (%)",
-            Quantity::TrainAccuracy => "Training accuracy, augmented images (%)",
-            Quantity::ValidationCrossEntropy => "Validation cross-entropy (nats)",
-            Quantity::TrainCrossEntropy => "Training cross-entropy (nats)",
-            Quantity::TrainLoss => "Training loss: cross-entropy − α × selectivity (nats)",
-        }
-    }
-
-    /// Its value in an epoch, in the unit of [`Quantity::label`].
-    pub fn of(self, epoch: &EpochMetrics) -> f64 {
-        match self {
-            Quantity::Selectivity => epoch.selectivity,
-            Quantity::ValidationAccuracy => epoch.validation_accuracy * 100.0,
-            Quantity::TrainAccuracy => epoch.train_accuracy * 100.0,
-            Quantity::ValidationCrossEntropy => epoch.validation_cross_entropy,
-            Quantity::TrainCrossEntropy => epoch.train_cross_entropy,
-            Quantity::TrainLoss => epoch.train_loss,
-        }
+/// What a person calls a quantity, with its unit.
+pub fn label(quantity: CurveQuantity) -> &'static str {
+    match quantity {
+        CurveQuantity::Selectivity => "Selectivity, validation images (0 to 1)",
+        CurveQuantity::ValidationAccuracy => "Validation accuracy (%)",
+        CurveQuantity::TrainAccuracy => "Training accuracy, augmented images (%)",
+        CurveQuantity::ValidationCrossEntropy => "Validation cross-entropy (nats)",
+        CurveQuantity::TrainCrossEntropy => "Training cross-entropy (nats)",
+        CurveQuantity::TrainLoss => "Training loss: cross-entropy − α × selectivity (nats)",
     }
 }
 
-/// The curves: suppressing alphas are dashed, promoting ones solid, the control dotted.
-pub fn chart(runs: &[RunMetrics], quantity: Quantity) -> Chart {
-    let most = runs.iter().map(|run| run.epochs.len()).max().unwrap_or(0);
-    let mut ordered: Vec<&RunMetrics> = runs.iter().filter(|run| !run.epochs.is_empty()).collect();
-    ordered.sort_by(|a, b| a.alpha.total_cmp(&b.alpha).then(a.seed.cmp(&b.seed)));
-    let mut last = None;
-    let curves = ordered.into_iter().map(|run| {
-        let points = run
-            .epochs
-            .iter()
-            .map(|epoch| Point::new(epoch.epoch, quantity.of(epoch)));
+/// The axis of a quantity, and what its column of a table is called.
+fn axis(quantity: CurveQuantity) -> (Axis, String) {
+    let label = label(quantity);
+    match label.strip_suffix(" (%)") {
+        Some(name) => (Axis::percent(label), format!("{name} (share)")),
+        None => (Axis::numbers(label), label.to_owned()),
+    }
+}
+
+/// That some epochs are left out, as a sentence after others; nothing where none is.
+fn thinned(curves: &TrainingCurves) -> String {
+    match curves.every {
+        0 | 1 => String::new(),
+        every => format!(" Every {every}th epoch is shown."),
+    }
+}
+
+fn last_epoch<'a>(epochs: impl Iterator<Item = &'a Vec<u32>>) -> usize {
+    let last = epochs.filter_map(|epochs| epochs.last()).max();
+    last.map_or(0, |&last| last as usize)
+}
+
+/// A curve a run; means alone where there are many. Suppressing alphas are dashed, promoting ones solid, the control dotted.
+pub fn by_run(curves: &TrainingCurves) -> Chart {
+    if curves.runs.is_empty() {
+        return by_alpha(curves);
+    }
+    let mut listed = None;
+    let series = curves.runs.iter().map(|run| {
+        let points = run.epochs.iter().zip(&run.values);
+        let points = points.map(|(&epoch, &value)| Point::new(epoch, value).of_run(run.run_id));
         Series {
-            listed: last.replace(run.alpha) != Some(run.alpha),
+            listed: listed.replace(run.alpha) != Some(run.alpha),
             hover: Hover::Values(format!("run {}, seed {}", run.run_id, run.seed)),
             dash: match run.alpha {
                 alpha if alpha < 0.0 => Dash::Dash,
@@ -100,24 +60,70 @@ pub fn chart(runs: &[RunMetrics], quantity: Quantity) -> Chart {
             ..Series::of_alpha(Kind::Line, run.alpha, points.collect())
         }
     });
-    let curves: Vec<Series> = curves.collect();
-    let note = format!(
-        "A curve a run, coloured by alpha; n = {}.",
-        format::plural(curves.len() as u64, "run", "runs")
-    );
-    let rows = runs
-        .iter()
-        .flat_map(|run| run.epochs.iter().map(move |epoch| (run, epoch)));
+    let series: Vec<Series> = series.collect();
+    let (axis, column) = axis(curves.quantity);
+    let rows = curves.runs.iter().flat_map(|run| {
+        let values = run.epochs.iter().zip(&run.values);
+        values.map(move |(&epoch, &value)| (run, epoch, value))
+    });
     let table = Table::of(rows)
-        .column("run", |(run, _)| run.run_id.unsigned_abs())
-        .column("alpha", |(run, _)| Cell::Alpha(run.alpha))
-        .column("seed", |(run, _)| run.seed)
-        .column("epoch", |(_, epoch)| epoch.epoch)
-        .column(quantity.label(), |(_, epoch)| quantity.of(epoch));
-    Chart::new(Axis::epochs(most), Axis::numbers(quantity.label()))
-        .with(curves)
-        .note(note)
+        .column("run", |(run, ..)| run.run_id.unsigned_abs())
+        .column("alpha", |(run, ..)| Cell::Alpha(run.alpha))
+        .column("seed", |(run, ..)| run.seed)
+        .column("epoch", |(_, epoch, _)| *epoch)
+        .column(column, |(.., value)| *value);
+    let most = last_epoch(curves.runs.iter().map(|run| &run.epochs));
+    Chart::new(Axis::epochs(most), axis)
+        .note(format!(
+            "A curve a run, coloured by alpha; n = {}.{}",
+            format::plural(series.len() as u64, "run", "runs"),
+            thinned(curves)
+        ))
         .table(table)
+        .with(series)
+}
+
+/// The mean of each alpha over the runs that have come so far, within the band of its interval.
+pub fn by_alpha(curves: &TrainingCurves) -> Chart {
+    let series = curves.alphas.iter().flat_map(|of| {
+        let means = || of.epochs.iter().copied().zip(&of.means);
+        let band = of.means.iter().any(|mean| mean.interval.is_some());
+        let band = band.then(|| {
+            let points = means().map(|(epoch, mean)| {
+                let ends = mean.interval.unwrap_or([mean.mean; 2]);
+                Point::new(epoch, mean.mean).within(Some(ends))
+            });
+            Series::of_alpha(Kind::Band(0.15), of.alpha, points.collect()).unlisted()
+        });
+        let points = means().map(|(epoch, mean)| Point::new(epoch, mean.mean));
+        let line = Series {
+            width: 2.2,
+            ..Series::of_alpha(Kind::Line, of.alpha, points.collect())
+        };
+        band.into_iter().chain([line])
+    });
+    let series: Vec<Series> = series.collect();
+    let (axis, column) = axis(curves.quantity);
+    let means = curves.alphas.iter().flat_map(|of| {
+        let means = of.epochs.iter().copied().zip(&of.means);
+        means.map(move |(epoch, mean)| (of.alpha, epoch, *mean))
+    });
+    let n = words::counted(means.clone().map(|(.., mean)| mean.n), "run", "runs");
+    let table = Table::of(means)
+        .column("alpha", |(alpha, ..)| Cell::Alpha(*alpha))
+        .column("epoch", |(_, epoch, _)| *epoch)
+        .column("runs (n)", |(.., mean)| mean.n)
+        .column(format!("{column}, mean"), |(.., mean)| mean.mean)
+        .interval("95 %", |(.., mean)| mean.interval);
+    let most = last_epoch(curves.alphas.iter().map(|of| &of.epochs));
+    Chart::new(Axis::epochs(most), axis)
+        .note(format!(
+            "A line an alpha: the mean of the runs that have come so far, n = {n}.{}",
+            thinned(curves)
+        ))
+        .how(format!("Bands: {}.", curves.interval_method))
+        .table(table)
+        .with(series)
 }
 
 #[cfg(test)]
@@ -125,6 +131,9 @@ pub(crate) mod tests {
     use super::*;
     use crate::chart::plotly;
     use crate::theme::Theme;
+    use protocol::EpochMetrics;
+    use protocol::api::Mean;
+    use protocol::training_curve::{AlphaCurve, RunCurve};
 
     /// An epoch whose every number is another.
     pub(crate) fn epoch(epoch: u32) -> EpochMetrics {
@@ -144,35 +153,46 @@ pub(crate) mod tests {
         }
     }
 
-    /// Broken by: two quantities that share a name, or one that shows another's numbers.
-    #[test]
-    fn every_quantity_has_its_own_name_and_number() {
-        let mut seen = Vec::new();
-        for quantity in Quantity::ALL {
-            assert_eq!(Quantity::from_id(quantity.id()), Some(quantity));
-            let value = quantity.of(&epoch(1));
-            assert!(!seen.contains(&value), "{quantity:?}");
-            seen.push(value);
-        }
-        assert_eq!(Quantity::ValidationAccuracy.of(&epoch(1)), 42.0);
-    }
-
-    /// Broken by: runs without epochs in the legend, or an alpha listed once a seed.
-    #[test]
-    fn each_alpha_is_in_the_legend_once() {
-        let run = |run_id, alpha, seed, epochs| RunMetrics {
+    /// Two runs of alpha 1, of which one has come further, and one of alpha −1.
+    fn curves() -> TrainingCurves {
+        let run = |run_id, alpha, seed, values: &[f64]| RunCurve {
             run_id,
             alpha,
             seed,
-            epochs,
+            epochs: (1..).take(values.len()).collect(),
+            values: values.to_vec(),
         };
-        let runs = [
-            run(1, 1.0, 0, vec![epoch(1), epoch(2)]),
-            run(2, -1.0, 0, vec![epoch(1)]),
-            run(3, 1.0, 1, vec![epoch(1)]),
-            run(4, 0.0, 1, vec![]),
-        ];
-        let json = plotly::figure(&chart(&runs, Quantity::Selectivity), Theme::Light);
+        let mean = |mean, n, interval| Mean { mean, n, interval };
+        TrainingCurves {
+            quantity: CurveQuantity::ValidationAccuracy,
+            alphas: vec![
+                AlphaCurve {
+                    alpha: -1.0,
+                    epochs: vec![1],
+                    means: vec![mean(0.2, 1, None)],
+                },
+                AlphaCurve {
+                    alpha: 1.0,
+                    epochs: vec![1, 2],
+                    means: vec![mean(0.35, 2, Some([-0.3, 1.0])), mean(0.5, 1, None)],
+                },
+            ],
+            runs: vec![
+                run(2, -1.0, 0, &[0.2]),
+                run(1, 1.0, 0, &[0.3, 0.5]),
+                run(3, 1.0, 1, &[0.4]),
+            ],
+            run_count: 3,
+            every: 1,
+            interval_method: "95 % by Student's t".into(),
+        }
+    }
+
+    /// Broken by: an alpha listed once a seed, a run that is lost, or shares drawn as per cent in the table.
+    #[test]
+    fn each_alpha_is_in_the_legend_once() {
+        let chart = by_run(&curves());
+        let json = plotly::figure(&chart, Theme::Light);
         let listed: Vec<(&str, bool)> = json["data"]
             .as_array()
             .unwrap()
@@ -185,6 +205,31 @@ pub(crate) mod tests {
             })
             .collect();
         assert_eq!(listed, [("α −1", true), ("α +1", true), ("α +1", false)]);
-        assert_eq!(chart(&runs, Quantity::Selectivity).table.rows.len(), 4);
+        assert_eq!(json["data"][1]["y"][1], 50.0);
+        assert_eq!(chart.table.rows.len(), 4);
+        assert_eq!(chart.table.rows[2][4], Cell::Number(0.5));
+    }
+
+    /// Broken by: a band where one run has come, none where two have, or a caption without n.
+    #[test]
+    fn means_have_the_band_of_their_interval() {
+        let chart = by_alpha(&curves());
+        assert_eq!(chart.series.len(), 3, "two lines, and a band for one");
+        assert!(chart.note.contains("n = 1 to 2 runs"), "{}", chart.note);
+        assert!(chart.caption().contains("Student's t"));
+        assert_eq!(chart.table.rows.len(), 3);
+    }
+
+    /// Broken by: hundreds of runs drawn as nothing, or epochs that are left out in silence.
+    #[test]
+    fn many_runs_are_drawn_as_means() {
+        let many = TrainingCurves {
+            runs: Vec::new(),
+            every: 25,
+            ..curves()
+        };
+        let chart = by_run(&many);
+        assert_eq!(chart.series.len(), 3);
+        assert!(chart.note.contains("Every 25th epoch"), "{}", chart.note);
     }
 }

@@ -41,7 +41,7 @@ fn note(detail: Option<&UnitDetail>) -> String {
         )
     });
     format!(
-        "L2 norm of the gradient of the unit's response with respect to the image, one a test image{numbers}; n = {}. CV_u is standard deviation / mean.",
+        "L2 norm of the gradient of the unit's response with respect to the image, one a test image{numbers}; n = {}.",
         format::plural(norms.len() as u64, "image", "images")
     )
 }
@@ -66,6 +66,7 @@ pub fn chart(detail: Option<&UnitDetail>) -> Chart {
     Chart::new(x, Axis::counts("Images"))
         .with([bars.unlisted()])
         .note(note(detail))
+        .how("CV_u is standard deviation / mean.")
         .table(table)
 }
 

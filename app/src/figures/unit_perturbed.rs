@@ -47,12 +47,20 @@ fn note(detail: Option<&UnitDetail>) -> String {
         return String::new();
     };
     let images = detail.tuning.first().map_or(0, images);
-    let conditions = detail.conditions.map_or_else(String::new, |conditions| {
-        format!("; {}", conditions.label())
+    format!(
+        "Selectivity index of this unit’s mean responses to the same images; n = {}. Dotted: clean.",
+        format::plural(images, "image", "images")
+    )
+}
+
+/// Under which conditions, and why there is no interval.
+fn how(detail: Option<&UnitDetail>) -> String {
+    let conditions = detail.and_then(|detail| detail.conditions);
+    let conditions = conditions.map_or_else(String::new, |conditions| {
+        format!("Perturbed images: {}. ", conditions.label())
     });
     format!(
-        "Selectivity index of this unit's mean responses to the same images, 0 to 1; n = {}{conditions}. Dotted: clean. One unit of one network, so no interval; on fewer images than the test set the index is larger.",
-        format::plural(images, "image", "images")
+        "{conditions}One unit of one network, so no interval; on fewer images than the test set the index is larger."
     )
 }
 
@@ -119,6 +127,7 @@ pub fn chart(detail: Option<&UnitDetail>) -> Chart {
     .with(severities)
     .with(rest)
     .note(note(detail))
+    .how(how(detail))
     .table(table)
 }
 

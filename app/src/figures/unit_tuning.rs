@@ -126,11 +126,16 @@ fn note(detail: &UnitDetail, shown: Shown) -> String {
             format::plural(all as u64, "class", "classes")
         )
     };
+    format!("Mean response to the test images of a class{against}{n}.{left_out}")
+}
+
+/// What a response is, under which conditions, and how intervals are made.
+fn how(detail: &UnitDetail) -> String {
     let conditions = detail.conditions.map_or_else(String::new, |conditions| {
-        format!("; {}", conditions.label())
+        format!(" Perturbed images: {}.", conditions.label())
     });
     format!(
-        "Mean response (after ReLU, averaged over space) to the test images of a class{against}{n}{conditions}.{left_out} Bars: 95 % intervals, mean ± 1.96 standard errors over images."
+        "A response is the mean of a map after ReLU.{conditions} Bars: 95 % intervals, mean ± 1.96 standard errors over images."
     )
 }
 
@@ -179,6 +184,7 @@ pub fn chart(detail: Option<&UnitDetail>, shown: Shown) -> Chart {
     Chart::new(x, Axis::numbers("Mean response"))
         .with(groups)
         .note(note(detail, shown))
+        .how(how(detail))
         .table(table)
 }
 

@@ -1,6 +1,8 @@
-//! What this is about, for someone who comes without having read the paper: on the first page, folded once it is known.
+//! What this is about, for someone who comes without having read the paper: on the first page.
 
 use leptos::prelude::*;
+
+use crate::figures::selectivity_sketch;
 
 /// Terms, and what they mean.
 const GLOSSARY: [(&str, &str); 7] = [
@@ -43,8 +45,9 @@ pub fn About() -> impl IntoView {
         .collect_view();
     view! {
         <section class="about" id="about" aria-label="What this is">
-            <p class="prose">
-                "Some units of a network respond to one class of images, others to many. Does it make a network more or less robust when its units are more selective? Train networks with more and with less class selectivity here, test them on corrupted images and under attack, and see what holds."
+            <div>
+            <p class="lead">
+                "Some units of a network respond to one class of images, others to many. Does class selectivity make a network more robust, or less? Here a lab trains networks with more and with less of it, tests them on corrupted images and under attack, and sees what holds."
             </p>
             <details>
                 <summary>"Terms, and where the question comes from"</summary>
@@ -55,6 +58,11 @@ pub fn About() -> impl IntoView {
                     <a href="https://arxiv.org/abs/2003.01262" rel="external">"arXiv 2003.01262"</a>" (2020)."
                 </p>
             </details>
+            </div>
+            <figure class="sketch" aria-label="Two units, and their class selectivity">
+                <div inner_html=selectivity_sketch::drawing()></div>
+                <figcaption class="hint">"Made-up responses of two units to ten classes: the index is high where one class stands out."</figcaption>
+            </figure>
         </section>
     }
     .into_any()

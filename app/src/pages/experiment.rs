@@ -1,47 +1,62 @@
-//! One experiment: its runs live, and what class selectivity did.
+//! One experiment: its runs live, and what class selectivity did, on a tab for each side of it.
 
 use futures::try_join;
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::components::A;
 use leptos_router::hooks::{use_navigate, use_params_map};
-use protocol::api::{ApiError, Experiment, ExperimentSummary, LiveEvent, RunMetrics};
+use protocol::api::{ApiError, Experiment, ExperimentSummary, LiveEvent};
 use protocol::comparison::Comparison;
+use protocol::finding::Findings;
 use protocol::layer_measure::LayerProfiles;
 use protocol::measure::Scatter;
-use protocol::{Event, Run};
+use protocol::training_curve::{CurveQuantity, TrainingCurves};
+use protocol::{Event, Run, RunState};
 use serde::{Deserialize, Serialize};
 
 use crate::api::{self, Method};
 use crate::components::{
-    Annotated, Annotations, CommandError, Confirm, Load, ProgressBar, StateBadge, use_command,
+    CommandError, Confirm, EndNotice, ExperimentTab, ExperimentTabs, Load, Menu, ProgressBar,
+    StateBadge, use_command,
 };
+use crate::pages::not_found::NotFound;
 use crate::run_state::{apply, share_of_all_done, silence};
 use crate::{clock, format, live};
 use geometry::ProfileSelection;
-use measures::{Selection, VIEWS};
+use measures::{Selection, VIEWS, View};
 
-mod figures;
+mod at_work;
 mod geometry;
 mod import;
+mod layers;
 mod measures;
+mod overview;
+mod robustness;
 mod runs;
-mod setup;
+mod set_up;
 mod submissions;
+mod training;
 
-/// Everything that the page shows.
+/// Everything that a tab shows. What it does not show is not read, and absent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Data {
+    tab: ExperimentTab,
     experiment: Experiment,
     runs: Vec<Run>,
-    metrics: Vec<RunMetrics>,
-    summary: ExperimentSummary,
+    /// Validation cross-entropy over the epochs.
+    loss: Option<TrainingCurves>,
+    /// Validation accuracy over the epochs.
+    accuracy: Option<TrainingCurves>,
+    /// Over the epochs what the address selects.
+    curves: Option<TrainingCurves>,
+    summary: Option<ExperimentSummary>,
     /// The runs grouped by alpha, with what the table of runs shows of them.
-    by_alpha: Comparison,
-    /// Measures against each other, as the address selects them: one a [`measures::View`].
-    scatters: [Scatter; VIEWS],
+    by_alpha: Option<Comparison>,
+    findings: Option<Findings>,
+    /// Measures against each other, as the address selects them: one a [`View`].
+    scatters: [Option<Scatter>; VIEWS],
     /// A number of each layer, as the address selects it.
-    profiles: LayerProfiles,
+    profiles: Option<LayerProfiles>,
 }
 
 /// What the page's address selects.
@@ -49,6 +64,7 @@ struct Data {
 struct Selected {
     views: [Selection; VIEWS],
     profile: ProfileSelection,
+    curves: CurveQuantity,
 }
 
 /// The same as signals, that follow the address.
@@ -56,6 +72,7 @@ struct Selected {
 struct Selections {
     views: [Memo<Selection>; VIEWS],
     profile: Memo<ProfileSelection>,
+    curves: Memo<CurveQuantity>,
 }
 
 impl Selections {
@@ -63,6 +80,7 @@ impl Selections {
         Selections {
             views: measures::use_selections(),
             profile: geometry::use_profile_selection(),
+            curves: training::use_quantity(),
         }
     }
 
@@ -72,11 +90,38 @@ impl Selections {
         Some(Selected {
             views: self.views.map(|view| view.get_untracked()),
             profile,
+            curves: self.curves.get_untracked(),
         })
     }
 }
 
-async fn read(id: String, selected: Option<Selected>) -> Result<Data, ApiError> {
+/// The views that a tab shows.
+fn shows(tab: ExperimentTab, view: View) -> bool {
+    match view {
+        View::TradeOff => tab == ExperimentTab::Overview,
+        View::Corruptions | View::Attacks => tab == ExperimentTab::Robustness,
+        View::Geometry | View::Gradients | View::GeometryRobustness => tab == ExperimentTab::Layers,
+    }
+}
+
+/// What `read` reads, where a tab shows it.
+async fn part<T>(
+    shown: bool,
+    read: impl Future<Output = Result<T, ApiError>>,
+) -> Result<Option<T>, ApiError> {
+    match shown {
+        true => read.await.map(Some),
+        false => Ok(None),
+    }
+}
+
+async fn read(
+    id: String,
+    tab: ExperimentTab,
+    selected: Option<Selected>,
+) -> Result<Data, ApiError> {
+    use ExperimentTab::{Layers, Overview, Training};
+
     let Some(selected) = selected else {
         return Err(api::failure("the page was left"));
     };
@@ -85,41 +130,49 @@ async fn read(id: String, selected: Option<Selected>) -> Result<Data, ApiError> 
             "`{id}` is not the number of an experiment"
         )));
     }
-    let experiment = api::get(&format!("/experiments/{id}"));
     let runs = api::get(&format!("/experiments/{id}/runs"));
-    let metrics = api::get(&format!("/experiments/{id}/metrics"));
-    let summary = api::get(&format!("/experiments/{id}/summary"));
-    let by_alpha = api::get(&format!("/compare?experiments={id}&group=alpha"));
-    let profiles = selected.profile.read(id.clone());
-    let [
-        trade_off,
-        corruptions,
-        attacks,
-        geometry,
-        gradients,
-        robustness,
-    ] = selected.views.map(|selection| selection.read(id.clone()));
-    let scatters = async {
-        let (a, b, c, d, e, f) = try_join!(
-            trade_off,
-            corruptions,
-            attacks,
-            geometry,
-            gradients,
-            robustness
-        )?;
-        Ok([a, b, c, d, e, f])
+    let experiment = api::get::<Experiment>(&format!("/experiments/{id}"));
+    let loss = training::read(id.clone(), CurveQuantity::ValidationCrossEntropy);
+    let accuracy = training::read(id.clone(), CurveQuantity::ValidationAccuracy);
+    let findings = api::get(&format!("/experiments/{id}/findings"));
+    // The overview shows curves of runs at work, and findings of others.
+    let standing = async move {
+        let experiment = experiment.await?;
+        let active = experiment.is_active();
+        let with_curves = tab == Training || tab == Overview && active;
+        let findings = part(tab == Overview && !active, findings);
+        let (loss, accuracy) = (part(with_curves, loss), part(with_curves, accuracy));
+        let (loss, accuracy, findings) = try_join!(loss, accuracy, findings)?;
+        Ok((experiment, loss, accuracy, findings))
     };
-    let (experiment, runs, metrics, summary, by_alpha, scatters, profiles) = try_join!(
-        experiment, runs, metrics, summary, by_alpha, scatters, profiles
+    let curves = training::read(id.clone(), selected.curves);
+    let curves = part(tab == Training, curves);
+    let summary = api::get(&format!("/experiments/{id}/summary"));
+    let summary = part(tab == Overview || tab == Layers, summary);
+    let by_alpha = api::get(&format!("/compare?experiments={id}&group=alpha"));
+    let by_alpha = part(tab == Overview, by_alpha);
+    let profiles = part(tab == Layers, selected.profile.read(id.clone()));
+    let scatters = selected.views.into_iter().zip(View::ALL);
+    let scatters =
+        scatters.map(|(selection, view)| part(shows(tab, view), selection.read(id.clone())));
+    let scatters = futures::future::try_join_all(scatters);
+    let (standing, runs, curves, summary, by_alpha, scatters, profiles) = try_join!(
+        standing, runs, curves, summary, by_alpha, scatters, profiles
     )?;
+    let (experiment, loss, accuracy, findings) = standing;
     Ok(Data {
+        tab,
         experiment,
         runs,
-        metrics,
+        loss,
+        accuracy,
+        curves,
         summary,
         by_alpha,
-        scatters,
+        findings,
+        scatters: scatters
+            .try_into()
+            .map_err(|_| api::failure("an answer for each view was expected"))?,
         profiles,
     })
 }
@@ -129,12 +182,15 @@ async fn read(id: String, selected: Option<Selected>) -> Result<Data, ApiError> 
 struct Now {
     experiment: RwSignal<Experiment>,
     runs: RwSignal<Vec<Run>>,
-    metrics: RwSignal<Vec<RunMetrics>>,
-    summary: RwSignal<ExperimentSummary>,
-    by_alpha: RwSignal<Comparison>,
-    /// One a [`measures::View`].
-    scatters: [RwSignal<Scatter>; VIEWS],
-    profiles: RwSignal<LayerProfiles>,
+    loss: RwSignal<Option<TrainingCurves>>,
+    accuracy: RwSignal<Option<TrainingCurves>>,
+    curves: Option<RwSignal<TrainingCurves>>,
+    summary: RwSignal<Option<ExperimentSummary>>,
+    by_alpha: RwSignal<Option<Comparison>>,
+    findings: RwSignal<Option<Findings>>,
+    /// Those of the views that the tab shows.
+    scatters: [Option<RwSignal<Scatter>>; VIEWS],
+    profiles: Option<RwSignal<LayerProfiles>>,
 }
 
 impl Now {
@@ -142,12 +198,36 @@ impl Now {
         Now {
             experiment: RwSignal::new(data.experiment),
             runs: RwSignal::new(data.runs),
-            metrics: RwSignal::new(data.metrics),
+            loss: RwSignal::new(data.loss),
+            accuracy: RwSignal::new(data.accuracy),
+            curves: data.curves.map(RwSignal::new),
             summary: RwSignal::new(data.summary),
             by_alpha: RwSignal::new(data.by_alpha),
-            scatters: data.scatters.map(RwSignal::new),
-            profiles: RwSignal::new(data.profiles),
+            findings: RwSignal::new(data.findings),
+            scatters: data.scatters.map(|scatter| scatter.map(RwSignal::new)),
+            profiles: data.profiles.map(RwSignal::new),
         }
+    }
+
+    /// Whether a run waits or is at work.
+    fn active(self) -> Memo<bool> {
+        Memo::new(move |_| self.experiment.with(Experiment::is_active))
+    }
+
+    /// On how many test images results are measured, and how the intervals of the summary, drawn as `mark`, are made.
+    fn measured(self, mark: &str) -> String {
+        let images = self.runs.with(|runs| {
+            let mut results = runs.iter().filter_map(|run| run.result.as_ref());
+            results.next().map_or(0, |result| result.test_images)
+        });
+        let method = self.summary.with(|summary| {
+            let summary = summary.as_ref();
+            summary.map_or_else(String::new, |summary| summary.interval_method.clone())
+        });
+        format!(
+            "Measured on {}, with the weights of each run’s best epoch. {mark}: {method}, from 2 seeds on.",
+            format::plural(images.into(), "test image", "test images")
+        )
     }
 
     /// Takes over what was read anew; figures whose data did not change are not drawn again.
@@ -161,18 +241,29 @@ impl Now {
         }
         renew(self.experiment, data.experiment);
         renew(self.runs, data.runs);
-        renew(self.metrics, data.metrics);
+        renew(self.loss, data.loss);
+        renew(self.accuracy, data.accuracy);
+        if asked.curves == selected.curves
+            && let Some((signal, answer)) = self.curves.zip(data.curves)
+        {
+            renew(signal, answer);
+        }
         renew(self.summary, data.summary);
         renew(self.by_alpha, data.by_alpha);
+        renew(self.findings, data.findings);
         let views = asked.views.into_iter().zip(selected.views);
         let answers = self.scatters.into_iter().zip(data.scatters);
         for ((signal, answer), (asked, selected)) in answers.zip(views) {
-            if asked == selected {
+            if asked == selected
+                && let Some((signal, answer)) = signal.zip(answer)
+            {
                 renew(signal, answer);
             }
         }
-        if asked.profile == selected.profile {
-            renew(self.profiles, data.profiles);
+        if asked.profile == selected.profile
+            && let Some((signal, answer)) = self.profiles.zip(data.profiles)
+        {
+            renew(signal, answer);
         }
     }
 
@@ -182,33 +273,41 @@ impl Now {
                 apply(run, &live.event);
             }
         });
-        if let Event::Epoch(epoch) = &live.event {
-            self.metrics.update(|metrics| {
-                if let Some(run) = metrics.iter_mut().find(|run| run.run_id == live.run_id) {
-                    // A resumed run says its earlier epochs again.
-                    run.epochs.retain(|known| known.epoch != epoch.epoch);
-                    run.epochs.push(epoch.clone());
-                    run.epochs.sort_by_key(|known| known.epoch);
-                }
-            });
-        }
     }
 }
 
-/// The page at `/experiments/:id`.
+/// The pages at `/experiments/:id` and below.
 #[component]
 pub fn ExperimentPage() -> impl IntoView {
     let params = use_params_map();
-    let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
+    let place = Memo::new(move |_| {
+        params.with(|params| {
+            let segment = params.get("tab").unwrap_or_default();
+            let id = params.get("id").unwrap_or_default();
+            Some((id, ExperimentTab::from_segment(&segment)?))
+        })
+    });
     let selections = Selections::from_address();
     // Another selection is asked for by the figure alone, not by the whole page.
-    let data = Resource::new(move || id.get(), move |id| read(id, selections.now()));
-    view! { <Load resource=data render=|data| view! { <Report data /> } /> }.into_any()
+    let data = Resource::new(
+        move || place.get(),
+        move |place| {
+            let selected = selections.now();
+            async move {
+                let (id, tab) = place.ok_or_else(|| api::failure("there is no such page"))?;
+                read(id, tab, selected).await
+            }
+        },
+    );
+    move || match place.with(Option::is_some) {
+        true => view! { <Load resource=data render=|data| view! { <Report data /> } /> }.into_any(),
+        false => view! { <NotFound /> }.into_any(),
+    }
 }
 
 #[component]
 fn Report(data: Data) -> impl IntoView {
-    let id = data.experiment.id;
+    let (id, tab) = (data.experiment.id, data.tab);
     let now = Now::new(data);
     let selections = Selections::from_address();
     let reread = live::at_most_every(1_000.0, move || {
@@ -218,7 +317,7 @@ fn Report(data: Data) -> impl IntoView {
                 return;
             };
             // Without an answer the page keeps what it shows; the stream says it is down.
-            if let Ok(data) = read(id.to_string(), Some(asked)).await
+            if let Ok(data) = read(id.to_string(), tab, Some(asked)).await
                 && let Some(selected) = selections.now()
             {
                 now.replace(data, asked, selected);
@@ -226,9 +325,10 @@ fn Report(data: Data) -> impl IntoView {
         });
     });
     let on_gap = reread.clone();
-    let after_command = reread.clone();
-    let after_evaluation = reread.clone();
-    let after_import = reread.clone();
+    let after = Callback::new({
+        let reread = reread.clone();
+        move |()| reread()
+    });
     let live::Live { open, deleted } = live::follow(
         live::Follow::Experiment(id),
         move |event| {
@@ -246,44 +346,49 @@ fn Report(data: Data) -> impl IntoView {
         now.experiment
             .with(|experiment| experiment.spec.name.clone())
     };
-    let annotated = Signal::derive(move || {
-        now.experiment.with(|experiment| Annotated {
-            tags: experiment.tags.clone(),
-            notes: experiment.notes.clone(),
-        })
-    });
-    let annotate = Callback::new(move |answer: Annotated| {
-        // The page may have been left.
-        now.experiment.try_update(|experiment| {
-            (experiment.tags, experiment.notes) = (answer.tags, answer.notes);
-        });
-    });
-    let slurm = now
-        .experiment
-        .with_untracked(|experiment| experiment.spec.executor.slurm().is_some());
+    let ended = RwSignal::new(false);
+    let title = move || {
+        // Seen in the row of tabs of the browser.
+        let ended = if ended.get() { "✓ " } else { "" };
+        match tab {
+            ExperimentTab::Overview => format!("{ended}{}", name()),
+            tab => format!("{ended}{} of {}", tab.label(), name()),
+        }
+    };
+    let content = match tab {
+        ExperimentTab::Overview => view! { <overview::Overview now selections /> }.into_any(),
+        ExperimentTab::Robustness => view! { <robustness::Robustness now selections /> }.into_any(),
+        ExperimentTab::Layers => view! { <layers::Layers now selections /> }.into_any(),
+        ExperimentTab::Training => {
+            view! { <training::Training now quantity=selections.curves /> }.into_any()
+        }
+        ExperimentTab::SetUp => view! { <set_up::SetUp now after /> }.into_any(),
+        // Pages of their own, whose routes come first.
+        ExperimentTab::Findings | ExperimentTab::PerturbationBench => ().into_any(),
+    };
     view! {
-        <Title text=name />
+        <Title text=title />
         <nav class="crumbs" aria-label="Breadcrumb"><A href="/experiments">"Experiments"</A>" / "<span>{id}</span></nav>
         <div class="heading">
             <h1>{name}</h1>
-            <Actions now after=after_command />
+            <Actions now after />
         </div>
         <live::Deleted what="experiment" deleted />
-        <Status now open />
-        <Annotations path=format!("/experiments/{id}") now=annotated saved=annotate />
-        <figures::Figures now selections=selections.views />
-        <geometry::Geometry now selections />
-        <measures::Again now after=after_evaluation />
-        <import::ImportWeights now after=after_import />
-        <runs::Runs now />
-        {slurm.then(|| view! { <submissions::Submissions id /> })}
-        <setup::Setup experiment=now.experiment />
+        <Status now open ended />
+        <ExperimentTabs experiment=id current=tab />
+        {content}
     }
 }
 
 /// State, progress and expected end.
 #[component]
-fn Status(now: Now, open: Signal<bool>) -> impl IntoView {
+fn Status(now: Now, open: Signal<bool>, ended: RwSignal<bool>) -> impl IntoView {
+    let message = Signal::derive(move || {
+        let name = now
+            .experiment
+            .with(|experiment| experiment.spec.name.clone());
+        format!("“{name}” has ended.")
+    });
     let state = Signal::derive(move || now.experiment.with(Experiment::state));
     let share = Signal::derive(move || now.runs.with(|runs| share_of_all_done(runs)));
     let remaining = move || {
@@ -307,7 +412,7 @@ fn Status(now: Now, open: Signal<bool>) -> impl IntoView {
             experiment
                 .runs
                 .iter()
-                .map(|entry| format!("{} {}", entry.count, entry.state.id()))
+                .map(|entry| format!("{} {}", format::count(entry.count.into()), entry.state.id()))
                 .collect::<Vec<_>>()
                 .join(", ")
         })
@@ -315,10 +420,11 @@ fn Status(now: Now, open: Signal<bool>) -> impl IntoView {
     view! {
         <div class="status">
             <span role="status"><StateBadge state id="experiment-state" /></span>
-            <ProgressBar share label="Share of the work done" id="progress" />
+            <span hidden=move || state.get() == RunState::Finished><ProgressBar share label="Share of the work done" id="progress" /></span>
             <span>{remaining}</span>
             <span class="hint">"runs: "{counts}</span>
             <span class="warning" id="silence">{silent}</span>
+            <EndNotice active=now.active() message ended />
             <live::LiveMark open />
         </div>
     }
@@ -327,32 +433,29 @@ fn Status(now: Now, open: Signal<bool>) -> impl IntoView {
 
 /// What can be done with the experiment.
 #[component]
-fn Actions(now: Now, after: impl Fn() + Clone + Send + Sync + 'static) -> impl IntoView {
+fn Actions(now: Now, after: Callback<()>) -> impl IntoView {
+    let untrained = move || {
+        let trained = |runs: &Vec<Run>| runs.iter().any(|run| run.result.is_some());
+        !now.runs.with(trained)
+    };
     let id = now.experiment.with_untracked(|experiment| experiment.id);
     let command = use_command();
-    let any = move |holds: fn(protocol::RunState) -> bool| {
-        Signal::derive(move || {
-            now.experiment.with(|experiment| {
-                experiment
-                    .runs
-                    .iter()
-                    .any(|entry| entry.count > 0 && holds(entry.state))
-            })
+    let active = now.active();
+    let resumable = Memo::new(move |_| {
+        now.experiment.with(|experiment| {
+            let mut runs = experiment.runs.iter();
+            runs.any(|entry| entry.count > 0 && entry.state.is_resumable())
         })
-    };
-    let active = any(protocol::RunState::is_active);
-    let resumable = any(protocol::RunState::is_resumable);
+    });
     let post = move |verb: &'static str| {
-        let after = after.clone();
         move |_| {
-            let after = after.clone();
             command.send::<Experiment>(
                 Method::Post,
                 format!("/experiments/{id}/{verb}"),
                 None,
                 move |experiment| {
                     now.experiment.try_set(experiment);
-                    after();
+                    after.run(());
                 },
             );
         }
@@ -376,12 +479,13 @@ fn Actions(now: Now, after: impl Fn() + Clone + Send + Sync + 'static) -> impl I
     );
     view! {
         <div class="actions">
-            <A href=format!("/experiments/{id}/findings") attr:class="button" attr:id="open-findings">"Findings"</A>
-            <A href=format!("/experiments/{id}/perturb") attr:class="button" attr:id="open-perturb">"Perturbation bench"</A>
             <button type="button" id="cancel" hidden=move || !active.get() disabled=command.busy on:click=post("cancel")>"Cancel"</button>
             <button type="button" id="resume" hidden=move || !resumable.get() disabled=command.busy on:click=post("resume")>"Resume"</button>
-            <A href=format!("/experiments/new?from={id}") attr:class="button">"Duplicate"</A>
-            <Confirm label="Delete" question on_confirm=delete disabled=Signal::derive(move || active.get() || command.busy.get()) />
+            <A href=format!("/experiments/new?from={id}") attr:class="button">"New experiment like this one"</A>
+            <span hidden=untrained><A href=format!("/experiments/{id}/present") attr:class="button" attr:id="open-present">"Present"</A></span>
+            <Menu label="More: delete the experiment".to_owned()>
+                <Confirm label="Delete" question on_confirm=delete disabled=Signal::derive(move || active.get() || command.busy.get()) />
+            </Menu>
         </div>
         <CommandError command />
     }

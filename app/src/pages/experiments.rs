@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use crate::api::{self, Method, segment};
 use crate::components::state_badge::label;
 use crate::components::{
-    AlphaChips, CommandError, Confirm, ImportArchive, LackingRoom, Load, ProgressBar, StateBadge,
-    Tags, use_command,
+    AlphaChips, CommandError, Confirm, ImportArchive, LackingRoom, Load, Menu, ProgressBar,
+    StateBadge, Tags, VerdictStrip, use_command,
 };
 use crate::pages::about::About;
 use crate::pages::compare::address_of;
@@ -197,12 +197,13 @@ fn List(listing: Listing) -> impl IntoView {
                         <th scope="col"><span class="sr-only">"Compare"</span></th>
                         <th scope="col">"Experiment"</th>
                         <th scope="col">"State"</th>
-                        <th scope="col">"Progress"</th>
                         <th scope="col">"Network, data set"</th>
                         <th scope="col">"Alpha"</th>
                         <th scope="col" class="number">"Runs"</th>
+                        <th scope="col" class="number">"Test accuracy"</th>
+                        <th scope="col" title="A sign a claim, C1 to C8; each leads to its evidence">"Claims, C1 to C8"</th>
                         <th scope="col">"Created"</th>
-                        <th scope="col"><span class="sr-only">"Delete"</span></th>
+                        <th scope="col"><span class="sr-only">"More"</span></th>
                     </tr>
                 </thead>
                 <tbody>
@@ -251,12 +252,8 @@ fn Row(
             .with(|e| e.as_ref().and_then(|e| e.remaining_seconds))
             .map(|seconds| format!("about {} left", format::duration(seconds)))
     };
-    let active = Signal::derive(move || {
-        experiment.with(|e| {
-            e.as_ref()
-                .is_some_and(|e| e.runs.iter().any(|r| r.state.is_active() && r.count > 0))
-        })
-    });
+    let active =
+        Signal::derive(move || experiment.with(|e| e.as_ref().is_some_and(Experiment::is_active)));
     let command = use_command();
     let runs = (spec.alphas.len() * spec.seeds.len()) as u64;
     let question = format!(
@@ -277,6 +274,15 @@ fn Row(
         let tags = experiment.with(|e| e.as_ref().map(|e| e.tags.clone()));
         view! { <Tags tags=tags.unwrap_or_default() /> }
     };
+    let accuracy = move || {
+        let ends = experiment.with(|e| e.as_ref().and_then(|e| e.test_accuracy));
+        format::percent_range(ends)
+    };
+    let verdicts = move || {
+        let verdicts = experiment.with(|e| e.as_ref().and_then(|e| e.verdicts.clone()))?;
+        Some(view! { <VerdictStrip experiment=id verdicts /> })
+    };
+    let menu_label = format!("More of {}: delete", spec.name);
     let is_ticked = move || ticked.with(|ticked| ticked.contains(&id));
     let tick = move |_| {
         ticked.update(|ticked| {
@@ -290,13 +296,14 @@ fn Row(
         <tr data-experiment=id>
             <td class="tick"><input type="checkbox" aria-label=tick_label prop:checked=is_ticked on:change=tick /></td>
             <th scope="row"><A href=format!("/experiments/{id}")>{spec.name.clone()}</A><div class="tags">{tags}</div><CommandError command /></th>
-            <td><StateBadge state /></td>
-            <td><ProgressBar share=progress label="Share of the work done" /><div class="hint">{remaining}</div></td>
+            <td><StateBadge state /><div hidden=move || state.get() == RunState::Finished><ProgressBar share=progress label="Share of the work done" /><div class="hint">{remaining}</div></div></td>
             <td>{spec.network.label()}", "{spec.dataset.label()}</td>
             <td><AlphaChips alphas=spec.alphas.clone() /></td>
             <td class="number">{format::count(runs)}</td>
-            <td class="when">{format::timestamp(first.created_at)}</td>
-            <td><Confirm label="Delete" question on_confirm=delete disabled=active /></td>
+            <td class="number">{accuracy}</td>
+            <td>{verdicts}</td>
+            <td class="when" title=format::timestamp(first.created_at)>{format::date(first.created_at)}</td>
+            <td><Menu label=menu_label><Confirm label="Delete" question on_confirm=delete disabled=active /></Menu></td>
         </tr>
     })
 }

@@ -10,7 +10,7 @@ use protocol::finding::{Claim, DEFAULT_WINDOW, Findings, WIDEST_WINDOW, window_o
 use protocol::problem::ErrorCode;
 use serde::{Deserialize, Serialize};
 
-use crate::components::{AlphaChips, Load};
+use crate::components::{AlphaChips, Contents, ExperimentTab, ExperimentTabs, Load};
 use crate::{api, clock, format};
 pub use claims::{main_rows, n};
 use detail::Detail;
@@ -195,15 +195,21 @@ fn Page(data: Data) -> impl IntoView {
             <span>"Findings"</span>
         </nav>
         <div class="heading">
-            <h1>{format!("Findings of {name}")}</h1>
+            <h1>{name.clone()}</h1>
             <div class="actions">
                 <A href=address(id, "present", window, None) attr:class="button" attr:id="open-present">"Present"</A>
                 <a href=report_address(id, window, false) class="button" id="open-report" rel="external">"Report"</a>
                 <a href=report_address(id, window, true) class="button" rel="external" download="">"Download the report"</a>
             </div>
         </div>
+        <ExperimentTabs experiment=id current=ExperimentTab::Findings />
         <About findings=findings.clone() read_at />
         <Window findings=findings.clone() />
+        <Contents parts=vec![
+            ("findings-title", "Claims"),
+            ("findings-method", "How verdicts are reached"),
+            ("data", "Data"),
+        ] />
         <claims::Claims findings=findings.clone() open=claim />
         <section id="claim" class="claim" aria-label="The claim that is open">{detail}</section>
         <section aria-labelledby="findings-method">

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api;
 use crate::chart::Figure;
-use crate::components::{ErrorBox, Load};
+use crate::components::{ErrorBox, ExperimentTab, ExperimentTabs, Load};
 use crate::figures::perturbed_layers;
 use view::View;
 
@@ -230,9 +230,10 @@ fn Laid(data: Data) -> impl IntoView {
             <span>"Perturbation bench"</span>
         </nav>
         <div class="heading">
-            <h1>"Perturbation bench"</h1>
+            <h1>{spec.name.clone()}</h1>
             <div class="actions"><button type="button" id="bench-add" hidden=full on:click=add>"Add a network"</button></div>
         </div>
+        <ExperimentTabs experiment=id current=ExperimentTab::PerturbationBench />
         <p class="lead">"Change one image, and see what networks of different class selectivity make of it."</p>
         <div class="bench" aria-busy=move || bench.busy.get().to_string()>
             <div class="bench-controls">

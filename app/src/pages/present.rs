@@ -19,6 +19,9 @@ use slides::{Move, Slide};
 mod slide;
 mod slides;
 
+/// What the address calls the other scale.
+const SHARE: &str = "share_of_clean";
+
 /// Everything that the slides show.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Data {
@@ -69,15 +72,19 @@ fn Present(data: Data) -> impl IntoView {
     let number = Memo::new(move |_| {
         slides::number_of(query.with(|query| query.get("slide")).as_deref(), last)
     });
+    let share =
+        Memo::new(move |_| query.with(|query| query.get("scale").as_deref() == Some(SHARE)));
     let with_notes = RwSignal::new(false);
     let navigate = use_navigate();
     let go = Callback::new(move |to: Move| {
+        let slide = |number: usize, share: bool| {
+            let scale = if share { SHARE } else { "raw" };
+            format!("/experiments/{id}/present?slide={number}&window={window}&scale={scale}")
+        };
+        // Back leads to where the presentation was begun, not through every slide.
         let (address, replace) = match to {
-            Move::Slide(number) => (
-                format!("/experiments/{id}/present?slide={number}&window={window}"),
-                // Back leads to where the presentation was begun, not through every slide.
-                true,
-            ),
+            Move::Slide(number) => (slide(number, share.get_untracked()), true),
+            Move::Scale => (slide(number.get_untracked(), !share.get_untracked()), true),
             Move::Leave => (address(id, "findings", window, None), false),
             Move::Notes => {
                 with_notes.update(|shown| *shown = !*shown);
@@ -94,6 +101,10 @@ fn Present(data: Data) -> impl IntoView {
     let listener = window_event_listener(ev::keydown, move |event| {
         // Combinations are the browser's own.
         if event.ctrl_key() || event.alt_key() || event.meta_key() {
+            return;
+        }
+        // A space presses the button that has the focus.
+        if event.key() == " " && button_has_focus() {
             return;
         }
         let Some(number) = number.try_get_untracked() else {
@@ -113,25 +124,40 @@ fn Present(data: Data) -> impl IntoView {
         }
     };
     let data = StoredValue::new(data);
+    let all = StoredValue::new(all);
+    let current = Memo::new(move |_| all.with_value(|all| all[number.get() - 1]));
     let shown = move || {
-        let number = number.get();
-        data.with_value(|data| slide::slide(number, all[number - 1], data))
+        data.with_value(|data| slide::slide(number.get(), current.get(), data, share.get()))
     };
+    let numbers = move || data.with_value(|data| slide::numbers(current.get(), data));
     view! {
         <Title text=format!("Presentation of {name}") />
         <div id="present" class="present">
             {shown}
             <aside class="speaker-notes" id="speaker-notes" aria-label="Speaker notes" hidden=move || !with_notes.get()>
-                {if notes.is_empty() { "This experiment has no notes.".to_owned() } else { notes }}
+                <p>{numbers}</p>
+                <p>{if notes.is_empty() { "This experiment has no notes.".to_owned() } else { notes }}</p>
             </aside>
             <footer>
                 <button type="button" class="quiet" aria-label="Previous slide" disabled=move || number.get() == 1 on:click=step("ArrowLeft")>"←"</button>
                 <span id="slide-number" role="status">{move || format!("{} / {last}", number.get())}</span>
                 <button type="button" class="quiet" aria-label="Next slide" disabled=move || number.get() == last on:click=step("ArrowRight")>"→"</button>
-                <span class="keys">"← → move, N notes, Esc back"</span>
+                <span class="keys">"← → or space moves, S other scale, N notes, Esc back"</span>
                 <button type="button" class="quiet" aria-label="Back to the findings" on:click=step("Escape")>"Esc"</button>
             </footer>
         </div>
     }
     .into_any()
+}
+
+/// Whether a button, or a link, has the focus.
+#[cfg(feature = "hydrate")]
+fn button_has_focus() -> bool {
+    let focused = document().active_element();
+    focused.is_some_and(|element| matches!(element.tag_name().as_str(), "BUTTON" | "A" | "SUMMARY"))
+}
+
+#[cfg(not(feature = "hydrate"))]
+fn button_has_focus() -> bool {
+    false
 }

@@ -5,14 +5,16 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::components::A;
 use leptos_router::hooks::use_params_map;
-use protocol::api::{ApiError, Artifact, LiveEvent, LogLine};
+use protocol::api::{ApiError, Artifact, LiveEvent, LogLine, RunPage};
 use protocol::{EpochMetrics, Event, Measurement, Run, RunState};
 use serde::{Deserialize, Serialize};
 
 use crate::api::{self, Method};
 use crate::components::{
-    AlphaChip, Annotated, Annotations, CommandError, Load, ProgressBar, StateBadge, use_command,
+    AlphaChip, Annotated, Annotations, CommandError, Contents, Load, ProgressBar, StateBadge,
+    use_command,
 };
+use crate::pages::compare::address_of;
 use crate::run_state::{activity, apply, share_done, silence};
 use crate::{clock, format, live};
 
@@ -31,18 +33,37 @@ struct Data {
     log: Vec<LogLine>,
     artifacts: Vec<Artifact>,
     measurements: Vec<Measurement>,
+    /// The trained run with alpha 0 and the same seed, of the same experiment.
+    control: Option<i64>,
+}
+
+/// The control of a run; none of a control.
+async fn control_of(run: &Run) -> Result<Option<i64>, ApiError> {
+    if run.spec.alpha == 0.0 {
+        return Ok(None);
+    }
+    let (experiment, seed) = (run.experiment_id, run.spec.seed);
+    let path = format!("/runs?experiment={experiment}&alpha=0&seed={seed}");
+    let page: RunPage = api::get(&path).await?;
+    let mut trained = page.runs.iter().filter(|run| run.result.is_some());
+    Ok(trained.next().map(|run| run.id))
 }
 
 async fn read(id: String) -> Result<Data, ApiError> {
     if id.parse::<i64>().is_err() {
         return Err(api::failure(format!("`{id}` is not the number of a run")));
     }
-    let run = api::get(&format!("/runs/{id}"));
+    let run = api::get::<Run>(&format!("/runs/{id}"));
+    let run = async move {
+        let run = run.await?;
+        let control = control_of(&run).await?;
+        Ok((run, control))
+    };
     let epochs = api::get(&format!("/runs/{id}/metrics"));
     let log = api::get(&format!("/runs/{id}/log"));
     let artifacts = api::get(&format!("/runs/{id}/artifacts"));
     let measurements = api::get(&format!("/runs/{id}/measurements"));
-    let (run, epochs, log, artifacts, measurements) =
+    let ((run, control), epochs, log, artifacts, measurements) =
         try_join!(run, epochs, log, artifacts, measurements)?;
     Ok(Data {
         run,
@@ -50,6 +71,7 @@ async fn read(id: String) -> Result<Data, ApiError> {
         log,
         artifacts,
         measurements,
+        control,
     })
 }
 
@@ -61,6 +83,7 @@ struct Now {
     log: RwSignal<Vec<LogLine>>,
     artifacts: RwSignal<Vec<Artifact>>,
     measurements: RwSignal<Vec<Measurement>>,
+    control: RwSignal<Option<i64>>,
 }
 
 impl Now {
@@ -71,6 +94,7 @@ impl Now {
             log: RwSignal::new(data.log),
             artifacts: RwSignal::new(data.artifacts),
             measurements: RwSignal::new(data.measurements),
+            control: RwSignal::new(data.control),
         }
     }
 
@@ -82,6 +106,7 @@ impl Now {
         }
         self.log.try_set(data.log);
         self.artifacts.try_set(data.artifacts);
+        self.control.try_set(data.control);
         if self
             .measurements
             .try_with_untracked(|old| *old != data.measurements)
@@ -185,6 +210,16 @@ fn Report(data: Data) -> impl IntoView {
             <p class="imported">{format!("Imported weights: {}, {}. They were trained elsewhere, so there are no training curves and no best epoch; alpha, seed and epochs are as they were given.", origin.file, format::timestamp(origin.imported_at))}</p>
         })}
         <Annotations path=format!("/runs/{id}") now=annotated saved=annotate />
+        <Contents parts=vec![
+            ("result", "Result"),
+            ("curves", "Training and units"),
+            ("robustness", "Corruptions"),
+            ("attacks", "Attacks"),
+            ("geometry", "Geometry"),
+            ("setup-title", "Set-up"),
+            ("artifacts-title", "Files"),
+            ("log-title", "Log"),
+        ] />
         <result::ResultFacts run=now.run />
         <figures::Figures run=now.run epochs=now.epochs />
         <robustness::Robustness run=now.run measurements=now.measurements />
@@ -217,7 +252,7 @@ fn Status(now: Now, open: Signal<bool>) -> impl IntoView {
     view! {
         <div class="status">
             <span role="status"><StateBadge state id="run-state" /></span>
-            <ProgressBar share label="Share of the run done" id="progress" />
+            <span hidden=move || state.get() == RunState::Finished><ProgressBar share label="Share of the run done" id="progress" /></span>
             <span>{remaining}</span>
             <span class="hint">{move || now.run.with(activity)}</span>
             <span class="warning" id="silence">{silent}</span>
@@ -251,8 +286,16 @@ fn Actions(now: Now, after: impl Fn() + Clone + Send + Sync + 'static) -> impl I
     };
     let experiment = now.run.with_untracked(|run| run.experiment_id);
     let untrained = move || now.run.with(|run| run.result.is_none());
+    let compare = move || {
+        let control = now.control.get().filter(|_| !untrained())?;
+        let to = address_of(&[experiment], &[control, id]);
+        Some(
+            view! { <a href=to class="button" id="compare-control">"Compare with alpha 0, same seed"</a> },
+        )
+    };
     view! {
         <div class="actions">
+            {compare}
             <span hidden=untrained><A href=format!("/experiments/{experiment}/perturb?runs={id}") attr:class="button" attr:id="open-perturb">"Perturbation bench"</A></span>
             <button type="button" id="cancel" hidden=move || !active() disabled=command.busy on:click=post("cancel")>"Cancel"</button>
             <button type="button" id="resume" hidden=move || !resumable() disabled=command.busy on:click=post("resume")>"Resume"</button>

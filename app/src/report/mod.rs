@@ -399,6 +399,8 @@ pub(crate) mod tests {
                 runs: vec![],
                 progress: 0.0,
                 remaining_seconds: None,
+                test_accuracy: None,
+                verdicts: None,
                 tags: vec![],
                 notes: spec.notes.clone(),
                 spec,

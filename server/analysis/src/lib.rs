@@ -13,6 +13,7 @@ pub mod made_up;
 pub mod run_numbers;
 pub mod scatter;
 pub mod table;
+pub mod training_curves;
 
 mod mean;
 

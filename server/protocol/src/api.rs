@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::device::DeviceCheck;
 use crate::event::{Event, LogLevel};
+use crate::finding::ClaimVerdict;
 use crate::result::EpochMetrics;
 use crate::run::RunState;
 use crate::spec::ExperimentSpec;
@@ -182,9 +183,22 @@ pub struct Experiment {
     pub progress: f64,
     /// Expected seconds until its last active run ends; absent when none is active or nothing was measured.
     pub remaining_seconds: Option<f64>,
+    /// The lowest and the highest test accuracy of its trained runs, 0 to 1; absent while none is trained.
+    #[serde(default)]
+    pub test_accuracy: Option<[f64; 2]>,
+    /// What it says about each claim with the default window, C1 to C8. Filled in by lists alone; absent while runs are at work,
+    /// while none is trained, and until it was computed, which is told as [`Change::FindingsMade`].
+    #[serde(default)]
+    pub verdicts: Option<Vec<ClaimVerdict>>,
 }
 
 impl Experiment {
+    /// Whether a run of it waits or is at work.
+    pub fn is_active(&self) -> bool {
+        let mut runs = self.runs.iter();
+        runs.any(|entry| entry.count > 0 && entry.state.is_active())
+    }
+
     /// Runs in `state`.
     pub fn count(&self, state: RunState) -> u32 {
         self.runs
@@ -508,6 +522,8 @@ pub enum Change {
     RunsAnnotated,
     /// Runs were deleted.
     RunsDeleted,
+    /// What its runs say about the claims was computed anew; lists show it.
+    FindingsMade,
 }
 
 /// A change on its way to a browser. Changes are told as they happen and are not kept: who comes back reads everything

@@ -263,6 +263,16 @@ pub struct AllRuns {
     pub sentence: String,
 }
 
+/// What an experiment says about one claim, in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ClaimVerdict {
+    /// The claim.
+    pub claim: Claim,
+    /// What this experiment says.
+    pub verdict: Verdict,
+}
+
 /// One claim, weighed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -36,6 +36,7 @@ pub mod quantity;
 pub mod result;
 pub mod run;
 pub mod spec;
+pub mod training_curve;
 pub mod unit;
 pub mod validate;
 

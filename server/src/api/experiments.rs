@@ -9,6 +9,7 @@ use protocol::api::{
     AlphaSummary, Change, Experiment, ExperimentPage, ExperimentSummary, Mean, RunMetrics,
 };
 use protocol::problem::ErrorCode;
+use protocol::training_curve::{CurveQuantity, TrainingCurves};
 use protocol::{ExperimentSpec, Run, RunResult, RunState};
 
 use super::json::{Asked, Body, Id};
@@ -16,6 +17,7 @@ use super::runs::EpochsQuery;
 use super::{AppState, Refusal, estimates};
 use crate::estimate::{is_measured, remaining};
 use crate::store::ExperimentQuery;
+use analysis::training_curves::training_curves;
 use analysis::{INTERVAL_METHOD, mean};
 use app::run_state::share_of_all_done;
 
@@ -79,6 +81,11 @@ pub(super) async fn list(
     let mut page = state.store.experiments(&query).await?;
     for experiment in &mut page.experiments {
         stand(&state, experiment).await?;
+        if !experiment.is_active() {
+            let (id, scheduler) = (experiment.id, state.scheduler.clone());
+            let tell = move || scheduler.tell_change(id, Vec::new(), Change::FindingsMade);
+            experiment.verdicts = state.kept.verdicts(&state.store, id, tell).await?;
+        }
     }
     Ok(Json(page))
 }
@@ -292,6 +299,27 @@ pub(super) async fn metrics(
 ) -> Result<Json<Vec<RunMetrics>>, Refusal> {
     let epochs = query.epochs()?;
     Ok(Json(state.store.experiment_metrics(id, epochs).await?))
+}
+
+/// What is shown over the epochs.
+#[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct CurvesQuery {
+    /// The quantity; selectivity when absent.
+    #[serde(default)]
+    quantity: CurveQuantity,
+}
+
+/// One quantity over the epochs: means over the seeds of each alpha, and each run where there are at most 50. Of more than 400
+/// epochs some are left out.
+#[utoipa::path(get, path = "/experiments/{id}/training-curves", params(("id" = i64, Path), CurvesQuery), responses((status = 200, body = TrainingCurves)))]
+pub(super) async fn curves(
+    State(state): State<AppState>,
+    Id(id): Id,
+    Asked(query): Asked<CurvesQuery>,
+) -> Result<Json<TrainingCurves>, Refusal> {
+    let (runs, every) = state.store.curves(id, query.quantity).await?;
+    Ok(Json(training_curves(query.quantity, runs, every)))
 }
 
 /// The finished runs, aggregated over seeds for every alpha.

@@ -1,6 +1,6 @@
 //! What was made of an experiment's measurements, kept until there are new ones.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::store::{FindingsVersion, Store};
 use analysis::claims::findings;
 use analysis::run_numbers::RunNumbers;
-use protocol::finding::Findings;
+use protocol::finding::{ClaimVerdict, DEFAULT_WINDOW, Findings};
 
 use super::Refusal;
 
@@ -27,6 +27,11 @@ pub struct Kept {
     reading: Arc<tokio::sync::Mutex<()>>,
     /// By experiment and window.
     findings: KeptOf<(i64, u64), Findings>,
+    /// Of the default window: lists show those of many experiments.
+    verdicts: KeptOf<i64, Vec<ClaimVerdict>>,
+    /// Experiments whose verdicts are being made, one after the other.
+    making: Arc<Mutex<HashSet<i64>>>,
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// Runs whose numbers are kept: some 65 kB each with everything measured.
@@ -34,6 +39,9 @@ const RUNS: usize = 3_000;
 
 /// Findings that are kept, of different experiments or windows: some 100 kB each.
 const EXPERIMENTS: usize = 64;
+
+/// Experiments whose verdicts are kept: some 100 bytes each.
+const VERDICTS: usize = 10_000;
 
 impl Kept {
     /// The numbers of an experiment's trained runs, in order of number.
@@ -96,6 +104,62 @@ impl Kept {
             name, // It can change without a measurement.
             ..(*known).clone()
         })
+    }
+}
+
+impl Kept {
+    /// What an experiment says about each claim with the default window, where that is known already; none without a trained
+    /// run. Else it is made meanwhile, and `tell` is called once it is there.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn verdicts(
+        &self,
+        store: &Store,
+        experiment: i64,
+        tell: impl FnOnce() + Send + 'static,
+    ) -> Result<Option<Vec<ClaimVerdict>>, Refusal> {
+        let version = store.findings_version(experiment).await?;
+        if version.trained() == 0 {
+            return Ok(None);
+        }
+        if let Some(known) = self.verdicts.get(experiment, version) {
+            return Ok(Some(known.to_vec()));
+        }
+        let lock = || self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        if lock().insert(experiment) {
+            let (kept, store) = (self.clone(), store.clone());
+            tokio::spawn(async move {
+                // One at a time: nobody waits for these, and others want to be answered.
+                let made = async {
+                    let _turn = kept.turn.lock().await;
+                    kept.make_verdicts(&store, experiment).await
+                };
+                let made = made.await;
+                let mut making = kept.making.lock().unwrap_or_else(PoisonError::into_inner);
+                making.remove(&experiment);
+                drop(making);
+                match made {
+                    Ok(()) => tell(),
+                    Err(refusal) => {
+                        tracing::warn!(experiment, ?refusal, "no verdicts for the list");
+                    }
+                }
+            });
+        }
+        Ok(None)
+    }
+
+    async fn make_verdicts(&self, store: &Store, experiment: i64) -> Result<(), Refusal> {
+        let version = store.findings_version(experiment).await?;
+        let found = self.findings(store, experiment, DEFAULT_WINDOW).await?;
+        let verdicts = found.findings.iter().map(|finding| ClaimVerdict {
+            claim: finding.claim,
+            verdict: finding.verdict,
+        });
+        self.verdicts
+            .keep(experiment, version, verdicts.collect(), VERDICTS, |_| 1);
+        Ok(())
     }
 }
 

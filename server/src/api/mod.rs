@@ -123,6 +123,7 @@ pub fn app(state: AppState) -> Router {
                 .routes(routes!(executors::submissions))
                 .routes(routes!(imports::create))
                 .routes(routes!(experiments::metrics))
+                .routes(routes!(experiments::curves))
                 .routes(routes!(experiments::summary))
                 .routes(routes!(exports::experiment_csv))
                 .routes(routes!(exports::experiment_parquet))

@@ -16,7 +16,7 @@ use tower_http::services::ServeFile;
 
 use super::json::{self, Asked, Id, Named};
 use super::{AppState, Refusal};
-use crate::store::EVERY_EPOCH;
+use crate::store::{EVERY_EPOCH, RunQuery};
 
 /// The files that a run may leave, with what they are. Besides them only the measurements in [`FOLDERS`] are served.
 const ARTIFACTS: [(&str, &str); 7] = [
@@ -105,6 +105,10 @@ pub(super) struct ListQuery {
     experiment: Option<i64>,
     /// Only runs in this state.
     state: Option<RunState>,
+    /// Only runs of this regulariser strength.
+    alpha: Option<f64>,
+    /// Only runs of this seed.
+    seed: Option<u64>,
     /// Page, from 1.
     #[serde(default = "one")]
     #[param(value_type = i64, minimum = 1, maximum = 4294967295_u32)]
@@ -135,10 +139,21 @@ pub(super) async fn list(
             "page must be 1 or more, and page_size 1 to 200",
         ));
     }
-    let page = state
-        .store
-        .run_page(query.experiment, query.state, query.page, query.page_size)
-        .await?;
+    if query.alpha.is_some_and(|alpha| !alpha.is_finite()) {
+        return Err(Refusal::new(
+            ErrorCode::InvalidParameter,
+            "alpha must be a number",
+        ));
+    }
+    let query = RunQuery {
+        experiment: query.experiment,
+        state: query.state,
+        alpha: query.alpha,
+        seed: query.seed,
+        page: query.page,
+        page_size: query.page_size,
+    };
+    let page = state.store.run_page(&query).await?;
     Ok(Json(RunPage {
         runs: page
             .runs

@@ -25,6 +25,7 @@ use protocol::event::LogLevel;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::clock::now;
+use crate::lock::LockedFile;
 use crate::worker_folder::{Line, Process, WorkerFolder};
 
 /// Exit status of a worker that nobody wants any more.
@@ -179,7 +180,7 @@ fn requeue(log: &mut Log<'_>, most: u32) {
 }
 
 /// The lock, once the worker before this one has let go of it.
-fn lock(folder: &WorkerFolder) -> Result<File, Box<dyn Error>> {
+fn lock(folder: &WorkerFolder) -> Result<LockedFile, Box<dyn Error>> {
     let start = Instant::now();
     loop {
         let locked = folder

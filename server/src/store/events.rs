@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 
 use protocol::api::{LiveEvent, LogLine, RunMetrics};
+use protocol::training_curve::{CurveQuantity, MOST_EPOCHS, RunCurve};
 use protocol::{EpochMetrics, Event, RunSpec};
 use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
 
@@ -177,6 +178,55 @@ impl Store {
         rows.iter()
             .map(|metrics| Ok(serde_json::from_str(metrics)?))
             .collect()
+    }
+
+    /// A quantity over the epochs of an experiment's runs, of those that have one; every how many epochs it is told.
+    ///
+    /// # Errors
+    /// When there is no such experiment.
+    pub async fn curves(
+        &self,
+        experiment_id: i64,
+        quantity: CurveQuantity,
+    ) -> Result<(Vec<RunCurve>, u32), StoreError> {
+        self.experiment(experiment_id).await?;
+        let most: Option<u32> =
+            sqlx::query_scalar("SELECT max(epochs_done) FROM runs WHERE experiment_id = ?")
+                .bind(experiment_id)
+                .fetch_one(&self.pool)
+                .await?;
+        let every = most.unwrap_or(0).div_ceil(MOST_EPOCHS).max(1);
+        let rows = sqlx::query(
+            "SELECT runs.id AS id, runs.alpha AS alpha, runs.seed AS seed, epochs.epoch AS epoch,
+                 epochs.metrics ->> ? AS value
+             FROM runs JOIN epochs ON epochs.run_id = runs.id
+             WHERE runs.experiment_id = ? AND epochs.epoch % ? = 0
+             ORDER BY runs.id, epochs.epoch",
+        )
+        .bind(quantity.id())
+        .bind(experiment_id)
+        .bind(every)
+        .fetch_all(&self.pool)
+        .await?;
+        let mut curves: Vec<RunCurve> = Vec::new();
+        for row in &rows {
+            let run_id: i64 = row.try_get("id")?;
+            if curves.last().is_none_or(|last| last.run_id != run_id) {
+                let seed: i64 = row.try_get("seed")?;
+                curves.push(RunCurve {
+                    run_id,
+                    alpha: row.try_get("alpha")?,
+                    seed: seed.unsigned_abs(), // At most 2^53 - 1, checked with the spec.
+                    epochs: Vec::new(),
+                    values: Vec::new(),
+                });
+            }
+            if let Some(curve) = curves.last_mut() {
+                curve.epochs.push(row.try_get("epoch")?);
+                curve.values.push(row.try_get("value")?);
+            }
+        }
+        Ok((curves, every))
     }
 
     /// The epochs of every run of an experiment, those of `epochs` alone.

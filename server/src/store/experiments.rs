@@ -246,13 +246,15 @@ impl Store {
     async fn with_counts(&self, row: &SqliteRow) -> Result<Experiment, StoreError> {
         let id: i64 = row.try_get("id")?;
         let counts = sqlx::query(
-            "SELECT state, count(*) AS count, sum(epochs) AS epochs, sum(epochs_done) AS done
+            "SELECT state, count(*) AS count, sum(epochs) AS epochs, sum(epochs_done) AS done,
+                 min(result ->> 'test_accuracy') AS lowest, max(result ->> 'test_accuracy') AS highest
              FROM runs WHERE experiment_id = ? GROUP BY state",
         )
         .bind(id)
         .fetch_all(&self.pool)
         .await?;
         let (mut runs, mut epochs, mut done) = (Vec::new(), 0_i64, 0_i64);
+        let mut test_accuracy: Option<[f64; 2]> = None;
         for count in &counts {
             let state: String = count.try_get("state")?;
             let Some(state) = RunState::from_id(&state) else {
@@ -264,6 +266,11 @@ impl Store {
             });
             epochs += count.try_get::<i64, _>("epochs")?;
             done += count.try_get::<i64, _>("done")?;
+            let lowest: Option<f64> = count.try_get("lowest")?;
+            if let Some(ends) = lowest.zip(count.try_get("highest")?) {
+                let [low, high] = test_accuracy.unwrap_or(ends.into());
+                test_accuracy = Some([low.min(ends.0), high.max(ends.1)]);
+            }
         }
         runs.sort_by_key(|count| RunState::ALL.iter().position(|&state| state == count.state));
         Ok(Experiment {
@@ -281,8 +288,10 @@ impl Store {
                 f64::from(ended.map(|count| count.count).sum::<u32>()) / f64::from(all.max(1))
             },
             runs,
-            // For the API to say: it knows what is at work.
+            test_accuracy,
+            // For the API to say: it knows what is at work, and what was made of the measurements.
             remaining_seconds: None,
+            verdicts: None,
         })
     }
 }

@@ -26,6 +26,11 @@ impl FindingsVersion {
     pub fn runs(self) -> usize {
         usize::try_from(self.runs).unwrap_or(0)
     }
+
+    /// How many runs have a result.
+    pub fn trained(self) -> usize {
+        usize::try_from(self.trained).unwrap_or(0)
+    }
 }
 
 impl Store {

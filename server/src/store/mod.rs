@@ -36,6 +36,7 @@ pub use findings::FindingsVersion;
 pub use imports::ImportTarget;
 pub use integrity::{backup, check_large};
 pub use measurements::Of;
+pub use runs::RunQuery;
 pub use submissions::Submission;
 
 /// The migrations, in order; a new one is one line. There is no fifth.

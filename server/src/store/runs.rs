@@ -20,6 +20,23 @@ const ON_THIS_MACHINE: &str =
 pub(super) const COLUMNS: &str = "id, experiment_id, spec, state, reason, queued_at, started_at, ended_at, started, epochs_done, later_evaluations, notes,
     (SELECT metrics FROM epochs WHERE run_id = runs.id ORDER BY epoch DESC LIMIT 1) AS latest_epoch";
 
+/// Which runs are asked for.
+#[derive(Debug, Clone, Default)]
+pub struct RunQuery {
+    /// Only this experiment's.
+    pub experiment: Option<i64>,
+    /// Only runs in this state.
+    pub state: Option<RunState>,
+    /// Only runs of this regulariser strength.
+    pub alpha: Option<f64>,
+    /// Only runs of this seed.
+    pub seed: Option<u64>,
+    /// Page, from 1.
+    pub page: u32,
+    /// Runs a page.
+    pub page_size: u32,
+}
+
 impl Store {
     /// One run, its result with every unit.
     ///
@@ -51,33 +68,34 @@ impl Store {
         rows.iter().map(read_run).collect()
     }
 
-    /// A page of runs, newest first, results without units: of one experiment or of all, in one state or in any.
+    /// A page of runs, newest first, results without units.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn run_page(
-        &self,
-        experiment_id: Option<i64>,
-        state: Option<RunState>,
-        page: u32,
-        page_size: u32,
-    ) -> Result<RunPage, StoreError> {
-        const MATCH: &str = "(?1 IS NULL OR experiment_id = ?1) AND (?2 IS NULL OR state = ?2)";
-        let state = state.map(RunState::id);
+    pub async fn run_page(&self, query: &RunQuery) -> Result<RunPage, StoreError> {
+        const MATCH: &str = "(?1 IS NULL OR experiment_id = ?1) AND (?2 IS NULL OR state = ?2)
+             AND (?3 IS NULL OR alpha = ?3) AND (?4 IS NULL OR seed = ?4)";
+        let state = query.state.map(RunState::id);
+        // At most 2^53 - 1, checked with the spec: a larger one is no run's.
+        let seed = query.seed.map(|seed| i64::try_from(seed).unwrap_or(-1));
         let total: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
             "SELECT count(*) FROM runs WHERE {MATCH}"
         )))
-        .bind(experiment_id)
+        .bind(query.experiment)
         .bind(state)
+        .bind(query.alpha)
+        .bind(seed)
         .fetch_one(&self.pool)
         .await?;
         let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
-            "SELECT {COLUMNS}, {TAGS_OF_RUN}, result FROM runs WHERE {MATCH} ORDER BY id DESC LIMIT ?3 OFFSET ?4"
+            "SELECT {COLUMNS}, {TAGS_OF_RUN}, result FROM runs WHERE {MATCH} ORDER BY id DESC LIMIT ?5 OFFSET ?6"
         )))
-        .bind(experiment_id)
+        .bind(query.experiment)
         .bind(state)
-        .bind(page_size)
-        .bind(i64::from(page.max(1) - 1) * i64::from(page_size))
+        .bind(query.alpha)
+        .bind(seed)
+        .bind(query.page_size)
+        .bind(i64::from(query.page.max(1) - 1) * i64::from(query.page_size))
         .fetch_all(&self.pool)
         .await?;
         Ok(RunPage {

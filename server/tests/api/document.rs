@@ -8,7 +8,7 @@ use protocol::problem::{ErrorCode, Problem};
 use crate::common::Lab;
 
 /// Every route of the API; a new one is added here by whoever adds it.
-const ROUTES: [(&str, &str); 67] = [
+const ROUTES: [(&str, &str); 68] = [
     ("post", "/experiments/{id}/import"),
     ("get", "/health"),
     ("get", "/problems"),
@@ -39,6 +39,7 @@ const ROUTES: [(&str, &str); 67] = [
     ("post", "/experiments/{id}/resume"),
     ("get", "/experiments/{id}/runs"),
     ("get", "/experiments/{id}/metrics"),
+    ("get", "/experiments/{id}/training-curves"),
     ("get", "/experiments/{id}/summary"),
     ("post", "/experiments/{id}/evaluate"),
     ("get", "/experiments/{id}/scatter"),

@@ -1,8 +1,9 @@
 //! Experiments are listed, searched, paged and deleted.
 
 use axum::http::{Method, Request, StatusCode};
-use protocol::api::{Experiment, ExperimentPage, Health, RunPage};
+use protocol::api::{Experiment, ExperimentPage, Health, RunMetrics, RunPage};
 use protocol::problem::ErrorCode;
+use protocol::training_curve::{CurveQuantity, TrainingCurves};
 use protocol::{ExperimentSpec, RunState};
 
 use crate::common::{Lab, endless, small};
@@ -145,11 +146,22 @@ async fn runs_are_listed_and_deleted_one_by_one() {
     assert_eq!(list("page_size=2&page=2").await, (vec![1], 3));
     assert_eq!(list("experiment=1").await, (vec![2, 1], 2));
     assert_eq!(list("state=running").await, (vec![3], 1));
-    for wrong in ["page=0", "page_size=201", "state=resting", "experiment=one"] {
+    assert_eq!(list("alpha=1&seed=0").await, (vec![2], 1));
+    assert_eq!(list("experiment=1&alpha=0").await, (vec![1], 1));
+    assert_eq!(list("seed=9").await, (vec![], 0));
+    for wrong in [
+        "page=0",
+        "page_size=201",
+        "state=resting",
+        "experiment=one",
+        "alpha=NaN",
+        "seed=-1",
+    ] {
         lab.ask(Method::GET, &format!("/runs?{wrong}"))
             .await
             .refusal(StatusCode::BAD_REQUEST);
     }
+    curves_are_those_of_the_epochs(&lab).await;
     assert!(lab.state.directory.run(1).is_dir());
     let deleted = lab.ask(Method::DELETE, "/runs/1").await;
     assert_eq!(deleted.status, StatusCode::NO_CONTENT);
@@ -164,6 +176,30 @@ async fn runs_are_listed_and_deleted_one_by_one() {
         .refusal(StatusCode::CONFLICT);
     assert_eq!(error.code, protocol::problem::ErrorCode::RunsActive);
     assert!(lab.state.directory.run(3).is_dir());
+}
+
+/// Breaks when a curve is of another run, epoch or quantity than it says.
+async fn curves_are_those_of_the_epochs(lab: &Lab) {
+    let metrics: Vec<RunMetrics> = lab.get("/experiments/1/metrics").await;
+    for quantity in CurveQuantity::ALL {
+        let path = format!("/experiments/1/training-curves?quantity={}", quantity.id());
+        let curves: TrainingCurves = lab.get(&path).await;
+        assert_eq!((curves.run_count, curves.every), (2, 1));
+        for (curve, run) in curves.runs.iter().zip(&metrics) {
+            assert_eq!(
+                (curve.run_id, curve.alpha, curve.seed),
+                (run.run_id, run.alpha, run.seed)
+            );
+            let values: Vec<f64> = run.epochs.iter().map(|epoch| quantity.of(epoch)).collect();
+            assert_eq!(curve.values, values);
+            assert_eq!(curve.epochs, [1]);
+        }
+        let means = curves.alphas.iter().map(|of| of.means[0].mean);
+        assert!(means.eq(curves.runs.iter().map(|run| run.values[0])));
+    }
+    lab.ask(Method::GET, "/experiments/1/training-curves?quantity=loss")
+        .await
+        .refusal(StatusCode::BAD_REQUEST);
 }
 
 /// Breaks when a launch that is sent again because its answer was lost trains everything twice, or a key that was given with

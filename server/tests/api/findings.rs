@@ -3,14 +3,16 @@
 use analysis::claims::findings;
 use analysis::run_numbers::RunNumbers;
 use axum::http::{Method, StatusCode};
+use protocol::api::{Change, ExperimentPage};
 use protocol::attack::{Attack, AttackSpec};
 use protocol::dimensionality::DimensionalitySpec;
 use protocol::evaluation::CorruptionSpec;
 use protocol::finding::{Claim, Finding, Findings, Verdict, WIDEST_WINDOW};
 use protocol::gradient::InputUnitGradientSpec;
-use protocol::{Corruption, EvaluationSpec, RunState};
+use protocol::{Corruption, EvaluationSpec, Run, RunState};
+use server::scheduler::News;
 
-use crate::common::{Lab, endless, small};
+use crate::common::{Lab, PATIENCE, endless, small};
 
 /// Something of every kind that a claim is about.
 pub fn everything() -> EvaluationSpec {
@@ -115,6 +117,50 @@ async fn every_claim_is_answered_from_what_is_in_the_store() {
             }
         }
     }
+    in_the_list(&lab, experiment.id).await;
+}
+
+/// Breaks when the list shows another verdict than the page of findings, accuracies of other runs, or verdicts of before a run was
+/// deleted; or when it waits for them to be made.
+async fn in_the_list(lab: &Lab, experiment: i64) {
+    let listed = async || {
+        let page: ExperimentPage = lab.get("/experiments").await;
+        page.experiments.into_iter().next().unwrap()
+    };
+    let mut changes = lab.state.scheduler.subscribe();
+    assert_eq!(listed().await.verdicts, None);
+    let told = async {
+        loop {
+            if let News::Change(change) = changes.recv().await.unwrap()
+                && change.change == Change::FindingsMade
+            {
+                return change.experiment_id;
+            }
+        }
+    };
+    let told = tokio::time::timeout(PATIENCE, told).await;
+    assert_eq!(told.unwrap(), experiment);
+    let path = format!("/experiments/{experiment}/findings");
+    let found: Findings = lab.get(&path).await;
+    let verdicts = |of: &Findings| -> Vec<(Claim, Verdict)> {
+        let all = of.findings.iter();
+        all.map(|one| (one.claim, one.verdict)).collect()
+    };
+    let one = listed().await;
+    let shown = one.verdicts.unwrap().into_iter();
+    let shown: Vec<_> = shown.map(|one| (one.claim, one.verdict)).collect();
+    assert_eq!(shown, verdicts(&found));
+    let runs: Vec<Run> = lab.get(&format!("/experiments/{experiment}/runs")).await;
+    let accuracies = runs
+        .iter()
+        .map(|run| run.result.as_ref().unwrap().test_accuracy);
+    let [low, high] = one.test_accuracy.unwrap();
+    assert_eq!(low, accuracies.clone().fold(1.0, f64::min));
+    assert_eq!(high, accuracies.fold(0.0, f64::max));
+    let path = format!("/runs/{}", runs[0].id);
+    let gone = lab.ask(Method::DELETE, &path).await;
+    assert_eq!(gone.status, StatusCode::NO_CONTENT, "{}", gone.text());
+    assert_eq!(listed().await.verdicts, None, "of a run that is gone");
 }
 
 /// Breaks when an experiment that is not there has findings, one without a trained run has none, or a window that is none is taken.

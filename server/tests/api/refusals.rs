@@ -221,6 +221,7 @@ async fn what_is_not_there_is_refused_in_json() {
         "/experiments/99",
         "/experiments/99/runs",
         "/experiments/99/metrics",
+        "/experiments/99/training-curves?quantity=train_loss",
         "/experiments/99/summary",
         "/experiments/99/export.csv",
         "/experiments/99/export.parquet",

@@ -56,7 +56,7 @@ pub fn Differences(comparison: StoredValue<Comparison>) -> impl IntoView {
         view! {
             <section aria-labelledby="differences-title">
                 <h2 id="differences-title">"What differs"</h2>
-                <div class="scroll" tabindex="0" role="region" aria-labelledby="differences-title" hidden=none>
+                <div class="scroll" tabindex="0" role="region" aria-label="Table of differences" hidden=none>
                     <table id="differences">
                         <thead><tr><th scope="col">"Field"</th>{headings}</tr></thead>
                         <tbody>{rows}</tbody>

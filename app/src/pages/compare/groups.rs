@@ -50,7 +50,7 @@ pub fn Groups(comparison: StoredValue<Comparison>) -> impl IntoView {
         <section aria-labelledby="groups-title">
             <h2 id="groups-title">"Groups"</h2>
             <p class="hint">"Mean over replicates and its 95 % interval. A row opens its single runs."</p>
-            <div class="scroll" tabindex="0" role="region" aria-labelledby="groups-title">
+            <div class="scroll" tabindex="0" role="region" aria-label="Table of groups">
                 <table id="groups">
                     <thead>
                         <tr>

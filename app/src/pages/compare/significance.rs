@@ -37,7 +37,7 @@ pub fn Tests(comparison: StoredValue<Comparison>) -> impl IntoView {
         <section aria-labelledby="tests-title">
             <h2 id="tests-title">"Are the differences real?"</h2>
             <p class="hint">{format!("{what}: first group less second. {method}.")}</p>
-            <div class="scroll" tabindex="0" role="region" aria-labelledby="tests-title" hidden=all == 0>
+            <div class="scroll" tabindex="0" role="region" aria-label="Table of tests" hidden=all == 0>
                 <table id="tests">
                     <thead>
                         <tr>

@@ -190,12 +190,8 @@ pub fn use_profile_selection() -> Memo<ProfileSelection> {
 pub fn Geometry(now: Now, selections: Selections) -> impl IntoView {
     let figures = View::ALL
         .into_iter()
-        .zip(selections.views)
-        .zip(now.scatters)
-        .filter(|((view, _), _)| view.has_geometry())
-        .map(|((view, selection), scatter)| {
-            view! { <MeasuresFigure now view selection scatter /> }
-        })
+        .filter(|view| view.has_geometry())
+        .map(|view| view! { <MeasuresFigure now view selections /> })
         .collect_view();
     view! {
         <section class="robustness" id="geometry" aria-labelledby="geometry-title">
@@ -215,23 +211,23 @@ pub fn Geometry(now: Now, selections: Selections) -> impl IntoView {
 /// A number of each layer, by alpha.
 #[component]
 fn Profiles(now: Now, selection: Memo<ProfileSelection>) -> impl IntoView {
-    let profiles = now.profiles;
+    let profiles = now.profiles?;
     let id = now.experiment.with_untracked(|experiment| experiment.id);
     let error = follow(selection, profiles, move |wanted| {
         wanted.read(id.to_string())
     });
-    view! {
+    let figure = view! {
         <Figure
             id="figure-layer-profiles"
             question="How does alpha change each layer?"
-            waiting="No trained run has this. Dimensionality and input-unit gradients are measured after training where the experiment asks for them, or with “Evaluate all trained runs again” below."
+            waiting="No trained run has this. Dimensionality and input-unit gradients are measured after training where the experiment asks for them, or later, from “Set-up and data”."
             chart=move || profiles.with(layer_profile::of_profiles)
         >
             <ProfileControls selection profiles />
             {move || error.get().map(|error| view! { <ErrorBox error /> })}
         </Figure>
-    }
-    .into_any()
+    };
+    Some(figure.into_any())
 }
 
 /// Corruptions as choices, by family, after the mean over all.
@@ -385,7 +381,12 @@ pub fn GeometryControls(
     scatter: RwSignal<Scatter>,
 ) -> impl IntoView {
     let keys = view.keys();
-    let attacks = Memo::new(move |_| now.profiles.with(|profiles| profiles.known_attacks.clone()));
+    let attacks = Memo::new(move |_| {
+        let attacks = |profiles: RwSignal<LayerProfiles>| {
+            profiles.with(|profiles| profiles.known_attacks.clone())
+        };
+        now.profiles.map(attacks).unwrap_or_default()
+    });
     let measures = Memo::new(move |_| {
         let shown = selection.get().geometry();
         attacks.with(|attacks| geometry_choices(view, attacks, shown))

@@ -74,7 +74,7 @@ fn query(draft: &Draft) -> Result<Vec<(&'static str, String)>, Vec<FieldError>> 
 
 /// A small form in a fold.
 #[component]
-pub fn ImportWeights(now: Now, after: impl Fn() + Clone + Send + Sync + 'static) -> impl IntoView {
+pub fn ImportWeights(now: Now, after: Callback<()>) -> impl IntoView {
     let (id, spec) = now
         .experiment
         .with_untracked(|experiment| (experiment.id, experiment.spec.clone()));
@@ -112,15 +112,14 @@ pub fn ImportWeights(now: Now, after: impl Fn() + Clone + Send + Sync + 'static)
             .map(|(name, value)| format!("{name}={}", api::segment(&value)))
             .collect();
         let path = format!("/experiments/{id}/import?{}", query.join("&"));
-        let after = after.clone();
         command.wait::<Run>(api::send_file(&path, upload), move |run| {
             imported.try_set(Some(run.id));
-            after();
+            after.run(());
         });
     };
     let said = move || {
         imported.get().map(|run| {
-            view! { "Imported as "<a href=format!("/runs/{run}")>{format!("run {run}")}</a>": it is queued, and its results appear here as they come." }
+            view! { "Imported as "<a href=format!("/runs/{run}")>{format!("run {run}")}</a>": it is queued, and its results appear with the others’ as they come." }
         })
     };
     let epochs = format::plural(spec.training.epochs.into(), "epoch", "epochs");

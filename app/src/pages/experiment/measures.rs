@@ -15,8 +15,8 @@ use protocol::measure::Scatter;
 use protocol::quantity::{LayerQuantity, LayerRange, Perturbations};
 use protocol::quantity::{Quantity, Scale};
 
-use super::Now;
 use super::geometry::GeometryControls;
+use super::{Now, Selections};
 use crate::api;
 use crate::attacks::{
     attack_choices, closest, conditions_choices as attack_conditions_choices, default_attack,
@@ -199,22 +199,22 @@ impl View {
     fn waiting(self) -> &'static str {
         match self {
             View::TradeOff => {
-                "No trained run was tested on both. Corruptions and attacks are tested after training where the experiment asks for them, or with “Evaluate all trained runs again” below."
+                "No trained run was tested on both. Corruptions and attacks are tested after training where the experiment asks for them, or later, from “Set-up and data”."
             }
             View::Corruptions => {
-                "No trained run was tested on this. Corruptions are tested after training where the experiment asks for it, or with “Evaluate all trained runs again” below."
+                "No trained run was tested on this. Corruptions are tested after training where the experiment asks for it, or later, from “Set-up and data”."
             }
             View::Attacks => {
-                "No trained run was tested with this. Attacks follow training where the experiment asks for them, or “Evaluate all trained runs again” below."
+                "No trained run was tested with this. Attacks follow training where the experiment asks for them, or are asked for later, from “Set-up and data”."
             }
             View::Geometry => {
-                "No trained run has this. Dimensionality is measured after training where the experiment asks for it, or with “Evaluate all trained runs again” below."
+                "No trained run has this. Dimensionality is measured after training where the experiment asks for it, or later, from “Set-up and data”."
             }
             View::Gradients => {
-                "No trained run has this. Input-unit gradients are measured after training where the experiment asks for it, or with “Evaluate all trained runs again” below."
+                "No trained run has this. Input-unit gradients are measured after training where the experiment asks for it, or later, from “Set-up and data”."
             }
             View::GeometryRobustness => {
-                "No trained run has both. Dimensionality, input-unit gradients, corruptions and attacks follow training where the experiment asks for them, or “Evaluate all trained runs again” below."
+                "No trained run has both. Dimensionality, input-unit gradients, corruptions and attacks follow training where the experiment asks for them, or are asked for later, from “Set-up and data”."
             }
         }
     }
@@ -393,11 +393,11 @@ pub fn MeasuresFigure(
     now: Now,
     /// The view.
     view: View,
-    /// What the address selects for it.
-    selection: Memo<Selection>,
-    /// What was answered.
-    scatter: RwSignal<Scatter>,
+    /// What the address selects.
+    selections: Selections,
 ) -> impl IntoView {
+    let scatter = now.scatters[view as usize]?;
+    let selection = selections.views[view as usize];
     let id = now.experiment.with_untracked(|experiment| experiment.id);
     let error = follow(selection, scatter, move |wanted| {
         wanted.read(id.to_string())
@@ -415,14 +415,23 @@ pub fn MeasuresFigure(
             />
         }
     });
-    view! {
+    // Nothing to choose from, unless a choice led here.
+    let unmeasured = move || {
+        let nothing = |scatter: &Scatter| {
+            scatter.points.is_empty()
+                && scatter.known_conditions.is_empty()
+                && scatter.known_attacks.is_empty()
+        };
+        !view.has_geometry() && scatter.with(nothing)
+    };
+    let figure = view! {
         <Figure
             id=view.id()
             question=view.question()
             waiting=view.waiting()
             chart=move || scatter.with(measures::chart)
         >
-            <div class="controls">
+            <div class="controls" hidden=unmeasured>
                 {view.has_corruption().then(|| view! { <CorruptionControls view selection scatter /> })}
                 {view.has_attack().then(|| view! { <AttackControls view scatter /> })}
                 {view.has_geometry().then(|| view! { <GeometryControls now view selection scatter /> })}
@@ -431,8 +440,8 @@ pub fn MeasuresFigure(
             {view.has_corruption().then(|| view! { <p class="hint">{others}</p> })}
             {move || error.get().map(|error| view! { <ErrorBox error /> })}
         </Figure>
-    }
-    .into_any()
+    };
+    Some(figure.into_any())
 }
 
 /// Puts a choice into the address; what is shown without being named is not named there.
@@ -531,7 +540,7 @@ fn AttackControls(view: View, scatter: RwSignal<Scatter>) -> impl IntoView {
 
 /// Tests of more, on every trained run.
 #[component]
-pub fn Again(now: Now, after: impl Fn() + Clone + Send + Sync + 'static) -> impl IntoView {
+pub fn Again(now: Now, after: Callback<()>) -> impl IntoView {
     let (id, spec) = now
         .experiment
         .with_untracked(|experiment| (experiment.id, experiment.spec.clone()));
@@ -544,7 +553,7 @@ pub fn Again(now: Now, after: impl Fn() + Clone + Send + Sync + 'static) -> impl
             .get()
             .then_some("No run is trained yet: there are no weights to test.")
     });
-    view! { <EvaluateAgain target=Target::Experiment(id) dataset=spec.dataset network=spec.network start=spec.evaluation blocked after /> }
+    view! { <EvaluateAgain target=Target::Experiment(id) dataset=spec.dataset network=spec.network start=spec.evaluation blocked after=move || after.run(()) /> }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The experiment's runs, live: by alpha over seeds, or one by one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use leptos::prelude::*;
 use leptos_router::hooks::{use_location, use_navigate, use_query_map};
@@ -9,8 +9,8 @@ use protocol::Run;
 use protocol::comparison::{Comparison, ExperimentLabel};
 
 use super::Now;
-use crate::format;
 use crate::pages::compare::address_of;
+use crate::selection::{SelectedRuns, selected_runs};
 use view::View;
 
 mod by_alpha;
@@ -28,13 +28,13 @@ const OWN_COLUMNS: usize = 2;
 #[derive(Clone, Copy)]
 struct Table {
     runs: RwSignal<Vec<Run>>,
-    by_alpha: RwSignal<Comparison>,
+    by_alpha: RwSignal<Option<Comparison>>,
     /// What the experiment is called and tagged, for filters.
     experiment: Memo<ExperimentLabel>,
     /// What each run measured besides selectivity and clean accuracy, by run.
     extra: Memo<BTreeMap<i64, Vec<Option<f64>>>>,
-    /// Runs that are ticked.
-    ticked: RwSignal<BTreeSet<i64>>,
+    /// Runs that are ticked: those that are selected, here or in a figure.
+    selected: SelectedRuns,
     /// What the address says.
     view: Memo<View>,
     /// Shows another view.
@@ -55,7 +55,10 @@ impl Table {
     /// The labels of the measures that have no column of their own.
     fn extra_labels(self) -> Vec<String> {
         self.by_alpha.with(|comparison| {
-            let measures = comparison.measures.iter().skip(OWN_COLUMNS);
+            let measures = comparison
+                .iter()
+                .flat_map(|comparison| &comparison.measures);
+            let measures = measures.skip(OWN_COLUMNS);
             measures.map(|measure| measure.label.clone()).collect()
         })
     }
@@ -86,7 +89,8 @@ pub fn Runs(now: Now) -> impl IntoView {
     });
     let extra = Memo::new(move |_| {
         now.by_alpha.with(|comparison| {
-            let runs = comparison.groups.iter().flat_map(|group| &group.runs);
+            let groups = comparison.iter().flat_map(|comparison| &comparison.groups);
+            let runs = groups.flat_map(|group| &group.runs);
             runs.map(|run| {
                 let values = run.values.iter().skip(OWN_COLUMNS);
                 (run.run_id, values.copied().collect())
@@ -106,18 +110,12 @@ pub fn Runs(now: Now) -> impl IntoView {
         by_alpha: now.by_alpha,
         experiment,
         extra,
-        ticked: RwSignal::new(BTreeSet::new()),
+        selected: selected_runs(),
         view,
         go,
     };
     let id = now.experiment.with_untracked(|experiment| experiment.id);
-    let ticked = table.ticked;
-    let compare =
-        move || ticked.with(|runs| address_of(&[id], &runs.iter().copied().collect::<Vec<_>>()));
-    let compare_label = move || match ticked.with(BTreeSet::len) {
-        0 => "Compare".to_owned(),
-        n => format!("Compare {}", format::plural(n as u64, "run", "runs")),
-    };
+    let compare = address_of(&[id], &[]);
     let all = Memo::new(move |_| view.with(|view| view.all));
     let current = move |is_all: bool| move || (all.get() == is_all).then_some("true");
     let switch = move |is_all: bool| {
@@ -141,7 +139,7 @@ pub fn Runs(now: Now) -> impl IntoView {
                         <button type="button" class="chip" id="runs-by-alpha" aria-pressed=move || (!all.get()).to_string() aria-current=current(false) on:click=switch(false)>"By alpha"</button>
                         <button type="button" class="chip" id="runs-all" aria-pressed=move || all.get().to_string() aria-current=current(true) on:click=switch(true)>"Single runs"</button>
                     </div>
-                    <a class="button" id="compare-runs" href=compare>{compare_label}</a>
+                    <a class="button" id="compare-runs" href=compare>"Compare all"</a>
                 </div>
             </div>
             {body}

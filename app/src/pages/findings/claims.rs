@@ -61,7 +61,7 @@ pub fn Claims(
                     <td><VerdictBadge verdict=finding.verdict /></td>
                     <td class="summary">
                         {finding.sentence}
-                        <div class="estimates" inner_html=forest></div>
+                        <div class="estimates" tabindex="0" role="group" aria-label=format!("Estimates of {}", claim.id()) inner_html=forest></div>
                     </td>
                     <td class="n">{n}</td>
                 </tr>

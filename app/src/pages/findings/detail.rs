@@ -58,7 +58,7 @@ pub fn Detail(
         <p class="prose" id="sentence">{finding.sentence}</p>
         {all_runs}
         <ul class="prose" id="notes">{finding.notes.into_iter().map(|note| view! { <li>{note}</li> }).collect_view()}</ul>
-        <div class="forest" inner_html=forest></div>
+        <div class="forest" tabindex="0" role="group" aria-label="All estimates" inner_html=forest></div>
         <EstimateTable estimates=finding.estimates />
         <dl class="facts rule">
             <div><dt>"Primary estimand"</dt><dd>{claim.primary()}</dd></div>

@@ -39,7 +39,7 @@ pub fn Column(bench: Bench, place: usize) -> impl IntoView {
             <Pictures network />
             <Verdict network class />
             <Classes network class />
-            <Maps bench network />
+            <Maps bench place network />
         </article>
     }
     .into_any()
@@ -194,7 +194,7 @@ fn Classes(network: Memo<Option<BenchNetwork>>, class: Memo<Option<String>>) -> 
 
 /// A unit's maps, and the units that moved most.
 #[component]
-fn Maps(bench: Bench, network: Memo<Option<BenchNetwork>>) -> impl IntoView {
+fn Maps(bench: Bench, place: usize, network: Memo<Option<BenchNetwork>>) -> impl IntoView {
     let maps = move || {
         let maps = network.with(|network| network.as_ref()?.maps.clone())?;
         let UnitChange {
@@ -241,5 +241,5 @@ fn Maps(bench: Bench, network: Memo<Option<BenchNetwork>>) -> impl IntoView {
             view! { <p class="farthest">"Moved most: " {units.into_iter().map(button).collect_view()}</p> },
         )
     };
-    view! { <section class="maps" aria-label="Feature maps">{maps}{units}</section> }.into_any()
+    view! { <section class="maps" aria-label=format!("Feature maps of network {}", place + 1)>{maps}{units}</section> }.into_any()
 }

@@ -3,33 +3,50 @@
 use leptos::prelude::*;
 use protocol::claim_figure::ClaimFigure;
 use protocol::finding::{Finding, Findings};
+use protocol::measure::Scale;
 
 use super::Data;
 use super::slides::Slide;
-use crate::chart::svg;
 use crate::components::{AlphaChips, VerdictBadge};
 use crate::figures::claim;
 use crate::format;
-use crate::pages::findings::{main_rows, n};
+use crate::pages::findings::n;
 
-/// The slide of a number.
-pub fn slide(number: usize, slide: Slide, data: &Data) -> AnyView {
+/// The slide of a number. Of figures with two scales the raw one, or the share of clean where `share`.
+pub fn slide(number: usize, slide: Slide, data: &Data, share: bool) -> AnyView {
     let inside = match slide {
         Slide::Title => title(&data.findings),
-        Slide::Closing => closing(&data.findings),
+        Slide::Verdicts => verdicts(&data.findings),
         Slide::Claim(claim, name) => {
             let finding = data.findings.findings.iter().find(|one| one.claim == claim);
             let figures = data.figures.iter().filter(|one| one.claim == claim);
-            // One figure, at both scales where it has two: one alone would hide that clean accuracy moves too.
-            let shown = figures.flat_map(|of| &of.figures);
-            let shown = shown.filter(|figure| Some(figure.name) == name).collect();
+            let figures = figures.flat_map(|of| &of.figures);
+            let figures: Vec<&ClaimFigure> =
+                figures.filter(|figure| Some(figure.name) == name).collect();
             match finding {
-                Some(finding) => about_claim(finding, shown),
+                Some(finding) => about_claim(finding, &figures, share),
                 None => view! { <h1>{claim.statement()}</h1> }.into_any(),
             }
         }
     };
     view! { <section class="slide" data-slide=number>{inside}</section> }.into_any()
+}
+
+/// What is said beside a slide: the numbers behind its claim.
+pub fn numbers(slide: Slide, data: &Data) -> Option<String> {
+    let Slide::Claim(claim, _) = slide else {
+        return None;
+    };
+    let finding = data
+        .findings
+        .findings
+        .iter()
+        .find(|one| one.claim == claim)?;
+    let notes = finding.notes.iter().map(String::as_str);
+    let all: Vec<&str> = std::iter::once(finding.sentence.as_str())
+        .chain(notes)
+        .collect();
+    Some(all.join(" "))
 }
 
 fn title(findings: &Findings) -> AnyView {
@@ -59,37 +76,41 @@ fn title(findings: &Findings) -> AnyView {
     .into_any()
 }
 
-fn about_claim(finding: &Finding, shown: Vec<&ClaimFigure>) -> AnyView {
+fn about_claim(finding: &Finding, figures: &[&ClaimFigure], share: bool) -> AnyView {
     let claim = finding.claim;
-    let question = shown
-        .first()
-        .map_or(claim.statement(), |figure| figure.name.question());
-    let drawn = shown
-        .into_iter()
-        .map(|figure| {
-            let svg = claim::drawing(figure);
-            let empty = svg.is_empty();
-            view! {
-                <figure>
-                    <div class="drawn" inner_html=svg></div>
-                    {empty.then(|| view! { <p class="waiting">"Not measured in this experiment."</p> })}
-                    <figcaption>{claim::caption(figure)}</figcaption>
-                </figure>
-            }
-        })
-        .collect_view();
+    let of_scale = |scale| figures.iter().find(|figure| figure.scale == Some(scale));
+    let shown = match share {
+        true => of_scale(Scale::ShareOfClean),
+        false => of_scale(Scale::Raw),
+    };
+    let drawn = shown.or(figures.first()).map(|figure| {
+        let svg = claim::drawing(figure);
+        let empty = svg.is_empty();
+        // Raw accuracy alone would hide that clean accuracy moves too.
+        let other = (figures.len() > 1).then_some(match figure.scale {
+            Some(Scale::ShareOfClean) => " S: raw accuracy.",
+            _ => " S: share of clean accuracy.",
+        });
+        view! {
+            <p class="slide-question">{figure.name.question()}</p>
+            <figure>
+                <div class="drawn" inner_html=svg></div>
+                {empty.then(|| view! { <p class="waiting">"Not measured in this experiment."</p> })}
+                <figcaption>{claim::caption(figure)}{other}</figcaption>
+            </figure>
+        }
+    });
     view! {
         <div class="slide-heading">
-            <h1>{question}</h1>
+            <h1><b>{claim.id()}</b>" "{claim.statement()}</h1>
             <VerdictBadge verdict=finding.verdict />
         </div>
-        <p class="slide-claim"><b>{claim.id()}" "{claim.statement()}</b>" "{finding.sentence.clone()}</p>
-        <div class="slide-figures">{drawn}</div>
+        {drawn}
     }
     .into_any()
 }
 
-fn closing(findings: &Findings) -> AnyView {
+fn verdicts(findings: &Findings) -> AnyView {
     let rows = findings
         .findings
         .iter()
@@ -99,16 +120,15 @@ fn closing(findings: &Findings) -> AnyView {
                     <th scope="row">{finding.claim.id()}" "{finding.claim.statement()}</th>
                     <td><VerdictBadge verdict=finding.verdict /></td>
                     <td>{n(finding)}</td>
-                    <td class="estimates" inner_html=svg::estimates(finding.claim.statement(), &main_rows(finding))></td>
                 </tr>
             }
         })
         .collect_view();
     view! {
-        <h1>"What this experiment says"</h1>
+        <h1>"What this experiment says about the claims of Leavitt & Morcos (2020)"</h1>
         <div class="scroll">
             <table class="closing">
-                <thead><tr><th scope="col">"Claim"</th><th scope="col">"Verdict"</th><th scope="col">"n"</th><th scope="col">"Estimates, 95 % intervals"</th></tr></thead>
+                <thead><tr><th scope="col">"Claim"</th><th scope="col">"Verdict"</th><th scope="col">"n"</th></tr></thead>
                 <tbody>{rows}</tbody>
             </table>
         </div>

@@ -8,16 +8,16 @@ use protocol::finding::Claim;
 pub enum Slide {
     /// The experiment.
     Title,
+    /// All verdicts.
+    Verdicts,
     /// A claim, and the figure that it is shown with; none where it has none.
     Claim(Claim, Option<ClaimFigureName>),
-    /// All verdicts.
-    Closing,
 }
 
-/// The slides in order: a title, each claim with one figure after the other, and a table at the end. A claim for which
+/// The slides in order: a title, the answer, then each claim with one figure after the other. A claim for which
 /// nothing was measured has one slide, that says so. Slides have numbers from 1.
 pub fn slides(figures: &[ClaimFigures]) -> Vec<Slide> {
-    let mut slides = vec![Slide::Title];
+    let mut slides = vec![Slide::Title, Slide::Verdicts];
     for claim in Claim::ALL {
         let of_claim = figures.iter().filter(|of| of.claim == claim);
         let mut first = None;
@@ -35,7 +35,6 @@ pub fn slides(figures: &[ClaimFigures]) -> Vec<Slide> {
         let names = names.into_iter();
         slides.extend(names.map(|name| Slide::Claim(claim, Some(name))));
     }
-    slides.push(Slide::Closing);
     slides
 }
 
@@ -55,17 +54,20 @@ pub enum Move {
     Leave,
     /// The speaker notes, or no longer.
     Notes,
+    /// The other scale of a figure that has two: raw accuracy, or share of clean.
+    Scale,
 }
 
-/// What a key does on a slide of `slides`; none where it is not a key of the presentation. A space is left to buttons.
+/// What a key does on a slide of `slides`; none where it is not a key of the presentation.
 pub fn on_key(number: usize, slides: usize, key: &str) -> Option<Move> {
     Some(match key {
-        "ArrowRight" | "ArrowDown" | "PageDown" => Move::Slide((number + 1).min(slides)),
+        "ArrowRight" | "ArrowDown" | "PageDown" | " " => Move::Slide((number + 1).min(slides)),
         "ArrowLeft" | "ArrowUp" | "PageUp" => Move::Slide(number.saturating_sub(1).max(1)),
         "Home" => Move::Slide(1),
         "End" => Move::Slide(slides),
         "Escape" => Move::Leave,
         "n" | "N" => Move::Notes,
+        "s" | "S" => Move::Scale,
         _ => return None,
     })
 }
@@ -80,7 +82,7 @@ mod tests {
     /// Broken by: a claim without a slide, slides out of the claims' order, a figure that is left out, the two scales of
     /// one figure on slides of their own, or a slide for each figure that nothing was measured for.
     #[test]
-    fn slides_are_title_figures_and_table() {
+    fn slides_are_title_answer_and_figures() {
         let figure = |name, scale| ClaimFigure {
             name,
             scale: Some(scale),
@@ -116,14 +118,16 @@ mod tests {
         let all = slides(&[figures, empty]);
         let expected = [
             Slide::Title,
+            Slide::Verdicts,
             Slide::Claim(Claim::C1, None),
             Slide::Claim(Claim::C2, None),
             Slide::Claim(Claim::C3, Some(fgsm)),
             Slide::Claim(Claim::C3, Some(pgd)),
             Slide::Claim(Claim::C4, Some(layers)),
         ];
-        assert_eq!(all[..6], expected);
-        assert_eq!((all.len(), all.last()), (11, Some(&Slide::Closing)));
+        assert_eq!(all[..7], expected);
+        assert_eq!(all.len(), 11);
+        assert_eq!(all.last(), Some(&Slide::Claim(Claim::C8, None)));
     }
 
     /// Broken by: a key that leads past the ends, an address that does, or typing keys that are swallowed.
@@ -132,6 +136,7 @@ mod tests {
         assert_eq!(on_key(1, 9, "ArrowLeft"), Some(Move::Slide(1)));
         assert_eq!(on_key(9, 9, "PageDown"), Some(Move::Slide(9)));
         assert_eq!(on_key(3, 9, "ArrowRight"), Some(Move::Slide(4)));
+        assert_eq!(on_key(3, 9, " "), Some(Move::Slide(4)));
         assert_eq!(on_key(3, 9, "End"), Some(Move::Slide(9)));
         assert_eq!(on_key(3, 9, "Home"), Some(Move::Slide(1)));
         assert_eq!(on_key(3, 9, "Escape"), Some(Move::Leave));

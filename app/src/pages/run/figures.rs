@@ -47,7 +47,7 @@ pub fn Figures(run: RwSignal<Run>, epochs: RwSignal<Vec<EpochMetrics>>) -> impl 
                 id question waiting
                 chart=move || {
                     let chart = epochs.with(|epochs| run_curves::chart(epochs, pair));
-                    chart.note(format!("{}{}. {note}", pair.label(), images()))
+                    chart.note(format!("{}{}.", pair.label(), images())).how(note)
                 }
             />
         }
@@ -72,7 +72,7 @@ pub fn Figures(run: RwSignal<Run>, epochs: RwSignal<Vec<EpochMetrics>>) -> impl 
         })
     };
     view! {
-        <div class="figures">
+        <div class="figures" id="curves">
             {(!imported).then(|| view! {
             {curves("figure-run-loss", "Did it learn?", Pair::CrossEntropy, "Training is measured on augmented images while the weights change, validation in inference mode after the epoch.")}
             {curves("figure-run-accuracy", "Does it generalise?", Pair::Accuracy, "The best validation accuracy chooses the epoch whose weights are used.")}

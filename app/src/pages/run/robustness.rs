@@ -146,7 +146,7 @@ fn Maps(shown: Shown) -> impl IntoView {
                 waiting
                 chart=move || {
                     let chart = measured.with(|measured| run_corruptions::chart(measured, scale.get()));
-                    chart.and_note(&format!("; {}. Hover for n and 95 % intervals", shown.words()))
+                    chart.and_note(".").how(format!("Corruptions {}. Hover over a cell for n and its 95 % interval.", shown.words()))
                 }
             />
             <Figure
@@ -155,7 +155,9 @@ fn Maps(shown: Shown) -> impl IntoView {
                 waiting
                 chart=move || {
                     let chart = measured.with(|measured| run_severity::chart(measured, scale.get()));
-                    chart.note(format!("A line a corruption, coloured and dashed by family; bold: their mean; severity 0: the same images, clean. {}. Intervals (Wilson, over images) are in the table", shown.words()))
+                    chart
+                        .note("A line a corruption, coloured and dashed by family; bold: their mean; severity 0: the same images, clean.")
+                        .how(format!("Corruptions {}. Intervals (Wilson, over images) are in the table.", shown.words()))
                 }
             />
         </div>

@@ -164,7 +164,7 @@ pub fn Units(now: Now, busy: RwSignal<bool>) -> impl IntoView {
             <h2 id="units-title">{move || now.layer.get()}</h2>
             <p class="hint" role="status" id="units-caption">{words}</p>
             {error}
-            <div class="scroll" tabindex="0" role="region" aria-labelledby="units-title" hidden=failed>
+            <div class="scroll" tabindex="0" role="region" aria-label="Table of units" hidden=failed>
                 <table class="data" id="units">
                     <thead><tr>{headings}</tr></thead>
                     <tbody>{rows}</tbody>

@@ -79,6 +79,8 @@ fn experiment() -> Experiment {
         runs: Vec::new(),
         progress: 1.0,
         remaining_seconds: None,
+        test_accuracy: None,
+        verdicts: None,
     }
 }
 

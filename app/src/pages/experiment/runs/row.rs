@@ -62,17 +62,12 @@ pub fn Row(
                 .collect_view()
         })
     };
-    let ticked = move || table.ticked.with(|ticked| ticked.contains(&id));
-    let tick = move |_| {
-        table.ticked.update(|ticked| {
-            if !ticked.remove(&id) {
-                ticked.insert(id);
-            }
-        });
-    };
-    let label = format!("Choose run {id} to compare");
+    let selected = table.selected;
+    let ticked = move || selected.contains(id);
+    let tick = move |_| selected.toggle(id);
+    let label = format!("Select run {id}");
     Some(view! {
-        <tr data-run=id hidden=hidden>
+        <tr data-run=id hidden=hidden class:selected=ticked>
             <td class="tick"><input type="checkbox" aria-label=label prop:checked=ticked on:change=tick /></td>
             <th scope="row"><A href=format!("/runs/{id}")>{id}</A><div class="tags">{tags}</div></th>
             <td><AlphaChip alpha=first.spec.alpha /></td>

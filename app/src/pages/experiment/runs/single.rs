@@ -83,11 +83,11 @@ pub fn Single(table: Table) -> impl IntoView {
             />
         </div>
         <p class="problem" role="alert" hidden=move || wrong().is_none()>{wrong}</p>
-        <div class="scroll" tabindex="0" role="region" aria-label="Runs">
+        <div class="scroll" tabindex="0" role="region" aria-label="Table of runs">
             <table id="runs">
                 <thead>
                     <tr>
-                        <th scope="col"><span class="sr-only">"Compare"</span></th>
+                        <th scope="col"><span class="sr-only">"Select"</span></th>
                         {heading(Column::Run, "Run", false)}
                         {heading(Column::Alpha, "Alpha", false)}
                         {heading(Column::Seed, "Seed", true)}

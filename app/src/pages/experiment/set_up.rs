@@ -1,15 +1,39 @@
-//! What was asked of an experiment, and its downloads.
+//! What was asked of an experiment, what can be asked besides, and its downloads.
 
 use leptos::prelude::*;
 use protocol::api::Experiment;
 use protocol::export::ExportTable;
 
+use super::{Now, import, measures, submissions};
 use crate::components::{AlphaChips, Exports, evaluation_facts, training_facts};
 use crate::format;
 
+/// The tab.
+#[component]
+pub fn SetUp(
+    /// What the page shows.
+    now: Now,
+    /// Called when runs were queued or imported.
+    after: Callback<()>,
+) -> impl IntoView {
+    let (id, slurm) = now
+        .experiment
+        .with_untracked(|experiment| (experiment.id, experiment.spec.executor.slurm().is_some()));
+    view! {
+        <Spec experiment=now.experiment />
+        {slurm.then(|| view! { <submissions::Submissions id /> })}
+        <section aria-labelledby="more-title">
+            <h2 id="more-title">"Measure more"</h2>
+            <measures::Again now after />
+            <import::ImportWeights now after />
+        </section>
+    }
+    .into_any()
+}
+
 /// Configuration and exports of an experiment.
 #[component]
-pub fn Setup(
+fn Spec(
     /// The experiment.
     experiment: RwSignal<Experiment>,
 ) -> impl IntoView {

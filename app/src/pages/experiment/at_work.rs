@@ -1,0 +1,95 @@
+//! What runs where: the runs that a worker is on.
+
+use leptos::prelude::*;
+use leptos_router::components::A;
+use protocol::event::Progress;
+use protocol::{Run, RunState};
+
+use super::Now;
+use crate::components::{AlphaChip, ProgressBar};
+use crate::format;
+use crate::run_state::{activity, share_done};
+
+/// A row a run at work; the queue waits behind them.
+#[component]
+pub fn AtWork(now: Now) -> impl IntoView {
+    let ids = Memo::new(move |_| {
+        now.runs.with(|runs| {
+            let running = runs.iter().filter(|run| run.state == RunState::Running);
+            running.map(|run| run.id).collect::<Vec<_>>()
+        })
+    });
+    let waiting = move || {
+        let queued = |runs: &Vec<Run>| {
+            let queued = runs.iter().filter(|run| run.state == RunState::Queued);
+            queued.count() as u64
+        };
+        match now.runs.with(queued) {
+            0 => String::new(),
+            queued => format!(
+                "{} for a free slot.",
+                format::plural(queued, "run waits", "runs wait")
+            ),
+        }
+    };
+    view! {
+        <section aria-labelledby="at-work-title">
+            <h2 id="at-work-title">"At work now"</h2>
+            <div class="scroll" tabindex="0" role="region" aria-label="Runs at work" hidden=move || ids.with(Vec::is_empty)>
+                <table id="at-work">
+                    <thead>
+                        <tr>
+                            <th scope="col">"Run"</th>
+                            <th scope="col">"Alpha"</th>
+                            <th scope="col" class="number">"Seed"</th>
+                            <th scope="col">"On"</th>
+                            <th scope="col">"Doing"</th>
+                            <th scope="col">"Progress"</th>
+                            <th scope="col" class="number">"Left"</th>
+                        </tr>
+                    </thead>
+                    <tbody><For each=move || ids.get() key=|id| *id children=move |id| view! { <Row now id /> } /></tbody>
+                </table>
+            </div>
+            <p class="hint">{waiting}</p>
+        </section>
+    }
+    .into_any()
+}
+
+/// A run. What is about to leave the table keeps what it showed.
+#[component]
+fn Row(now: Now, id: i64) -> impl IntoView {
+    let run = Memo::new(move |last: Option<&Option<Run>>| {
+        let find = |runs: &Vec<Run>| runs.iter().find(|run| run.id == id).cloned();
+        now.runs.with(find).or_else(|| last.cloned().flatten())
+    });
+    let first = run.get_untracked()?;
+    let is = move |write: fn(&Run) -> String| {
+        move || run.with(|run| run.as_ref().map(write).unwrap_or_default())
+    };
+    let place = is(|run| match &run.started {
+        Some(started) => format!("{} ({})", run.spec.device, started.device),
+        None => run.spec.device.clone(),
+    });
+    let left = is(|run| {
+        let left = |progress: &Progress| progress.remaining_seconds;
+        let left = run.progress.as_ref().and_then(left);
+        left.map_or_else(
+            || "–".to_owned(),
+            |seconds| format!("about {}", format::duration(seconds)),
+        )
+    });
+    let share = Signal::derive(move || run.with(|run| run.as_ref().map_or(0.0, share_done)));
+    Some(view! {
+        <tr data-at-work=id>
+            <th scope="row"><A href=format!("/runs/{id}")>{id}</A></th>
+            <td><AlphaChip alpha=first.spec.alpha /></td>
+            <td class="number">{first.spec.seed}</td>
+            <td>{place}</td>
+            <td>{is(activity)}</td>
+            <td><ProgressBar share label="Share of the run done" /></td>
+            <td class="number">{left}</td>
+        </tr>
+    })
+}

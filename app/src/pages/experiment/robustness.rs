@@ -1,0 +1,18 @@
+//! What class selectivity does to robustness, average-case and worst-case.
+
+use leptos::prelude::*;
+
+use super::measures::{MeasuresFigure, View};
+use super::{Now, Selections};
+
+/// The tab.
+#[component]
+pub fn Robustness(now: Now, selections: Selections) -> impl IntoView {
+    view! {
+        <div class="figures">
+            <MeasuresFigure now view=View::Corruptions selections />
+            <MeasuresFigure now view=View::Attacks selections />
+        </div>
+    }
+    .into_any()
+}
