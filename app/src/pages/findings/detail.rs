@@ -99,7 +99,7 @@ fn ClaimFigureView(figure: ClaimFigure) -> impl IntoView {
         <Figure
             id=claim::id(&figure)
             question=figure.name.question()
-            waiting="No trained run has what this figure shows. Ask for it with “Evaluate all trained runs again” on the experiment's page."
+            waiting="No trained run has what this figure shows. Ask for it from “Set-up and data”."
             chart=move || claim::chart(&figure)
         />
     }
