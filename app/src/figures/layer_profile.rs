@@ -86,7 +86,7 @@ fn note(profiles: &LayerProfiles) -> String {
 /// On how many images, under which conditions, and how intervals are made.
 fn how(profiles: &LayerProfiles) -> String {
     let measured = match (profiles.conditions, profiles.images) {
-        (Some(conditions), _) => format!("Measured on {}. ", conditions.label()),
+        (Some(conditions), _) => format!("Images: {}. ", conditions.label()),
         (None, Some(images)) => {
             let images = format::plural(images.into(), "image", "images");
             format!("Each run is measured on {images}. ")

@@ -225,7 +225,7 @@ impl Now {
             summary.map_or_else(String::new, |summary| summary.interval_method.clone())
         });
         format!(
-            "Measured on {}, with the weights of each run’s best epoch. {mark}: {method}, from 2 seeds on.",
+            "Measured on {}, with the weights of each run’s best epoch. {mark}: {method}.",
             format::plural(images.into(), "test image", "test images")
         )
     }

@@ -65,14 +65,14 @@ fn Row(now: Now, id: i64) -> impl IntoView {
         now.runs.with(find).or_else(|| last.cloned().flatten())
     });
     let first = run.get_untracked()?;
-    let is = move |write: fn(&Run) -> String| {
+    let text = move |write: fn(&Run) -> String| {
         move || run.with(|run| run.as_ref().map(write).unwrap_or_default())
     };
-    let place = is(|run| match &run.started {
+    let place = text(|run| match &run.started {
         Some(started) => format!("{} ({})", run.spec.device, started.device),
         None => run.spec.device.clone(),
     });
-    let left = is(|run| {
+    let left = text(|run| {
         let left = |progress: &Progress| progress.remaining_seconds;
         let left = run.progress.as_ref().and_then(left);
         left.map_or_else(
@@ -87,7 +87,7 @@ fn Row(now: Now, id: i64) -> impl IntoView {
             <td><AlphaChip alpha=first.spec.alpha /></td>
             <td class="number">{first.spec.seed}</td>
             <td>{place}</td>
-            <td>{is(activity)}</td>
+            <td>{text(activity)}</td>
             <td><ProgressBar share label="Share of the run done" /></td>
             <td class="number">{left}</td>
         </tr>

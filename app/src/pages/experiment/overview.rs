@@ -92,7 +92,7 @@ fn Verdicts(findings: Findings) -> impl IntoView {
     if !findings.left_out.is_empty() {
         let left_out = findings.left_out.len() as u64;
         n += &format!(
-            "; {} left out, {} points or more from the control’s clean accuracy",
+            "; {} left out, whose clean accuracy is more than {} points from the control’s",
             format::plural(left_out, "run is", "runs are"),
             findings.window
         );
