@@ -1,14 +1,14 @@
 //! The one colour of every alpha, on every page and figure.
 //!
-//! Blue to violet for alpha below 0, orange to dark red above 0 (on a dark page red to pale yellow) and grey at 0. The stops were
-//! searched for: as far apart as can be in OKLab, for the alphas of the presets, also as people with protanopia, deuteranopia and
-//! tritanopia see them. The scale is fixed, never fitted to the alphas at hand, so a
-//! colour means the same alpha everywhere. It is symmetric, and symlog-like from -2 to 2: the
-//! source's alphas are dense near 0, and ±0.05 must be told from 0. Beyond ±2 it saturates.
+//! Blue to violet for alpha below 0, orange to dark red above 0 (on a dark page red to pale yellow) and grey at 0. A search chose
+//! the stops: the alphas of the presets are as far apart in OKLab as possible, also as people with protanopia, deuteranopia and
+//! tritanopia see them. The scale is fixed, never fitted to the alphas at hand, so a colour means the same alpha everywhere.
+//! It is symmetric, and symlog-like from -2 to 2: the alphas of Leavitt & Morcos (2020) are dense near 0, and ±0.05 must be
+//! told from 0. Beyond ±2 it saturates.
 
 use crate::theme::Theme;
 
-/// Where the scale saturates: the source's largest alpha.
+/// The scale saturates here: the largest alpha of Leavitt & Morcos (2020).
 pub const SATURATION: f64 = 2.0;
 
 /// Below about this the scale is linear in alpha, above it logarithmic.
@@ -32,7 +32,7 @@ struct Stops {
     positive: [Rgb; 3],
 }
 
-/// Where the colours of a side are, from the middle (0) to the end (1); some ±0.22, ±0.52 and ±2 in alpha.
+/// The places of a side's colours, from the middle (0) to the end (1); about ±0.22, ±0.52 and ±2 in alpha.
 const PLACES: [f64; 3] = [0.36, 0.6, 1.0];
 
 const LIGHT: Stops = Stops {
@@ -73,15 +73,15 @@ pub fn colour(alpha: f64, theme: Theme) -> String {
     };
     let distance = position.abs();
     let mut from = (0.0, stops.neutral);
-    let mut found = side[2];
+    let mut rgb = side[2];
     for to in PLACES.into_iter().zip(side) {
         if distance <= to.0 {
-            found = mix(from.1, to.1, (distance - from.0) / (to.0 - from.0));
+            rgb = mix(from.1, to.1, (distance - from.0) / (to.0 - from.0));
             break;
         }
         from = to;
     }
-    let [red, green, blue] = found;
+    let [red, green, blue] = rgb;
     format!(
         "#{:02x}{:02x}{:02x}",
         red.round() as u8,
@@ -110,7 +110,7 @@ mod tests {
         }
     }
 
-    /// Broken by: two of the source's alphas that share a colour, or a scale that is not monotone.
+    /// Broken by: two alphas of Leavitt & Morcos (2020) that share a colour, or a scale that is not monotone.
     #[test]
     fn the_sources_alphas_are_told_apart() {
         for pair in SOURCE_ALPHAS.windows(2) {
@@ -163,7 +163,7 @@ mod tests {
         product(lab, product(cones, light).map(|cone| cone.max(0.0).cbrt()))
     }
 
-    /// What is seen of a colour with all cones, and without one kind of them (Machado et al. 2009, severity 1).
+    /// How a colour is seen with all cones, and without one kind of them (Machado et al. 2009, severity 1).
     const SIGHTS: [(&str, [Rgb; 3]); 4] = [
         (
             "all cones",
@@ -195,8 +195,8 @@ mod tests {
         ),
     ];
 
-    /// Breaks when two alphas of a preset cannot be told apart beside each other, by anyone. The source's seventeen are more than a
-    /// scale can keep apart, and are told by their labels.
+    /// Breaks when someone cannot tell two alphas of a preset apart, side by side. The seventeen of Leavitt & Morcos (2020) are
+    /// too many for one scale; their labels tell them apart.
     #[test]
     fn the_alphas_of_a_preset_are_told_apart_by_everyone() {
         const FAR: f64 = 0.1;
@@ -230,7 +230,7 @@ mod tests {
         }
     }
 
-    /// WCAG 1.4.11 asks 3:1 of graphics. Broken by: a stop too pale for the page it is on.
+    /// WCAG 1.4.11 requires 3:1 for graphics. Broken by: a stop too pale for its page.
     #[test]
     fn every_colour_stands_out_from_its_page() {
         let luminance = |hex: &str| {

@@ -1,4 +1,4 @@
-//! The app's one way to data: paths of the server's REST API.
+//! The app's only access to data: paths of the server's REST API.
 //!
 //! In the browser a path is fetched; while a page is rendered on the server, the server's own
 //! router answers it in-process, through [`Backend`]. Pages therefore read the same anywhere.
@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 /// Root of the API.
 pub const ROOT: &str = "/api/v1";
 
-/// What a [`Backend`] answers in the end: HTTP status and body, or why there is none.
+/// The answer of a [`Backend`]: HTTP status and body, or why there is none.
 pub type Answer = Pin<Box<dyn Future<Output = Result<(u16, Vec<u8>), String>> + Send>>;
 
 /// What answers the app's API requests while a page is rendered on the server.
@@ -39,7 +39,7 @@ pub fn get<T: DeserializeOwned>(
     async move { read(answer.await) }
 }
 
-/// As [`get`], for a part of a page: what is not there does not make the page one that is not there.
+/// As [`get`], for a part of a page: an error does not set the status of the page.
 pub fn get_part<T: DeserializeOwned>(
     path: &str,
 ) -> impl Future<Output = Result<T, ApiError>> + Send + use<T> {
@@ -47,7 +47,7 @@ pub fn get_part<T: DeserializeOwned>(
     async move { read(answer.await) }
 }
 
-/// As [`get_part`], for what may not be there: none where the server knows of nothing.
+/// As [`get_part`], for data that may not exist: none where the server has none.
 pub fn get_if_any<T: DeserializeOwned>(
     path: &str,
 ) -> impl Future<Output = Result<Option<T>, ApiError>> + Send + use<T> {
@@ -55,12 +55,12 @@ pub fn get_if_any<T: DeserializeOwned>(
     async move { read_if_any(answer.await) }
 }
 
-/// A failure that has no field at fault.
+/// A failure that no field has caused.
 pub fn failure(message: impl Into<String>) -> ApiError {
     ApiError::new(ErrorCode::Unknown, message)
 }
 
-/// How a path is asked.
+/// The HTTP method of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
     /// Read.
@@ -135,7 +135,7 @@ pub fn send_file<T: DeserializeOwned>(
     async { Err(failure("files are sent by the browser alone")) }
 }
 
-/// Turns status and body into what was asked for, or into a refusal a person can read.
+/// Turns status and body into the requested data, or into an error that a person can read.
 fn read<T: DeserializeOwned>(answer: Result<(u16, Vec<u8>), String>) -> Result<T, ApiError> {
     let (status, body) = answer.map_err(failure)?;
     if (200..300).contains(&status) {
@@ -169,7 +169,7 @@ fn request(method: Method, path: String, _body: Option<String>) -> Answer {
             let answer = backend.get(path);
             Box::pin(async move {
                 let answer = answer.await;
-                // A page about what is not there, or cannot be, is itself not there: its status is the answer's.
+                // A page about something missing or impossible takes its status from the answer.
                 if let (Some(page), Ok((status @ 400.., _))) = (page, &answer)
                     && let Ok(status) = http::StatusCode::from_u16(*status)
                 {
@@ -214,7 +214,7 @@ fn request(method: Method, path: String, body: Option<String>) -> Answer {
             .body(body),
         None => request.build(),
     };
-    // The browser has one thread, so what must not leave its thread never does.
+    // The browser has one thread, so the future never leaves it.
     Box::pin(send_wrapper::SendWrapper::new(fetch(request)))
 }
 
@@ -269,7 +269,7 @@ mod tests {
         assert_eq!(read::<()>(Ok((204, Vec::new()))), Ok(()));
     }
 
-    /// Broken by: what was not measured shown as a failure, or a failure as what was not measured.
+    /// Broken by: a missing measurement shown as a failure, or the reverse.
     #[test]
     fn only_what_is_not_found_is_nothing() {
         let read = read_if_any::<u32>;

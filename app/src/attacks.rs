@@ -1,12 +1,11 @@
-//! What a run's measurements under attacks say: by conditions, over epsilon, over steps, of the rest.
+//! A run's measurements under attacks: by conditions, over epsilon, over steps, and the rest.
 
 use protocol::Measurement;
 use protocol::attack::{Attack, AttackConditions, AttackMeasurement, MaskingReport, Method, Norm};
 
-use crate::components::Choice;
+use crate::choice::Choice;
 
-/// Every set of conditions among `measurements`, the one with most attacks first; of equals the one on more
-/// images.
+/// Every set of conditions among `measurements`: most attacks first, then most images.
 pub fn conditions(measurements: &[Measurement]) -> Vec<AttackConditions> {
     let mut counts: Vec<(AttackConditions, usize)> = Vec::new();
     for measured in measurements.iter().filter_map(Measurement::attack) {
@@ -55,7 +54,7 @@ pub fn closest(wanted: Option<Attack>, known: &[Attack]) -> Option<Attack> {
         .or(known.first().copied())
 }
 
-/// What the attacks under one set of conditions left, by where it is shown.
+/// The measurements under one set of conditions, by where they are shown.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Attacked {
     /// FGSM, by epsilon.
@@ -64,7 +63,7 @@ pub struct Attacked {
     pub pgd: Vec<AttackMeasurement>,
     /// Everything else, weakest method first.
     pub others: Vec<AttackMeasurement>,
-    /// Whether gradients are masked, where that was looked for.
+    /// Whether gradients are masked, if that was checked.
     pub masking: Option<MaskingReport>,
 }
 
@@ -91,7 +90,7 @@ impl Attacked {
             .map(|one| one.attack)
             .filter(swept)
             .max_by_key(times);
-        let mut found = Attacked {
+        let mut attacked = Attacked {
             masking: measurements.iter().rev().find_map(|one| match one {
                 Measurement::Masking(report) if report.conditions == conditions => {
                     Some(report.clone())
@@ -103,26 +102,26 @@ impl Attacked {
         for one in &all {
             let attack = one.attack;
             let into = if attack.method == Method::Fgsm {
-                &mut found.fgsm
+                &mut attacked.fgsm
             } else if swept(&attack) && most.is_some_and(|most| budget(&most) == budget(&attack)) {
-                &mut found.pgd
+                &mut attacked.pgd
             } else {
-                &mut found.others
+                &mut attacked.others
             };
             into.push(one.clone());
         }
         let by_epsilon = |a: &AttackMeasurement, b: &AttackMeasurement| {
             a.attack.epsilon.total_cmp(&b.attack.epsilon)
         };
-        found.fgsm.sort_by(by_epsilon);
-        found.pgd.sort_by_key(|one| one.attack.steps);
-        found.others.sort_by(|a, b| {
+        attacked.fgsm.sort_by(by_epsilon);
+        attacked.pgd.sort_by_key(|one| one.attack.steps);
+        attacked.others.sort_by(|a, b| {
             (a.attack.method, a.attack.norm)
                 .cmp(&(b.attack.method, b.attack.norm))
                 .then(by_epsilon(a, b))
                 .then(a.attack.steps.cmp(&b.attack.steps))
         });
-        found
+        attacked
     }
 
     /// Everything, in the order in which it is shown.
@@ -179,21 +178,24 @@ pub(crate) mod tests {
         let known = conditions(&all);
         assert_eq!(known.len(), 2);
         assert_eq!(known[1], other.conditions);
-        let found = Attacked::under(&all, known[0]);
-        let of = |measured: &[AttackMeasurement]| -> Vec<Attack> {
+        let attacked = Attacked::under(&all, known[0]);
+        let attacks_of = |measured: &[AttackMeasurement]| -> Vec<Attack> {
             measured.iter().map(|one| one.attack).collect()
         };
-        assert_eq!(of(&found.fgsm), [Attack::fgsm(0.5), Attack::fgsm(2.0)]);
         assert_eq!(
-            of(&found.pgd),
+            attacks_of(&attacked.fgsm),
+            [Attack::fgsm(0.5), Attack::fgsm(2.0)]
+        );
+        assert_eq!(
+            attacks_of(&attacked.pgd),
             [Attack::pgd(8.0, 0.5, 1), Attack::pgd(8.0, 0.5, 40)]
         );
         assert_eq!(
-            of(&found.others),
+            attacks_of(&attacked.others),
             [Attack::pgd(1.0, 0.25, 20), random, Attack::auto_attack(1.0)]
         );
-        assert_eq!(found.attacks().len(), 7);
-        assert_eq!(found.masking, None);
+        assert_eq!(attacked.attacks().len(), 7);
+        assert_eq!(attacked.masking, None);
     }
 
     /// Broken by: an empty view while some attack was made, or a chosen attack that is not shown.

@@ -23,7 +23,7 @@ pub fn ticking() -> Signal<i64> {
         time.try_set(now());
     };
     Effect::new(move |_| tick());
-    // The server waits for nothing.
+    // The server renders once.
     #[cfg(feature = "hydrate")]
     leptos_use::use_interval_fn(tick, 10_000_u64);
     time.into()

@@ -1,11 +1,11 @@
-//! What a run's measurements on corrupted images say: by conditions, by corruption, on the average.
+//! A run's measurements on corrupted images: by conditions, by corruption, and averaged.
 
 use protocol::corruption::{Corruption, CorruptionFamily};
-use protocol::evaluation::{CorruptionConditions, CorruptionMeasurement};
+use protocol::corruption_evaluation::{CorruptionConditions, CorruptionMeasurement};
 use protocol::measure::Scale;
 use protocol::{Dataset, Measurement};
 
-use crate::components::Choice;
+use crate::choice::Choice;
 
 /// The families, in the order in which rows and choices are grouped.
 pub const FAMILIES: [CorruptionFamily; 4] = [
@@ -22,8 +22,7 @@ pub fn of_family(family: CorruptionFamily) -> impl Iterator<Item = Corruption> {
         .filter(move |corruption| corruption.family() == family)
 }
 
-/// Every set of conditions among `measurements`, the one with most measurements first; of equals the one on
-/// more images.
+/// Every set of conditions among `measurements`: most measurements first, then most images.
 pub fn conditions(measurements: &[Measurement]) -> Vec<CorruptionConditions> {
     let mut counts: Vec<(CorruptionConditions, usize)> = Vec::new();
     for measured in measurements.iter().filter_map(Measurement::corruption) {
@@ -42,8 +41,7 @@ pub fn conditions(measurements: &[Measurement]) -> Vec<CorruptionConditions> {
         .collect()
 }
 
-/// What a share of clean accuracy means where the corrupted images of `conditions` are not those of `dataset`; `None`
-/// where they are.
+/// Explains the share of clean accuracy where the corrupted images of `conditions` are not those of `dataset`; else `None`.
 pub fn other_images(
     conditions: Option<CorruptionConditions>,
     dataset: &Dataset,
@@ -58,7 +56,7 @@ pub fn under(
     measurements: &[Measurement],
     conditions: CorruptionConditions,
 ) -> Vec<CorruptionMeasurement> {
-    let mut found: Vec<CorruptionMeasurement> = measurements
+    let mut results: Vec<CorruptionMeasurement> = measurements
         .iter()
         .filter_map(Measurement::corruption)
         .filter(|measured| measured.conditions == conditions)
@@ -69,32 +67,32 @@ pub fn under(
             .iter()
             .position(|&family| family == corruption.family())
     };
-    found.sort_by_key(|measured| {
+    results.sort_by_key(|measured| {
         (
             place(measured.corruption),
             measured.corruption,
             measured.severity,
         )
     });
-    found
+    results
 }
 
 /// The corruptions among `measured`, each once, in its order.
 pub fn corruptions(measured: &[CorruptionMeasurement]) -> Vec<Corruption> {
-    let mut found: Vec<Corruption> = measured.iter().map(|one| one.corruption).collect();
-    found.dedup();
-    found
+    let mut corruptions: Vec<Corruption> = measured.iter().map(|one| one.corruption).collect();
+    corruptions.dedup();
+    corruptions
 }
 
 /// The severities among `measured`, each once, mildest first.
 pub fn severities(measured: &[CorruptionMeasurement]) -> Vec<u8> {
-    let mut found: Vec<u8> = measured.iter().map(|one| one.severity).collect();
-    found.sort_unstable();
-    found.dedup();
-    found
+    let mut severities: Vec<u8> = measured.iter().map(|one| one.severity).collect();
+    severities.sort_unstable();
+    severities.dedup();
+    severities
 }
 
-/// Accuracy on `scale`; absent as a share of nothing.
+/// Accuracy on `scale`; absent as a share of 0.
 pub fn value(measured: &CorruptionMeasurement, scale: Scale) -> Option<f64> {
     match scale {
         Scale::Raw => Some(measured.accuracy),
@@ -102,7 +100,7 @@ pub fn value(measured: &CorruptionMeasurement, scale: Scale) -> Option<f64> {
     }
 }
 
-/// The mean of `values`; absent when one is, or there are none.
+/// The mean of `values`; absent if one is absent or there are none.
 pub fn mean(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
     let values: Vec<f64> = values.collect::<Option<_>>()?;
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
@@ -145,7 +143,8 @@ pub fn axis_label(scale: Scale) -> &'static str {
 /// `95 sets: 19 corruptions × 5 severities`; only the number of sets where the grid has gaps.
 pub fn sets(measured: &[CorruptionMeasurement]) -> String {
     let (rows, columns) = (corruptions(measured).len(), severities(measured).len());
-    let plural = |number: usize, one, many| crate::format::plural(number as u64, one, many);
+    let plural =
+        |number: usize, singular, plural| crate::format::plural(number as u64, singular, plural);
     let all = plural(measured.len(), "set", "sets");
     if rows * columns == measured.len() {
         format!(
@@ -186,16 +185,16 @@ pub fn conditions_choices(known: &[CorruptionConditions]) -> Vec<Choice> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use protocol::evaluation::CorruptionSpec;
+    use protocol::corruption_evaluation::CorruptionSpec;
 
-    /// Broken by: a share over other images that is shown as if it were over the same, or the same ones called others.
+    /// Broken by: a share over other images shown as if over the same images, or the reverse.
     #[test]
     fn a_share_over_other_images_is_told() {
-        let of = |conditions: &str, dataset| other_images(conditions.parse().ok(), &dataset);
-        assert!(of("published.0.100", Dataset::TinyImagenet).is_some());
-        assert_eq!(of("published.0.100", Dataset::Cifar10), None);
-        assert_eq!(of("generated.0.100.jpeg85", Dataset::TinyImagenet), None);
-        assert_eq!(of("", Dataset::TinyImagenet), None);
+        let note = |conditions: &str, dataset| other_images(conditions.parse().ok(), &dataset);
+        assert!(note("published.0.100", Dataset::TinyImagenet).is_some());
+        assert_eq!(note("published.0.100", Dataset::Cifar10), None);
+        assert_eq!(note("generated.0.100.jpeg85", Dataset::TinyImagenet), None);
+        assert_eq!(note("", Dataset::TinyImagenet), None);
     }
 
     /// Measured on 200 of 1,000 generated images; clean accuracy 0.8.
@@ -239,17 +238,17 @@ pub(crate) mod tests {
         let known = conditions(&all);
         assert_eq!(known.len(), 2);
         assert_eq!(known[1], other.conditions);
-        let found = under(&all, known[0]);
+        let results = under(&all, known[0]);
         assert_eq!(
-            corruptions(&found),
+            corruptions(&results),
             [
                 Corruption::SpeckleNoise,
                 Corruption::DefocusBlur,
                 Corruption::Fog
             ]
         );
-        assert_eq!(severities(&found), [1, 2]);
-        assert_eq!(sets(&found), "4 sets of corruption and severity");
+        assert_eq!(severities(&results), [1, 2]);
+        assert_eq!(sets(&results), "4 sets of corruption and severity");
         assert_eq!(
             sets(&under(&all, known[1])),
             "1 set: 1 corruption × 1 severity"
@@ -260,16 +259,19 @@ pub(crate) mod tests {
     /// share of clean accuracy that is divided twice.
     #[test]
     fn a_mean_is_over_all_or_absent() {
-        let found = [
+        let results = [
             measured(Corruption::Snow, 1, 0.4),
             measured(Corruption::Fog, 1, 0.6),
             measured(Corruption::Fog, 2, 0.3),
         ];
         let both = [Corruption::Snow, Corruption::Fog];
         let close = |a: Option<f64>, b: f64| (a.unwrap() - b).abs() < 1e-12;
-        assert!(close(mean_at(&found, &both, 1, Scale::Raw), 0.5));
-        assert!(close(mean_at(&found, &both, 1, Scale::ShareOfClean), 0.625));
-        assert_eq!(mean_at(&found, &both, 2, Scale::Raw), None);
+        assert!(close(mean_at(&results, &both, 1, Scale::Raw), 0.5));
+        assert!(close(
+            mean_at(&results, &both, 1, Scale::ShareOfClean),
+            0.625
+        ));
+        assert_eq!(mean_at(&results, &both, 2, Scale::Raw), None);
         assert_eq!(mean(std::iter::empty()), None);
     }
 }

@@ -1,4 +1,4 @@
-//! What a person sees when the dashboard's own code panics: the page looks alive then, but nothing on it moves any more.
+//! What a person sees when the dashboard's own code panics: the page then looks alive but no longer reacts.
 
 use leptos::prelude::*;
 

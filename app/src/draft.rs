@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use protocol::attack::{Attack, AttackSpec};
 use protocol::corruption::{Corruption, JpegStep, SEVERITIES};
+use protocol::corruption_evaluation::{CorruptionSource, CorruptionSpec};
 use protocol::dimensionality::DimensionalitySpec;
-use protocol::evaluation::{CorruptionSource, CorruptionSpec};
 use protocol::executor::{ExecutorKind, SlurmSpec};
+use protocol::field_error::FieldError;
 use protocol::gradient::InputUnitGradientSpec;
 use protocol::numeral::plain;
-use protocol::validate::FieldError;
 use protocol::{Augmentation, Dataset, EvaluationSpec, ExecutorSpec, ExperimentSpec};
 
 use crate::parse;
@@ -18,14 +18,13 @@ use crate::parse;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Draft {
     typed: BTreeMap<&'static str, String>,
-    /// Attacks that are none of the form's choices: what [`KEPT`] stands for. Empty where there are none.
+    /// Attacks that are not among the form's choices; [`KEPT`] stands for them. Empty where there are none.
     kept: Vec<Attack>,
-    /// Dimensionality of perturbations that are none of the form's choices: what [`KEPT`] stands for there.
+    /// Dimensionality of perturbations that are not among the form's choices; [`KEPT`] stands for it.
     kept_dimensionality: Option<DimensionalitySpec>,
 }
 
-/// What [`CORRUPTION_SOURCE`] holds where nothing is corrupted, [`ATTACKS`] where nothing is attacked, and
-/// [`DIMENSIONALITY`] and [`GRADIENTS`] where neither is measured.
+/// Value of [`CORRUPTION_SOURCE`], [`ATTACKS`], [`DIMENSIONALITY`] or [`GRADIENTS`] where it is not tested or measured.
 pub const OFF: &str = "off";
 /// Path of the field that says where corrupted images come from: [`OFF`], or a source's name.
 pub const CORRUPTION_SOURCE: &str = "evaluation.corruptions.source";
@@ -37,33 +36,33 @@ pub const CORRUPTION_SEVERITIES: &str = "evaluation.corruptions.severities";
 pub const CORRUPTION_IMAGES: &str = "evaluation.corruptions.images";
 /// Path of the seed of generated corruptions.
 pub const CORRUPTION_SEED: &str = "evaluation.corruptions.corruption_seed";
-/// Path of whether generated corruptions go through a JPEG file: a step's name.
+/// Path of the JPEG step of generated corruptions: the step's name.
 pub const CORRUPTION_JPEG: &str = "evaluation.corruptions.jpeg";
 /// Path of the name of the folder with photographs of frost; empty: the drawn texture.
 pub const CORRUPTION_FROST: &str = "evaluation.corruptions.frost_photographs";
 
 /// Path of the field that says which attacks are made: [`OFF`], [`SOURCE`], [`AUTO`] or [`KEPT`].
 pub const ATTACKS: &str = "evaluation.attacks.attacks";
-/// What [`ATTACKS`] holds for the source's attacks: FGSM over epsilon, PGD over steps.
+/// Value of [`ATTACKS`] for those of Leavitt & Morcos (2020): FGSM over epsilon, PGD over steps.
 pub const SOURCE: &str = "source";
-/// What [`ATTACKS`] holds for the source's attacks and AutoAttack at two radii.
+/// Value of [`ATTACKS`] for [`SOURCE`] with AutoAttack at two radii.
 pub const AUTO: &str = "auto-attack";
-/// What [`ATTACKS`] holds for the attacks that the form began with, where they are none of its choices.
+/// Value of [`ATTACKS`] for attacks that the form began with and that are not among its choices.
 pub const KEPT: &str = "kept";
 /// Path of the number of attacked images.
 pub const ATTACK_IMAGES: &str = "evaluation.attacks.images";
 /// Path of the seed of attacks.
 pub const ATTACK_SEED: &str = "evaluation.attacks.attack_seed";
-/// Path of whether to look for gradient masking: `true` or `false`.
+/// Path of the check for gradient masking: `true` or `false`.
 pub const CHECK_MASKING: &str = "evaluation.attacks.check_masking";
 
-/// Path of the field that says whose dimensionality is measured: [`OFF`], [`SOURCE`] or [`KEPT`].
+/// Path of the field that chooses what dimensionality is measured on: [`OFF`], [`SOURCE`] or [`KEPT`].
 pub const DIMENSIONALITY: &str = "evaluation.dimensionality";
-/// Path of the field that says where the corrupted images come from whose dimensionality is measured.
+/// Path of the source of the corrupted images whose dimensionality is measured.
 pub const DIMENSIONALITY_SOURCE: &str = "evaluation.dimensionality.source";
 /// Path of the number of images whose dimensionality is measured.
 pub const DIMENSIONALITY_IMAGES: &str = "evaluation.dimensionality.images";
-/// Path of the number of images on which the same is measured of full activations.
+/// Path of the number of images for the dimensionality of full activations.
 pub const ACTIVATION_IMAGES: &str = "evaluation.dimensionality.activation_images";
 /// Path of the seed of the corruptions whose dimensionality is measured.
 pub const DIMENSIONALITY_SEED: &str = "evaluation.dimensionality.corruption_seed";
@@ -74,7 +73,7 @@ pub const DIMENSIONALITY_FROST: &str = "evaluation.dimensionality.frost_photogra
 
 /// Path of the field that says whether input-unit gradients are measured: [`OFF`] or [`ON`].
 pub const GRADIENTS: &str = "evaluation.input_unit_gradients";
-/// What [`GRADIENTS`] holds where they are measured.
+/// Value of [`GRADIENTS`] where they are measured.
 pub const ON: &str = "on";
 /// Path of the number of images on which input-unit gradients are measured.
 pub const GRADIENT_IMAGES: &str = "evaluation.input_unit_gradients.images";
@@ -93,12 +92,12 @@ fn is_source(spec: &DimensionalitySpec) -> bool {
         && spec.attacks == source.attacks
 }
 
-/// A number that need not be given, as a field holds it.
+/// An optional number as the text of a field.
 fn optional(number: Option<u32>) -> String {
     number.map_or(String::new(), |number| number.to_string())
 }
 
-/// The source's attacks, and AutoAttack at the radii 8/255, where nothing stands, and 1/255, where something may.
+/// The attacks of Leavitt & Morcos (2020), and AutoAttack at 8/255, where no network holds, and 1/255, where one may.
 fn with_auto_attack() -> Vec<Attack> {
     let mut attacks = AttackSpec::source(None).attacks;
     attacks.extend([8.0, 1.0].map(Attack::auto_attack));
@@ -167,7 +166,7 @@ impl From<&ExperimentSpec> for Draft {
     }
 }
 
-/// What the fields hold that say where runs compute; what Slurm would be asked for where it is not asked.
+/// The fields that say where runs compute; Slurm's have their defaults where it is not used.
 fn executor_fields(spec: &ExecutorSpec) -> [(&'static str, String); 12] {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let default = SlurmSpec::default();
@@ -188,8 +187,18 @@ fn executor_fields(spec: &ExecutorSpec) -> [(&'static str, String); 12] {
     ]
 }
 
+/// Which choice of attacks the form shows for `spec`.
+fn attack_choice(spec: Option<&AttackSpec>) -> &'static str {
+    match spec {
+        None => OFF,
+        Some(spec) if spec.attacks == AttackSpec::source(None).attacks => SOURCE,
+        Some(spec) if spec.attacks == with_auto_attack() => AUTO,
+        Some(_) => KEPT,
+    }
+}
+
 impl From<&EvaluationSpec> for Draft {
-    /// Where nothing is corrupted, the other fields hold what is most often wanted once something is.
+    /// Where nothing is corrupted, the other fields hold the most common choices.
     fn from(spec: &EvaluationSpec) -> Draft {
         let source = spec.corruptions.as_ref().map(|spec| spec.source.id());
         let CorruptionSpec {
@@ -206,17 +215,12 @@ impl From<&EvaluationSpec> for Draft {
             .unwrap_or_else(|| CorruptionSpec::everything(None));
         let off = AttackSpec::source(None);
         let attacked = spec.attacks.as_ref().unwrap_or(&off);
-        let choice = match &spec.attacks {
-            None => OFF,
-            Some(spec) if spec.attacks == AttackSpec::source(None).attacks => SOURCE,
-            Some(spec) if spec.attacks == with_auto_attack() => AUTO,
-            Some(_) => KEPT,
-        };
+        let choice = attack_choice(spec.attacks.as_ref());
         let kept = match choice {
             KEPT => attacked.attacks.clone(),
             _ => Vec::new(),
         };
-        // Where it is off, it begins on the same images as the corruptions.
+        // Where it is off, it starts from the images of the corruptions.
         let same_images = DimensionalitySpec {
             source: spec
                 .corruptions
@@ -290,7 +294,7 @@ impl Draft {
         serde_json::to_string(&self.typed).unwrap_or_default()
     }
 
-    /// Takes over what was typed into a form that began as this one; what is no such text changes nothing.
+    /// Restores what was typed into a form that began as this one; any other text changes nothing.
     pub fn take(&mut self, text: &str) {
         let mut typed: BTreeMap<String, String> = serde_json::from_str(text).unwrap_or_default();
         for (path, value) in &mut self.typed {
@@ -305,7 +309,7 @@ impl Draft {
         self.typed.insert(path, value);
     }
 
-    /// The spec that is asked for, or everything wrong with it, field by field.
+    /// The spec, or everything wrong with it, field by field.
     ///
     /// `base` stands in for what cannot be read, so that the other fields are still checked.
     pub fn spec(&self, base: &ExperimentSpec) -> Result<ExperimentSpec, Vec<FieldError>> {
@@ -318,10 +322,10 @@ impl Draft {
         spec.notes = self.get("notes").to_owned();
         spec.device = self.get("device").trim().to_owned();
         reader.read("network", &mut spec.network, |text| {
-            text.parse().map_err(said)
+            text.parse().map_err(message)
         });
         reader.read("dataset", &mut spec.dataset, |text| {
-            text.parse().map_err(said)
+            text.parse().map_err(message)
         });
         reader.read("alphas", &mut spec.alphas, parse::numbers);
         reader.read("seeds", &mut spec.seeds, parse::seeds);
@@ -375,12 +379,12 @@ impl Draft {
         reader.judge(spec, ExperimentSpec::validate)
     }
 
-    /// The evaluation that is asked for, or everything wrong with it, field by field.
+    /// The evaluation, or everything wrong with it, field by field.
     pub fn evaluation(&self) -> Result<EvaluationSpec, Vec<FieldError>> {
         self.evaluation_if(EvaluationSpec::validate)
     }
 
-    /// The evaluation that is asked for on `dataset`, or everything wrong with it there, field by field.
+    /// The evaluation on `dataset`, or everything wrong with it there, field by field.
     pub fn evaluation_on(&self, dataset: &Dataset) -> Result<EvaluationSpec, Vec<FieldError>> {
         self.evaluation_if(|spec| spec.validate_on(dataset))
     }
@@ -398,12 +402,12 @@ impl Draft {
         reader.judge(spec, validate)
     }
 
-    /// The attacks that [`KEPT`] stands for; empty where the form's own choices say all.
+    /// The attacks that [`KEPT`] stands for; empty where the form has a choice for them.
     pub fn kept_attacks(&self) -> &[Attack] {
         &self.kept
     }
 
-    /// What [`KEPT`] stands for at [`DIMENSIONALITY`]; none where the form's own choices say all.
+    /// What [`KEPT`] stands for at [`DIMENSIONALITY`]; none where the form has a choice for it.
     pub fn kept_dimensionality(&self) -> Option<&DimensionalitySpec> {
         self.kept_dimensionality.as_ref()
     }
@@ -502,7 +506,7 @@ impl Reader<'_> {
             "" => Ok(None),
             _ => whole(text).map(Some),
         });
-        // Published images have no seed; what was typed before they were chosen does not count.
+        // Published images have no seed; one that was typed before does not count.
         if spec.source == CorruptionSource::Generated {
             self.read(CORRUPTION_SEED, &mut spec.corruption_seed, |text| {
                 text.parse()
@@ -555,7 +559,7 @@ impl Reader<'_> {
         self.read(DIMENSIONALITY_SOURCE, &mut spec.source, corruption_source);
         self.read(DIMENSIONALITY_IMAGES, &mut spec.images, some_whole);
         self.read(ACTIVATION_IMAGES, &mut spec.activation_images, some_whole);
-        // Published images have no seed; what was typed before they were chosen does not count.
+        // Published images have no seed; one that was typed before does not count.
         if spec.source == CorruptionSource::Generated {
             self.read(DIMENSIONALITY_SEED, &mut spec.corruption_seed, |text| {
                 text.parse()
@@ -588,7 +592,7 @@ impl Reader<'_> {
         }
     }
 
-    /// `spec`, or what could not be read of it and what `validate` says of the rest.
+    /// `spec`, or its unreadable fields and the errors that `validate` finds in the others.
     fn judge<T>(
         self,
         spec: T,
@@ -616,7 +620,7 @@ fn jpeg_step(text: &str) -> Result<JpegStep, String> {
         .ok_or_else(|| format!("no JPEG step is called `{text}`"))
 }
 
-/// What was typed, or none where nothing was.
+/// The text, or none where it is empty.
 fn some_text(text: &str) -> Result<Option<String>, String> {
     Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
 }
@@ -633,7 +637,7 @@ fn corruptions(text: &str) -> Result<Vec<Corruption>, String> {
         .split(',')
         .map(str::trim)
         .filter(|name| !name.is_empty());
-    names.map(|name| name.parse().map_err(said)).collect()
+    names.map(|name| name.parse().map_err(message)).collect()
 }
 
 fn severities(text: &str) -> Result<Vec<u8>, String> {
@@ -648,7 +652,7 @@ fn severities(text: &str) -> Result<Vec<u8>, String> {
         .collect()
 }
 
-fn said(error: impl std::fmt::Display) -> String {
+fn message(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
@@ -776,10 +780,13 @@ mod tests {
         draft.set(CORRUPTION_SEED, "7".into());
         draft.set(CORRUPTION_JPEG, "off".into());
         draft.set(CORRUPTION_FROST, "frost".into());
-        let asked = draft.evaluation().unwrap().corruptions.unwrap();
-        assert_eq!((asked.corruptions.len(), asked.corruption_seed), (19, 0));
+        let corruptions = draft.evaluation().unwrap().corruptions.unwrap();
         assert_eq!(
-            (asked.jpeg, asked.frost_photographs),
+            (corruptions.corruptions.len(), corruptions.corruption_seed),
+            (19, 0)
+        );
+        assert_eq!(
+            (corruptions.jpeg, corruptions.frost_photographs),
             (JpegStep::AsPublished, None)
         );
         for (path, value) in [
@@ -808,17 +815,17 @@ mod tests {
     #[test]
     fn attacks_are_chosen_and_others_are_carried_unchanged() {
         let base = presets().remove(0).spec;
-        let asked = |draft: &Draft| draft.evaluation().unwrap().attacks;
+        let attacks = |draft: &Draft| draft.evaluation().unwrap().attacks;
         let mut draft = Draft::from(&base.evaluation);
         assert_eq!(draft.get(ATTACKS), SOURCE);
-        assert_eq!(asked(&draft), base.evaluation.attacks);
+        assert_eq!(attacks(&draft), base.evaluation.attacks);
         draft.set(ATTACKS, AUTO.into());
         let both = draft.evaluation().unwrap();
         assert_eq!(both.attacks.as_ref().unwrap().attacks.len(), 14);
         assert_eq!(Draft::from(&both).get(ATTACKS), AUTO);
         draft.set(ATTACKS, OFF.into());
         draft.set(ATTACK_IMAGES, "x".into());
-        assert_eq!(asked(&draft), None);
+        assert_eq!(attacks(&draft), None);
 
         // Radii that have no short decimal.
         let mut copied = base.evaluation.clone();
@@ -830,11 +837,11 @@ mod tests {
         });
         let mut draft = Draft::from(&copied);
         assert_eq!(draft.get(ATTACKS), KEPT);
-        assert_eq!(asked(&draft), copied.attacks);
+        assert_eq!(attacks(&draft), copied.attacks);
         draft.set(ATTACKS, OFF.into());
-        assert_eq!(asked(&draft), None);
+        assert_eq!(attacks(&draft), None);
         draft.set(ATTACKS, KEPT.into());
-        assert_eq!(asked(&draft), copied.attacks);
+        assert_eq!(attacks(&draft), copied.attacks);
         for (path, value) in [
             (ATTACKS, "all"),
             (ATTACK_IMAGES, "0"),
@@ -853,9 +860,9 @@ mod tests {
         }
     }
 
-    /// Broken by: dimensionality or gradients that stay on after they were switched off, a copied experiment whose
-    /// own perturbations are replaced by the source's, a seed that makes published images be refused, or a wrong
-    /// field blamed under another name than the server would.
+    /// Broken by: dimensionality or gradients that stay on after they were switched off, a copied experiment whose perturbations
+    /// are replaced by those of [`SOURCE`], a seed that makes published images be refused, or a wrong field blamed under another
+    /// name than the server would.
     #[test]
     fn geometry_is_chosen_and_other_perturbations_are_carried_unchanged() {
         let base = presets().remove(0).spec;
@@ -889,13 +896,16 @@ mod tests {
         assert_eq!(draft.get(DIMENSIONALITY), KEPT);
         assert_eq!(draft.evaluation(), Ok(copied.clone()));
         draft.set(DIMENSIONALITY, SOURCE.into());
-        let asked = draft.evaluation().unwrap().dimensionality.unwrap();
-        assert_eq!((asked.corruptions.len(), asked.images), (19, Some(31)));
+        let dimensionality = draft.evaluation().unwrap().dimensionality.unwrap();
+        assert_eq!(
+            (dimensionality.corruptions.len(), dimensionality.images),
+            (19, Some(31))
+        );
         draft.set(DIMENSIONALITY, KEPT.into());
         assert_eq!(draft.evaluation(), Ok(copied.clone()));
         draft.set(DIMENSIONALITY_SOURCE, "published".into());
-        let asked = draft.evaluation().unwrap().dimensionality.unwrap();
-        assert_eq!(asked.corruption_seed, 0);
+        let dimensionality = draft.evaluation().unwrap().dimensionality.unwrap();
+        assert_eq!(dimensionality.corruption_seed, 0);
         for (path, value) in [
             (DIMENSIONALITY, "all"),
             (DIMENSIONALITY_SOURCE, "drawn"),
@@ -937,13 +947,13 @@ mod tests {
         assert_eq!(draft.evaluation(), Ok(spec));
         draft.set(CORRUPTION_JPEG, "as_published".into());
         draft.set(CORRUPTION_FROST, " ".into());
-        let asked = draft.evaluation().unwrap().corruptions.unwrap();
-        assert_eq!(asked.frost_photographs, None);
-        let written = serde_json::to_string(&asked).unwrap();
+        let corruptions = draft.evaluation().unwrap().corruptions.unwrap();
+        assert_eq!(corruptions.frost_photographs, None);
+        let written = serde_json::to_string(&corruptions).unwrap();
         assert!(written.contains(r#""jpeg":"as_published""#), "{written}");
     }
 
-    /// Broken by: a form that lets the difference to the published Tiny ImageNet-C be asked for.
+    /// Broken by: a form that accepts the difference to the published Tiny ImageNet-C.
     #[test]
     fn differences_to_the_published_tiny_imagenet_c_are_refused_in_the_form() {
         let mut spec = presets().remove(0).spec;
@@ -978,14 +988,14 @@ mod tests {
         let mut draft = Draft::from(&spec);
         draft.set(DIMENSIONALITY, SOURCE.into());
         draft.set(GRADIENTS, ON.into());
-        let asked = draft.evaluation().unwrap();
-        let dimensionality = asked.dimensionality.unwrap();
-        assert_eq!(dimensionality.corrupted(), asked.corruptions.unwrap());
-        assert_eq!(asked.input_unit_gradients.unwrap().images, 30);
+        let evaluation = draft.evaluation().unwrap();
+        let dimensionality = evaluation.dimensionality.unwrap();
+        assert_eq!(dimensionality.corrupted(), evaluation.corruptions.unwrap());
+        assert_eq!(evaluation.input_unit_gradients.unwrap().images, 30);
     }
 
-    /// Broken by: a copy of an experiment on a cluster that asks the cluster for something else, a field of the cluster that is
-    /// refused though this machine was chosen, or a wrong one blamed under another name than the server would.
+    /// Broken by: a copied experiment that requests something else from the cluster, a field of the cluster that is refused
+    /// though this machine was chosen, or an error under another field's name than the server's.
     #[test]
     fn what_is_asked_of_a_cluster_goes_through_the_form_unchanged() {
         let mut base = presets().remove(0).spec;

@@ -72,8 +72,12 @@ pub fn count(number: u64) -> String {
 }
 
 /// `1 run`, `2 runs`.
-pub fn plural(number: u64, one: &str, many: &str) -> String {
-    format!("{} {}", count(number), if number == 1 { one } else { many })
+pub fn plural(number: u64, singular: &str, plural: &str) -> String {
+    format!(
+        "{} {}",
+        count(number),
+        if number == 1 { singular } else { plural }
+    )
 }
 
 /// A duration to two units: `45 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`.
@@ -107,7 +111,7 @@ pub fn bytes(bytes: u64) -> String {
     format!("{size:.1} TiB")
 }
 
-/// How a GPU's kernels come about: `Vulkan, WGSL; NVIDIA 580.65; without fusion and autotune`.
+/// How a GPU's kernels are made: `Vulkan, WGSL; NVIDIA 580.65; without fusion and autotune`.
 pub fn backend(backend: &DeviceBackend) -> String {
     let tuning = match (backend.fusion, backend.autotune) {
         (true, true) => "with fusion and autotune",
@@ -169,7 +173,7 @@ pub fn wilson(share: f64, n: u64) -> Option<[f64; 2]> {
     let scale = 1.0 + Z * Z / n;
     let centre = (share + Z * Z / (2.0 * n)) / scale;
     let half = Z / scale * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
-    // Rounding may leave the range by the last digit, and a share of -0.0 % is none.
+    // Rounding may exceed the range in the last digit, or give -0.0 %.
     Some([(centre - half).max(0.0), (centre + half).min(1.0)])
 }
 

@@ -1,13 +1,13 @@
-//! What a run's measurements of dimensionality say: by matrix and conditions, clean, by severity, by attack.
+//! A run's measurements of dimensionality: by matrix and conditions, clean, by severity, by attack.
 
 use protocol::Measurement;
 use protocol::corruption::Corruption;
+use protocol::corruption_evaluation::CorruptionConditions;
 use protocol::dimensionality::{
     ActivationMatrix, DimensionStatistic, DimensionalityMeasurement, Perturbation,
 };
-use protocol::evaluation::CorruptionConditions;
 
-use crate::components::Choice;
+use crate::choice::Choice;
 use crate::corruptions::{FAMILIES, mean, of_family};
 use crate::format;
 
@@ -21,8 +21,7 @@ pub struct Basis {
     pub conditions: CorruptionConditions,
 }
 
-/// Every basis among `measurements`: unit responses first; of each matrix the one with most measurements first, of
-/// equals the one on more images.
+/// Every basis among `measurements`: unit responses first, then most measurements, then most images.
 pub fn bases(measurements: &[Measurement]) -> Vec<Basis> {
     let mut counts: Vec<(Basis, usize)> = Vec::new();
     for measured in measurements.iter().filter_map(Measurement::dimensionality) {
@@ -48,7 +47,7 @@ fn basis(measured: &DimensionalityMeasurement) -> Basis {
     }
 }
 
-/// Of `known` the one that is asked for; what is not named, or not known, is the first that fits the rest.
+/// The basis in `known` with `matrix` and `conditions`, else the first with `matrix`, else the first.
 pub fn closest(
     matrix: Option<ActivationMatrix>,
     conditions: Option<CorruptionConditions>,
@@ -110,27 +109,27 @@ pub enum Kind {
     Attack(usize),
 }
 
-/// One line: a measurement, or several whose mean it is.
+/// One line: a measurement, or the mean of several.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Curve {
     /// What it is about.
     pub kind: Kind,
     /// What it is called in a legend.
     pub name: String,
-    /// What it is the mean of, in words.
+    /// What it averages, in words.
     pub label: String,
-    /// The measurements that its values are means of; one or more.
+    /// The measurements that it averages; one or more.
     pub over: Vec<DimensionalityMeasurement>,
 }
 
 impl Curve {
-    /// The mean of what `of` says of layer `layer`; absent where one measurement lacks it.
+    /// The mean of `value` at layer `layer`; absent where one measurement lacks it.
     pub fn mean(
         &self,
         layer: usize,
-        of: impl Fn(&DimensionalityMeasurement, usize) -> Option<f64>,
+        value: impl Fn(&DimensionalityMeasurement, usize) -> Option<f64>,
     ) -> Option<f64> {
-        mean(self.over.iter().map(|measured| of(measured, layer)))
+        mean(self.over.iter().map(|measured| value(measured, layer)))
     }
 
     /// Share of the columns of layer `layer` that are used.
@@ -144,20 +143,19 @@ impl Curve {
     }
 }
 
-/// The lines of `measured`: clean, a line a severity, a line an attack. Those of corruptions are of `corruption`
-/// alone, or of the mean over all; a severity at which one of these was not measured has no line, so that no mean
-/// is over fewer corruptions than its neighbours.
+/// The lines of `measured`: clean, one per severity, one per attack. A severity's line is for `corruption`, or for the mean over
+/// all; it is left out if one of them was not measured, so that every mean is over the same corruptions.
 pub fn curves(
     measured: &[DimensionalityMeasurement],
     corruption: Option<Corruption>,
 ) -> Vec<Curve> {
-    let of = |perturbation: Perturbation| {
-        let found = measured
+    let find = |perturbation: Perturbation| {
+        let measurement = measured
             .iter()
             .find(|one| one.perturbation == perturbation)?;
-        Some(found.clone())
+        Some(measurement.clone())
     };
-    let clean = of(Perturbation::Clean).map(|clean| Curve {
+    let clean = find(Perturbation::Clean).map(|clean| Curve {
         kind: Kind::Clean,
         name: "Clean".into(),
         label: "Clean".into(),
@@ -171,7 +169,7 @@ pub fn curves(
         let over: Vec<_> = listed
             .iter()
             .map(|&corruption| {
-                of(Perturbation::Corruption {
+                find(Perturbation::Corruption {
                     corruption,
                     severity,
                 })

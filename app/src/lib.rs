@@ -3,12 +3,15 @@
 //! Pages ask the REST API for everything ([`api`]), follow running work over server-sent events
 //! ([`live`]) and show figures ([`figures`]) as charts ([`chart`]). A new page is one file in [`pages`] and one line
 //! in [`App`].
+#![cfg_attr(not(test), warn(clippy::too_many_lines))]
 #![recursion_limit = "512"]
 
+pub mod addresses;
 pub mod alpha_scale;
 pub mod api;
 pub mod attacks;
 pub mod chart;
+pub mod choice;
 pub mod clock;
 pub mod components;
 pub mod corruptions;
@@ -21,6 +24,7 @@ pub mod live;
 pub mod navigation;
 pub mod pages;
 pub mod parse;
+pub mod query;
 pub mod report;
 pub mod run_state;
 pub mod selection;
@@ -33,8 +37,8 @@ use leptos_router::components::{A, Route, Router, Routes};
 use leptos_router::{SsrMode, path};
 
 use pages::{
-    compare, datasets, devices, experiment, experiments, findings, new_experiment, not_found,
-    perturb, present, run, units,
+    api_reference, compare, datasets, devices, experiment, experiments, findings, new_experiment,
+    not_found, perturb, present, run, units,
 };
 
 /// The whole HTML document around [`App`], for the server.
@@ -54,7 +58,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
             </head>
             <body>
                 <App />
-                // Behind the app, which takes over the body from its first element on.
+                // After the app, which hydrates the body from its first element on.
                 <crash::CrashBanner />
             </body>
         </html>
@@ -84,7 +88,7 @@ pub fn App() -> impl IntoView {
                     <A href="/compare">"Compare"</A>
                     <A href="/datasets">"Data sets"</A>
                     <A href="/devices">"Devices"</A>
-                    <a href="/api" rel="external">"API"</a>
+                    <A href="/api">"API"</A>
                 </nav>
                 <theme::ThemeToggle />
             </header>
@@ -97,11 +101,12 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/experiments/:id/findings") view=findings::FindingsPage ssr=SsrMode::Async />
                     <Route path=path!("/experiments/:id/perturb") view=perturb::PerturbPage ssr=SsrMode::Async />
                     <Route path=path!("/experiments/:id/present") view=present::PresentPage ssr=SsrMode::Async />
-                    // After those of the same form: the first that fits is taken.
+                    // After routes of the same form: the first match wins.
                     <Route path=path!("/experiments/:id/:tab?") view=experiment::ExperimentPage ssr=SsrMode::Async />
                     <Route path=path!("/runs/:id") view=run::RunPage ssr=SsrMode::Async />
                     <Route path=path!("/runs/:id/units") view=units::UnitsPage ssr=SsrMode::Async />
                     <Route path=path!("/compare") view=compare::ComparePage ssr=SsrMode::Async />
+                    <Route path=path!("/api") view=api_reference::ApiReference ssr=SsrMode::Async />
                     <Route path=path!("/datasets") view=datasets::Datasets ssr=SsrMode::Async />
                     <Route path=path!("/devices") view=devices::Devices ssr=SsrMode::Async />
                     // What the server renders for addresses that no route knows.
@@ -109,6 +114,7 @@ pub fn App() -> impl IntoView {
                 </Routes>
             </main>
             <selection::SelectionBar />
+            <components::Keys />
         </Router>
     }
 }

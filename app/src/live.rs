@@ -11,7 +11,7 @@ use protocol::api::{Change, ChangeEvent, LiveEvent};
 /// Whose events a page follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Follow {
-    /// Everyone's.
+    /// All events.
     All,
     /// One experiment's.
     Experiment(i64),
@@ -20,7 +20,7 @@ pub enum Follow {
 }
 
 impl Follow {
-    /// Whether what happened to these runs of the experiment is one of them.
+    /// Whether an event of these runs of the experiment is followed.
     #[cfg_attr(not(feature = "hydrate"), allow(dead_code))]
     fn concerns(self, experiment_id: i64, run_ids: &[i64]) -> bool {
         match self {
@@ -30,7 +30,7 @@ impl Follow {
         }
     }
 
-    /// Whether nothing is left of what is followed after `change`, which concerns it.
+    /// Whether `change`, which concerns what is followed, deletes all of it.
     #[cfg_attr(not(feature = "hydrate"), allow(dead_code))]
     fn ends_with(self, change: &ChangeEvent) -> bool {
         match change.change {
@@ -46,7 +46,7 @@ impl Follow {
     }
 }
 
-/// How a page stands to what it follows.
+/// The state of what a page follows.
 #[derive(Debug, Clone, Copy)]
 pub struct Live {
     /// Whether the stream is open.
@@ -156,7 +156,7 @@ mod stream {
         }
     }
 
-    /// One of both kinds of worker, as this tab talks to it.
+    /// This tab's connection to either kind of worker.
     enum Line {
         Shared(MessagePort),
         Own(Worker),
@@ -235,7 +235,7 @@ mod stream {
     }
 }
 
-/// Whether `event` changes more of a run than it says itself: its state, or what its result is shown in.
+/// Whether `event` changes more of a run than it carries: the run's state or its result.
 pub fn changes_state(event: &Event) -> bool {
     match event {
         Event::Started(_)
@@ -253,21 +253,24 @@ pub fn changes_state(event: &Event) -> bool {
     }
 }
 
-/// Says whether the page follows along.
+/// Shows whether the page receives events.
 #[component]
 pub fn LiveMark(
     /// Whether the stream is open.
     open: Signal<bool>,
+    /// Whether anything is at work that events could tell of; nothing is shown otherwise.
+    #[prop(into, default = Signal::stored(true))]
+    active: Signal<bool>,
 ) -> impl IntoView {
     view! {
-        <span class="live-mark" data-open=move || open.get().to_string()>
+        <span class="live-mark" hidden=move || !active.get() data-open=move || open.get().to_string()>
             <span class="dot" aria-hidden="true"></span>
             {move || if open.get() { "Live" } else { "Not live: connecting" }}
         </span>
     }
 }
 
-/// Says that what the page shows is there no more.
+/// Says that what the page shows was deleted.
 #[component]
 pub fn Deleted(
     /// What it was, for example "experiment".
@@ -285,7 +288,7 @@ pub fn Deleted(
 }
 
 /// Calls `read` when the returned function is called: at once, then at most every `milliseconds`,
-/// and once more at the end of a burst. For pages that read anew on a stream of events.
+/// and once more at the end of a burst. For pages that read again on a stream of events.
 pub fn at_most_every(
     milliseconds: f64,
     read: impl Fn() + Clone + Send + Sync + 'static,
@@ -314,10 +317,10 @@ mod tests {
         }
     }
 
-    /// Breaks when a page that shows what is left says that it was deleted, or one that shows what is gone goes on.
+    /// Breaks when a page reports a deletion that did not concern it, or misses its own.
     #[test]
     fn what_is_deleted_is_no_longer_shown() {
-        let of = |change| ChangeEvent {
+        let event = |change| ChangeEvent {
             at: 0,
             experiment_id: 2,
             run_ids: vec![7],
@@ -332,7 +335,7 @@ mod tests {
             (Change::ExperimentAnnotated, [false; 3]),
         ] {
             assert_eq!(
-                pages.map(|page| page.ends_with(&of(change))),
+                pages.map(|page| page.ends_with(&event(change))),
                 ends,
                 "{change:?}"
             );

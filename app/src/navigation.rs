@@ -1,17 +1,17 @@
-//! What a browser does by itself where a link loads a page, and must be done here, where pages change without one: the new
-//! page's title is announced, and the way back leads to where one was on the page before.
+//! What a browser does itself when a link loads a page, and must be done here, where pages change without loading: announcing
+//! the new page's title, and restoring the scroll position on going back.
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 
-/// How often what waits for the new page looks again, in milliseconds.
+/// Time between two checks for the new page, in milliseconds.
 #[cfg(feature = "hydrate")]
 const AGAIN: u64 = 50;
-/// How often it looks: ten seconds long.
+/// Number of checks: ten seconds in all.
 #[cfg(feature = "hydrate")]
 const TRIES: u32 = 200;
 
-/// Says the title of each page that takes another's place, to those who do not see it. Must stand inside the router.
+/// Announces the title of each new page to screen readers. Must be inside the router.
 #[component]
 pub fn Announcer() -> impl IntoView {
     let path = use_location().pathname;
@@ -28,7 +28,7 @@ pub fn Announcer() -> impl IntoView {
     view! { <p id="announcer" class="sr-only" role="status">{words}</p> }
 }
 
-/// Says the new page's title, once it has one; and again should it change while the page is read.
+/// Announces the new page's title once it has one, and again if it changes while the page loads.
 #[cfg(feature = "hydrate")]
 fn announce(words: RwSignal<String>) {
     let look = move || {
@@ -37,10 +37,10 @@ fn announce(words: RwSignal<String>) {
         if !title.is_empty() && words.try_get_untracked().as_ref() != Some(&title) {
             words.try_set(title);
         }
-        // Until the time is over.
+        // Until the tries are used up.
         false
     };
-    // Not within the effect that calls this: what is set there is shown only with the next change.
+    // Not within the calling effect: a value set there is shown only with the next change.
     set_timeout(
         move || again(TRIES, look),
         std::time::Duration::from_millis(AGAIN),
@@ -50,7 +50,7 @@ fn announce(words: RwSignal<String>) {
 #[cfg(not(feature = "hydrate"))]
 fn announce(_words: RwSignal<String>) {}
 
-/// Calls `done` now and then until it is, at most `tries` times.
+/// Calls `done` at intervals until it returns true, at most `tries` times.
 #[cfg(feature = "hydrate")]
 fn again(tries: u32, mut done: impl FnMut() -> bool + 'static) {
     if tries > 0 && !done() {
@@ -61,8 +61,8 @@ fn again(tries: u32, mut done: impl FnMut() -> bool + 'static) {
     }
 }
 
-/// Remembers how far each address was scrolled, and goes there again on the way back once its page is long enough. A
-/// browser tries that at once, when the page is still to be read.
+/// Remembers the scroll position of each address, and restores it on going back once the page is long enough. A browser
+/// tries that at once, before the page has loaded.
 #[cfg(feature = "hydrate")]
 fn restore_positions() {
     use leptos::ev;
@@ -74,7 +74,7 @@ fn restore_positions() {
         location.href().unwrap_or_default()
     }
     let positions = StoredValue::new(HashMap::<String, f64>::new());
-    // The way back that is under way; a newer one, or the reader's own scrolling, ends it.
+    // The restoration in progress; a newer one, or the reader's own scrolling, ends it.
     let current = StoredValue::new(0_u32);
     let under_way = StoredValue::new(false);
     let listeners = [
@@ -102,7 +102,7 @@ fn restore_positions() {
                 window().scroll_to_with_x_and_y(0.0, y);
                 let there = window().scroll_y().is_ok_and(|now| (now - y).abs() < 2.0);
                 let loading = document().query_selector("[aria-busy=\"true\"].waiting");
-                if there && loading.is_ok_and(|found| found.is_none()) {
+                if there && loading.is_ok_and(|element| element.is_none()) {
                     under_way.try_set_value(false);
                     return true;
                 }

@@ -9,9 +9,8 @@ use crate::{clock, format};
 /// Longest silence of a worker that is not mentioned, in milliseconds.
 const SILENCE: i64 = 60_000;
 
-/// Share of the run that is done, 0 to 1: whole epochs, the steps trained in the current one, and the images
-/// of its evaluation. Training and evaluation weigh as the work they are, as far as it is known. 1 once the run is
-/// finished, and below 1 before.
+/// Share of the run that is done, 0 to 1: whole epochs, the steps trained in the current one, and the images of its evaluation.
+/// Training and evaluation are weighted by their work, as far as it is known. 1 once the run is finished, and below 1 before.
 pub fn share_done(run: &Run) -> f64 {
     if run.state == RunState::Finished {
         return 1.0;
@@ -25,13 +24,13 @@ pub fn share_done(run: &Run) -> f64 {
         {
             epoch = step(progress);
         }
-        // Trained, and counted with its metrics only when it is validated: what was shown before stays.
+        // The epoch is trained, but counts as done only with its validation metrics.
         Some(progress)
             if progress.phase == Phase::Validation && progress.epoch == run.epochs_done + 1 =>
         {
             epoch = 1.0;
         }
-        // Its steps are what is left to do: what was evaluated earlier is done.
+        // Its steps are what is left to do; earlier evaluations are done.
         Some(progress) if is_evaluation(progress.phase) => {
             let left = f64::from(progress.steps.saturating_sub(progress.step));
             evaluated = (total - left).max(0.0);
@@ -40,13 +39,12 @@ pub fn share_done(run: &Run) -> f64 {
     }
     let epochs = f64::from(run.spec.training.epochs.max(1));
     let trained = ((f64::from(run.epochs_done) + epoch) / epochs).min(1.0);
-    // Before the run has said how many images it has, epochs are all there is to count in.
+    // Before the run has reported its number of images, only epochs can be counted.
     let training = training_images(run).unwrap_or(1.0);
     ((training * trained + evaluated) / (training + total).max(1.0)).min(UNFINISHED)
 }
 
-/// What the run has to do in all, in images through the network forward; none before the run has said how many
-/// images it has.
+/// The run's total work, in forward passes of one image; none before the run has reported its number of images.
 pub fn work(run: &Run) -> Option<f64> {
     Some(training_images(run)? + evaluation_images(run))
 }
@@ -62,7 +60,7 @@ fn training_images(run: &Run) -> Option<f64> {
     Some(3.0 * images * epochs)
 }
 
-/// The most that is done of a run that is not finished: its last event is still to come.
+/// The largest share of a run that is not finished: its last event is still to come.
 const UNFINISHED: f64 = 0.999;
 
 /// Whether a phase belongs to the tests after training; its steps are images through the network.
@@ -75,8 +73,7 @@ fn is_evaluation(phase: Phase) -> bool {
     }
 }
 
-/// Forward passes of all evaluations, in images; 0 where there are none, or before the run has said how many
-/// images it has.
+/// Forward passes of all evaluations, in images; 0 if there are none, or before the run has reported its number of images.
 fn evaluation_images(run: &Run) -> f64 {
     let Some(started) = &run.started else {
         return 0.0;
@@ -100,7 +97,7 @@ pub fn silence(run: &Run, now: i64) -> Option<String> {
         return None;
     }
     let heard = run.progress.as_ref().and_then(|progress| progress.heard_at);
-    // A worker that has said nothing yet is silent from its start.
+    // A worker without an event yet is silent since its start.
     let silent = now - heard.max(run.started_at)?;
     (silent > SILENCE).then(|| {
         let minutes = format::plural((silent / 60_000) as u64, "minute", "minutes");
@@ -156,7 +153,7 @@ pub fn activity(run: &Run) -> String {
     }
 }
 
-/// Applies what can be known from the event alone; for the rest the page reads the run anew.
+/// Applies what the event alone tells; for the rest the page reads the run again.
 pub fn apply(run: &mut Run, event: &Event) {
     match event {
         Event::Started(started) => {
@@ -240,7 +237,7 @@ pub(crate) mod tests {
         })
     }
 
-    /// Broken by: an epoch counted twice once its steps and its end have both been told.
+    /// Broken by: an epoch counted twice, by its steps and by its end.
     #[test]
     fn an_epoch_is_counted_once() {
         let mut run = run();
@@ -260,7 +257,7 @@ pub(crate) mod tests {
     #[test]
     fn progress_never_falls_and_ends_at_the_end() {
         let mut run = run();
-        let mut shown = 0.0;
+        let mut last_share = 0.0;
         for epoch in 1..=6 {
             let mut validation = progress(epoch, 1);
             if let Event::Progress(progress) = &mut validation {
@@ -269,16 +266,16 @@ pub(crate) mod tests {
             let metrics = Event::Epoch(crate::figures::training_curves::tests::epoch(epoch));
             for event in [progress(epoch, 40), validation, metrics] {
                 apply(&mut run, &event);
-                assert!(share_done(&run) >= shown, "after {event:?}");
-                shown = share_done(&run);
+                assert!(share_done(&run) >= last_share, "after {event:?}");
+                last_share = share_done(&run);
             }
         }
-        assert!(shown > 0.99 && shown < 1.0, "{shown}");
+        assert!(last_share > 0.99 && last_share < 1.0, "{last_share}");
         run.state = RunState::Finished;
         assert_eq!(share_done(&run), 1.0);
     }
 
-    /// Breaks when a worker that hangs passes for one at work, or one at work for one that hangs.
+    /// Breaks when a hanging worker is taken for a working one, or the reverse.
     #[test]
     fn a_silent_worker_is_mentioned() {
         let mut run = run();
@@ -342,7 +339,8 @@ pub(crate) mod tests {
             test_images: 500,
             resumed_from_epoch: None,
         });
-        let mut corruptions = protocol::evaluation::CorruptionSpec::everything(Some(200));
+        let mut corruptions =
+            protocol::corruption_evaluation::CorruptionSpec::everything(Some(200));
         corruptions.corruptions.truncate(18);
         run.spec.evaluation.corruptions = Some(corruptions);
         run.spec.evaluation.attacks = None;
@@ -359,17 +357,17 @@ pub(crate) mod tests {
         apply(&mut run, &event);
         assert!((share_done(&run) - (half + (1.0 - half) / 2.0)).abs() < 1e-12);
         assert_eq!(activity(&run), "Corruptions: 9,100 of 18,200 images");
-        // Every test is counted in the same way, whichever it is busy with.
+        // Every test is counted in the same way.
         for phase in [
             Phase::Attacks,
             Phase::Dimensionality,
             Phase::InputUnitGradients,
         ] {
-            let shown = share_done(&run);
+            let share = share_done(&run);
             if let Some(progress) = &mut run.progress {
                 progress.phase = phase;
             }
-            assert_eq!(share_done(&run), shown, "{phase:?}");
+            assert_eq!(share_done(&run), share, "{phase:?}");
             assert!(activity(&run).contains("9,100 of"), "{phase:?}");
         }
         // Evaluated again: the first evaluation is done, and half of the second.

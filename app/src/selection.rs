@@ -1,12 +1,12 @@
-//! The runs that are selected: one selection for every figure and table of the dashboard. Points that are brushed tick their rows,
-//! ticked rows light their points up, and what is selected can be compared.
+//! The runs that are selected: one selection for every figure and table of the dashboard. Brushed points tick their rows,
+//! ticked rows light up their points, and the selected runs can be compared.
 
 use std::collections::BTreeSet;
 
 use leptos::prelude::*;
 
+use crate::addresses::comparison;
 use crate::format;
-use crate::pages::compare::address_of;
 
 /// The selected runs, by number: the same on all pages.
 #[derive(Debug, Clone, Copy)]
@@ -17,7 +17,7 @@ pub fn provide_selection() {
     provide_context(SelectedRuns(RwSignal::new(BTreeSet::new())));
 }
 
-/// The selection; one of its own where no page provides it.
+/// The selection; a new, empty one where no page provides it.
 pub fn selected_runs() -> SelectedRuns {
     use_context().unwrap_or_else(|| SelectedRuns(RwSignal::new(BTreeSet::new())))
 }
@@ -33,7 +33,7 @@ impl SelectedRuns {
         self.0.with(|runs| runs.contains(&run))
     }
 
-    /// Selects a run, or no longer.
+    /// Selects or unselects a run.
     pub fn toggle(self, run: i64) {
         self.0.update(|runs| {
             if !runs.remove(&run) {
@@ -42,7 +42,7 @@ impl SelectedRuns {
         });
     }
 
-    /// Selects runs besides, or no longer.
+    /// Adds runs to the selection, or removes them.
     pub fn change(self, runs: &[i64], selected: bool) {
         self.0.update(|known| match selected {
             true => known.extend(runs),
@@ -50,7 +50,7 @@ impl SelectedRuns {
         });
     }
 
-    /// Selects these alone.
+    /// Selects only these.
     pub fn set(self, runs: BTreeSet<i64>) {
         self.0.set(runs);
     }
@@ -62,7 +62,7 @@ pub fn SelectionBar() -> impl IntoView {
     let selected = selected_runs();
     let count = Memo::new(move |_| selected.with(BTreeSet::len));
     let compare =
-        move || selected.with(|runs| address_of(&[], &runs.iter().copied().collect::<Vec<_>>()));
+        move || selected.with(|runs| comparison(&[], &runs.iter().copied().collect::<Vec<_>>()));
     view! {
         <div class="selection" id="selection" role="status" hidden=move || count.get() == 0>
             <span>{move || format!("{} selected", format::plural(count.get() as u64, "run", "runs"))}</span>

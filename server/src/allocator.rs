@@ -1,5 +1,5 @@
-//! How this program takes memory. A training step takes and gives back hundreds of megabytes; where the system's allocator gives
-//! each piece back to the kernel and has it cleared anew, a fifth of a step goes there (`docs/performance.md`).
+//! How this program allocates memory. A training step allocates and frees hundreds of megabytes; if the system's allocator
+//! returns each piece to the kernel and gets it cleared again, this costs a fifth of a step (`docs/performance.md`).
 #![allow(unsafe_code)]
 
 use std::ffi::{c_int, c_long};
@@ -12,8 +12,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// `mi_option_purge_delay` of mimalloc 2, which the crate has no name for.
 const PURGE_DELAY: c_int = 15;
 
-/// Keeps what is given back for the next step, on large pages where the system has some: for processes that compute and end.
-/// The server, which stays and waits, gives memory back to the system.
+/// Keeps freed memory for the next step, on large pages where the system has some: for processes that compute and end.
+/// The server, which stays and waits, returns memory to the system.
 pub fn keep_for_the_next_step() {
     let settings: [(c_int, c_long); 2] = [(PURGE_DELAY, -1), (mi_option_large_os_pages, 1)];
     for (option, value) in settings {

@@ -1,4 +1,4 @@
-//! What there is to train on and with: data sets, devices, and downloads under way.
+//! Data sets and devices for training, and downloads under way.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use engine::data;
 use engine::devices::DeviceDescription;
 use protocol::api::{DatasetFacts, DatasetInfo, DatasetStatus};
-use protocol::evaluation::{CorruptionSource, CorruptionSpec};
+use protocol::corruption_evaluation::{CorruptionSource, CorruptionSpec};
 use protocol::{Dataset, EvaluationSpec, FieldError};
 use tokio::sync::OnceCell;
 use tokio::task::JoinError;
@@ -52,17 +52,17 @@ impl Catalogue {
         self.0
             .devices
             .get_or_init(|| async {
-                let asked = tokio::process::Command::new(&self.0.executable)
+                let output = tokio::process::Command::new(&self.0.executable)
                     .args(["devices", "--json"])
                     .stdin(Stdio::null())
                     .stderr(Stdio::null())
                     .kill_on_drop(true)
                     .output();
-                let found = match tokio::time::timeout(DEVICES_TIMEOUT, asked).await {
+                let devices = match tokio::time::timeout(DEVICES_TIMEOUT, output).await {
                     Ok(Ok(output)) => serde_json::from_slice(&output.stdout).ok(),
                     _ => None,
                 };
-                found.unwrap_or_else(|| {
+                devices.unwrap_or_else(|| {
                     tracing::warn!("a GPU driver failed while devices were listed; offering the CPU alone");
                     vec![DeviceDescription {
                         id: engine::devices::CPU.into(),
@@ -92,9 +92,9 @@ impl Catalogue {
     /// When the task that looks at them fails.
     pub async fn datasets(&self) -> Result<Vec<DatasetInfo>, JoinError> {
         let inner = self.0.clone();
-        let found =
+        let datasets =
             tokio::task::spawn_blocking(move || data::list(inner.directory.datasets())).await?;
-        Ok(found
+        Ok(datasets
             .into_iter()
             .map(|info| self.with_fetch(info))
             .collect())
@@ -115,7 +115,7 @@ impl Catalogue {
 
     fn with_fetch(&self, mut info: DatasetInfo) -> DatasetInfo {
         let fetches = self.fetches();
-        // A set that a person has put there since is there, whatever the last download came to.
+        // A set that a person has installed since is ready, whatever became of the last download.
         let overlay = |status: &mut DatasetStatus, download: &Download| {
             let installed = *status == DatasetStatus::Installed;
             if let Some(fetching) = fetches.get(download)
@@ -159,8 +159,8 @@ impl Catalogue {
         })
     }
 
-    /// What stands against the photographs of frost that `spec` names: that they are not there, or cannot serve for
-    /// images as `facts` say.
+    /// Why the frost photographs that `spec` names cannot be used: they are missing, or do not suit images as `facts`
+    /// describe them.
     ///
     /// # Errors
     /// When the task that looks at them fails.
@@ -172,7 +172,7 @@ impl Catalogue {
         let corruptions = spec.corruptions.clone().map(|spec| ("corruptions", spec));
         let dimensionality = spec.dimensionality.as_ref();
         let dimensionality = dimensionality.map(|spec| ("dimensionality", spec.corrupted()));
-        // A name that is none was refused already, and must not be looked for.
+        // Invalid names were refused already, and must not be looked up.
         let named: Vec<_> = corruptions
             .into_iter()
             .chain(dimensionality)
@@ -187,7 +187,8 @@ impl Catalogue {
             let datasets = inner.directory.datasets();
             let problems = named.into_iter().filter_map(|(kind, spec)| {
                 let problem =
-                    engine::evaluations::corruptor(&spec, datasets, height, width).err()?;
+                    engine::studies::evaluations::corruptor(&spec, datasets, height, width)
+                        .err()?;
                 let field = format!("evaluation.{kind}.frost_photographs");
                 Some(FieldError::new(field, problem.to_string()))
             });

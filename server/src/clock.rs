@@ -26,7 +26,7 @@ fn milliseconds(count: u128) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// What was said last, and when that was.
+/// The last answer, and when it was given.
 struct Timeline {
     at: i64,
     since: Instant,

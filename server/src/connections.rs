@@ -1,5 +1,5 @@
-//! Connections: taken, given their time, and ended. hyper speaks HTTP; here stands how long a peer may take and how many
-//! connections it may hold, so that a few hundred that say nothing do not lock everyone else out.
+//! Accepts, times and closes connections. hyper speaks HTTP; this module limits how long a peer may take and how many
+//! connections it may hold, so that a few hundred idle ones do not lock everyone else out.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -33,7 +33,7 @@ pub struct Limits {
     pub head: Duration,
     /// For a request's body, from the end of its head.
     pub body: Duration,
-    /// Without taking a byte of an answer.
+    /// For taking the next byte of an answer.
     pub write: Duration,
     /// Connections of one address. Generous: all that come through a proxy or a tunnel have the same.
     pub peer: usize,
@@ -50,21 +50,21 @@ impl Default for Limits {
     }
 }
 
-/// Until when the body of the request that carries it must have come.
+/// When the body of the request that carries this must have arrived.
 #[derive(Debug, Clone, Copy)]
 pub struct BodyDeadline(pub Instant);
 
-/// What a peer that holds too many connections is told.
+/// The answer to a peer that holds too many connections.
 const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\n\
     retry-after: 20\r\ncontent-length: 129\r\nconnection: close\r\n\r\n\
     {\"code\":\"too_many_connections\",\"status\":503,\"detail\":\"this address holds too many connections; close some, or wait 20 seconds\"}\r\n";
 
-/// What bytes come and go by, enciphered or not.
+/// A byte stream, encrypted or not.
 trait Transport: AsyncRead + AsyncWrite + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Send> Transport for T {}
 
-/// Serves `router` to whoever connects, by TLS where there is `tls`, until `stop` resolves; then answers what was asked, and
+/// Serves `router` to every connection, over TLS if `tls` is given, until `stop` resolves; then answers pending requests and
 /// returns. A request carries its peer's address as [`ConnectInfo`], and its [`BodyDeadline`].
 pub async fn serve(
     listener: TcpListener,

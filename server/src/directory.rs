@@ -109,3 +109,13 @@ fn absolute(path: PathBuf) -> PathBuf {
     // Fails only for an empty path or a deleted working directory; the path as given then says so itself.
     std::path::absolute(&path).unwrap_or(path)
 }
+
+/// Removes the files of a run or an experiment that is deleted; there may be none.
+pub(crate) async fn remove_folder(folder: &std::path::Path) {
+    match tokio::fs::remove_dir_all(folder).await {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            tracing::warn!(%error, folder = %folder.display(), "the folder of what was deleted stays");
+        }
+        _ => {}
+    }
+}

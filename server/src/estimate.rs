@@ -165,9 +165,9 @@ impl Estimator {
     }
 }
 
-/// Expected seconds until the last of an experiment's active `runs` ends: of a running one what its worker expects, of a
-/// queued one its work at the speed that this experiment's runs were measured at, evaluations included. Before anything was
-/// measured, what a whole run is estimated to take (`whole`, in seconds). `None` when no run is active, or nothing is known.
+/// Expected seconds until the last of an experiment's active `runs` ends: for a running one, what its worker expects; for a
+/// queued one, its work at the measured speed of this experiment's runs, evaluations included. Before anything was measured,
+/// the estimate for a whole run (`whole`, in seconds). `None` when no run is active, or nothing is known.
 pub fn remaining(runs: &[Run], whole: Option<f64>) -> Option<f64> {
     let active = || runs.iter().filter(|run| run.state.is_active());
     active().next()?;
@@ -201,8 +201,8 @@ fn expected(run: &Run) -> Option<f64> {
     run.progress.as_ref()?.remaining_seconds
 }
 
-/// Seconds that an image takes through the network forward: of the finished runs, as long as they really took; else as the
-/// workers of the running ones expect.
+/// Seconds per image for a forward pass: from the time that finished runs took, else from what the workers of running ones
+/// expect.
 fn seconds_per_image(runs: &[Run]) -> Option<f64> {
     let took = |run: &Run| {
         let at_once = run.later_evaluations.is_empty()

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use engine::EngineError;
-use engine::networks::{ModelConfig, weights};
-use engine::train::sha256;
+use engine::base::digest::sha256;
+use engine::networks::{ModelConfig, NetworkError, weights};
 use protocol::api::DatasetFacts;
 use protocol::origin::{IMPORTED_FILES, ImportRequest};
 use protocol::{ExperimentSpec, FieldError, Origin, RunSpec};
@@ -21,7 +21,7 @@ use crate::store::{ImportTarget, Store, StoreError};
 /// Folders of files on their way in, beside the runs' folders: one an import.
 pub(crate) const STAGED: &str = ".importing-";
 
-/// What is older and was not brought to its end belongs to nobody.
+/// An unfinished import that is older belongs to nobody.
 const ABANDONED: Duration = Duration::from_secs(3600);
 
 /// The largest weights file, in bytes.
@@ -52,7 +52,7 @@ pub enum ImportError {
     Task(#[from] tokio::task::JoinError),
 }
 
-/// A file on its way in; it goes with this, unless it was taken over by a run.
+/// A file being imported; dropping this removes it, unless a run has taken it over.
 #[derive(Debug)]
 pub struct Staged {
     folder: tempfile::TempDir,
@@ -135,7 +135,7 @@ impl Staged {
             ));
         }
         std::fs::rename(self.folder.path(), &folder)?;
-        // The names of both, before the store says that the run is there.
+        // Flushes both directories before the store says that the run is there.
         for changed in [&folder, &directory.runs()] {
             File::open(changed)?.sync_all()?;
         }
@@ -187,7 +187,7 @@ pub async fn remove_abandoned(store: &Store, directory: &DataDirectory) -> Resul
     Ok(())
 }
 
-/// `spec` with the one run that is asked for: what was said of the weights in place of what the experiment says.
+/// `spec` with only the requested run: the request's values replace the experiment's.
 pub fn one_run(spec: &ExperimentSpec, request: &ImportRequest) -> ExperimentSpec {
     let mut spec = ExperimentSpec {
         alphas: vec![request.alpha],
@@ -243,7 +243,7 @@ pub async fn import(
     let config = ModelConfig {
         network: spec.network,
         classes: facts.classes.len(),
-        // Whether weights fit does not depend on the data set's own.
+        // Whether weights fit does not depend on the data set's normalisation.
         mean: request.mean.unwrap_or([0.5; 3]),
         std: request.std.unwrap_or([0.25; 3]),
     };
@@ -257,14 +257,14 @@ pub async fn import(
     let checked = tokio::task::spawn_blocking(move || -> Result<_, ImportError> {
         let path = staged.complete(&mut origin)?;
         let device = engine::devices::open(engine::devices::CPU);
-        match device.and_then(|device| weights::load(&config, &path, &device)) {
+        match device.and_then(|device| Ok(weights::load(&config, &path, &device)?)) {
             Ok(_) => Ok((staged, origin)),
             Err(error) => Err(refused(&file, error)),
         }
     })
     .await;
     let (staged, origin) = match checked {
-        // The reader of a file that somebody sent gave up on it; nothing else did.
+        // Only the reader of the uploaded file panicked.
         Err(error) if error.is_panic() => {
             return Err(ImportError::Weights {
                 file: request.file.clone(),
@@ -285,9 +285,9 @@ pub async fn import(
 
 fn refused(file: &str, error: EngineError) -> ImportError {
     let reason = match error {
-        // The path is the server's own affair.
-        EngineError::Weights { reason, .. } => reason,
-        EngineError::Model { reason } => {
+        // The path is internal to the server.
+        EngineError::Network(NetworkError::Weights { reason, .. }) => reason,
+        EngineError::Network(NetworkError::Model { reason }) => {
             return ImportError::Fields(vec![FieldError::new("std", reason)]);
         }
         other => other.to_string(),

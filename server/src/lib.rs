@@ -1,9 +1,11 @@
 //! Selectivity Lab's server. Data travels one way: spec -> [`scheduler`] -> worker (engine) -> events
 //! -> [`store`] -> [`api`] -> app.
+#![cfg_attr(not(test), warn(clippy::too_many_lines))]
 #![deny(clippy::print_stdout)] // It panics where nobody reads: `commands::output::say!` does not.
 
 pub mod api;
 pub mod archive;
+pub mod archived;
 pub mod catalogue;
 pub mod clock;
 pub mod commands;

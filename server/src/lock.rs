@@ -1,4 +1,4 @@
-//! Files that one process alone may use; and one scheduler a store: two that share one would both start the same runs.
+//! Files that only one process may use; and one scheduler per store: two would both start the same runs.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub struct LockedFile(File);
 
-/// What came of locking a file.
+/// The result of locking a file.
 #[derive(Debug)]
 pub enum Locking {
     /// It is ours.
@@ -43,7 +43,7 @@ impl LockedFile {
 
 impl Drop for LockedFile {
     fn drop(&mut self) {
-        // What fails here is unlocked by closing.
+        // If this fails, closing the file unlocks it.
         let _ = self.0.unlock();
     }
 }
@@ -163,7 +163,7 @@ mod tests {
             panic!("nobody else has it");
         };
         assert!(matches!(LockedFile::open(&path).unwrap(), Locking::Held(_)));
-        // What a child has between being forked and becoming another program.
+        // What a child process holds between fork and exec.
         let same = first.try_clone().unwrap();
         drop(first);
         assert!(matches!(LockedFile::open(&path).unwrap(), Locking::Ours(_)));

@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// How long the process stays without a question.
 const IDLE: Duration = Duration::from_secs(600);
 
-/// Files that people brought and that are kept, the last ones.
+/// How many of the last uploaded files are kept.
 const FILES: usize = 8;
 
 /// Why there is no answer.
@@ -50,7 +50,7 @@ struct Running {
     child: Child,
     questions: ChildStdin,
     answers: Lines<BufReader<ChildStdout>>,
-    asked: Instant,
+    last_asked: Instant,
 }
 
 impl PerturbationBench {
@@ -70,9 +70,9 @@ impl PerturbationBench {
     /// When it refuses or fails.
     pub async fn ask(&self, question: BenchQuestion) -> Result<BenchAnswer, BenchError> {
         let bench = self.clone();
-        // A task of its own: who stops waiting leaves no process that owes an answer.
-        let asked = tokio::spawn(async move { bench.ask_in_turn(&question).await });
-        asked
+        // A task of its own: a caller that stops waiting leaves no unread answer behind.
+        let answer = tokio::spawn(async move { bench.ask_in_turn(&question).await });
+        answer
             .await
             .unwrap_or_else(|error| Err(BenchError::Failed(error.to_string())))
     }
@@ -91,7 +91,7 @@ impl PerturbationBench {
             )))
         });
         if !matches!(answer, Err(BenchError::Failed(_))) {
-            process.asked = Instant::now();
+            process.last_asked = Instant::now();
             *running = Some(process);
         }
         answer
@@ -120,7 +120,7 @@ impl PerturbationBench {
                 let mut running = inner.running.lock().await;
                 if running
                     .as_ref()
-                    .is_none_or(|running| running.asked.elapsed() > IDLE)
+                    .is_none_or(|running| running.last_asked.elapsed() > IDLE)
                 {
                     *running = None;
                     return;
@@ -131,11 +131,11 @@ impl PerturbationBench {
             child,
             questions,
             answers: BufReader::new(answers).lines(),
-            asked: Instant::now(),
+            last_asked: Instant::now(),
         })
     }
 
-    /// Keeps an image file that somebody brought; gives its name.
+    /// Keeps an uploaded image file under a name.
     pub async fn bring(&self, name: String, base64: String) {
         let mut files = self.0.files.lock().await;
         files.retain(|(known, _)| *known != name);
@@ -145,11 +145,11 @@ impl PerturbationBench {
         files.push((name, base64));
     }
 
-    /// The content of a file that was brought, in base64; none where it is no longer kept.
+    /// The content of an uploaded file, in base64; `None` if it is no longer kept.
     pub async fn brought(&self, name: &str) -> Option<String> {
         let files = self.0.files.lock().await;
-        let found = files.iter().find(|(known, _)| known == name);
-        found.map(|(_, content)| content.clone())
+        let file = files.iter().find(|(known, _)| known == name);
+        file.map(|(_, content)| content.clone())
     }
 }
 

@@ -1,4 +1,4 @@
-//! An experiment's report: what it is made of is read here, and the app makes the file.
+//! An experiment's report: its data is read here, and the app renders the file.
 
 use app::report::{ReportData, render};
 use protocol::finding::Claim;
@@ -6,7 +6,7 @@ use protocol::finding::Claim;
 use crate::clock;
 use crate::store::{Store, StoreError};
 
-/// There is no report.
+/// The report cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// The store failed, or there is no such experiment.
@@ -17,7 +17,7 @@ pub enum ReportError {
     Task(#[from] tokio::task::JoinError),
 }
 
-/// The report of an experiment as one HTML file; of the runs within `window` points of clean accuracy of their control.
+/// The report of an experiment as one HTML file, on the runs within `window` points of their control's clean accuracy.
 ///
 /// # Errors
 /// When there is no such experiment, or the store fails.

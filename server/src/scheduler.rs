@@ -20,8 +20,8 @@ use tokio::sync::{Notify, broadcast, mpsc};
 
 use crate::clock::now;
 use crate::directory::DataDirectory;
-use crate::executors::{Executors, Job, Standing, Task};
-use crate::store::{Store, StoreError};
+use crate::executors::{Executors, Job, Task, WorkerState};
+use crate::store::{Scope, Store, StoreError};
 use crate::worker_folder::WorkerFolder;
 use room::Room;
 use starts::Starts;
@@ -35,7 +35,7 @@ const AFTER_FAILED_START: std::time::Duration = std::time::Duration::from_millis
 /// How often the queue is looked at where nothing wakes the dispatcher.
 const LOOK: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// What a worker can be told.
+/// A command to a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Command {
     /// End the run as cancelled.
@@ -46,18 +46,7 @@ enum Command {
     Leave,
 }
 
-/// Which runs a scheduler looks after.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
-    /// All of the store's.
-    Everything,
-    /// Those of one experiment; others wait, or are at work, for another scheduler.
-    Experiment(i64),
-    /// This one run.
-    Run(i64),
-}
-
-/// Someone who looks after a run.
+/// The follower of a run.
 #[derive(Debug)]
 struct Worker {
     commands: mpsc::UnboundedSender<Command>,
@@ -71,17 +60,6 @@ struct Place {
     /// What is paused when starts fail there: a device of this machine, or the whole place.
     queue: String,
     job: Job,
-}
-
-impl Scope {
-    /// Whether a scheduler of this scope hands over runs of an experiment.
-    fn hands_over(self, experiment: i64) -> bool {
-        match self {
-            Scope::Everything => true,
-            Scope::Experiment(id) => id == experiment,
-            Scope::Run(_) => false,
-        }
-    }
 }
 
 /// How many runs each device takes at once.
@@ -100,7 +78,7 @@ impl Slots {
     }
 }
 
-/// What listeners are told.
+/// News for listeners.
 #[derive(Debug, Clone)]
 pub enum News {
     /// A run reported something.
@@ -128,7 +106,7 @@ struct Inner {
     /// Whether there is room for what runs measure.
     room: Room,
     news: broadcast::Sender<News>,
-    /// Held while an event is stored and told, so that events are told in the order of their numbers.
+    /// Held while an event is stored and published, so that events are published in the order of their numbers.
     publishing: tokio::sync::Mutex<()>,
     /// Held while a run passes from the queue to a worker or from a worker to its end, so that a
     /// cancel or a stop never looks in between.
@@ -203,7 +181,7 @@ impl Scheduler {
             };
             let standing = inner.executors.get(place.kind).poll(&place.job);
             let followed = self.follow(run_id, place, true);
-            if matches!(standing, Standing::Gone(_)) {
+            if matches!(standing, WorkerState::Gone(_)) {
                 // A task that panicked is seen in the log; the run then stays as it is.
                 let _ = followed.await;
             }
@@ -333,12 +311,12 @@ impl Scheduler {
     /// When the store fails.
     pub async fn cancel_experiment(&self, experiment_id: i64) -> Result<(), StoreError> {
         let _handover = self.0.handover.lock().await;
-        let of = |state| self.0.store.run_ids(state, Some(experiment_id));
-        let mut waiting = of(RunState::Queued).await?;
-        // Those that wait in another queue have someone who takes them out of it.
+        let runs_in = |state| self.0.store.run_ids(state, Some(experiment_id));
+        let mut waiting = runs_in(RunState::Queued).await?;
+        // Runs that wait in another queue have a task that takes them out of it.
         waiting.retain(|&run_id| !self.tell_to_cancel(run_id));
         self.publish_all(&waiting, &Event::Cancelled).await?;
-        for run_id in of(RunState::Running).await? {
+        for run_id in runs_in(RunState::Running).await? {
             self.tell_to_cancel(run_id);
         }
         Ok(())
@@ -421,7 +399,7 @@ impl Scheduler {
         self.publish_at(run_id, event, now()).await
     }
 
-    /// The same of an event that happened at a time, in milliseconds since 1970-01-01 UTC.
+    /// The same for an event at a given time, in milliseconds since 1970-01-01 UTC.
     async fn publish_at(&self, run_id: i64, event: &Event, at: i64) -> Result<bool, StoreError> {
         let _publishing = self.0.publishing.lock().await;
         let stored = self.0.store.record_at(run_id, event, at).await;
@@ -548,7 +526,7 @@ impl Scheduler {
     ) {
         loop {
             let handover = self.0.handover.lock().await;
-            // A cancel that no worker has heard.
+            // A cancel that no worker has received.
             if matches!(end, End::NotStarted(_)) && commands.try_recv() == Ok(Command::Cancel) {
                 end = End::now(Event::Cancelled);
             }

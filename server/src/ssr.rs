@@ -77,8 +77,8 @@ pub fn site(api: Router, site_root: PathBuf) -> Router {
         .layer(middleware::from_fn(cache))
 }
 
-/// What is compressed on its way: text. Weights and measurements would lose a few percent, and with them their length and
-/// the ranges by which a download goes on.
+/// Compresses only text. Weights and measurements would shrink by a few percent, but lose their length and the ranges by
+/// which a download goes on.
 fn compressible() -> impl Predicate {
     DefaultPredicate::new().and(NotForContentType::const_new("application/octet-stream"))
 }
@@ -95,8 +95,8 @@ async fn file_or_page(mut files: ServeDir, pages: Router, request: Request) -> R
             response
         }
         _ => {
-            let asked = Request::get("/not-found").body(Body::empty());
-            let page = match asked {
+            let request = Request::get("/not-found").body(Body::empty());
+            let page = match request {
                 Ok(request) if !path.starts_with("/pkg/") => pages.oneshot(request).await.ok(),
                 _ => None,
             };
@@ -107,7 +107,7 @@ async fn file_or_page(mut files: ServeDir, pages: Router, request: Request) -> R
     }
 }
 
-/// Whether no file can have that path, or none that is ours to give.
+/// Whether no file can have that path, or none that may be served.
 fn is_not_there(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{InvalidFilename, NotADirectory, NotFound, PermissionDenied};
     matches!(

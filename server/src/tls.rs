@@ -35,24 +35,24 @@ pub enum TlsError {
     },
 }
 
-/// What takes TLS connections with the certificates (the server's first, then those that signed it) and the private key in these
+/// An acceptor of TLS connections with the certificates (the server's, then those that signed it) and the private key in these
 /// PEM files.
 ///
 /// # Errors
 /// When a file cannot be read, or they do not fit each other.
 pub fn acceptor(certificate: &Path, key: &Path) -> Result<TlsAcceptor, TlsError> {
-    let of = |path: &Path| {
+    let pem_error = |path: &Path| {
         let path = path.to_owned();
         move |source| TlsError::Pem { path, source }
     };
     let chain: Vec<_> = CertificateDer::pem_file_iter(certificate)
-        .map_err(of(certificate))?
+        .map_err(pem_error(certificate))?
         .collect::<Result<_, _>>()
-        .map_err(of(certificate))?;
+        .map_err(pem_error(certificate))?;
     if chain.is_empty() {
         return Err(TlsError::NoCertificate(certificate.to_owned()));
     }
-    let private = PrivateKeyDer::from_pem_file(key).map_err(of(key))?;
+    let private = PrivateKeyDer::from_pem_file(key).map_err(pem_error(key))?;
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .and_then(|builder| {

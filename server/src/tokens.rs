@@ -1,4 +1,4 @@
-//! Tokens: what requests need that do not come from this machine itself.
+//! Tokens, which requests from other machines need.
 
 use std::fs::OpenOptions;
 use std::io::{Read, Write};

@@ -1,4 +1,4 @@
-//! What a server and a worker leave each other, in `runs/<id>/worker/`. Nothing else joins the two: either may end and be
+//! Files that a server and a worker exchange, in `runs/<id>/worker/`. Nothing else joins the two: either may end and be
 //! started again without the other, on another machine even, as long as both see the folder.
 //!
 //! | file | written by | what it is |
@@ -20,7 +20,7 @@ use protocol::{EvaluationSpec, Event, RunResult, RunSpec};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::archive::ArchivedExperiment;
+use crate::archived::ArchivedExperiment;
 use crate::lock::{LockedFile, Locking};
 
 /// The most bytes of a log that are read at once.
@@ -39,7 +39,7 @@ pub struct WorkerOrder {
     pub spec: RunSpec,
     /// Evaluations that were asked for after its launch.
     pub later_evaluations: Vec<EvaluationSpec>,
-    /// What tells the run from every other, in whatever store.
+    /// The run's key, unique among the runs of all stores.
     pub key: String,
     /// Its result, where the store has one.
     pub known_result: Option<RunResult>,
@@ -94,11 +94,11 @@ pub struct WorkerFolder {
 }
 
 impl WorkerFolder {
-    /// That of the run whose folder is `run`.
+    /// The worker folder of the run whose folder is `run`.
     pub fn of(run: &Path) -> WorkerFolder {
         WorkerFolder {
             run: run.to_owned(),
-            path: run.join(engine::run_folder::WORKER_FOLDER),
+            path: run.join(engine::training::run_folder::WORKER_FOLDER),
         }
     }
 
@@ -117,7 +117,7 @@ impl WorkerFolder {
         self.run.join("worker.log")
     }
 
-    /// Writes the order for the next worker, and removes what was meant for the one before, or is of it.
+    /// Writes the order for the next worker, and removes files to or from the previous one.
     ///
     /// # Errors
     /// When the folder cannot be written.
@@ -129,15 +129,15 @@ impl WorkerFolder {
                 _ => {}
             }
         }
-        // Of a run of the same number in another store: no attempt of this one has begun twice.
+        // Left by a run of the same number in another store: no attempt of this run begins twice.
         let events = self.events(order.attempt);
         if events.exists() {
-            engine::files::set_aside(&events, "earlier").map_err(io::Error::other)?;
+            engine::base::files::set_aside(&events, "earlier").map_err(io::Error::other)?;
         }
         self.replace("order.json", order)
     }
 
-    /// The order that stands.
+    /// The current order.
     ///
     /// # Errors
     /// When there is none, or it cannot be read.
@@ -145,8 +145,8 @@ impl WorkerFolder {
         self.read("order.json")
     }
 
-    /// Whether the order is for attempt `attempt` of the run with `key`. It is not when there is no order: so a worker ends
-    /// whose run was deleted.
+    /// Whether the order is for attempt `attempt` of the run with `key`. `false` without an order, so that the worker of a
+    /// deleted run ends.
     pub fn wants(&self, key: &str, attempt: u32) -> bool {
         #[derive(Deserialize)]
         struct Order {
@@ -219,7 +219,7 @@ impl WorkerFolder {
             && matches!(self.lock(), Ok(None))
     }
 
-    /// Replaces a file in one step, not flushed to disk: what joins two processes need not outlive their machine.
+    /// Replaces a file in one step, not flushed to disk: it need not outlive a crash of the machine.
     fn replace(&self, name: &str, value: &impl Serialize) -> io::Result<()> {
         let mut file = tempfile::Builder::new()
             .prefix(".")

@@ -55,9 +55,9 @@ impl Cluster {
         };
         if !started.status.success() {
             let installed = Command::new("slurmctld").arg("-V").output().is_ok();
-            let said = String::from_utf8_lossy(&started.stderr).into_owned();
-            assert!(!installed, "Slurm is here and did not start: {said}");
-            println!("skipped: Slurm cannot be installed: {said}");
+            let stderr = String::from_utf8_lossy(&started.stderr).into_owned();
+            assert!(!installed, "Slurm is here and did not start: {stderr}");
+            println!("skipped: Slurm cannot be installed: {stderr}");
             return None;
         }
         Some(cluster)
@@ -67,8 +67,8 @@ impl Cluster {
         self.folder.path().join("slurm.conf")
     }
 
-    /// Tells the batch script of a job what Slurm would tell it shortly before its time limit, until this is dropped: `scancel`
-    /// tries again for two minutes where Slurm was just about to touch the job, even if the job was told at once.
+    /// Sends a job's batch script the signal that Slurm sends shortly before the time limit, until this is dropped: `scancel`
+    /// retries for two minutes if Slurm was just about to touch the job, even if the signal arrived at once.
     fn notify(&self, job: &str) -> Notice {
         let sent = Command::new("scancel")
             .args(["--batch", "--signal=USR1", job])
@@ -84,8 +84,8 @@ impl Cluster {
             .env("SLURM_CONF", self.configuration())
             .output()
             .unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{name} {arguments:?}: {said}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{name} {arguments:?}: {stderr}");
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
@@ -112,7 +112,7 @@ impl Drop for Notice {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        // Whatever it says: what it began is gone with it.
+        // Its result does not matter: what it began is gone with it.
         let _ = Command::new(&self.script)
             .arg("stop")
             .arg(self.folder.path())
@@ -146,9 +146,9 @@ fn runs(server: &Server, experiment: i64) -> Vec<Run> {
 /// The number of the experiment's one job array.
 fn array(server: &Server, experiment: i64) -> (u64, String) {
     wait("a submission with a number", || {
-        let found: Vec<SubmissionInfo> =
+        let submissions: Vec<SubmissionInfo> =
             server.get(&format!("/experiments/{experiment}/submissions"));
-        let submission = found.into_iter().next()?;
+        let submission = submissions.into_iter().next()?;
         Some((
             submission.job?,
             submission.script.replace(&submission.key, "<key>"),
@@ -163,7 +163,7 @@ fn on_slurm(spec: ExperimentSpec, slurm: SlurmSpec) -> ExperimentSpec {
     }
 }
 
-/// The epochs of a run without how long they took.
+/// The epochs of a run without their durations.
 fn epochs(mut epochs: Vec<EpochMetrics>) -> Vec<EpochMetrics> {
     for epoch in &mut epochs {
         epoch.seconds = 0.0;
@@ -194,7 +194,7 @@ async fn an_experiment_on_a_cluster_is_what_it_is_here() {
     let spec = on_slurm(local.clone(), slurm);
     let folder = tempfile::tempdir().unwrap();
     let mut server = cluster.serve(folder.path());
-    let shown: BatchScripts = server.ask(
+    let preview: BatchScripts = server.ask(
         "POST",
         "/executors/slurm/scripts",
         &serde_json::to_string(&spec).unwrap(),
@@ -208,8 +208,8 @@ async fn an_experiment_on_a_cluster_is_what_it_is_here() {
     let script = script
         .replace(&format!("/selectivity-lab-{program}'"), "/selectivity-lab'")
         .replace(&format!("experiment-{id}"), "<experiment>");
-    assert_eq!(vec![script], shown.scripts);
-    assert!(shown.scripts[0].contains("--array=0-7%3"));
+    assert_eq!(vec![script], preview.scripts);
+    assert!(preview.scripts[0].contains("--array=0-7%3"));
 
     // What waits says why; what is at work says where.
     wait("a job that waits, with a reason", || {
@@ -357,8 +357,9 @@ async fn what_waits_and_works_on_a_cluster_can_be_ended() {
     let resumed: Experiment = server.ask("POST", &format!("/experiments/{id}/resume"), "");
     assert_eq!(resumed.id, id);
     let again = wait("the second submission", || {
-        let found: Vec<SubmissionInfo> = server.get(&format!("/experiments/{id}/submissions"));
-        (found.len() == 2).then(|| found[0].job)?
+        let submissions: Vec<SubmissionInfo> =
+            server.get(&format!("/experiments/{id}/submissions"));
+        (submissions.len() == 2).then(|| submissions[0].job)?
     });
     assert_ne!(again, job);
     let cancelled: Experiment = server.ask("POST", &format!("/experiments/{id}/cancel"), "");
@@ -384,7 +385,7 @@ async fn what_waits_and_works_on_a_cluster_can_be_ended() {
         let executors: Vec<ExecutorInfo> = server.get("/executors");
         let slurm = executors
             .into_iter()
-            .find(|found| found.id == ExecutorKind::Slurm)?;
+            .find(|executor| executor.id == ExecutorKind::Slurm)?;
         slurm.paused
     });
     assert!(paused.contains("partition"), "{paused}");

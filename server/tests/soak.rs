@@ -58,7 +58,7 @@ fn runs(server: &Server, experiment: i64) -> Vec<Run> {
     server.get(&format!("/experiments/{experiment}/runs"))
 }
 
-/// All that runs measured, in order of alpha, without how long it took and when.
+/// All that runs measured, in order of alpha, without times and durations.
 fn measured(server: &Server, experiment: i64) -> Vec<Value> {
     let mut runs = runs(server, experiment);
     runs.sort_by(|a, b| a.spec.alpha.total_cmp(&b.spec.alpha));
@@ -92,7 +92,7 @@ fn timeless(value: Value) -> Value {
     }
 }
 
-/// The end of an experiment that nothing disturbs.
+/// The measurements of an undisturbed experiment.
 fn twin() -> Vec<Value> {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path());
@@ -119,7 +119,7 @@ impl Watch {
             while !over.load(Ordering::Relaxed) {
                 let mut seen = BTreeMap::new();
                 for process in processes::workers(&folder) {
-                    // The folder that a worker holds the lock of, and not what it was told: who waits for the lock writes nothing.
+                    // The folder whose lock a worker holds, not the one it was given: one that waits for a lock writes nothing.
                     if let Some(lock) = held(process)
                         && let Some(other) = seen.insert(lock.clone(), process)
                     {
@@ -156,8 +156,8 @@ fn held(process: u32) -> Option<String> {
     files.next()
 }
 
-/// Takes the CPU into use again when three workers in a row were killed before they had begun: nobody can tell that from a
-/// device on which nothing starts. How often that was needed: 0 or 1.
+/// Takes the CPU into use again when three workers in a row were killed before they had begun: that looks like a device
+/// on which nothing starts. Gives how often that was needed: 0 or 1.
 fn resume_if_paused(server: &Server) -> usize {
     let devices: Vec<DeviceInfo> = server.get("/devices");
     let is_paused = devices[0].paused.is_some();
@@ -174,15 +174,15 @@ enum Victim {
     Worker,
 }
 
-/// Kills until it is enough, each time at a random moment; then everything comes to its end by itself, and is what it would have
-/// been.
+/// Kills often enough, each time at a random moment; then everything comes to its end by itself, with the results of an
+/// undisturbed experiment.
 fn kill_again_and_again(victim: Victim) {
     let mut random = generator();
     let undisturbed = twin();
     let folder = tempfile::tempdir().unwrap();
     let mut server = Server::start(folder.path());
     let watch = Watch::start(folder.path());
-    let (mut experiments, mut told) = (vec![launch(&server)], Vec::<LiveEvent>::new());
+    let (mut experiments, mut received) = (vec![launch(&server)], Vec::<LiveEvent>::new());
     let mut heard = server.listen();
     let (mut killed, mut resumed) = (0, 0);
     while killed < kills() {
@@ -192,7 +192,7 @@ fn kill_again_and_again(victim: Victim) {
                 processes::send("KILL", server.process());
                 server.wait();
                 killed += 1;
-                told.append(&mut heard.lock().unwrap());
+                received.append(&mut heard.lock().unwrap());
                 server = Server::start(folder.path());
                 heard = server.listen();
             }
@@ -230,9 +230,9 @@ fn kill_again_and_again(victim: Victim) {
         }
         assert_eq!(measured(&server, experiment), undisturbed);
     }
-    told.append(&mut heard.lock().unwrap());
+    received.append(&mut heard.lock().unwrap());
     let replayed = server.listen();
-    let told: BTreeMap<i64, LiveEvent> = told
+    let received: BTreeMap<i64, LiveEvent> = received
         .into_iter()
         .filter_map(|event| Some((event.sequence?, event)))
         .collect();
@@ -243,7 +243,7 @@ fn kill_again_and_again(victim: Victim) {
             .iter()
             .filter_map(|event| Some((event.sequence?, event)))
             .collect();
-        let lost = told
+        let lost = received
             .iter()
             .find(|(sequence, event)| there.get(sequence) != Some(event));
         match lost {
@@ -258,11 +258,11 @@ fn kill_again_and_again(victim: Victim) {
     println!(
         "{killed} kills ({victim:?}) over {} experiments of two runs: all finished, equal to an undisturbed one; {} events told, none lost; {looks} looks at workers saw no two on a run; the device was resumed {resumed} times",
         experiments.len(),
-        told.len(),
+        received.len(),
     );
 }
 
-/// Breaks when a killed server loses what it told, starts a second worker on a run, leaves a run behind, or a number differs from
+/// Breaks when a killed server loses what it sent, starts a second worker on a run, leaves a run behind, or a number differs from
 /// those of an undisturbed experiment.
 #[test]
 fn servers_are_killed_at_random_moments() {
@@ -338,7 +338,7 @@ fn nobody_of_many_misses_anything() {
     for listener in &heard {
         loop {
             let events = events(listener);
-            let told: Vec<u32> = events
+            let heard_epochs: Vec<u32> = events
                 .iter()
                 .filter_map(|(event, _)| match &event.event {
                     Event::Epoch(metrics) => Some(metrics.epoch),
@@ -346,15 +346,22 @@ fn nobody_of_many_misses_anything() {
                 })
                 .filter(|epoch| wanted.contains(epoch))
                 .collect();
-            let each = BTreeSet::from_iter(told.iter().copied());
-            assert_eq!(each.len(), told.len(), "heard twice: {told:?}");
+            let each = BTreeSet::from_iter(heard_epochs.iter().copied());
+            assert_eq!(
+                each.len(),
+                heard_epochs.len(),
+                "heard twice: {heard_epochs:?}"
+            );
             if each == wanted {
-                // What was told before somebody listened is read from the store, at their own time.
+                // Events from before somebody listened are read from the store, at their own time.
                 let live = events.iter().filter(|(event, _)| event.at > listened);
                 delays.extend(live.map(|(event, at)| (at - event.at) as f64));
                 break;
             }
-            assert!(start.elapsed() < common::PATIENCE, "{told:?} of {wanted:?}");
+            assert!(
+                start.elapsed() < common::PATIENCE,
+                "{heard_epochs:?} of {wanted:?}"
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -427,8 +434,8 @@ fn events(heard: &Heard) -> Vec<(LiveEvent, i64)> {
         for part in piece.split_inclusive(|&byte| byte == b'\n') {
             line.extend_from_slice(part);
             if line.ends_with(b"\n") {
-                let found = event(String::from_utf8_lossy(&line).trim_end());
-                events.extend(found.map(|event| (event, *at)));
+                let parsed = event(String::from_utf8_lossy(&line).trim_end());
+                events.extend(parsed.map(|event| (event, *at)));
                 line.clear();
             }
         }

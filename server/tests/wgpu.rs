@@ -159,10 +159,10 @@ fn write_dataset(folder: &Path) {
     }
 }
 
-/// What a worker said of a run.
+/// What a worker reported of a run.
 struct Finished {
     started: Value,
-    /// Epochs, result and measurements, by what they are of.
+    /// Epochs, result and measurements, by kind and place.
     measured: BTreeMap<String, Value>,
     /// Peak memory of the process after each epoch, in MiB; a software GPU's memory is its own.
     peak_memory: Vec<f64>,
@@ -259,7 +259,7 @@ impl Finished {
     }
 }
 
-/// Ends with the test, however it ends.
+/// A worker that is killed when the test ends.
 struct Worker(Child);
 
 impl Drop for Worker {

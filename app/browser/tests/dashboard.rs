@@ -18,6 +18,10 @@ async fn the_quick_look_is_launched_watched_and_read() {
         .open(&format!("{}/experiments/new", server.url))
         .await;
     browser.click(r#"[data-preset="quick-look"]"#).await;
+    // The form is made anew from the preset.
+    let chosen = "return location.search.includes('preset=quick-look')";
+    browser.until(chosen, SHORT).await;
+    browser.wait("#field-name", SHORT).await;
     // What is wrong is said at the field, and cannot be launched; mending it lets it go.
     let name = browser
         .client

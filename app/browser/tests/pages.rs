@@ -159,7 +159,7 @@ async fn the_form_keeps_what_was_typed() {
     browser.client.refresh().await.unwrap();
     browser.hydrated().await;
     let holds = |field: &str, value: &str| {
-        format!("return document.querySelector('#field-{field}').value === '{value}'")
+        format!("return document.querySelector('#field-{field}')?.value === '{value}'")
     };
     browser
         .until(&holds("name", "Kept over a reload"), SHORT)
@@ -190,7 +190,7 @@ async fn the_form_keeps_what_was_typed() {
         .await;
     browser
         .until(
-            "return document.querySelector('#field-name').value !== 'Kept over a reload'",
+            "return (document.querySelector('#field-name')?.value ?? 'Kept over a reload') !== 'Kept over a reload'",
             SHORT,
         )
         .await;
@@ -199,7 +199,7 @@ async fn the_form_keeps_what_was_typed() {
         .await;
     browser
         .until(
-            "return document.querySelector('#field-name').value !== 'Kept over a reload'",
+            "return (document.querySelector('#field-name')?.value ?? 'Kept over a reload') !== 'Kept over a reload'",
             SHORT,
         )
         .await;
@@ -617,5 +617,94 @@ async fn the_end_is_seen_from_another_tab() {
         .until("return document.querySelector('#at-work') === null", SHORT)
         .await;
     browser.wait("#verdicts", SHORT).await;
+    browser.no_errors().await;
+}
+
+/// Breaks when `?` lists no keys, `/` does not lead to the search, or a letter that is typed into a field is taken for a key.
+#[tokio::test]
+async fn keys_are_listed_and_lead_to_the_search() {
+    let (_server, browser) = seeded().await;
+    let body = || async { browser.client.active_element().await.unwrap() };
+    body().await.send_keys("?").await.unwrap();
+    browser
+        .until("return document.querySelector('#keys').open", SHORT)
+        .await;
+    browser.press(Key::Escape).await;
+    browser
+        .until("return !document.querySelector('#keys').open", SHORT)
+        .await;
+    body().await.send_keys("/").await.unwrap();
+    browser
+        .until("return document.activeElement.id === 'search'", SHORT)
+        .await;
+    body().await.send_keys("a/?").await.unwrap();
+    browser
+        .until(
+            "return document.querySelector('#search').value === 'a/?'",
+            SHORT,
+        )
+        .await;
+    assert_eq!(
+        browser
+            .script("return document.querySelector('#keys').open")
+            .await,
+        false
+    );
+    browser.no_errors().await;
+}
+
+/// Breaks when two runs are merged into one line, a baseline is not in the address, or choosing another grouping loses it.
+#[tokio::test]
+async fn two_runs_are_laid_over_each_other() {
+    let (server, browser) = seeded().await;
+    browser
+        .open(&format!("{}/compare?runs=1%2C2", server.url))
+        .await;
+    drawn(&browser, "#figure-run-by-run-training").await;
+    let names = "[...document.querySelectorAll('#figure-run-by-run-training .legendtext')].map(text => text.textContent).join('; ')";
+    browser
+        .until(
+            &format!("return {names} === 'run 1 (α 0, seed 0); run 2 (α +1, seed 0)'"),
+            SHORT,
+        )
+        .await;
+    for (choice, value) in [
+        ("#baseline", "2"),
+        ("#curve", "layer:3"),
+        ("#x", "test_accuracy"),
+    ] {
+        let element = browser
+            .client
+            .find(fantoccini::Locator::Css(choice))
+            .await
+            .unwrap();
+        element.select_by_value(value).await.unwrap();
+        let encoded = value.replace(':', "%3A");
+        let script = format!(
+            "return ['{value}', '{encoded}'].some(value => location.search.includes('{}=' + value))",
+            choice.trim_start_matches('#')
+        );
+        browser.until(&script, SHORT).await;
+    }
+    // Another grouping asks the server anew, and keeps what the figures show.
+    browser.click("#group-by a[data-field=\"alpha\"]").await;
+    browser
+        .until(
+            "return location.search.includes('baseline=2') && location.search.includes('x=test_accuracy')",
+            SHORT,
+        )
+        .await;
+    browser.no_errors().await;
+}
+
+/// Breaks when the API's page is not in the dashboard's frame, or draws nothing, first loaded or reached by a link.
+#[tokio::test]
+async fn the_api_is_described_in_the_frame() {
+    let (server, browser) = seeded().await;
+    browser.click("header nav a[href=\"/api\"]").await;
+    browser.wait("#api-reference .opblock", SHORT).await;
+    browser.open(&format!("{}/api", server.url)).await;
+    browser.wait("#api-reference .opblock", SHORT).await;
+    browser.wait("header .brand", SHORT).await;
     browser.no_errors().await;
 }

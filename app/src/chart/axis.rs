@@ -13,7 +13,7 @@ pub struct Axis {
     pub rows: bool,
     /// Whether the names of places stand at a slant.
     pub slanted: bool,
-    /// The first and the last value; as far as the values go where there is none.
+    /// The first and the last value; the range of the values where there is none.
     pub range: Option<[f64; 2]>,
     /// Whether it begins at 0, however large the values are.
     pub from_zero: bool,
@@ -21,7 +21,7 @@ pub struct Axis {
     pub whole: bool,
     /// The distance between ticks; a round one where there is none.
     pub step: Option<f64>,
-    /// The least and the largest value that there can be; intervals are drawn no further.
+    /// The least and the largest possible value; intervals are drawn no further.
     pub bounds: [f64; 2],
 }
 
@@ -60,12 +60,12 @@ impl Axis {
         .bounds([0.0, 1.0])
     }
 
-    /// With the least and the largest value that there can be.
+    /// With the least and the largest possible value.
     pub fn bounds(self, bounds: [f64; 2]) -> Axis {
         Axis { bounds, ..self }
     }
 
-    /// An interval as far as there can be values, and whether it goes further.
+    /// An interval within the possible values, and whether it was cut.
     pub fn cut(&self, interval: [f64; 2]) -> ([f64; 2], bool) {
         let [low, high] = self.bounds;
         let cut = interval.map(|end| end.clamp(low, high));
@@ -91,7 +91,7 @@ impl Axis {
     /// Epochs, from 1 to `epochs`.
     pub fn epochs(epochs: usize) -> Axis {
         Axis {
-            // Left to itself plotly puts ticks between few epochs.
+            // With few epochs, plotly's own ticks lie between them.
             step: (epochs <= 12).then_some(1.0),
             ..Axis::counts("Epoch")
         }

@@ -28,7 +28,7 @@ extern "C" {
     fn on(this: &Drawn, event: &str, handler: &Closure<dyn Fn(JsValue)>);
 }
 
-/// What is done with the runs of points that are clicked, and of those that are brushed.
+/// Handlers for the runs of clicked points and of brushed points.
 pub struct Handlers {
     clicked: Closure<dyn Fn(JsValue)>,
     brushed: Closure<dyn Fn(JsValue)>,
@@ -46,7 +46,7 @@ impl Handlers {
                     clicked(*run);
                 }
             }),
-            // Taking its rectangle back, plotly tells of a selection of nothing.
+            // When its rectangle is removed, plotly reports an empty selection.
             brushed: Closure::new(move |event| {
                 let runs = runs(&event);
                 if !runs.is_empty() {
@@ -64,7 +64,7 @@ impl Handlers {
     }
 }
 
-/// The runs of the points that an event of plotly is about. It tells of none where a rectangle was taken back.
+/// The runs of the points of a plotly event; none where a rectangle was removed.
 fn runs(event: &JsValue) -> BTreeSet<i64> {
     let points = Reflect::get(event, &"points".into()).unwrap_or(JsValue::UNDEFINED);
     let points = js_sys::Array::is_array(&points).then(|| js_sys::Array::from(&points));
@@ -79,7 +79,7 @@ fn runs(event: &JsValue) -> BTreeSet<i64> {
 }
 
 thread_local! {
-    /// Settles when plotly.js is there; none until it is asked for.
+    /// Settles when plotly.js is loaded; none until it is first needed.
     static LOADED: RefCell<Option<Promise>> = const { RefCell::new(None) };
 }
 
@@ -117,7 +117,7 @@ fn insert_script(resolve: js_sys::Function, reject: js_sys::Function) {
     }
 }
 
-/// Whether what plotly returned came to a good end. It is a promise, or nothing where there was nothing to do.
+/// Whether plotly succeeded. It returns a promise, or nothing where there was nothing to do.
 async fn settled(returned: Result<JsValue, JsValue>) -> bool {
     match returned {
         Ok(value) => JsFuture::from(Promise::resolve(&value)).await.is_ok(),
@@ -125,7 +125,7 @@ async fn settled(returned: Result<JsValue, JsValue>) -> bool {
     }
 }
 
-/// Draws `figure` in `div`, or changes what is drawn there. Whether that worked.
+/// Draws `figure` in `div`, or updates it there. Returns whether that worked.
 pub async fn draw(div: &HtmlDivElement, figure: &Value) -> bool {
     let Ok(figure) = js_sys::JSON::parse(&figure.to_string()) else {
         return false;

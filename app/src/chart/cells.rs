@@ -7,9 +7,9 @@ use super::Place;
 pub struct MapCell {
     /// Its number, which gives it its colour.
     pub value: f64,
-    /// What is written in it; nothing where a key beside the map tells the colours.
+    /// Its text; empty where a key beside the map explains the colours.
     pub text: String,
-    /// What it says when it is pointed at.
+    /// Its hover text.
     pub hover: String,
 }
 
@@ -27,10 +27,10 @@ pub struct CellRow {
 /// What the colours of cells mean.
 #[derive(Debug, Clone, PartialEq)]
 pub enum CellScale {
-    /// Shares from 0 to 1, the same in every figure, so that runs compare; with a key of this name where the cells do not
-    /// say their numbers.
+    /// Shares from 0 to 1, the same in every figure, so that runs can be compared; with a key of this name where the cells
+    /// have no text.
     Share(Option<&'static str>),
-    /// From this far below 0 to this far above it; pale at 0.
+    /// From minus this number to plus this number; pale at 0.
     Signed(f64),
 }
 

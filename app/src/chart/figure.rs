@@ -1,4 +1,4 @@
-//! The frame of a figure on a page: what it asks, its note, the drawing, downloads, and the data as a table.
+//! The frame of a figure on a page: its question, note, drawing, downloads, and the data as a table.
 
 use leptos::html::Div;
 use leptos::prelude::*;
@@ -13,10 +13,6 @@ use super::table::DataTable;
 use crate::selection::selected_runs;
 use crate::theme::current_theme;
 
-/// Where plotly.js is served. The version is the plotly crate's: browsers keep the file for good, so
-/// another file needs another address.
-pub const PLOTLY_JS: &str = "/pkg/plotly.min.js?v=0.14.1";
-
 /// The frame of a figure. It is drawn in the browser; the server renders its words and its table.
 #[component]
 pub fn Figure(
@@ -26,9 +22,9 @@ pub fn Figure(
     question: &'static str,
     /// What to say while there is nothing to draw.
     waiting: &'static str,
-    /// What is shown. Made anew whenever a signal it reads changes.
+    /// The chart; made again whenever a signal that it reads changes.
     chart: impl Fn() -> Chart + Send + Sync + 'static,
-    /// What the figure can be changed by.
+    /// The figure's controls.
     #[prop(optional)]
     children: Option<Children>,
 ) -> impl IntoView {
@@ -73,7 +69,7 @@ pub fn Figure(
     .into_any()
 }
 
-/// How far below what is seen a figure is drawn already.
+/// How far below the visible page figures are drawn already.
 #[cfg(feature = "hydrate")]
 const AHEAD: &str = "600px";
 
@@ -171,16 +167,4 @@ fn download(
     _format: &'static str,
     _name: &'static str,
 ) {
-}
-
-#[cfg(test)]
-mod tests {
-    /// Broken by: a new plotly crate under the old address, of which browsers would keep the old file.
-    #[test]
-    fn the_address_of_plotly_has_the_crates_version() {
-        let lock = include_str!("../../../Cargo.lock");
-        let (_, after) = lock.split_once("name = \"plotly\"\nversion = \"").unwrap();
-        let (version, _) = after.split_once('"').unwrap();
-        assert!(super::PLOTLY_JS.ends_with(&format!("?v={version}")));
-    }
 }

@@ -3,14 +3,14 @@
 use crate::alpha_scale;
 use crate::theme::Theme;
 
-/// What a colour stands for; which colour that is, is the theme's.
+/// What a colour stands for; the theme decides the colour.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Ink {
     /// An alpha: its one colour on every page and figure.
     Alpha(f64),
     /// The first of two series that are not about alpha.
     First,
-    /// The second of two series that are not about alpha; it is told by another shape or dash as well.
+    /// The second of two series that are not about alpha; its shape or dash differs as well.
     Second,
     /// As strong as letters.
     Text,

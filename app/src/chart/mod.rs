@@ -1,4 +1,4 @@
-//! The one model of every figure, and what is made of it.
+//! The one model of every figure, and its renderers.
 //!
 //! A figure is a function from an answer of the API to a [`Chart`]: axes, series or cells, a note with n and conditions, and
 //! the numbers as a table. Nothing in it knows a colour of a theme or how it is drawn. Its renderers are [`plotly`] for the
@@ -17,10 +17,14 @@ pub mod table;
 
 pub use axis::Axis;
 pub use cells::{CellRow, CellScale, Cells, MapCell};
-pub use figure::{Figure, PLOTLY_JS};
+pub use figure::Figure;
 pub use ink::Ink;
 pub use series::{Dash, Hover, Kind, Place, Point, Series, Shape};
 pub use table::{Cell, Table};
+
+/// Where plotly.js is served. The version is the plotly crate's: browsers keep the file for good, so
+/// another file needs another address.
+pub const PLOTLY_JS: &str = "/pkg/plotly.min.js?v=0.14.1";
 
 /// Everything that a figure shows.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -39,7 +43,7 @@ pub struct Chart {
     pub note: String,
     /// Under which conditions it was measured, and how means and intervals are made, in sentences.
     pub how: String,
-    /// Whether an interval is drawn shorter than it is, because there can be no such values.
+    /// Whether an interval is cut, because values beyond are impossible.
     pub cut: bool,
     /// The numbers. Nothing is drawn while it has no rows.
     pub table: Table,
@@ -59,7 +63,7 @@ impl Chart {
         }
     }
 
-    /// With these series in front of what is there.
+    /// With these series in front of the others.
     pub fn with(mut self, series: impl IntoIterator<Item = Series>) -> Chart {
         for mut series in series {
             for point in &mut series.points {
@@ -68,8 +72,8 @@ impl Chart {
                     (&self.y, &mut point.y_interval),
                 ] {
                     if let Some(ends) = interval {
-                        let (shown, cut) = axis.cut(*ends);
-                        *ends = shown;
+                        let (visible, cut) = axis.cut(*ends);
+                        *ends = visible;
                         self.cut |= cut;
                     }
                 }
@@ -127,7 +131,7 @@ impl Chart {
     }
 }
 
-/// What there is of `parts`, one after the other.
+/// Those of `parts` that are not empty, joined.
 fn sentences(parts: &[&str]) -> String {
     let there = parts.iter().copied().filter(|part| !part.is_empty());
     there.collect::<Vec<_>>().join(" ")
@@ -156,5 +160,14 @@ mod tests {
         let whole = chart([0.8, 1.0]);
         assert_eq!(whole.series[0].points[0].y_interval, Some([0.8, 1.0]));
         assert_eq!(whole.caption(), "n.");
+    }
+
+    /// Broken by: a new plotly crate under the old address, of which browsers would keep the old file.
+    #[test]
+    fn the_address_of_plotly_has_the_crates_version() {
+        let lock = include_str!("../../../Cargo.lock");
+        let (_, after) = lock.split_once("name = \"plotly\"\nversion = \"").unwrap();
+        let (version, _) = after.split_once('"').unwrap();
+        assert!(PLOTLY_JS.ends_with(&format!("?v={version}")));
     }
 }

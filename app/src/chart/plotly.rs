@@ -10,12 +10,12 @@ use super::{
 };
 use crate::theme::Theme;
 
-/// The figure that plotly draws of `chart`.
+/// The plotly figure of `chart`.
 pub fn figure(chart: &Chart, theme: Theme) -> Value {
     figure_with(chart, theme, &BTreeSet::new(), false)
 }
 
-/// As [`figure`], with the points of `selected` runs lit and those of others dimmed, where one of these is shown. Where `brush`,
+/// As [`figure`], with the points of `selected` runs lit and others dimmed, if any selected run is shown. With `brush`,
 /// dragging selects instead of zooming.
 pub fn figure_with(chart: &Chart, theme: Theme, selected: &BTreeSet<i64>, brush: bool) -> Value {
     let mut points = chart.series.iter().flat_map(|series| &series.points);
@@ -23,7 +23,7 @@ pub fn figure_with(chart: &Chart, theme: Theme, selected: &BTreeSet<i64>, brush:
     let selected = lit.then_some(selected);
     let mut figure = drawn(chart, theme, selected);
     figure["layout"]["dragmode"] = json!(if brush { "select" } else { "zoom" });
-    // What plotly itself marked is given up: the selection is the page's.
+    // Plotly's own selection is dropped: the page keeps it.
     figure["layout"]["selections"] = json!([]);
     figure["layout"]["selectionrevision"] = json!(format!("{selected:?}"));
     figure
@@ -33,20 +33,20 @@ fn is_selected(point: &Point, selected: &BTreeSet<i64>) -> bool {
     point.run.is_some_and(|run| selected.contains(&run))
 }
 
-/// How opaque what is not selected is beside what is.
+/// The opacity of what is not selected, beside what is.
 const DIMMED: f64 = 0.15;
 
 fn drawn(chart: &Chart, theme: Theme, selected: Option<&BTreeSet<i64>>) -> Value {
     let mut data: Vec<Value> = chart.cells.iter().map(|cells| map(cells, theme)).collect();
     for series in &chart.series {
         let mut traces = traces(chart, series, theme);
-        let shown = traces
+        let selectable = traces
             .iter_mut()
             .filter(|_| series.points.iter().any(|point| point.run.is_some()));
-        shown.for_each(|trace| mark(trace, series, selected));
+        selectable.for_each(|trace| mark(trace, series, selected));
         data.extend(traces);
     }
-    // What a hidden entry belongs to, however many series there come to be.
+    // By this, a hidden entry stays hidden when more series are drawn.
     let mut seen = HashMap::<String, usize>::new();
     for trace in &mut data {
         let name = trace["name"].as_str().unwrap_or_default().to_owned();
@@ -61,7 +61,7 @@ fn drawn(chart: &Chart, theme: Theme, selected: Option<&BTreeSet<i64>>) -> Value
     })
 }
 
-/// `text` as a part of an identifier, another for each text: plotly looks for hatched bars by the `uid` of their trace, in a
+/// `text` as a part of an identifier, unique for each text: plotly finds hatched bars by the `uid` of their trace, in a
 /// selector that it does not escape.
 fn identifier(text: &str) -> String {
     text.bytes()
@@ -81,7 +81,7 @@ fn layout(chart: &Chart, theme: Theme) -> Value {
         for (axis, category) in [(&mut x, named), (&mut y, true)] {
             axis["showgrid"] = json!(false);
             if category {
-                // As words, or plotly takes the names of severities for numbers and puts ticks between them.
+                // As text: otherwise plotly reads severities as numbers and puts ticks between them.
                 axis["type"] = json!("category");
             }
             if !matches!(cells.scale, CellScale::Share(Some(_))) {
@@ -119,7 +119,7 @@ fn layout(chart: &Chart, theme: Theme) -> Value {
 
 fn axis(axis: &Axis, theme: Theme) -> Value {
     let colours = Colours::of(theme);
-    let mut made = json!({
+    let mut layout = json!({
         "title": {"text": lines(&axis.title)},
         "color": colours.text,
         "linecolor": colours.line,
@@ -133,32 +133,32 @@ fn axis(axis: &Axis, theme: Theme) -> Value {
         if axis.rows {
             // Plotly begins at the bottom.
             labels.reverse();
-            made["fixedrange"] = json!(true);
-            made["dtick"] = json!(1);
+            layout["fixedrange"] = json!(true);
+            layout["dtick"] = json!(1);
         }
-        made["type"] = json!("category");
-        made["categoryorder"] = json!("array");
-        made["categoryarray"] = json!(labels);
+        layout["type"] = json!("category");
+        layout["categoryorder"] = json!("array");
+        layout["categoryarray"] = json!(labels);
     }
     if axis.slanted {
-        made["tickangle"] = json!(-35);
+        layout["tickangle"] = json!(-35);
     }
     if let Some(range) = axis.range {
-        made["range"] = json!(range);
+        layout["range"] = json!(range);
     }
     if axis.from_zero {
-        made["rangemode"] = json!("tozero");
+        layout["rangemode"] = json!("tozero");
     }
     if axis.whole {
-        made["tickformat"] = json!("d");
+        layout["tickformat"] = json!("d");
     }
     if let Some(step) = axis.step {
-        made["dtick"] = json!(step);
+        layout["dtick"] = json!(step);
     }
-    made
+    layout
 }
 
-/// What a place is called; rows of one name are told apart by what nobody sees.
+/// The label of a place; rows of the same name differ in invisible characters.
 fn label(axis: &Axis, index: usize) -> String {
     let places = axis.places.as_deref().unwrap_or_default();
     let Some(name) = places.get(index) else {
@@ -209,8 +209,11 @@ fn value(axis: &Axis, place: &Place) -> Value {
     }
 }
 
-fn values(axis: &Axis, points: &[Point], of: fn(&Point) -> &Place) -> Vec<Value> {
-    points.iter().map(|point| value(axis, of(point))).collect()
+fn values(axis: &Axis, points: &[Point], coordinate: fn(&Point) -> &Place) -> Vec<Value> {
+    points
+        .iter()
+        .map(|point| value(axis, coordinate(point)))
+        .collect()
 }
 
 /// The traces of a series: one, or the two edges of a band.
@@ -242,46 +245,7 @@ fn traces(chart: &Chart, series: &Series, theme: Theme) -> Vec<Value> {
         Hover::Values(text) => trace["text"] = json!(text),
         Hover::Silent => trace["hoverinfo"] = json!("skip"),
     }
-    match series.kind {
-        Kind::Points | Kind::Line | Kind::Curve | Kind::Band(_) => {
-            trace["type"] = json!("scatter");
-            trace["mode"] = json!(match series.kind {
-                Kind::Points => "markers",
-                // One point is no line.
-                Kind::Line if series.points.len() < 2 => "markers",
-                Kind::Line => "lines",
-                _ => "lines+markers",
-            });
-            trace["marker"]["symbol"] = json!(symbol(series.shape, series.open));
-            if series.open {
-                trace["marker"]["line"] = json!({"width": 2, "color": colour});
-            }
-            trace["line"]["dash"] = json!(dash(series.dash));
-        }
-        Kind::Bars { hatched } => {
-            trace["type"] = json!("bar");
-            trace["marker"] = json!({
-                "color": colour,
-                "pattern": {"shape": if hatched { "/" } else { "" }},
-            });
-            strip(&mut trace, "line");
-        }
-        Kind::Boxes { mean } => {
-            trace["type"] = json!("box");
-            trace["boxmean"] = json!(mean);
-            trace["boxpoints"] = json!("outliers");
-        }
-        Kind::Histogram(bins) => {
-            trace["type"] = json!("histogram");
-            trace["nbinsx"] = json!(bins);
-            trace["marker"] = json!({
-                "color": colour,
-                "line": {"color": Colours::of(theme).page, "width": 1},
-            });
-            strip(&mut trace, "line");
-            strip(&mut trace, "y");
-        }
-    }
+    shape(&mut trace, series, theme);
     let bars = match series.kind {
         Kind::Bars { .. } => Ink::Text.colour(theme),
         _ => colour,
@@ -306,7 +270,52 @@ fn traces(chart: &Chart, series: &Series, theme: Theme) -> Vec<Value> {
     vec![trace]
 }
 
-/// Says of which run each point of a trace is, and lights what is selected.
+/// Makes a trace what its series is: points, a line, bars, boxes or a histogram.
+fn shape(trace: &mut Value, series: &Series, theme: Theme) {
+    let colour = series.ink.colour(theme);
+    match series.kind {
+        Kind::Points | Kind::Line | Kind::Curve | Kind::Band(_) => {
+            trace["type"] = json!("scatter");
+            trace["mode"] = json!(match series.kind {
+                Kind::Points => "markers",
+                // One point is no line.
+                Kind::Line if series.points.len() < 2 => "markers",
+                Kind::Line => "lines",
+                _ => "lines+markers",
+            });
+            trace["marker"]["symbol"] = json!(symbol(series.shape, series.open));
+            if series.open {
+                trace["marker"]["line"] = json!({"width": 2, "color": colour});
+            }
+            trace["line"]["dash"] = json!(dash(series.dash));
+        }
+        Kind::Bars { hatched } => {
+            trace["type"] = json!("bar");
+            trace["marker"] = json!({
+                "color": colour,
+                "pattern": {"shape": if hatched { "/" } else { "" }},
+            });
+            strip(trace, "line");
+        }
+        Kind::Boxes { mean } => {
+            trace["type"] = json!("box");
+            trace["boxmean"] = json!(mean);
+            trace["boxpoints"] = json!("outliers");
+        }
+        Kind::Histogram(bins) => {
+            trace["type"] = json!("histogram");
+            trace["nbinsx"] = json!(bins);
+            trace["marker"] = json!({
+                "color": colour,
+                "line": {"color": Colours::of(theme).page, "width": 1},
+            });
+            strip(trace, "line");
+            strip(trace, "y");
+        }
+    }
+}
+
+/// Marks each point of a trace with its run, and lights the selected ones.
 fn mark(trace: &mut Value, series: &Series, selected: Option<&BTreeSet<i64>>) {
     let runs = series.points.iter().map(|point| point.run);
     trace["customdata"] = json!(runs.collect::<Vec<_>>());
@@ -318,7 +327,7 @@ fn mark(trace: &mut Value, series: &Series, selected: Option<&BTreeSet<i64>>) {
         .filter(|(_, point)| is_selected(point, selected));
     let lit: Vec<u32> = lit.map(|(place, _)| place).collect();
     match series.kind {
-        // A line is of one run; plotly lights marks alone.
+        // A line belongs to one run, and plotly lights only marks.
         Kind::Line | Kind::Curve if lit.is_empty() => trace["opacity"] = json!(DIMMED),
         Kind::Line | Kind::Curve => {}
         _ => {
@@ -329,7 +338,7 @@ fn mark(trace: &mut Value, series: &Series, selected: Option<&BTreeSet<i64>>) {
     }
 }
 
-/// Takes away what a kind of trace does not have.
+/// Removes a key that a kind of trace does not have.
 fn strip(trace: &mut Value, key: &str) {
     if let Some(trace) = trace.as_object_mut() {
         trace.remove(key);
@@ -340,12 +349,12 @@ fn strip(trace: &mut Value, key: &str) {
 fn error_bars(
     series: &Series,
     axis: &Axis,
-    of: fn(&Point) -> (&Place, Option<[f64; 2]>),
+    coordinate: fn(&Point) -> (&Place, Option<[f64; 2]>),
     colour: &str,
 ) -> Option<Value> {
-    series.points.iter().find_map(|point| of(point).1)?;
+    series.points.iter().find_map(|point| coordinate(point).1)?;
     let arms = |arm: fn(f64, [f64; 2]) -> f64| -> Vec<f64> {
-        let length = |point| match of(point) {
+        let length = |point| match coordinate(point) {
             (Place::Number(value), Some(ends)) => arm(*value, ends).max(0.0) * axis.factor,
             _ => 0.0,
         };
@@ -460,7 +469,7 @@ fn map(cells: &Cells, theme: Theme) -> Value {
         map["ygap"] = json!(1);
         map["text"] = json!(each(written, json!("")));
         map["texttemplate"] = json!("%{text}");
-        // Left to itself plotly makes it fit by its length, marks of colour and all.
+        // Plotly would otherwise fit the text by its length, markup included.
         map["textfont"] = match cells.scale {
             CellScale::Share(_) => json!({"size": 12}),
             CellScale::Signed(_) => json!({"size": 12, "color": Colours::of(theme).text}),
@@ -471,7 +480,7 @@ fn map(cells: &Cells, theme: Theme) -> Value {
     map
 }
 
-/// What is written in a cell, on the colours of shares in the ink that stands out: plotly's own choice is grey on green.
+/// The text of a cell; on shares in black or white, whichever stands out: plotly's own choice is grey on green.
 fn written(cell: &MapCell, scale: &CellScale) -> Value {
     match scale {
         CellScale::Share(_) => {
@@ -525,7 +534,7 @@ mod tests {
         )])
     }
 
-    /// Breaks when a click on a point would open another run, or selecting a run leaves others as bright, also where it is not shown.
+    /// Breaks when a click on a point opens another run, a selection does not dim others, or a run that is not shown dims all.
     #[test]
     fn selected_runs_are_lit() {
         let point = |run, x| Point::new(x, 0.5).of_run(run);
@@ -555,14 +564,14 @@ mod tests {
     /// Broken by: arms that are swapped, ends taken for distances, or a bar where there is no interval.
     #[test]
     fn error_arms_are_distances_from_the_mean() {
-        let made = figure(&chart(Some([0.4, 0.8])), Theme::Light);
-        let arm = |which: &str| made["data"][0]["error_y"][which][0].as_f64().unwrap();
+        let json = figure(&chart(Some([0.4, 0.8])), Theme::Light);
+        let arm = |which: &str| json["data"][0]["error_y"][which][0].as_f64().unwrap();
         assert!((arm("arrayminus") - 0.1).abs() < 1e-12 && (arm("array") - 0.3).abs() < 1e-12);
-        let made = figure(&chart(None), Theme::Light);
-        assert_eq!(made["data"][0].get("error_y"), None);
+        let json = figure(&chart(None), Theme::Light);
+        assert_eq!(json["data"][0].get("error_y"), None);
     }
 
-    /// Broken by: a marker whose shape does not follow the sign, which leaves colour alone to tell.
+    /// Broken by: a marker whose shape does not follow the sign, so that only colour shows it.
     #[test]
     fn the_sign_of_alpha_has_a_shape() {
         let symbols = [-0.05, 0.0, 0.05].map(|alpha| {
@@ -583,11 +592,11 @@ mod tests {
         other.y = Axis::numbers("z");
         assert_ne!(layout(&before), layout(&other));
         let twice = before.clone().with(after.series);
-        let made = figure(&twice, Theme::Dark);
-        let uids = [0, 1].map(|place| made["data"][place]["uid"].as_str().unwrap().to_owned());
+        let json = figure(&twice, Theme::Dark);
+        let uids = [0, 1].map(|place| json["data"][place]["uid"].as_str().unwrap().to_owned());
         assert_ne!(uids[0], uids[1]);
         assert_eq!(identifier("a, 8/255"), "a_2c_208_2f255");
-        // Plotly makes selectors of them.
+        // Plotly uses them in selectors.
         let plain = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
         assert!(uids.iter().all(|uid| uid.chars().all(plain)), "{uids:?}");
     }

@@ -55,7 +55,7 @@ impl<T: Into<Place>> From<Option<T>> for Place {
     }
 }
 
-/// A point: where it is, its intervals, and what it says when it is pointed at.
+/// A point: where it is, its intervals, and its hover text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Point {
     /// Along the horizontal axis.
@@ -66,9 +66,9 @@ pub struct Point {
     pub x_interval: Option<[f64; 2]>,
     /// The ends of the interval along the vertical axis.
     pub y_interval: Option<[f64; 2]>,
-    /// What it says; `<br>` breaks its line.
+    /// Its hover text; `<br>` breaks a line.
     pub hover: String,
-    /// The run that it is of, where it is of one: it is opened by a click, and selected.
+    /// The run that it shows, if it shows one: a click opens it, and it can be selected.
     pub run: Option<i64>,
 }
 
@@ -85,7 +85,7 @@ impl Point {
         }
     }
 
-    /// Of a run.
+    /// With its run.
     pub fn of_run(self, run: i64) -> Point {
         Point {
             run: Some(run),
@@ -111,7 +111,7 @@ impl Point {
         Point { y_interval, ..self }
     }
 
-    /// With what it says.
+    /// With its hover text.
     pub fn says(self, hover: String) -> Point {
         Point { hover, ..self }
     }
@@ -193,7 +193,7 @@ pub enum Kind {
     Band(f64),
     /// A bar each, with its interval; hatched or not.
     Bars {
-        /// The second of two series is told by its hatching too.
+        /// The second of two series also differs by its hatching.
         hatched: bool,
     },
     /// Median, quartiles and whiskers of all values at a place.
@@ -201,16 +201,16 @@ pub enum Kind {
         /// Whether the mean is drawn too.
         mean: bool,
     },
-    /// How many of their horizontal values lie in each of at most so many equal bins.
+    /// Counts of their horizontal values in at most this many equal bins.
     Histogram(usize),
 }
 
-/// What is said of the point that is pointed at.
+/// The text shown when a point is hovered over.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Hover {
     /// What the point says.
     Point,
-    /// Its values, after this.
+    /// Its values, after this text.
     Values(String),
     /// Nothing.
     Silent,
@@ -229,7 +229,7 @@ pub struct Series {
     pub group: Option<String>,
     /// The points.
     pub points: Vec<Point>,
-    /// What is said of them.
+    /// Their hover text.
     pub hover: Hover,
     /// Colour.
     pub ink: Ink,
@@ -276,7 +276,7 @@ impl Series {
         }
     }
 
-    /// As [`Series::new`], of the series of one alpha, which are shown and hidden together.
+    /// As [`Series::new`], for one alpha, whose series are shown and hidden together.
     pub fn of_alpha(kind: Kind, alpha: f64, points: Vec<Point>) -> Series {
         Series {
             group: Some(alpha.to_string()),
@@ -302,7 +302,7 @@ impl Series {
 mod tests {
     use super::*;
 
-    /// Broken by: a marker whose shape does not follow the sign, which leaves colour alone to tell.
+    /// Broken by: a marker whose shape does not follow the sign, so that only colour shows it.
     #[test]
     fn the_sign_of_alpha_has_a_shape() {
         let shapes = [-0.05, 0.0, 0.05].map(|alpha| {

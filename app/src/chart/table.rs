@@ -22,7 +22,7 @@ pub enum Cell {
 
 impl Cell {
     /// As a person reads it.
-    fn shown(&self) -> String {
+    fn text(&self) -> String {
         match self {
             Cell::Text(text) => text.clone(),
             Cell::Number(number) => format::decimal(*number, 4),
@@ -135,7 +135,7 @@ impl Table {
     }
 }
 
-/// A table whose columns are being told.
+/// A table to which columns are being added.
 #[derive(Debug, Clone)]
 pub struct Columns<T> {
     items: Vec<T>,
@@ -173,13 +173,13 @@ impl<T> From<Columns<T>> for Table {
     }
 }
 
-/// Rows a page shows at most; more would weigh the page down, and are in the CSV.
+/// The most rows that a page shows; more would slow it down, and are in the CSV.
 const SHOWN_ROWS: usize = 200;
 
 /// The table in a fold below its figure.
 #[component]
 pub fn DataTable(
-    /// Whose numbers.
+    /// The chart of the numbers.
     chart: Memo<Chart>,
     /// What they are, for screen readers.
     caption: &'static str,
@@ -206,7 +206,7 @@ pub fn DataTable(
                         .iter()
                         .map(|cell| {
                             let number = !matches!(cell, Cell::Text(_));
-                            view! { <td class:number=number>{cell.shown()}</td> }
+                            view! { <td class:number=number>{cell.text()}</td> }
                         })
                         .collect_view();
                     view! { <tr>{cells}</tr> }

@@ -39,7 +39,7 @@ pub fn Annotations(
     path: String,
     /// What they are now.
     now: Signal<Annotated>,
-    /// Called with what they are after a change.
+    /// Called with the new ones after a change.
     saved: Callback<Annotated>,
 ) -> impl IntoView {
     let open = RwSignal::new(false);

@@ -11,7 +11,7 @@ use crate::draft::{
 };
 use crate::format;
 
-/// What a person calls a choice of [`ATTACKS`]; none of an unknown one. What the form began with is called `kept`.
+/// The label of a choice of [`ATTACKS`]; none for an unknown one. What the form began with is labelled `kept`.
 fn label(choice: &str, kept: &'static str) -> Option<&'static str> {
     match choice {
         OFF => Some("Off"),
@@ -22,18 +22,18 @@ fn label(choice: &str, kept: &'static str) -> Option<&'static str> {
     }
 }
 
-/// The choices of a form: its own, and what it began with where that is another one.
+/// The choices of a form: its own, and what it began with if that is none of them.
 fn choices(draft: &Draft) -> Vec<&'static str> {
     let kept = (!draft.kept_attacks().is_empty()).then_some(KEPT);
     [OFF, SOURCE, AUTO].into_iter().chain(kept).collect()
 }
 
-/// Off, the source's, with AutoAttack, or as copied; on how many images.
+/// Off, as in Leavitt & Morcos (2020), with AutoAttack, or as copied; on how many images.
 #[component]
 pub fn AttackFields(
-    /// The form that they are of.
+    /// The form of the fields.
     inputs: Inputs,
-    /// What to call the attacks that the form began with, where they are none of its choices.
+    /// The label of the attacks that the form began with, if they are none of its choices.
     #[prop(default = "As in the copied experiment")]
     kept: &'static str,
 ) -> impl IntoView {
@@ -102,7 +102,7 @@ fn work(inputs: Inputs) -> Option<String> {
 }
 
 fn cost(spec: &AttackSpec) -> String {
-    // Of one image, less its clean pass; the checks for masking look at images of their own.
+    // For one image, without its clean pass; the checks for masking have their own images.
     let attacks_alone = AttackSpec {
         images: None,
         check_masking: false,
@@ -142,7 +142,7 @@ mod tests {
         );
     }
 
-    /// Broken by: AutoAttack chosen without a word on what it costs.
+    /// Broken by: AutoAttack chosen without its cost.
     #[test]
     fn what_attacks_cost_is_told() {
         let mut spec = AttackSpec::source(Some(100));

@@ -2,14 +2,14 @@
 
 use leptos::prelude::*;
 
-use super::field::Choice;
+use crate::choice::Choice;
 
-/// One of a list.
+/// A choice from a list.
 #[component]
 pub fn Chooser(
     /// The element's id.
     id: &'static str,
-    /// What is chosen.
+    /// Its label.
     label: &'static str,
     /// What there is to choose from.
     #[prop(into)]

@@ -1,4 +1,4 @@
-//! Commands to the server: launched once at a time, with their refusals shown.
+//! Commands to the server: one at a time, with their refusals shown.
 
 use leptos::prelude::*;
 use protocol::api::ApiError;

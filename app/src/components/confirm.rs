@@ -1,47 +1,47 @@
-//! A button whose deed cannot be undone asks once more.
+//! Confirmation of what cannot be undone.
 
 use leptos::html::{Button, Dialog};
 use leptos::prelude::*;
 
-/// A button that opens a dialog; the deed is done on its second button only.
+/// A button that opens a dialog; only the dialog's second button acts.
 #[component]
 pub fn Confirm(
     /// What the button says, for example `Delete`.
     label: &'static str,
     /// The question, naming what would be lost.
     question: String,
-    /// The deed.
+    /// The action.
     on_confirm: impl Fn() + Send + Sync + Clone + 'static,
     /// Whether the button cannot be used now.
     #[prop(into, default = Signal::stored(false))]
     disabled: Signal<bool>,
 ) -> impl IntoView {
-    let asked = RwSignal::new(false);
+    let is_open = RwSignal::new(false);
     view! {
-        <button type="button" class="danger" disabled=disabled on:click=move |_| asked.set(true)>
+        <button type="button" class="danger" disabled=disabled on:click=move |_| is_open.set(true)>
             {label}
         </button>
-        <Ask label question on_confirm asked />
+        <Ask label question on_confirm is_open />
     }
     .into_any()
 }
 
-/// The dialog alone, for what is not a button.
+/// The dialog alone, for use without its button.
 #[component]
 pub fn Ask(
-    /// What the button that does the deed says.
+    /// The label of the button that acts.
     label: &'static str,
     /// The question, naming what would be lost.
     question: String,
-    /// The deed.
+    /// The action.
     on_confirm: impl Fn() + Send + Sync + Clone + 'static,
     /// Set it to open the dialog.
-    asked: RwSignal<bool>,
+    is_open: RwSignal<bool>,
 ) -> impl IntoView {
     let dialog = NodeRef::<Dialog>::new();
     let cancel = NodeRef::<Button>::new();
     Effect::new(move |_| {
-        if asked.get() {
+        if is_open.get() {
             open(dialog, cancel);
         } else {
             close(dialog);
@@ -49,15 +49,15 @@ pub fn Ask(
     });
     view! {
         // Also closed by the Escape key.
-        <dialog node_ref=dialog aria-label=label on:close=move |_| asked.set(false)>
+        <dialog node_ref=dialog aria-label=label on:close=move |_| is_open.set(false)>
             <p>{question}</p>
             <div class="actions">
-                <button type="button" node_ref=cancel on:click=move |_| asked.set(false)>"Keep"</button>
+                <button type="button" node_ref=cancel on:click=move |_| is_open.set(false)>"Keep"</button>
                 <button
                     type="button"
                     class="danger"
                     on:click=move |_| {
-                        asked.set(false);
+                        is_open.set(false);
                         on_confirm();
                     }
                 >

@@ -4,7 +4,8 @@ use leptos::prelude::*;
 use protocol::Corruption;
 use protocol::corruption::{JpegStep, SEVERITIES};
 
-use super::field::{Choice, Field, Input, Inputs, input_id};
+use super::field::{Field, Input, Inputs, input_id};
+use crate::choice::Choice;
 use crate::corruptions::{FAMILIES, of_family};
 use crate::draft::{
     CORRUPTION_FROST, CORRUPTION_IMAGES, CORRUPTION_JPEG, CORRUPTION_SEED, CORRUPTION_SEVERITIES,
@@ -30,7 +31,7 @@ fn ids(corruptions: impl Iterator<Item = Corruption>) -> String {
 /// Off, generated or published; which corruptions, how severe, on how many images.
 #[component]
 pub fn CorruptionFields(
-    /// The form that they are of.
+    /// The form of the fields.
     inputs: Inputs,
     /// The data set's name in specs.
     dataset: Signal<String>,
@@ -61,7 +62,7 @@ pub fn CorruptionFields(
     });
     let no_published = Signal::derive(move || published.get().is_none());
     let seeded = move || source.with(|source| source == "generated");
-    // What cannot be measured on it is not offered as if it could.
+    // Measures that this set does not allow are not offered.
     let accuracy_alone = move || {
         let tiny = dataset.with(|dataset| dataset == "tiny-imagenet");
         tiny && source.with(|source| source == "published")
@@ -105,7 +106,7 @@ pub fn CorruptionFields(
 /// What the published Tiny ImageNet-C is good for.
 const TINY_IMAGENET_C: &str = "Accuracy alone: its images were made from other crops of the photographs than Tiny ImageNet’s, so none has a clean one beside it. Its share of clean accuracy compares two sets of images of the same classes.";
 
-/// What is said at [`CORRUPTIONS`] of a field that a fold may hide.
+/// Fields that a fold may hide; their errors are shown at [`CORRUPTIONS`].
 const FOLDED: &[&str] = &[CORRUPTION_FROST];
 
 /// What the JPEG step is.
@@ -234,7 +235,7 @@ fn Picks(inputs: Inputs) -> impl IntoView {
     }
 }
 
-/// Several boxes or buttons under one name, with what is wrong with them.
+/// Several boxes or buttons under one name, with their errors.
 #[component]
 pub(super) fn Group(
     inputs: Inputs,
@@ -276,10 +277,10 @@ mod tests {
     #[test]
     fn only_the_benchmarks_data_sets_have_a_published_set() {
         use protocol::Dataset;
-        let of = |dataset: Dataset| published_set(&dataset.to_string());
-        assert_eq!(of(Dataset::Cifar10), Some("CIFAR10-C"));
-        assert_eq!(of(Dataset::TinyImagenet), Some("Tiny ImageNet-C"));
-        assert_eq!(of(Dataset::Builtin), None);
-        assert_eq!(of(Dataset::Folder("cifar10".into())), None);
+        let published = |dataset: Dataset| published_set(&dataset.to_string());
+        assert_eq!(published(Dataset::Cifar10), Some("CIFAR10-C"));
+        assert_eq!(published(Dataset::TinyImagenet), Some("Tiny ImageNet-C"));
+        assert_eq!(published(Dataset::Builtin), None);
+        assert_eq!(published(Dataset::Folder("cifar10".into())), None);
     }
 }

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-/// A button that asks the browser for leave to notify, while something is at work; the notification comes when it ends.
+/// A button that asks for permission to notify, while something is at work; the notification comes when it ends.
 #[component]
 pub fn EndNotice(
     /// Whether something is at work.
@@ -14,7 +14,7 @@ pub fn EndNotice(
     ended: RwSignal<bool>,
 ) -> impl IntoView {
     let answer = RwSignal::new(leave());
-    // What the server rendered knows no leave.
+    // The server cannot know the permission.
     Effect::new(move |_| answer.set(leave()));
     Effect::new(move |before: Option<bool>| {
         let now = active.get();
@@ -46,7 +46,7 @@ enum Leave {
 fn leave() -> Leave {
     use web_sys::{Notification, NotificationPermission};
 
-    // Where the site is neither secure nor this machine's own, there is no such thing.
+    // Neither HTTPS nor localhost: there are no notifications.
     if js_sys::Reflect::has(&js_sys::global(), &"Notification".into()) != Ok(true) {
         return Leave::None;
     }
@@ -60,9 +60,9 @@ fn leave() -> Leave {
 #[cfg(feature = "hydrate")]
 fn ask(answer: RwSignal<Leave>) {
     leptos::task::spawn_local(async move {
-        if let Ok(asked) = web_sys::Notification::request_permission() {
-            // Whatever came of it stands in the permission.
-            let _ = wasm_bindgen_futures::JsFuture::from(asked).await;
+        if let Ok(promise) = web_sys::Notification::request_permission() {
+            // The result is read from the permission.
+            let _ = wasm_bindgen_futures::JsFuture::from(promise).await;
         }
         answer.try_set(leave());
     });

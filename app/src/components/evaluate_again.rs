@@ -1,4 +1,4 @@
-//! Asking for more tests of what is trained already.
+//! A form for more tests of trained runs.
 
 use leptos::prelude::*;
 use protocol::api::EvaluationQueued;
@@ -35,7 +35,7 @@ impl Target {
     }
 }
 
-/// What came of it, in a sentence.
+/// The outcome, in a sentence.
 fn outcome(queued: EvaluationQueued) -> String {
     let EvaluationQueued { queued, skipped } = queued;
     let runs = |number: u32| format::plural(number.into(), "run", "runs");
@@ -82,17 +82,17 @@ pub fn EvaluateAgain(
             inputs.refuse(&error);
         }
     });
-    let said = RwSignal::new(String::new());
+    let status = RwSignal::new(String::new());
     let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         if blocked.get_untracked().is_some() {
             return;
         }
-        said.set(String::new());
+        status.set(String::new());
         if let Ok(spec) = spec.get_untracked()
             && !spec.is_empty()
         {
-            send(command, target, &spec, said, after.clone());
+            send(command, target, &spec, status, after.clone());
         }
     };
     let nothing = move || matches!(spec.get(), Ok(spec) if spec.is_empty());
@@ -110,7 +110,7 @@ pub fn EvaluateAgain(
                 <GeometryFields inputs network=Signal::stored(Some(network)) kept="As after training" />
                 <CommandError command />
                 <p class="hint">{why}</p>
-                <p role="status">{said}</p>
+                <p role="status">{status}</p>
                 <div class="actions">
                     <button type="submit" class="primary" id="evaluate" disabled=move || command.busy.get() || blocked.get().is_some() || wrong()>
                         {move || if command.busy.get() { "Queueing …" } else { "Evaluate" }}
@@ -126,7 +126,7 @@ fn send(
     command: Command,
     target: Target,
     spec: &EvaluationSpec,
-    said: RwSignal<String>,
+    status: RwSignal<String>,
     after: impl Fn() + 'static,
 ) {
     let body = match serde_json::to_string(spec) {
@@ -138,7 +138,7 @@ fn send(
         }
     };
     let tell = move |text: String| {
-        said.try_set(text);
+        status.try_set(text);
         after();
     };
     match target {
@@ -157,12 +157,12 @@ fn send(
 mod tests {
     use super::*;
 
-    /// Broken by: runs that were skipped in silence, or a success reported where nothing was queued.
+    /// Broken by: skipped runs that are not mentioned, or a success reported where nothing was queued.
     #[test]
     fn skipped_runs_are_told() {
-        let said = |queued, skipped| outcome(EvaluationQueued { queued, skipped });
-        assert!(said(3, 1).starts_with("3 runs queued, 1 run skipped"));
-        assert!(said(1, 0).starts_with("1 run queued."));
-        assert!(said(0, 2).starts_with("No run was queued"));
+        let text = |queued, skipped| outcome(EvaluationQueued { queued, skipped });
+        assert!(text(3, 1).starts_with("3 runs queued, 1 run skipped"));
+        assert!(text(1, 0).starts_with("1 run queued."));
+        assert!(text(0, 2).starts_with("No run was queued"));
     }
 }

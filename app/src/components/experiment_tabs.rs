@@ -17,7 +17,7 @@ pub enum ExperimentTab {
     Training,
     /// One image, changed, and what networks make of it.
     PerturbationBench,
-    /// What was asked, further tests, imports and downloads.
+    /// Configuration, further tests, imports and downloads.
     SetUp,
 }
 

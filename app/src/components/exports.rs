@@ -1,16 +1,16 @@
-//! Links to the tables that everything measured leaves in.
+//! Links to the exported tables of everything measured.
 
 use leptos::prelude::*;
 use protocol::export::{ExportFormat, ExportTable};
 
-/// Downloads: each table in every format, and what comes besides.
+/// Downloads: each table in every format, and further entries.
 #[component]
 pub fn Exports(
     /// The tables.
     tables: Vec<ExportTable>,
     /// Where a table is.
     address: impl Fn(ExportFormat, ExportTable) -> String + 'static,
-    /// What comes besides: entries of the list.
+    /// Further entries of the list.
     #[prop(optional)]
     children: Option<Children>,
 ) -> impl IntoView {

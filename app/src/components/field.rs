@@ -2,25 +2,26 @@
 
 use leptos::prelude::*;
 use protocol::api::ApiError;
-use protocol::validate::FieldError;
+use protocol::field_error::FieldError;
 
+use crate::choice::Choice;
 use crate::draft::Draft;
 
-/// What a form holds: what was typed, and what is wrong with it.
+/// The state of a form: its text and its errors.
 #[derive(Debug, Clone, Copy)]
 pub struct Inputs {
     /// What was typed.
     pub draft: RwSignal<Draft>,
     /// What the form itself finds wrong.
     own: Signal<Vec<FieldError>>,
-    /// What can be sent, but should be looked at.
+    /// Warnings: it can be sent, but should be checked.
     warnings: Signal<Vec<FieldError>>,
-    /// What the server refused; each until its field is edited.
+    /// The server's errors; each until its field is edited.
     refused: RwSignal<Vec<FieldError>>,
 }
 
 impl Inputs {
-    /// A form that holds `draft`, in which `own` finds what is wrong.
+    /// A form of `draft`, whose own errors are `own`.
     pub fn new(draft: RwSignal<Draft>, own: Signal<Vec<FieldError>>) -> Inputs {
         Inputs {
             draft,
@@ -40,7 +41,7 @@ impl Inputs {
         self.draft.with(|draft| draft.get(path).to_owned())
     }
 
-    /// Keeps what was typed. What was refused of it, or below it, holds no longer.
+    /// Keeps what was typed, and drops the server's errors at it or below it.
     pub fn edit(self, path: &'static str, value: String) {
         self.draft.update(|draft| draft.set(path, value));
         let settled = |error: &FieldError| is_within(&error.field, path);
@@ -64,7 +65,7 @@ impl Inputs {
         reasons
     }
 
-    /// Shows what the server refused at its fields.
+    /// Shows the server's errors at their fields.
     pub fn refuse(self, error: &ApiError) {
         self.refused.try_set(error.fields.clone());
     }
@@ -75,25 +76,6 @@ fn is_within(field: &str, path: &str) -> bool {
     field
         .strip_prefix(path)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-}
-
-/// A choice of a select.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Choice {
-    /// What the spec holds.
-    pub value: String,
-    /// What a person reads.
-    pub label: String,
-}
-
-impl Choice {
-    /// A choice of `value` that a person reads as `label`.
-    pub fn new(value: impl Into<String>, label: impl Into<String>) -> Choice {
-        Choice {
-            value: value.into(),
-            label: label.into(),
-        }
-    }
 }
 
 /// How a field is edited.
@@ -107,7 +89,7 @@ pub enum Input {
     Select(Vec<Choice>),
 }
 
-/// The id of the field's input: `field-` and the last part of its path, or more where two fields have that.
+/// The id of the field's input: `field-` and the last part of its path, or more where two fields share that.
 pub fn input_id(path: &str) -> String {
     match path {
         crate::draft::ATTACK_IMAGES => "field-attack_images".to_owned(),
@@ -124,7 +106,7 @@ pub fn input_id(path: &str) -> String {
     }
 }
 
-/// Puts the focus on the first field of the form with the class `form` that `errors` name: first on the page.
+/// Focuses the first field on the page that `errors` name, in the form with the class `form`.
 #[cfg(feature = "hydrate")]
 pub fn focus_first(form: &str, errors: &[FieldError]) {
     use wasm_bindgen::JsCast;
@@ -141,14 +123,14 @@ pub fn focus_first(form: &str, errors: &[FieldError]) {
     }
 }
 
-/// Puts the focus on the first field of the form with the class `form` that `errors` name: first on the page.
+/// Focuses the first field on the page that `errors` name, in the form with the class `form`.
 #[cfg(not(feature = "hydrate"))]
 pub fn focus_first(_form: &str, _errors: &[FieldError]) {}
 
 /// One field.
 #[component]
 pub fn Field(
-    /// The form it is of.
+    /// Its form.
     inputs: Inputs,
     /// Its path in the spec, for example `training.epochs`.
     path: &'static str,
@@ -171,7 +153,7 @@ pub fn Field(
         let warnings = inputs.warnings.get().into_iter();
         let here = warnings.filter(|warning| warning.field == path);
         let reasons: Vec<_> = here.map(|warning| warning.reason).collect();
-        // An empty text would still be something in the paragraph, and have its sign in front.
+        // An empty text would still get the error's sign in front.
         (!reasons.is_empty()).then(|| reasons.join("; "))
     };
     let value = move || inputs.get(path);
@@ -237,7 +219,7 @@ mod tests {
         DIMENSIONALITY_SEED, DIMENSIONALITY_SOURCE, GRADIENT_IMAGES, GRADIENTS,
     };
 
-    /// Broken by: two fields of one form with the same id, of which the browser focuses the first whichever is wrong.
+    /// Broken by: two fields of one form with the same id: the browser always focuses the first.
     #[test]
     fn every_field_has_its_own_id() {
         let mut ids = [
@@ -265,7 +247,7 @@ mod tests {
         ids.sort();
         ids.dedup();
         assert_eq!(ids.len(), 18, "{ids:?}");
-        // What has no field of its own leads to the choice that decides it.
+        // A path without a field leads to the choice that decides it.
         assert_eq!(
             input_id("evaluation.dimensionality.attacks"),
             input_id(DIMENSIONALITY)

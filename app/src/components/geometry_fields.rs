@@ -2,13 +2,14 @@
 
 use leptos::prelude::*;
 use protocol::Network;
+use protocol::corruption_evaluation::CorruptionSource;
 use protocol::dimensionality::{DimensionalitySpec, MAXIMUM_ACTIVATION_IMAGES};
-use protocol::evaluation::CorruptionSource;
 use protocol::gradient::InputUnitGradientSpec;
 
 use super::corruption_fields::{FROST_HINT, Group, JPEG_HINT, jpeg_choices};
-use super::field::{Choice, Field, Input, Inputs};
+use super::field::{Field, Input, Inputs};
 use super::training_facts::perturbations_words;
+use crate::choice::Choice;
 use crate::draft::{
     ACTIVATION_IMAGES, DIMENSIONALITY, DIMENSIONALITY_FROST, DIMENSIONALITY_IMAGES,
     DIMENSIONALITY_JPEG, DIMENSIONALITY_SEED, DIMENSIONALITY_SOURCE, Draft, GRADIENT_IMAGES,
@@ -16,7 +17,7 @@ use crate::draft::{
 };
 use crate::format;
 
-/// What is said at [`DIMENSIONALITY`] of what it decides without a field of its own, and of fields that a fold may hide.
+/// Paths without a field, and fields that a fold may hide; their errors are shown at [`DIMENSIONALITY`].
 const CHOSEN_TOGETHER: &[&str] = &[
     DIMENSIONALITY_SOURCE,
     DIMENSIONALITY_FROST,
@@ -25,8 +26,7 @@ const CHOSEN_TOGETHER: &[&str] = &[
     "evaluation.dimensionality.attacks",
 ];
 
-/// What a person calls a choice of [`DIMENSIONALITY`]; none of an unknown one. What the form began with is
-/// called `kept`.
+/// The label of a choice of [`DIMENSIONALITY`]; none for an unknown one. What the form began with is labelled `kept`.
 fn label(choice: &str, kept: &'static str) -> Option<&'static str> {
     match choice {
         OFF => Some("Off"),
@@ -38,7 +38,7 @@ fn label(choice: &str, kept: &'static str) -> Option<&'static str> {
     }
 }
 
-/// The choices of a form: its own, and what it began with where that is another one.
+/// The choices of a form: its own, and what it began with if that is none of them.
 fn choices(draft: &Draft) -> Vec<&'static str> {
     let kept = draft.kept_dimensionality().map(|_| KEPT);
     [OFF, SOURCE].into_iter().chain(kept).collect()
@@ -64,14 +64,14 @@ fn option(
     }
 }
 
-/// Dimensionality: off, the source's, or as copied, on how many images. Input-unit gradients: off or on.
+/// Dimensionality: off, as in Leavitt & Morcos (2020), or as copied; on how many images. Input-unit gradients: off or on.
 #[component]
 pub fn GeometryFields(
-    /// The form that they are of.
+    /// The form of the fields.
     inputs: Inputs,
     /// The network that is measured; none while none is chosen.
     network: Signal<Option<Network>>,
-    /// What to call the perturbations that the form began with, where they are none of its choices.
+    /// The label of the perturbations that the form began with, if they are none of its choices.
     #[prop(default = "As in the copied experiment")]
     kept: &'static str,
 ) -> impl IntoView {
@@ -152,14 +152,14 @@ pub fn GeometryFields(
     .into_any()
 }
 
-/// Whose dimensionality is measured, and what that costs; nothing while a field is wrong.
+/// What dimensionality is measured on, and its cost; none while a field is wrong.
 fn dimensionality_work(inputs: Inputs) -> Option<String> {
     let spec = inputs.draft.with(Draft::evaluation).ok()?.dimensionality?;
     Some(dimensionality_cost(&spec))
 }
 
 fn dimensionality_cost(spec: &DimensionalitySpec) -> String {
-    // Of one image's unit responses.
+    // For the unit responses of one image.
     let responses_alone = DimensionalitySpec {
         images: None,
         activation_images: None,

@@ -1,4 +1,4 @@
-//! An archived experiment, taken into this store.
+//! Imports an archived experiment.
 
 use leptos::html;
 use leptos::prelude::*;

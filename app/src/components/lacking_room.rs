@@ -2,10 +2,10 @@
 
 use leptos::prelude::*;
 
-/// Says that nothing new is begun, and why; nothing while all is well.
+/// Says that no new work starts, and why; nothing while all is well.
 #[component]
 pub fn LackingRoom(
-    /// As the server says it.
+    /// The server's reason.
     #[prop(into)]
     reason: Signal<Option<String>>,
 ) -> impl IntoView {

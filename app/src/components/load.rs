@@ -6,7 +6,7 @@ use leptos::reactive::owner::Owner;
 use leptos_meta::Title;
 use protocol::api::ApiError;
 
-/// What went wrong, said so that it is heard.
+/// An error, announced to screen readers.
 #[component]
 pub fn ErrorBox(
     /// The refusal.
@@ -28,14 +28,14 @@ pub fn ErrorBox(
 /// Renders `render(data)` once the data are there, or why they are not. The server waits for them,
 /// so its page is complete.
 ///
-/// When the resource asks anew, the view stays on the page until the next one takes its place. Each view has an
-/// owner of its own that lives as long: Leptos would dispose of its signals at the question already, and whatever
-/// on the page read one of them before the answer came would panic.
+/// When the resource loads again, the view stays on the page until the next one replaces it. Each view has its own owner
+/// that lives as long: otherwise Leptos would dispose of its signals when loading starts, and anything on the page that
+/// read one of them before the answer came would panic.
 #[component]
 pub fn Load<T, V>(
     /// Where the data come from.
     resource: Resource<Result<T, ApiError>>,
-    /// What shows them. Called again when the resource asks anew.
+    /// Shows them. Called again when the resource loads again.
     render: fn(T) -> V,
 ) -> impl IntoView
 where
@@ -43,12 +43,12 @@ where
     V: IntoView + 'static,
 {
     let owner = Owner::current().expect("a component has an owner");
-    let shown = StoredValue::new(None::<Owner>);
+    let current = StoredValue::new(None::<Owner>);
     let show = move |data: T| {
         let next = owner.child();
         // Erased: a page's whole view as one type takes the compiler minutes.
         let view = next.with(|| render(data).into_any());
-        if let Some(Some(last)) = shown.try_update_value(|shown| shown.replace(next)) {
+        if let Some(Some(last)) = current.try_update_value(|current| current.replace(next)) {
             dispose_later(last);
         }
         view
@@ -81,10 +81,9 @@ fn dispose_later(owner: Owner) {
     owner.cleanup();
 }
 
-/// Lets only the view that is shown be made. While the server waits for the data, Leptos polls such a future now and then
-/// to see what else is to be waited for, and throws away what comes of it: a view made then would leave its own resources
-/// among those that the page hands to the browser, which takes them for those of the view that is shown, and fails. Such a
-/// trial polls once.
+/// Makes only the view that is shown. While the server waits for the data, Leptos polls such a future to see what else to
+/// wait for, and discards the result. A view made then would add its own resources to those that the page hands to the
+/// browser, which would take them for those of the shown view and fail. Such a trial polls once.
 async fn not_on_trial() {
     #[cfg(feature = "ssr")]
     {

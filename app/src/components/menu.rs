@@ -1,4 +1,4 @@
-//! A quiet place for what is seldom done, such as deleting.
+//! A menu for rare actions, such as deleting.
 
 use leptos::prelude::*;
 

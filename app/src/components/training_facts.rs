@@ -3,8 +3,8 @@
 use leptos::prelude::*;
 use protocol::attack::{Attack, AttackSpec, Method};
 use protocol::corruption::{Corruption, JpegStep};
+use protocol::corruption_evaluation::{CorruptionSource, CorruptionSpec};
 use protocol::dimensionality::DimensionalitySpec;
-use protocol::evaluation::{CorruptionSource, CorruptionSpec};
 use protocol::gradient::InputUnitGradientSpec;
 use protocol::numeral::plain;
 use protocol::{EvaluationSpec, TrainingSpec};
@@ -113,7 +113,7 @@ fn corruptions(spec: &CorruptionSpec) -> String {
     )
 }
 
-/// Where corrupted images come from, as it was asked for.
+/// The requested source of corrupted images.
 fn origin(spec: &CorruptionSpec) -> String {
     if spec.source == CorruptionSource::Published {
         return "published set".to_owned();
@@ -144,12 +144,13 @@ fn attacks(spec: &AttackSpec) -> String {
     )
 }
 
-/// On what dimensionality is measured: clean images, and perturbations.
+/// What dimensionality is measured on: clean images, and perturbations.
 pub fn perturbations_words(spec: &DimensionalitySpec) -> String {
     let mut words = vec!["clean images".to_owned()];
     if !spec.corruptions.is_empty() {
-        let plural =
-            |number: usize, one: &str, many: &str| format::plural(number as u64, one, many);
+        let plural = |number: usize, singular: &str, plural: &str| {
+            format::plural(number as u64, singular, plural)
+        };
         words.push(format!(
             "{} × {}",
             plural(spec.corruptions.len(), "corruption", "corruptions"),
@@ -215,7 +216,7 @@ pub fn attacks_words(attacks: &[Attack]) -> String {
 mod tests {
     use super::*;
 
-    /// Broken by: a perturbation, how it is drawn, the images or the matrix that is asked for and not named.
+    /// Broken by: a requested perturbation, way of drawing it, number of images or matrix that is not named.
     #[test]
     fn what_dimensionality_is_measured_on_is_named() {
         let mut spec = DimensionalitySpec::source(Some(500));
@@ -245,7 +246,7 @@ mod tests {
         );
     }
 
-    /// Broken by: a method that is asked for and not named, or a budget of AutoAttack that is not told.
+    /// Broken by: a requested method that is not named, or a budget of AutoAttack that is left out.
     #[test]
     fn every_method_that_is_asked_for_is_named() {
         let mut spec = AttackSpec::source(Some(500));

@@ -4,9 +4,9 @@ use leptos::prelude::*;
 use protocol::finding::ClaimVerdict;
 
 use super::verdict_badge::{id, sign};
-use crate::pages::findings::address;
+use crate::addresses;
 
-/// A sign a claim, each leading to the claim.
+/// One sign per claim, each leading to the claim.
 #[component]
 pub fn VerdictStrip(
     /// The experiment.
@@ -18,7 +18,7 @@ pub fn VerdictStrip(
         .into_iter()
         .map(|ClaimVerdict { claim, verdict }| {
             let words = format!("{} {} {}", claim.id(), claim.statement(), verdict.label());
-            let to = address(experiment, "findings", protocol::finding::DEFAULT_WINDOW, Some(claim));
+            let to = addresses::findings(experiment, "findings", protocol::finding::DEFAULT_WINDOW, Some(claim));
             view! {
                 <li>
                     <a href=format!("{to}#claim") data-claim=claim.id() data-verdict=id(verdict) title=words.clone() aria-label=words>

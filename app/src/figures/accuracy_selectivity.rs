@@ -1,4 +1,4 @@
-//! Does selectivity cost accuracy? A point a run, and the mean of every alpha with its intervals.
+//! Does selectivity cost accuracy? One point per run, and the mean of every alpha with its intervals.
 
 use protocol::Run;
 use protocol::api::ExperimentSummary;

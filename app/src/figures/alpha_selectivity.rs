@@ -17,7 +17,7 @@ pub fn chart(points: &[ScatterPoint], summary: &ExperimentSummary) -> Chart {
         .column("test accuracy, mean", |entry| entry.test_accuracy.mean)
         .interval("95 %", |entry| entry.test_accuracy.interval);
     let means = summary.alphas.iter();
-    // A quiet line through the means; what carries colour is the alphas themselves.
+    // A quiet line through the means; only the alphas have colours.
     let line = Series {
         width: 1.0,
         ..Series::new(

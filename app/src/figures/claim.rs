@@ -1,4 +1,4 @@
-//! The figures of the source's claims: which element each is, and which figure draws it.
+//! The figures of the claims of Leavitt & Morcos (2020): the element of each, and the figure that draws it.
 
 use protocol::claim_figure::{ClaimFigure, ClaimFigureName, Picture};
 use protocol::measure::Scale;
@@ -68,7 +68,7 @@ pub fn scale_words(figure: &ClaimFigure) -> &'static str {
 pub fn chart(figure: &ClaimFigure) -> Chart {
     let chart = match &figure.picture {
         Picture::Scatter(scatter) => measures::chart(scatter),
-        Picture::Lines(shown) => lines::chart(shown),
+        Picture::Lines(lines) => lines::chart(lines),
         Picture::Slopes(map) => slope_map::chart(map),
     };
     let note = format!("{}{}", scale_words(figure), chart.note);
@@ -83,7 +83,7 @@ pub fn drawing(figure: &ClaimFigure) -> String {
     svg::draw(figure.name.question(), &chart(figure))
 }
 
-/// The note of [`chart`], in as few words as a slide has room for.
+/// The note of [`chart`], short enough for a slide.
 pub fn caption(figure: &ClaimFigure) -> String {
     let seeds = |n: u32| format::plural(n.into(), "seed", "seeds");
     let rest = match &figure.picture {
@@ -92,8 +92,8 @@ pub fn caption(figure: &ClaimFigure) -> String {
             "A point a run, a diamond the mean of an alpha; n = {}. Bars: 95 % intervals over seeds.",
             format::plural(scatter.points.len() as u64, "run", "runs")
         ),
-        Picture::Lines(shown) => {
-            let means = shown.series.iter().flat_map(|series| &series.means);
+        Picture::Lines(lines) => {
+            let means = lines.series.iter().flat_map(|series| &series.means);
             let most = means.flatten().map(|mean| mean.n).max().unwrap_or(0);
             format!(
                 "Means over seeds, n = {}. Bars: 95 % intervals.",
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
     use crate::figures::lines::tests::lines;
 
-    /// Broken by: the two scales of a figure in elements of one id, of which the browser would find only the first.
+    /// Broken by: the two scales of a figure with the same id, of which the browser would find only the first.
     #[test]
     fn the_scales_have_ids_of_their_own() {
         let figure = |scale| ClaimFigure {

@@ -7,11 +7,11 @@ use super::words;
 use crate::chart::{Axis, Cell, Chart, Dash, Ink, Kind, Place, Point, Series, Table};
 use crate::format;
 
-/// Groups that are drawn; more would be a smear.
+/// The most groups that are drawn; more would be unreadable.
 const DRAWN: usize = 120;
 
-/// The chart: against alpha, a line for each combination of the other fields, where groups differ in alpha; else the
-/// groups side by side.
+/// The chart: where groups differ in alpha, a line over alpha for each combination of the other fields; else the groups
+/// side by side.
 pub fn chart(comparison: &Comparison) -> Chart {
     let measure = comparison.measures.first();
     let y = Axis::numbers(measure.map_or("", |measure| &measure.label));
@@ -26,16 +26,22 @@ pub fn chart(comparison: &Comparison) -> Chart {
             let groups = drawn(comparison);
             let name = |group: &RunGroup| group.label.replace(", ", "<br>");
             let names = groups.iter().map(|(group, _)| name(group)).collect();
-            let groups = groups
-                .iter()
-                .flat_map(|(of, mean)| group(&name(of), &of.label, mean, &runs(of), Ink::First));
+            let groups = groups.iter().flat_map(|(run_group, mean)| {
+                group(
+                    &name(run_group),
+                    &run_group.label,
+                    mean,
+                    &runs(run_group),
+                    Ink::First,
+                )
+            });
             Chart::new(Axis::places("", names), y).with(groups)
         }
     };
     chart.note(note(comparison)).table(table(comparison))
 }
 
-/// The groups that are drawn, with their means: the first of those that have one.
+/// The groups that are drawn, with their means: the first that have one.
 fn drawn(comparison: &Comparison) -> Vec<(&RunGroup, Mean)> {
     let groups = comparison.groups.iter();
     groups
@@ -123,9 +129,9 @@ fn table(comparison: &Comparison) -> Table {
 /// A series' name, and its groups with their alphas and means.
 type Named<'a> = (String, Vec<(f64, &'a RunGroup, Mean)>);
 
-/// Groups by what sets them apart besides alpha.
+/// Groups by their differences other than alpha.
 fn series(comparison: &Comparison, place: usize) -> Vec<Named<'_>> {
-    let mut found: Vec<Named> = Vec::new();
+    let mut named: Vec<Named> = Vec::new();
     for (group, mean) in drawn(comparison) {
         let name: Vec<String> = comparison
             .fields
@@ -139,15 +145,15 @@ fn series(comparison: &Comparison, place: usize) -> Vec<Named<'_>> {
         let Some(alpha) = group.values[place].number else {
             continue;
         };
-        match found.iter_mut().find(|(known, _)| *known == name) {
+        match named.iter_mut().find(|(known, _)| *known == name) {
             Some((_, groups)) => groups.push((alpha, group, mean)),
-            None => found.push((name, vec![(alpha, group, mean)])),
+            None => named.push((name, vec![(alpha, group, mean)])),
         }
     }
-    found
+    named
 }
 
-/// A quiet line through the means, told from the others by its dashes; what carries colour is alpha.
+/// A quiet line through the means, which differs from the others by its dashes; colour stands for alpha.
 fn line(index: usize, name: &str, groups: &[(f64, &RunGroup, Mean)]) -> Vec<Series> {
     let means = groups
         .iter()
@@ -158,9 +164,15 @@ fn line(index: usize, name: &str, groups: &[(f64, &RunGroup, Mean)]) -> Vec<Seri
         dash: Dash::ALL[index % Dash::ALL.len()],
         ..Series::new(Kind::Line, name, Ink::Quiet, means.collect())
     };
-    let groups = groups.iter().flat_map(|(alpha, of, mean)| {
-        let drawn = group(*alpha, &of.label, mean, &runs(of), Ink::Alpha(*alpha));
-        // Open marks beside filled ones: two lines cross without their marks being mixed up.
+    let groups = groups.iter().flat_map(|(alpha, run_group, mean)| {
+        let drawn = group(
+            *alpha,
+            &run_group.label,
+            mean,
+            &runs(run_group),
+            Ink::Alpha(*alpha),
+        );
+        // Open beside filled marks, so that those of crossing lines are not mixed up.
         drawn.map(|series| Series {
             open: index % 2 == 1,
             ..series
@@ -301,10 +313,10 @@ pub(crate) mod tests {
             };
             group.values.insert(0, value);
         }
-        let found = series(&comparison, 1);
-        let names: Vec<_> = found
+        let named = series(&comparison, 1);
+        let names: Vec<_> = named
             .iter()
-            .map(|(name, of)| (name.as_str(), of[0].0))
+            .map(|(name, groups)| (name.as_str(), groups[0].0))
             .collect();
         assert_eq!(names, [("resnet8", -1.0), ("resnet20", 1.0)]);
         let traces = |comparison: &Comparison| {

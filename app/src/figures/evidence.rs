@@ -7,7 +7,7 @@ use super::words;
 use crate::chart::{Axis, Chart, Ink, Kind, Point, Series, Shape, Table};
 use crate::format;
 
-/// Rows that a plot shows at most; more would be too close to read, and are in the table.
+/// The most rows that a plot shows; more would be too close to read, and are in the table.
 pub const SHOWN: usize = 24;
 
 /// Tests of one unit, which share an axis.
@@ -37,7 +37,7 @@ pub fn groups(evidence: &[Evidence]) -> Vec<Group> {
     groups
 }
 
-/// How accuracies are taken, after a test's name.
+/// The scale of accuracies, after a test's name.
 pub fn scale_words(scale: Option<Scale>) -> &'static str {
     match scale {
         Some(Scale::Raw) => ", raw",
@@ -87,10 +87,10 @@ fn note(group: &Group) -> String {
     text
 }
 
-/// The chart: a row a test, and a line where no effect is.
+/// The chart: one row per test, and a line at no effect.
 pub fn chart(group: &Group) -> Chart {
-    let shown = || group.evidence.iter().take(SHOWN);
-    let tests = (0_u32..).zip(shown()).filter_map(|(row, one)| {
+    let rows = || group.evidence.iter().take(SHOWN);
+    let tests = (0_u32..).zip(rows()).filter_map(|(row, one)| {
         let estimate = one.estimate?;
         let interval = match one.interval {
             None => "no interval".to_owned(),
@@ -124,7 +124,7 @@ pub fn chart(group: &Group) -> Chart {
         verticals: vec![0.0],
         ..Chart::new(
             Axis::numbers(&group.unit),
-            Axis::rows(shown().map(name).collect()),
+            Axis::rows(rows().map(name).collect()),
         )
     }
     .with(tests)
@@ -172,11 +172,11 @@ pub(crate) mod tests {
             .map(|group| (group.unit.as_str(), group.evidence.len()))
             .collect();
         assert_eq!(sizes, [("fold", 2), ("accuracy", 1)]);
-        // As many as corruptions and severities: the figure of the two that decide is not to drown in them.
-        let mut many = vec![evidence("extra", "accuracy", Some(0.1)); SHOWN + 1];
-        many.iter_mut().for_each(|one| one.decides = false);
-        many.extend_from_slice(&all);
-        assert_eq!(super::groups(&many), groups);
+        // As many as corruptions and severities: they must not crowd out the two that decide.
+        let mut extended = vec![evidence("extra", "accuracy", Some(0.1)); SHOWN + 1];
+        extended.iter_mut().for_each(|one| one.decides = false);
+        extended.extend_from_slice(&all);
+        assert_eq!(super::groups(&extended), groups);
         assert_eq!(table(&all).rows.len(), 4);
         assert!(table(&all).rows.iter().all(|row| row.len() == 15));
     }

@@ -1,4 +1,4 @@
-//! A number of each layer: its mean over seeds, a line an alpha, with intervals.
+//! A measure of each layer: its mean over seeds, one line per alpha, with intervals.
 
 use protocol::api::{ExperimentSummary, Mean};
 use protocol::layer_measure::LayerProfiles;
@@ -15,7 +15,7 @@ struct Profile<'a> {
     axis: Axis,
     /// Names in forward order.
     layers: &'a [String],
-    /// Of every alpha a mean for each layer; absent where there is none.
+    /// For every alpha, the mean of each layer; absent where there is none.
     alphas: Vec<(f64, Vec<Option<Mean>>)>,
 }
 

@@ -1,4 +1,4 @@
-//! Means over seeds at places along an axis, a line an alpha, or a few lines over all alphas.
+//! Means over seeds at places along an axis, one line per alpha, or a few lines over all alphas.
 
 use protocol::claim_figure::{Lines, Series as Means};
 
@@ -57,7 +57,7 @@ fn note(lines: &Lines) -> String {
         + &words::incomplete(lines.incomplete_runs, "a measurement that the others have")
 }
 
-/// On what it was measured, and how intervals are made.
+/// What it was measured on, and how intervals are made.
 fn how(lines: &Lines) -> String {
     if seeds(lines).is_none() {
         return String::new();

@@ -1,5 +1,5 @@
-//! Two measures against each other: does selectivity, or average-case robustness, cost the other? A point a
-//! run, and the mean of every alpha with intervals both ways.
+//! Two measures against each other: does selectivity, or average-case robustness, cost the other? One point per run, and
+//! the mean of every alpha with intervals both ways.
 
 use protocol::api::Mean;
 use protocol::measure::{Scatter, ScatterMean, ScatterPoint};
@@ -91,7 +91,7 @@ fn how(answer: &Scatter) -> String {
             format!("Horizontal values are over {x} images, vertical ones over {y}. ")
         };
     }
-    // A mean over no corruptions: none is shown.
+    // Not for a mean over no corruptions.
     if let Some(conditions) = answer.conditions.filter(|_| answer.averaged_over > 0) {
         text += &format!("Corruptions {}", conditions.label());
         text += &match answer.averaged_over {
@@ -164,7 +164,7 @@ mod tests {
     use crate::chart::plotly;
     use crate::theme::Theme;
     use protocol::attack::{Attack, AttackSpec};
-    use protocol::evaluation::CorruptionSpec;
+    use protocol::corruption_evaluation::CorruptionSpec;
     use protocol::quantity::{Quantity, Scale};
 
     fn answer() -> Scatter {

@@ -3,7 +3,9 @@
 pub mod accuracy_selectivity;
 pub mod alpha_selectivity;
 pub mod claim;
+pub mod compared_runs;
 pub mod comparison;
+pub mod comparison_scatter;
 pub mod evidence;
 pub mod layer_profile;
 pub mod lines;

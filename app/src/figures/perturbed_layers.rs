@@ -1,4 +1,4 @@
-//! How far the layers of a few networks move when one image is changed: a line a network.
+//! How far the layers of a few networks move when one image is changed: one line per network.
 
 use protocol::perturbation_bench::{BenchAnswer, BenchNetwork};
 

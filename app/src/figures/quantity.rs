@@ -14,17 +14,17 @@ pub fn layer_axis(axis: &Axis) -> chart::Axis {
     bounded(chart::Axis::numbers(layer_title(axis, true)), axis)
 }
 
-/// With the values that the quantity can have.
+/// With the bounds of the quantity.
 fn bounded(drawn: chart::Axis, axis: &Axis) -> chart::Axis {
     match axis.unit {
-        // More may be right of corrupted images than of clean ones.
+        // Accuracy on corrupted images can exceed clean accuracy.
         Unit::Share if axis.share_of_clean => drawn.bounds([0.0, f64::INFINITY]),
         Unit::Share | Unit::Index => drawn.bounds([0.0, 1.0]),
         Unit::Variation | Unit::ResponsePerPixelValue => drawn.bounds([0.0, f64::INFINITY]),
     }
 }
 
-/// The title of a quantity of layers with its unit, on more lines, since the words are longer than an axis.
+/// The title of a quantity of layers with its unit, on several lines, since it is longer than an axis.
 fn layer_title(axis: &Axis, upright: bool) -> String {
     let mut title = format!("{} ({})", axis.name, axis.unit.label());
     if !axis.details.is_empty() {
@@ -41,7 +41,7 @@ fn layer_title(axis: &Axis, upright: bool) -> String {
     title
 }
 
-/// A quantity's axis; its title is on more lines where `upright`, since the words are longer than the axis.
+/// A quantity's axis; if `upright`, its title is on several lines, since it is longer than the axis.
 pub fn axis(axis: &Axis, upright: bool) -> chart::Axis {
     if *axis == Quantity::Selectivity.axis() {
         let title = format!("{}, clean test set (0 to 1)", axis.name);
@@ -72,8 +72,8 @@ pub fn written(axis: &Axis, value: f64) -> String {
 
 /// A value in words, without the quantity's details.
 pub fn words(axis: &Axis, value: f64) -> String {
-    let of = if axis.share_of_clean { " of clean" } else { "" };
-    format!("{} {}{of}", axis.name, written(axis, value))
+    let suffix = if axis.share_of_clean { " of clean" } else { "" };
+    format!("{} {}{suffix}", axis.name, written(axis, value))
 }
 
 #[cfg(test)]

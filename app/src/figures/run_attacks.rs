@@ -1,4 +1,4 @@
-//! How does a network's accuracy fall with what an attack may spend? Over epsilon, or over steps.
+//! How does a network's accuracy fall with an attack's budget? Over epsilon, or over steps.
 
 use protocol::attack::{AttackMeasurement, Norm};
 
@@ -6,7 +6,7 @@ use super::words;
 use crate::chart::{Axis, Chart, Ink, Kind, Point, Series, Table};
 use crate::format;
 
-/// What an attack spends.
+/// The budget of an attack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Budget {
     /// Its radius, in 255ths.
@@ -69,7 +69,7 @@ fn note(measured: &[AttackMeasurement], budget: Budget) -> String {
         return String::new();
     };
     let n = format::plural(first.conditions.images.into(), "image", "images");
-    let bars = "Bars: 95 % intervals (Wilson, over images)";
+    let bars = "Bars: 95 % intervals (Wilson, over images).";
     match budget {
         Budget::Epsilon => format!(
             "FGSM, one step along the gradient's sign, each value changed by at most ε; at 0 the same images, clean. n = {n}. {bars}"
@@ -88,6 +88,34 @@ fn note(measured: &[AttackMeasurement], budget: Budget) -> String {
     }
 }
 
+/// By how much accuracy may rise with the budget before it is called a rise: the slack of the masking checks.
+const SLACK: f64 = 0.02;
+
+/// Where a larger budget leaves more accuracy, which no stronger attack should; empty where it never does.
+fn rise(rows: &[Row], budget: Budget) -> String {
+    let mut lowest: Option<&Row> = None;
+    for row in rows {
+        match lowest {
+            Some(low) if row.accuracy > low.accuracy + SLACK => {
+                let spent = |row: &Row| match budget {
+                    Budget::Epsilon => format!("ε {}/255", row.spent),
+                    Budget::Steps => format!("{} steps", row.spent),
+                };
+                return format!(
+                    " Accuracy rises by {} points from {} to {}: a larger budget should not help the network, so its gradients may be masked.",
+                    format::signed((row.accuracy - low.accuracy) * 100.0, 1)
+                        .trim_start_matches('+'),
+                    spent(low),
+                    spent(row)
+                );
+            }
+            Some(low) if row.accuracy >= low.accuracy => {}
+            _ => lowest = Some(row),
+        }
+    }
+    String::new()
+}
+
 /// The curve, from clean images on.
 pub fn chart(measured: &[AttackMeasurement], budget: Budget) -> Chart {
     let (title, column) = match budget {
@@ -95,6 +123,7 @@ pub fn chart(measured: &[AttackMeasurement], budget: Budget) -> Chart {
         Budget::Steps => ("Steps (0: clean)", "steps"),
     };
     let rows = rows(measured, budget);
+    let rise = rise(&rows, budget);
     let points = rows.iter().map(|row| {
         Point::new(row.spent, row.accuracy)
             .within(row.interval)
@@ -110,7 +139,7 @@ pub fn chart(measured: &[AttackMeasurement], budget: Budget) -> Chart {
         .column("images (n)", |row| row.images);
     Chart::new(Axis::numbers(title), Axis::percent("Accuracy (%)"))
         .with([curve.unlisted()])
-        .note(note(measured, budget))
+        .note(note(measured, budget) + &rise)
         .table(table)
 }
 
@@ -131,15 +160,15 @@ mod tests {
             measured(Attack::fgsm(2.0), 0.0),
         ];
         let json = plotly::figure(&chart(&some, Budget::Epsilon), Theme::Light);
-        let numbers = |of: &serde_json::Value| -> Vec<f64> {
-            let all = of.as_array().unwrap().iter();
+        let numbers = |array: &serde_json::Value| -> Vec<f64> {
+            let all = array.as_array().unwrap().iter();
             all.map(|one| (one.as_f64().unwrap() * 1e6).round() / 1e6)
                 .collect()
         };
         let curve = &json["data"][0];
         assert_eq!(numbers(&curve["x"]), [0.0, 0.5, 2.0]);
         assert_eq!(numbers(&curve["y"]), [80.0, 60.0, 0.0]);
-        // At 0 % the interval reaches up alone.
+        // At 0 % the interval only reaches up.
         assert_eq!(numbers(&curve["error_y"]["arrayminus"])[2], 0.0);
         assert!(numbers(&curve["error_y"]["array"])[2] > 1.0);
         let table = chart(&some, Budget::Epsilon).table;
@@ -151,6 +180,18 @@ mod tests {
                 .all(|row| row.len() == table.columns.len())
         );
         assert_eq!(chart(&[], Budget::Epsilon).table.rows.len(), 0);
+    }
+
+    /// Broken by: a network that seems to gain from a stronger attack, without a word; or chance taken for it.
+    #[test]
+    fn a_rise_is_named() {
+        let under = |epsilon, accuracy| measured(Attack::fgsm(epsilon), accuracy);
+        let falling = [under(0.5, 0.6), under(1.0, 0.61), under(2.0, 0.2)];
+        assert!(!chart(&falling, Budget::Epsilon).note.contains("rises"));
+        let rising = [under(0.5, 0.3), under(1.0, 0.2), under(2.0, 0.45)];
+        let note = chart(&rising, Budget::Epsilon).note;
+        let words = "Accuracy rises by 25.0 points from ε 1/255 to ε 2/255";
+        assert!(note.contains(words), "{note}");
     }
 
     /// Broken by: a curve over steps that does not say at which epsilon, or how many images it is on.

@@ -1,7 +1,7 @@
 //! Which corruptions break a network? Accuracy by corruption and severity, as a heat map.
 
 use protocol::corruption::CorruptionFamily;
-use protocol::evaluation::CorruptionMeasurement;
+use protocol::corruption_evaluation::CorruptionMeasurement;
 use protocol::measure::Scale;
 
 use super::words;
@@ -16,7 +16,7 @@ struct Row {
     cells: Vec<Option<MapCell>>,
 }
 
-/// A row a corruption, by family; last the means.
+/// One row per corruption, by family; the means last.
 fn rows(measured: &[CorruptionMeasurement], scale: Scale) -> Vec<Row> {
     let (listed, severities) = (corruptions(measured), severities(measured));
     let cell = |value: f64, hover: String| MapCell {
@@ -58,7 +58,7 @@ fn rows(measured: &[CorruptionMeasurement], scale: Scale) -> Vec<Row> {
     rows
 }
 
-/// Accuracy with n and Wilson's interval, and what it is of clean accuracy.
+/// Accuracy with n and Wilson's interval, and its share of clean accuracy.
 pub fn hover(one: &CorruptionMeasurement) -> String {
     words::accuracy(
         &format!("{}, severity {}", one.corruption.label(), one.severity),
@@ -69,7 +69,7 @@ pub fn hover(one: &CorruptionMeasurement) -> String {
     )
 }
 
-/// The map as a table: a row a corruption, by family, and a column a severity; last the means.
+/// The map as a table: one row per corruption, by family, one column per severity; the means last.
 fn table(rows: &[Row], severities: &[u8], scale: Scale) -> Table {
     let unit = match scale {
         Scale::Raw => "accuracy (share)",
@@ -96,7 +96,7 @@ fn table(rows: &[Row], severities: &[u8], scale: Scale) -> Table {
 pub fn chart(measured: &[CorruptionMeasurement], scale: Scale) -> Chart {
     let (rows, severities) = (rows(measured, scale), severities(measured));
     let table = table(&rows, &severities, scale);
-    let mut shown = Vec::new();
+    let mut cell_rows = Vec::new();
     let mut last = None;
     for row in rows {
         if let Some(family) = row
@@ -104,13 +104,13 @@ pub fn chart(measured: &[CorruptionMeasurement], scale: Scale) -> Chart {
             .filter(|&family| last.replace(family) != Some(family))
         {
             // A row without cells: the heading of those below it.
-            shown.push(CellRow {
+            cell_rows.push(CellRow {
                 label: family.label().to_owned(),
                 bold: true,
                 cells: vec![None; severities.len()],
             });
         }
-        shown.push(CellRow {
+        cell_rows.push(CellRow {
             label: row.name.to_owned(),
             bold: row.family.is_none(),
             cells: row.cells,
@@ -120,7 +120,7 @@ pub fn chart(measured: &[CorruptionMeasurement], scale: Scale) -> Chart {
     Chart {
         cells: Some(Cells {
             columns: columns.map(Place::Name).collect(),
-            rows: shown,
+            rows: cell_rows,
             scale: CellScale::Share(None),
         }),
         ..Chart::new(Axis::numbers("Severity"), Axis::default())
@@ -185,7 +185,7 @@ mod tests {
         assert_eq!(map["x"], serde_json::json!(["1", "2"]));
     }
 
-    /// Broken by: a table that says another scale than its heading, or has no row of means.
+    /// Broken by: a table on another scale than its heading, or without a row of means.
     #[test]
     fn the_table_has_a_row_a_corruption_and_one_of_means() {
         let table = chart(&some(), Scale::ShareOfClean).table;

@@ -26,7 +26,7 @@ impl Pair {
     }
 
     /// Training and validation in an epoch, in the unit of [`Pair::label`].
-    pub fn of(self, epoch: &EpochMetrics) -> [f64; 2] {
+    pub fn values(self, epoch: &EpochMetrics) -> [f64; 2] {
         match self {
             Pair::CrossEntropy => [epoch.train_cross_entropy, epoch.validation_cross_entropy],
             Pair::Accuracy => {
@@ -39,19 +39,19 @@ impl Pair {
 
 /// The curves: training dashed, validation solid.
 pub fn chart(epochs: &[EpochMetrics], pair: Pair) -> Chart {
-    let curve = |name, ink, of: usize| {
+    let curve = |name, ink, index: usize| {
         let points = epochs
             .iter()
-            .map(|epoch| Point::new(epoch.epoch, pair.of(epoch)[of]));
+            .map(|epoch| Point::new(epoch.epoch, pair.values(epoch)[index]));
         Series::new(Kind::Line, name, ink, points.collect())
     };
     let table = Table::of(epochs)
         .column("epoch", |epoch| epoch.epoch)
         .column(format!("training: {}", pair.label()), |epoch| {
-            pair.of(epoch)[0]
+            pair.values(epoch)[0]
         })
         .column(format!("validation: {}", pair.label()), |epoch| {
-            pair.of(epoch)[1]
+            pair.values(epoch)[1]
         });
     Chart::new(Axis::epochs(epochs.len()), Axis::numbers(pair.label()))
         .with([
@@ -73,9 +73,9 @@ mod tests {
     /// Broken by: training and validation that are swapped, or shares called per cent.
     #[test]
     fn pairs_are_training_then_validation() {
-        assert_eq!(Pair::Accuracy.of(&epoch(1)), [41.0, 42.0]);
-        assert_eq!(Pair::CrossEntropy.of(&epoch(1)), [1.6, 1.7]);
-        assert_eq!(Pair::Selectivity.of(&epoch(1)), [0.31, 0.3]);
+        assert_eq!(Pair::Accuracy.values(&epoch(1)), [41.0, 42.0]);
+        assert_eq!(Pair::CrossEntropy.values(&epoch(1)), [1.6, 1.7]);
+        assert_eq!(Pair::Selectivity.values(&epoch(1)), [0.31, 0.3]);
         assert_eq!(
             chart(&[epoch(3)], Pair::CrossEntropy).table.rows[0][0],
             Cell::Whole(3)

@@ -1,13 +1,13 @@
-//! How many dimensions does each layer use? A line for clean images, one a severity, one an attack.
+//! How many dimensions does each layer use? One line for clean images, one per severity, one per attack.
 
+use protocol::corruption_evaluation::CorruptionSource;
 use protocol::dimensionality::{ActivationMatrix, DimensionStatistic, DimensionalityMeasurement};
-use protocol::evaluation::CorruptionSource;
 
 use crate::chart::{Axis, Cell, Chart, Dash, Ink, Kind as Drawn, Point, Series, Shape, Table};
 use crate::format;
 use crate::geometry::{Curve, Kind, dimensions};
 
-/// How a line looks: its colour, dash, marker and width. None of them tells it alone.
+/// How a line looks: its colour, dash, marker and width. None of them alone identifies it.
 fn line_look(kind: Kind) -> (Ink, Dash, Shape, f64) {
     const SEVERITIES: [(Ink, Shape); 5] = [
         (Ink::Own(["#579caa", "#3b8c9b"]), Shape::Circle),
@@ -52,7 +52,7 @@ fn column_word(matrix: ActivationMatrix) -> &'static str {
     }
 }
 
-/// The lines as a table: a row a line and layer, with every statistic's count.
+/// The lines as a table: one row per line and layer, with every statistic's count.
 fn table(curves: &[Curve], layers: &[String], statistic: DimensionStatistic) -> Table {
     type Row<'a> = (&'a Curve, usize, &'a String);
     let rows = curves.iter().flat_map(|curve| {
@@ -146,7 +146,7 @@ fn how(curves: &[Curve], statistic: DimensionStatistic) -> String {
     if let Some(sets @ 2..) = averaged {
         text += &format!(", each severity the mean of {sets} corruptions");
     }
-    // So many images span a space of one dimension fewer.
+    // n images span at most n - 1 dimensions.
     if first.columns.iter().any(|&columns| columns >= images) {
         text += &format!(
             ". {} can show at most {} dimensions: layers with more {words} are cut off",
@@ -157,7 +157,7 @@ fn how(curves: &[Curve], statistic: DimensionStatistic) -> String {
     text + ". Intervals over seeds are on the experiment’s page, under “Layers”."
 }
 
-/// What is said of a point.
+/// The hover text of a point.
 fn hover(curve: &Curve, layer: usize, name: &str, statistic: DimensionStatistic) -> String {
     let counted = curve
         .mean(layer, |measured, layer| count(measured, layer, statistic))

@@ -27,7 +27,7 @@ fn unit_counts(gradients: &UnitGradients) -> (u64, u64) {
     (units as u64, (units - with) as u64)
 }
 
-/// On how many images, and of how many units.
+/// The numbers of images and units.
 fn n(gradients: &UnitGradients) -> String {
     let (units, without) = unit_counts(gradients);
     let without = match without {
@@ -51,7 +51,7 @@ fn layer_names(gradients: &UnitGradients) -> Vec<String> {
     layers.map(|layer| layer.layer.clone()).collect()
 }
 
-/// The variability across samples of each unit, a box a layer.
+/// The variability across samples of each unit, one box per layer.
 pub fn of_samples(gradients: &UnitGradients) -> Chart {
     let note = match gradients.layers.as_slice() {
         [] => String::new(),

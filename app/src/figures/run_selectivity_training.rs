@@ -100,7 +100,7 @@ pub fn chart(
         .table(table)
 }
 
-/// What is said of an epoch.
+/// The hover text of an epoch.
 fn hover(layer: &LayerQuantiles, index: usize, epoch: u32) -> String {
     let at = |all: &[f32]| {
         all.get(index)

@@ -1,7 +1,7 @@
-//! How does a network's accuracy fall with severity? A line a corruption, and their mean.
+//! How does a network's accuracy fall with severity? One line per corruption, and their mean.
 
 use protocol::corruption::CorruptionFamily;
-use protocol::evaluation::CorruptionMeasurement;
+use protocol::corruption_evaluation::CorruptionMeasurement;
 use protocol::measure::Scale;
 
 use super::run_corruptions::hover;
@@ -9,7 +9,7 @@ use crate::chart::{Axis, Chart, Dash, Ink, Kind, Point, Series, Table};
 use crate::corruptions::{axis_label, corruptions, find, mean_at, severities, value};
 use crate::format;
 
-/// A family's colour and dash: neither is told by colour alone.
+/// A family's colour and dash: colour is never the only difference.
 fn family_line(family: CorruptionFamily) -> (Ink, Dash) {
     match family {
         CorruptionFamily::Noise => (Ink::Own(["#0b62a4", "#6db6ea"]), Dash::Solid),
@@ -19,7 +19,7 @@ fn family_line(family: CorruptionFamily) -> (Ink, Dash) {
     }
 }
 
-/// The lines as a table: a row a corruption and severity, with n and Wilson's interval.
+/// The lines as a table: one row per corruption and severity, with n and Wilson's interval.
 fn table(measured: &[CorruptionMeasurement]) -> Table {
     Table::of(measured)
         .column("corruption", |one| one.corruption.label())
@@ -38,7 +38,7 @@ fn table(measured: &[CorruptionMeasurement]) -> Table {
 /// The lines, from clean images (severity 0) on.
 pub fn chart(measured: &[CorruptionMeasurement], scale: Scale) -> Chart {
     let (listed, severities) = (corruptions(measured), severities(measured));
-    // Every one was measured beside the same clean images.
+    // All were measured with the same clean images.
     let clean_accuracy = measured.first().map_or(0.0, |one| one.clean_accuracy);
     let clean = match scale {
         Scale::Raw => Some(clean_accuracy),
@@ -56,21 +56,21 @@ pub fn chart(measured: &[CorruptionMeasurement], scale: Scale) -> Chart {
         let points = clean.clone().into_iter().chain(severe);
         Series::new(Kind::Curve, name, ink, points.collect())
     };
-    let mut family = None;
+    let mut last_family = None;
     let lines = listed.iter().map(|&corruption| {
-        let of = corruption.family();
-        let (ink, dash) = family_line(of);
+        let family = corruption.family();
+        let (ink, dash) = family_line(family);
         let at = |severity| {
             let one = find(measured, corruption, severity)?;
             Some((value(one, scale)?, hover(one)))
         };
         Series {
-            listed: family.replace(of) != Some(of),
-            group: Some(of.label().to_owned()),
+            listed: last_family.replace(family) != Some(family),
+            group: Some(family.label().to_owned()),
             size: 4.0,
             width: 1.2,
             dash,
-            ..line(of.label(), ink, &at)
+            ..line(family.label(), ink, &at)
         }
     });
     let number = format::plural(listed.len() as u64, "corruption", "corruptions");

@@ -1,11 +1,11 @@
-//! How selective are single units? The distribution over the units of every layer, a box a layer.
+//! How selective are single units? The distribution over the units of every layer, one box per layer.
 
 use protocol::RunResult;
 
 use crate::chart::{Axis, Chart, Ink, Kind, Point, Series, Table};
 
-/// Median, quartiles, whiskers to 1.5 interquartile ranges, and every unit beyond them; in the table every unit with its
-/// preferred one of `classes`.
+/// Median, quartiles, whiskers to 1.5 interquartile ranges, and every unit beyond them; the table has every unit and its
+/// preferred class, named as in `classes`.
 pub fn chart(result: Option<&RunResult>, classes: &[String]) -> Chart {
     let layers = || result.iter().flat_map(|result| &result.layers);
     let boxes = layers().map(|layer| {

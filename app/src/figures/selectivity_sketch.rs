@@ -34,7 +34,7 @@ pub fn drawing() -> String {
     for (place, (name, responses)) in UNITS.iter().enumerate() {
         let left = place as f64 * (WIDTH + 20.0);
         let top = responses.iter().copied().fold(0.0, f64::max);
-        // A `String` takes everything that is written to it.
+        // Writing to a `String` cannot fail.
         let _ = write!(
             text,
             r#"<text class="name" x="{left}" y="12">{name}: SI = {:.2}</text>"#,
@@ -62,15 +62,15 @@ pub fn drawing() -> String {
 mod tests {
     use super::*;
 
-    /// Breaks when the sketch says another index than its bars have.
+    /// Breaks when the sketch names another index than its bars have.
     #[test]
     fn the_index_is_that_of_the_bars() {
         assert!(index(&[0.5, 0.5, 0.5]).abs() < 1e-12);
         assert!((index(&[0.9, 0.1, 0.1]) - 0.8).abs() < 1e-6);
         let drawing = drawing();
         for (name, responses) in UNITS {
-            let said = format!("{name}: SI = {:.2}", index(&responses));
-            assert!(drawing.contains(&said), "{said}");
+            let label = format!("{name}: SI = {:.2}", index(&responses));
+            assert!(drawing.contains(&label), "{label}");
         }
     }
 }

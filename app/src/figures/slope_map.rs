@@ -7,7 +7,7 @@ use super::words;
 use crate::chart::{Axis, CellRow, CellScale, Cells, Chart, MapCell, Place, Table};
 use crate::format;
 
-/// Below this a corrected p counts.
+/// A corrected p below this is significant.
 pub const SIGNIFICANT: f64 = 0.05;
 
 /// The unit of the slopes.
@@ -23,7 +23,7 @@ fn points(slope: f64) -> f64 {
     slope * 10.0
 }
 
-/// What a cell says: the slope with its sign, and a star where it is significant.
+/// The text of a cell: the slope with its sign, and a star where it is significant.
 fn says(cell: &SlopeCell) -> String {
     let star = if cell.p_holm.is_some_and(|p| p < SIGNIFICANT) {
         "*"
@@ -46,7 +46,7 @@ fn largest(map: &SlopeMap) -> f64 {
     if largest > 0.0 { largest } else { 1.0 }
 }
 
-/// The map as a table: a row a cell.
+/// The map as a table: one row per cell.
 fn table(map: &SlopeMap) -> Table {
     let slope = match map.scale {
         Scale::Raw => "slope (accuracy per unit of selectivity)",
@@ -66,7 +66,7 @@ fn table(map: &SlopeMap) -> Table {
         .into()
 }
 
-/// Units, n, and how it is made.
+/// Units, n, and the method.
 fn note(map: &SlopeMap) -> String {
     let Some(n) = cells(map).map(|cell| cell.n).max() else {
         return String::new();
@@ -84,7 +84,7 @@ fn note(map: &SlopeMap) -> String {
     )
 }
 
-/// What a cell says when it is pointed at.
+/// The hover text of a cell.
 fn hover(map: &SlopeMap, corruption: &str, severity: u8, cell: &SlopeCell) -> String {
     let written = |end| format::signed(points(end), 1);
     let p = cell

@@ -1,4 +1,4 @@
-//! How did training go? One quantity over the epochs: a curve a run, or a mean an alpha.
+//! How did training go? One quantity over the epochs: one curve per run, or one mean per alpha.
 
 use protocol::training_curve::{CurveQuantity, TrainingCurves};
 
@@ -19,7 +19,7 @@ pub fn label(quantity: CurveQuantity) -> &'static str {
 }
 
 /// The axis of a quantity, and what its column of a table is called.
-fn axis(quantity: CurveQuantity) -> (Axis, String) {
+pub(super) fn axis(quantity: CurveQuantity) -> (Axis, String) {
     let label = label(quantity);
     match label.strip_suffix(" (%)") {
         Some(name) => (Axis::percent(label), format!("{name} (share)")),
@@ -27,7 +27,7 @@ fn axis(quantity: CurveQuantity) -> (Axis, String) {
     }
 }
 
-/// That some epochs are left out, as a sentence after others; nothing where none is.
+/// A sentence on epochs that are left out; empty where none is.
 fn thinned(curves: &TrainingCurves) -> String {
     match curves.every {
         0 | 1 => String::new(),
@@ -40,7 +40,7 @@ fn last_epoch<'a>(epochs: impl Iterator<Item = &'a Vec<u32>>) -> usize {
     last.map_or(0, |&last| last as usize)
 }
 
-/// A curve a run; means alone where there are many. Suppressing alphas are dashed, promoting ones solid, the control dotted.
+/// One curve per run; only means where there are many. Suppressing alphas are dashed, promoting ones solid, the control dotted.
 pub fn by_run(curves: &TrainingCurves) -> Chart {
     if curves.runs.is_empty() {
         return by_alpha(curves);
@@ -85,28 +85,28 @@ pub fn by_run(curves: &TrainingCurves) -> Chart {
 
 /// The mean of each alpha over the runs that have come so far, within the band of its interval.
 pub fn by_alpha(curves: &TrainingCurves) -> Chart {
-    let series = curves.alphas.iter().flat_map(|of| {
-        let means = || of.epochs.iter().copied().zip(&of.means);
-        let band = of.means.iter().any(|mean| mean.interval.is_some());
+    let series = curves.alphas.iter().flat_map(|curve| {
+        let means = || curve.epochs.iter().copied().zip(&curve.means);
+        let band = curve.means.iter().any(|mean| mean.interval.is_some());
         let band = band.then(|| {
             let points = means().map(|(epoch, mean)| {
                 let ends = mean.interval.unwrap_or([mean.mean; 2]);
                 Point::new(epoch, mean.mean).within(Some(ends))
             });
-            Series::of_alpha(Kind::Band(0.15), of.alpha, points.collect()).unlisted()
+            Series::of_alpha(Kind::Band(0.15), curve.alpha, points.collect()).unlisted()
         });
         let points = means().map(|(epoch, mean)| Point::new(epoch, mean.mean));
         let line = Series {
             width: 2.2,
-            ..Series::of_alpha(Kind::Line, of.alpha, points.collect())
+            ..Series::of_alpha(Kind::Line, curve.alpha, points.collect())
         };
         band.into_iter().chain([line])
     });
     let series: Vec<Series> = series.collect();
     let (axis, column) = axis(curves.quantity);
-    let means = curves.alphas.iter().flat_map(|of| {
-        let means = of.epochs.iter().copied().zip(&of.means);
-        means.map(move |(epoch, mean)| (of.alpha, epoch, *mean))
+    let means = curves.alphas.iter().flat_map(|curve| {
+        let means = curve.epochs.iter().copied().zip(&curve.means);
+        means.map(move |(epoch, mean)| (curve.alpha, epoch, *mean))
     });
     let n = words::counted(means.clone().map(|(.., mean)| mean.n), "run", "runs");
     let table = Table::of(means)
@@ -115,7 +115,7 @@ pub fn by_alpha(curves: &TrainingCurves) -> Chart {
         .column("runs (n)", |(.., mean)| mean.n)
         .column(format!("{column}, mean"), |(.., mean)| mean.mean)
         .interval("95 %", |(.., mean)| mean.interval);
-    let most = last_epoch(curves.alphas.iter().map(|of| &of.epochs));
+    let most = last_epoch(curves.alphas.iter().map(|curve| &curve.epochs));
     Chart::new(Axis::epochs(most), axis)
         .note(format!(
             "A line an alpha: the mean of the runs that have come so far, n = {n}.{}",
@@ -135,7 +135,7 @@ pub(crate) mod tests {
     use protocol::api::Mean;
     use protocol::training_curve::{AlphaCurve, RunCurve};
 
-    /// An epoch whose every number is another.
+    /// An epoch whose numbers all differ.
     pub(crate) fn epoch(epoch: u32) -> EpochMetrics {
         EpochMetrics {
             epoch,
@@ -223,12 +223,12 @@ pub(crate) mod tests {
     /// Broken by: hundreds of runs drawn as nothing, or epochs that are left out in silence.
     #[test]
     fn many_runs_are_drawn_as_means() {
-        let many = TrainingCurves {
+        let many_runs = TrainingCurves {
             runs: Vec::new(),
             every: 25,
             ..curves()
         };
-        let chart = by_run(&many);
+        let chart = by_run(&many_runs);
         assert_eq!(chart.series.len(), 3);
         assert!(chart.note.contains("Every 25th epoch"), "{}", chart.note);
     }

@@ -57,7 +57,7 @@ pub fn chart(detail: Option<&UnitDetail>) -> Chart {
         size: 9.0,
         ..mark(tested, "test images", Ink::Second)
     };
-    // The index on the test images alone is no growth.
+    // The index on the test images alone shows no growth.
     let test = (!curve.is_empty()).then_some((best, "test", tested));
     let validation = epochs.map(|(epoch, value)| (epoch, "validation", value));
     let table = Table::of(validation.chain(test))

@@ -13,10 +13,10 @@ pub const TOP: usize = 20;
 /// The 97.5 % quantile of the normal distribution: half the width of an interval, in standard errors.
 const Z: f64 = 1.96;
 
-/// What of a unit's tuning is shown.
+/// Which part of a unit's tuning is shown.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Shown {
-    /// What clean responses are set against; nothing when absent.
+    /// The perturbation compared with clean; none when absent.
     pub perturbation: Option<Perturbation>,
     /// Classes as they are listed, not by their clean response.
     pub listed: bool,
@@ -24,7 +24,7 @@ pub struct Shown {
     pub all: bool,
 }
 
-/// What clean responses are set against where nothing is chosen: the first attack, else what was measured last.
+/// The perturbation compared with clean by default: the first attack, else the one measured last.
 pub fn default_perturbation(detail: &UnitDetail) -> Option<Perturbation> {
     let perturbed = || {
         let all = detail.tuning.iter().map(|tuning| tuning.perturbation);
@@ -40,7 +40,7 @@ fn find(detail: &UnitDetail, perturbation: Perturbation) -> Option<&UnitTuning> 
     all.find(|tuning| tuning.perturbation == perturbation)
 }
 
-/// Clean, then what it is set against.
+/// Clean, then the perturbation compared with it.
 fn series(detail: &UnitDetail, shown: Shown) -> Vec<&UnitTuning> {
     let other = shown
         .perturbation
@@ -52,8 +52,8 @@ fn series(detail: &UnitDetail, shown: Shown) -> Vec<&UnitTuning> {
         .collect()
 }
 
-/// The classes that are shown, in order, as indices. The first are those of the largest clean response, even
-/// where they are shown as they are listed.
+/// The classes that are shown, in order, as indices: those of the largest clean response, even where they are shown in
+/// the order of the list.
 fn classes(detail: &UnitDetail, shown: Shown) -> Vec<usize> {
     let Some(clean) = find(detail, Perturbation::Clean) else {
         return Vec::new();
@@ -69,7 +69,7 @@ fn classes(detail: &UnitDetail, shown: Shown) -> Vec<usize> {
     order
 }
 
-/// One bar: of which perturbation, its class, n, mean and standard error over images.
+/// One bar: its perturbation, class, n, mean and standard error over images.
 struct Bar<'a> {
     tuning: &'a UnitTuning,
     class: &'a str,
@@ -161,7 +161,7 @@ pub fn chart(detail: Option<&UnitDetail>, shown: Shown) -> Chart {
                     format::plural(bar.images.into(), "image", "images")
                 ))
         });
-        // The second of two series is told by its hatching too.
+        // The second of two series also differs by its hatching.
         let (ink, hatched) = match index {
             0 => (Ink::First, false),
             _ => (Ink::Second, true),

@@ -2,13 +2,13 @@
 
 use crate::format;
 
-/// `3 seeds`, or `1 to 3 seeds` where the numbers differ; of nothing, 0.
-pub fn counted(numbers: impl Iterator<Item = u32>, one: &str, many: &str) -> String {
+/// `3 seeds`, or `1 to 3 seeds` where the numbers differ; 0 without numbers.
+pub fn counted(numbers: impl Iterator<Item = u32>, singular: &str, plural: &str) -> String {
     let (least, most) = least_and_most(numbers);
     if least == most {
-        format::plural(most.into(), one, many)
+        format::plural(most.into(), singular, plural)
     } else {
-        format!("{least} to {most} {many}")
+        format!("{least} to {most} {plural}")
     }
 }
 
@@ -28,12 +28,12 @@ pub fn interval(before: &str, ends: Option<[f64; 2]>, write: impl Fn(f64) -> Str
     })
 }
 
-/// How an interval is made, without the details that stand elsewhere on the page.
+/// How an interval is made, without the details that are elsewhere on the page.
 pub fn method(interval_method: &str) -> &str {
     interval_method.split(':').next().unwrap_or_default()
 }
 
-/// That trained runs which lack `what` are left out, as a sentence after others; nothing where none is.
+/// A sentence on trained runs that are left out because they lack `what`; empty where none is.
 pub fn incomplete(runs: u32, what: &str) -> String {
     match runs {
         0 => String::new(),
@@ -45,8 +45,8 @@ pub fn incomplete(runs: u32, what: &str) -> String {
     }
 }
 
-/// A perturbed accuracy with n and Wilson's interval, and what it is of clean accuracy.
-pub fn accuracy(of: &str, accuracy: f64, clean: f64, share: Option<f64>, images: u32) -> String {
+/// A perturbed accuracy with n and Wilson's interval, and its share of clean accuracy.
+pub fn accuracy(label: &str, accuracy: f64, clean: f64, share: Option<f64>, images: u32) -> String {
     let wilson = format::wilson(accuracy, images.into());
     let share = share.map_or_else(String::new, |share| {
         format!(
@@ -56,7 +56,7 @@ pub fn accuracy(of: &str, accuracy: f64, clean: f64, share: Option<f64>, images:
         )
     });
     format!(
-        "{of}<br>accuracy {}{}{share}<br>n = {}",
+        "{label}<br>accuracy {}{}{share}<br>n = {}",
         format::percent(accuracy),
         interval("<br>", wilson, format::percent),
         format::plural(images.into(), "image", "images")

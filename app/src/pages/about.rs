@@ -1,4 +1,4 @@
-//! What this is about, for someone who comes without having read the paper: on the first page.
+//! An introduction on the first page, for readers who do not know the paper.
 
 use leptos::prelude::*;
 
@@ -36,7 +36,7 @@ const GLOSSARY: [(&str, &str); 7] = [
     ),
 ];
 
-/// Three sentences, the source, and a glossary.
+/// Three sentences, the reference, and a glossary.
 #[component]
 pub fn About() -> impl IntoView {
     let terms = GLOSSARY

@@ -13,18 +13,53 @@ use serde::{Deserialize, Serialize};
 use crate::api;
 use crate::chart::Figure;
 use crate::components::ErrorBox;
+use crate::figures::compared_runs::ComparedRun;
 use crate::figures::comparison;
 use crate::format;
-pub use view::{View, address_of};
+pub use view::View;
 
 mod choose;
 mod differences;
 mod groups;
+mod runs;
+mod scatter;
 mod significance;
 mod view;
 
-/// Experiments that are offered for choice, the newest ones; others can be given by number.
+/// How many of the newest experiments are offered; others can be given by number.
 const OFFERED: u32 = 200;
+
+/// What figures show of the same answer: it stays in the address when something else is compared.
+const KEPT: [&str; 5] = [
+    scatter::X,
+    scatter::Y,
+    runs::BASELINE,
+    runs::OTHER,
+    runs::CURVE,
+];
+
+/// The part of the page's query that figures read, see [`KEPT`].
+fn use_kept() -> Memo<String> {
+    let map = use_query_map();
+    Memo::new(move |_| {
+        map.with(|map| {
+            let kept = KEPT
+                .into_iter()
+                .filter_map(|key| Some((key, map.get(key)?)));
+            let kept = kept.map(|(key, value)| format!("{key}={}", api::segment(&value)));
+            kept.collect::<Vec<_>>().join("&")
+        })
+    })
+}
+
+/// An address with more parameters in its query.
+fn joined(address: &str, parameters: &str) -> String {
+    match (parameters.is_empty(), address.contains('?')) {
+        (true, _) => address.to_owned(),
+        (false, true) => format!("{address}&{parameters}"),
+        (false, false) => format!("{address}?{parameters}"),
+    }
+}
 
 /// Rows that tables show at first; more come with a button.
 const ROWS: usize = 100;
@@ -34,17 +69,24 @@ const ROWS: usize = 100;
 struct Data {
     view: View,
     offered: ExperimentPage,
-    /// Refused where the address asks for what there is not; then the form stays, to mend it.
+    /// An error where the address names something missing; the form stays, to correct it.
     comparison: Result<Comparison, ApiError>,
+    /// Its runs one by one, where these are few.
+    runs: Vec<ComparedRun>,
 }
 
 async fn read(view: View) -> Result<Data, ApiError> {
     let offered = api::get(&format!("/experiments?page_size={OFFERED}"));
     let comparison = api::get_part(&format!("/compare{}", view.query()));
     let (offered, comparison) = join!(offered, comparison);
+    let runs = match &comparison {
+        Ok(comparison) => runs::read(comparison).await?,
+        Err(_) => Vec::new(),
+    };
     Ok(Data {
         offered: offered?,
         comparison,
+        runs,
         view,
     })
 }
@@ -56,14 +98,16 @@ pub fn ComparePage() -> impl IntoView {
     let view = Memo::new(move |_| map.with(|map| View::from_query(|key| map.get(key))));
     let data = Resource::new(move || view.get(), read);
     let navigate = use_navigate();
+    let kept = use_kept();
     let go = Callback::new(move |view: View| {
         let options = NavigateOptions {
             scroll: false,
             ..Default::default()
         };
-        navigate(&view.address(), options);
+        let address = kept.with_untracked(|kept| joined(&view.address(), kept));
+        navigate(&address, options);
     });
-    // What is shown stays until its successor is there: a choice must not make the page jump.
+    // The old view stays until the new one is there: a choice must not make the page jump.
     view! {
         <Title text="Compare" />
         <div class="heading"><h1>"Compare"</h1></div>
@@ -85,6 +129,7 @@ fn Whole(data: Data, go: Callback<View>) -> impl IntoView {
         view,
         offered,
         comparison,
+        runs,
     } = data;
     let known = comparison.as_ref().ok().cloned();
     let answer = match comparison {
@@ -103,7 +148,7 @@ fn Whole(data: Data, go: Callback<View>) -> impl IntoView {
             </div>
         }
         .into_any(),
-        Ok(comparison) => view! { <Answer comparison /> }.into_any(),
+        Ok(comparison) => view! { <Answer comparison runs /> }.into_any(),
     };
     view! {
         <choose::Choose view offered comparison=known go />
@@ -132,18 +177,20 @@ fn counts(comparison: &Comparison) -> String {
 }
 
 #[component]
-fn Answer(comparison: Comparison) -> impl IntoView {
+fn Answer(comparison: Comparison, runs: Vec<ComparedRun>) -> impl IntoView {
     let counted = counts(&comparison);
     let hints = format!("{}. {}.", comparison.replicates, comparison.interval_method);
     let comparison = StoredValue::new(comparison);
     view! {
         <p class="hint" role="status" id="compared">{counted}"."</p>
+        {(!runs.is_empty()).then(|| view! { <runs::RunByRun runs /> })}
         <Figure
             id="figure-compare"
             question="How do the groups differ?"
             waiting="No run of any group has this number. Corruptions, attacks and geometry are measured after training where an experiment asks for them; or choose another measure."
             chart=move || comparison.with_value(comparison::chart)
         />
+        <scatter::Scatter comparison />
         <groups::Groups comparison />
         <differences::Differences comparison />
         <significance::Tests comparison />
@@ -156,7 +203,21 @@ fn Answer(comparison: Comparison) -> impl IntoView {
 mod tests {
     use super::*;
 
-    /// Broken by: runs that are left out without a word.
+    /// Broken by: a choice of a figure that is lost, or that makes an address of no page.
+    #[test]
+    fn choices_of_figures_are_added_to_an_address() {
+        assert_eq!(
+            joined("/compare", "x=selectivity"),
+            "/compare?x=selectivity"
+        );
+        assert_eq!(
+            joined("/compare?runs=1", "x=a&y=b"),
+            "/compare?runs=1&x=a&y=b"
+        );
+        assert_eq!(joined("/compare?runs=1", ""), "/compare?runs=1");
+    }
+
+    /// Broken by: runs that are left out without saying so.
     #[test]
     fn runs_that_are_left_out_are_told() {
         let comparison = Comparison {

@@ -120,11 +120,11 @@ fn List(answer: Answer) -> impl IntoView {
                 }
             };
             // A cluster that cannot be used is of interest only while runs wait for it.
-            let shown = |executor: &&ExecutorInfo| {
+            let is_shown = |executor: &&ExecutorInfo| {
                 executor.id != ExecutorKind::Local
                     && (executor.available || executor.queued + executor.running > 0)
             };
-            executors.iter().filter(shown).map(cluster).collect_view()
+            executors.iter().filter(is_shown).map(cluster).collect_view()
         })
     };
     view! {

@@ -23,10 +23,11 @@ use crate::pages::not_found::NotFound;
 use crate::run_state::{apply, share_of_all_done, silence};
 use crate::{clock, format, live};
 use geometry::ProfileSelection;
-use measures::{Selection, VIEWS, View};
+use view::{Selection, VIEWS, View};
 
 mod at_work;
 mod geometry;
+mod geometry_controls;
 mod import;
 mod layers;
 mod measures;
@@ -36,8 +37,9 @@ mod runs;
 mod set_up;
 mod submissions;
 mod training;
+mod view;
 
-/// Everything that a tab shows. What it does not show is not read, and absent.
+/// Everything that a tab shows. The rest is not read, and absent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Data {
     tab: ExperimentTab,
@@ -47,15 +49,15 @@ struct Data {
     loss: Option<TrainingCurves>,
     /// Validation accuracy over the epochs.
     accuracy: Option<TrainingCurves>,
-    /// Over the epochs what the address selects.
+    /// The curves that the address selects.
     curves: Option<TrainingCurves>,
     summary: Option<ExperimentSummary>,
     /// The runs grouped by alpha, with what the table of runs shows of them.
     by_alpha: Option<Comparison>,
     findings: Option<Findings>,
-    /// Measures against each other, as the address selects them: one a [`View`].
+    /// Measures against each other, as the address selects them: one per [`View`].
     scatters: [Option<Scatter>; VIEWS],
-    /// A number of each layer, as the address selects it.
+    /// A measure of each layer, as the address selects it.
     profiles: Option<LayerProfiles>,
 }
 
@@ -78,7 +80,7 @@ struct Selections {
 impl Selections {
     fn from_address() -> Selections {
         Selections {
-            views: measures::use_selections(),
+            views: view::use_selections(),
             profile: geometry::use_profile_selection(),
             curves: training::use_quantity(),
         }
@@ -104,12 +106,12 @@ fn shows(tab: ExperimentTab, view: View) -> bool {
     }
 }
 
-/// What `read` reads, where a tab shows it.
+/// The result of `read`, if a tab needs it.
 async fn part<T>(
-    shown: bool,
+    needed: bool,
     read: impl Future<Output = Result<T, ApiError>>,
 ) -> Result<Option<T>, ApiError> {
-    match shown {
+    match needed {
         true => read.await.map(Some),
         false => Ok(None),
     }
@@ -179,7 +181,7 @@ async fn read(
 
 /// What the page shows, as signals that live events change in place.
 #[derive(Debug, Clone, Copy)]
-struct Now {
+struct PageSignals {
     experiment: RwSignal<Experiment>,
     runs: RwSignal<Vec<Run>>,
     loss: RwSignal<Option<TrainingCurves>>,
@@ -193,9 +195,9 @@ struct Now {
     profiles: Option<RwSignal<LayerProfiles>>,
 }
 
-impl Now {
-    fn new(data: Data) -> Now {
-        Now {
+impl PageSignals {
+    fn new(data: Data) -> PageSignals {
+        PageSignals {
             experiment: RwSignal::new(data.experiment),
             runs: RwSignal::new(data.runs),
             loss: RwSignal::new(data.loss),
@@ -214,7 +216,7 @@ impl Now {
         Memo::new(move |_| self.experiment.with(Experiment::is_active))
     }
 
-    /// On how many test images results are measured, and how the intervals of the summary, drawn as `mark`, are made.
+    /// The number of test images of the results, and the method of the summary's intervals, which are drawn as `mark`.
     fn measured(self, mark: &str) -> String {
         let images = self.runs.with(|runs| {
             let mut results = runs.iter().filter_map(|run| run.result.as_ref());
@@ -230,9 +232,9 @@ impl Now {
         )
     }
 
-    /// Takes over what was read anew; figures whose data did not change are not drawn again.
-    /// Measures only where what was asked for is what is selected now.
-    fn replace(self, data: Data, asked: Selected, selected: Selected) {
+    /// Takes over new data; figures whose data did not change are not drawn again. Measures are taken over only if they are
+    /// still selected.
+    fn replace(self, data: Data, requested: Selected, selected: Selected) {
         fn renew<T: PartialEq + Send + Sync + 'static>(signal: RwSignal<T>, value: T) {
             // The page may have been left while it was read.
             if signal.try_with_untracked(|old| *old != value) == Some(true) {
@@ -243,7 +245,7 @@ impl Now {
         renew(self.runs, data.runs);
         renew(self.loss, data.loss);
         renew(self.accuracy, data.accuracy);
-        if asked.curves == selected.curves
+        if requested.curves == selected.curves
             && let Some((signal, answer)) = self.curves.zip(data.curves)
         {
             renew(signal, answer);
@@ -251,16 +253,16 @@ impl Now {
         renew(self.summary, data.summary);
         renew(self.by_alpha, data.by_alpha);
         renew(self.findings, data.findings);
-        let views = asked.views.into_iter().zip(selected.views);
+        let views = requested.views.into_iter().zip(selected.views);
         let answers = self.scatters.into_iter().zip(data.scatters);
-        for ((signal, answer), (asked, selected)) in answers.zip(views) {
-            if asked == selected
+        for ((signal, answer), (requested, selected)) in answers.zip(views) {
+            if requested == selected
                 && let Some((signal, answer)) = signal.zip(answer)
             {
                 renew(signal, answer);
             }
         }
-        if asked.profile == selected.profile
+        if requested.profile == selected.profile
             && let Some((signal, answer)) = self.profiles.zip(data.profiles)
         {
             renew(signal, answer);
@@ -288,7 +290,7 @@ pub fn ExperimentPage() -> impl IntoView {
         })
     });
     let selections = Selections::from_address();
-    // Another selection is asked for by the figure alone, not by the whole page.
+    // Only the figure requests another selection, not the whole page.
     let data = Resource::new(
         move || place.get(),
         move |place| {
@@ -308,19 +310,19 @@ pub fn ExperimentPage() -> impl IntoView {
 #[component]
 fn Report(data: Data) -> impl IntoView {
     let (id, tab) = (data.experiment.id, data.tab);
-    let now = Now::new(data);
+    let now = PageSignals::new(data);
     let selections = Selections::from_address();
     let reread = live::at_most_every(1_000.0, move || {
         leptos::task::spawn_local(async move {
             // The page may have been left.
-            let Some(asked) = selections.now() else {
+            let Some(requested) = selections.now() else {
                 return;
             };
             // Without an answer the page keeps what it shows; the stream says it is down.
-            if let Ok(data) = read(id.to_string(), tab, Some(asked)).await
+            if let Ok(data) = read(id.to_string(), tab, Some(requested)).await
                 && let Some(selected) = selections.now()
             {
-                now.replace(data, asked, selected);
+                now.replace(data, requested, selected);
             }
         });
     });
@@ -348,7 +350,7 @@ fn Report(data: Data) -> impl IntoView {
     };
     let ended = RwSignal::new(false);
     let title = move || {
-        // Seen in the row of tabs of the browser.
+        // Shown in the browser's row of tabs.
         let ended = if ended.get() { "✓ " } else { "" };
         match tab {
             ExperimentTab::Overview => format!("{ended}{}", name()),
@@ -382,7 +384,7 @@ fn Report(data: Data) -> impl IntoView {
 
 /// State, progress and expected end.
 #[component]
-fn Status(now: Now, open: Signal<bool>, ended: RwSignal<bool>) -> impl IntoView {
+fn Status(now: PageSignals, open: Signal<bool>, ended: RwSignal<bool>) -> impl IntoView {
     let message = Signal::derive(move || {
         let name = now
             .experiment
@@ -398,7 +400,7 @@ fn Status(now: Now, open: Signal<bool>, ended: RwSignal<bool>) -> impl IntoView 
         remaining.map(|seconds| format!("about {} left", format::duration(seconds)))
     };
     let time = clock::ticking();
-    // One is enough to be looked at.
+    // Naming one is enough.
     let silent = move || {
         let time = time.get();
         let first = |runs: &Vec<Run>| {
@@ -425,7 +427,7 @@ fn Status(now: Now, open: Signal<bool>, ended: RwSignal<bool>) -> impl IntoView 
             <span class="hint">"runs: "{counts}</span>
             <span class="warning" id="silence">{silent}</span>
             <EndNotice active=now.active() message ended />
-            <live::LiveMark open />
+            <live::LiveMark open active=now.active() />
         </div>
     }
     .into_any()
@@ -433,7 +435,7 @@ fn Status(now: Now, open: Signal<bool>, ended: RwSignal<bool>) -> impl IntoView 
 
 /// What can be done with the experiment.
 #[component]
-fn Actions(now: Now, after: Callback<()>) -> impl IntoView {
+fn Actions(now: PageSignals, after: Callback<()>) -> impl IntoView {
     let untrained = move || {
         let trained = |runs: &Vec<Run>| runs.iter().any(|run| run.result.is_some());
         !now.runs.with(trained)

@@ -11,6 +11,7 @@ use protocol::RunState;
 use protocol::api::{ApiError, Experiment, ExperimentPage, Health};
 use serde::{Deserialize, Serialize};
 
+use crate::addresses::comparison;
 use crate::api::{self, Method, segment};
 use crate::components::state_badge::label;
 use crate::components::{
@@ -18,7 +19,6 @@ use crate::components::{
     StateBadge, Tags, VerdictStrip, use_command,
 };
 use crate::pages::about::About;
-use crate::pages::compare::address_of;
 use crate::{format, live};
 
 /// Experiments a page of the list shows.
@@ -136,7 +136,7 @@ fn List(listing: Listing) -> impl IntoView {
         live::at_most_every(1_000.0, move || {
             let query = query.clone();
             leptos::task::spawn_local(async move {
-                // An answer that does not come leaves the list as it is; the stream says it is down.
+                // Without an answer the list stays as it is; the stream says it is down.
                 if let Ok(listing) = read(query).await {
                     now.try_set(listing);
                 }
@@ -155,7 +155,7 @@ fn List(listing: Listing) -> impl IntoView {
     };
     let ticked = RwSignal::new(BTreeSet::<i64>::new());
     let compare =
-        move || ticked.with(|ids| address_of(&ids.iter().copied().collect::<Vec<_>>(), &[]));
+        move || ticked.with(|ids| comparison(&ids.iter().copied().collect::<Vec<_>>(), &[]));
     let compare_label = move || {
         let experiments = ticked.with(BTreeSet::len) as u64;
         format!(
@@ -169,7 +169,7 @@ fn List(listing: Listing) -> impl IntoView {
                 let experiments = &listing.page.experiments;
                 experiments.iter().find(|entry| entry.id == id).cloned()
             });
-            // A row that is about to go keeps what it showed.
+            // A row that is about to disappear keeps its content.
             found.or_else(|| last.cloned().flatten())
         });
         view! { <Row experiment ticked on_delete=move || now.update(|listing| {
@@ -341,8 +341,7 @@ fn Interrupted(count: Signal<u32>) -> impl IntoView {
 mod tests {
     use super::*;
 
-    /// Broken by: a search with an ampersand that changes another parameter, or a filter that is
-    /// lost when the list is turned over.
+    /// Broken by: a search with an ampersand that changes another parameter, or a filter that is lost on the next page.
     #[test]
     fn the_query_survives_the_address() {
         let query = Query {

@@ -1,4 +1,4 @@
-//! What an experiment says about the source's claims: eight verdicts, each with its evidence and its figures.
+//! An experiment's findings on the claims of Leavitt & Morcos (2020): eight verdicts, each with its evidence and figures.
 
 use leptos::prelude::*;
 use leptos_meta::Title;
@@ -10,6 +10,7 @@ use protocol::finding::{Claim, DEFAULT_WINDOW, Findings, WIDEST_WINDOW, window_o
 use protocol::problem::ErrorCode;
 use serde::{Deserialize, Serialize};
 
+use crate::addresses;
 use crate::components::{AlphaChips, Contents, ExperimentTab, ExperimentTabs, Load};
 use crate::{api, clock, format};
 pub use claims::{main_rows, n};
@@ -22,7 +23,7 @@ mod detail;
 /// The figures of a claim, or why there are none.
 type Figures = (Claim, Result<ClaimFigures, ApiError>);
 
-/// Everything that the page shows. Figures that cannot be had leave the rest of the page.
+/// Everything that the page shows. Without its figures, the rest is still shown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Data {
     findings: Findings,
@@ -31,7 +32,7 @@ struct Data {
     read_at: i64,
 }
 
-/// The claim that an address names; none where it names none that there is.
+/// The claim that an address names; none where it names no known one.
 fn claim_of(text: Option<String>) -> Option<Claim> {
     let text = text?;
     Claim::ALL.into_iter().find(|claim| claim.id() == text)
@@ -43,7 +44,7 @@ fn use_claim() -> Memo<Option<Claim>> {
     Memo::new(move |_| claim_of(query.with(|query| query.get("claim"))))
 }
 
-/// The window on clean accuracy that an address asks for, as it is written there.
+/// The window on clean accuracy, as it is written in the address.
 pub fn use_window() -> Memo<Option<String>> {
     let query = use_query_map();
     Memo::new(move |_| query.with(|query| query.get("window")))
@@ -52,7 +53,7 @@ pub fn use_window() -> Memo<Option<String>> {
 /// That window in points.
 ///
 /// # Errors
-/// What is none, with the field.
+/// When it is invalid, with the field.
 pub fn read_window(text: Option<&str>) -> Result<f64, ApiError> {
     window_of(text).map_err(|refused| {
         let detail = format!("{}: {}", refused.field, refused.reason);
@@ -63,26 +64,17 @@ pub fn read_window(text: Option<&str>) -> Result<f64, ApiError> {
     })
 }
 
-/// The address of an experiment's `page`, which keeps the window, and the claim that is to be open.
-pub fn address(experiment: i64, page: &str, window: f64, claim: Option<Claim>) -> String {
-    let claim = claim.map(|claim| format!("claim={}", claim.id()));
-    let window = (window != DEFAULT_WINDOW).then(|| format!("window={window}"));
-    let query: Vec<String> = claim.into_iter().chain(window).collect();
-    let mark = if query.is_empty() { "" } else { "?" };
-    format!("/experiments/{experiment}/{page}{mark}{}", query.join("&"))
-}
-
 async fn read_figures(experiment: i64, window: f64, claim: Claim) -> Figures {
     let path = format!(
         "/experiments/{experiment}/claim-figures?claim={}&window={window}",
         claim.id()
     );
-    let found: Result<Vec<ClaimFigures>, ApiError> = api::get_part(&path).await;
-    let found = found.and_then(|figures| {
+    let answer: Result<Vec<ClaimFigures>, ApiError> = api::get_part(&path).await;
+    let figures = answer.and_then(|figures| {
         let first = figures.into_iter().next();
         first.ok_or_else(|| api::failure("the server has no figures of this claim"))
     });
-    (claim, found)
+    (claim, figures)
 }
 
 async fn read(id: String, window: Option<String>, claim: Option<Claim>) -> Result<Data, ApiError> {
@@ -112,7 +104,7 @@ pub fn FindingsPage() -> impl IntoView {
     let params = use_params_map();
     let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
     let claim = use_claim();
-    // Another claim is asked for by its own part, not by the whole page.
+    // Only the open claim's part requests another claim, not the whole page.
     let window = use_window();
     let data = Resource::new(
         move || (id.get(), window.get()),
@@ -121,7 +113,7 @@ pub fn FindingsPage() -> impl IntoView {
     view! { <Load resource=data render=|data| view! { <Page data /> } /> }.into_any()
 }
 
-/// The figures of the claim that is open, asked for when another one is opened.
+/// The figures of the open claim, requested when another one is opened.
 fn follow(
     experiment: i64,
     window: f64,
@@ -138,19 +130,19 @@ fn follow(
         if known {
             return;
         }
-        let found = read_figures(experiment, window, wanted);
+        let request = read_figures(experiment, window, wanted);
         leptos::task::spawn_local(async move {
-            let found = found.await;
-            // An answer to what is no longer open, or on a page that was left, is dropped.
+            let answer = request.await;
+            // An answer to an older claim, or on a page that was left, is dropped.
             if claim.try_get_untracked() == Some(Some(wanted)) {
-                figures.set(Some(found));
+                figures.set(Some(answer));
             }
         });
     });
     figures
 }
 
-/// Shows a claim that was opened from its head on. The router has gone to the place already, but before there was anything.
+/// Scrolls to the head of an opened claim. The router did so before the claim was rendered.
 #[cfg(feature = "hydrate")]
 fn scroll_to_opened(claim: Memo<Option<Claim>>) {
     Effect::new(move |last: Option<Option<Claim>>| {
@@ -197,7 +189,7 @@ fn Page(data: Data) -> impl IntoView {
         <div class="heading">
             <h1>{name.clone()}</h1>
             <div class="actions">
-                <A href=address(id, "present", window, None) attr:class="button" attr:id="open-present">"Present"</A>
+                <A href=addresses::findings(id, "present", window, None) attr:class="button" attr:id="open-present">"Present"</A>
                 <a href=report_address(id, window, false) class="button" id="open-report" rel="external">"Report"</a>
                 <a href=report_address(id, window, true) class="button" rel="external" download="">"Download the report"</a>
             </div>
@@ -221,24 +213,24 @@ fn Page(data: Data) -> impl IntoView {
     .into_any()
 }
 
-/// Where the report is; as a file to keep where `download`.
+/// The address of the report; as a download if `download`.
 fn report_address(experiment: i64, window: f64, download: bool) -> String {
     let download = if download { "&download=true" } else { "" };
     format!("/api/v1/experiments/{experiment}/report.html?window={window}{download}")
 }
 
-/// Which runs count, and those that do not. Without script the form asks for the page anew.
+/// Which runs count, and those that do not. Without script the form loads the page again.
 #[component]
 fn Window(findings: Findings) -> impl IntoView {
     let id = findings.experiment_id;
     let claim = use_claim();
-    let shown = RwSignal::new(findings.window);
+    let points = RwSignal::new(findings.window);
     let navigate = use_navigate();
     let moved =
-        move |event| shown.set(event_target_value(&event).parse().unwrap_or(DEFAULT_WINDOW));
+        move |event| points.set(event_target_value(&event).parse().unwrap_or(DEFAULT_WINDOW));
     let chosen = move |event| {
         if let Ok(window) = event_target_value(&event).parse() {
-            let to = address(id, "findings", window, claim.get_untracked());
+            let to = addresses::findings(id, "findings", window, claim.get_untracked());
             navigate(&to, Default::default());
         }
     };
@@ -266,7 +258,7 @@ fn Window(findings: Findings) -> impl IntoView {
         <form id="window" method="get" action=format!("/experiments/{id}/findings")>
             <label for="window-points">"Runs count within"</label>
             <input id="window-points" type="range" name="window" min="0" max=WIDEST_WINDOW step="1" value=findings.window on:input=moved on:change=chosen />
-            <output for="window-points">{move || format!("{} points", shown.get())}</output>
+            <output for="window-points">{move || format!("{} points", points.get())}</output>
             <span>"of clean accuracy from their seed's control (alpha 0)."</span>
             {move || claim.get().map(|claim| view! { <input type="hidden" name="claim" value=claim.id() /> })}
             <noscript><button type="submit">"Apply"</button></noscript>
@@ -317,7 +309,7 @@ fn About(findings: Findings, read_at: i64) -> impl IntoView {
     .into_any()
 }
 
-/// The first of many words, and how many more there are.
+/// The first words, and how many more there are.
 fn shortened(words: &[String]) -> String {
     const SHOWN: usize = 10;
     match words.len().checked_sub(SHOWN) {
@@ -330,7 +322,7 @@ fn shortened(words: &[String]) -> String {
 mod tests {
     use super::*;
 
-    /// Broken by: an address with a typo that takes the page down, or a claim that cannot be opened by its address.
+    /// Broken by: an address with a typo that breaks the page, or a claim that cannot be opened by its address.
     #[test]
     fn an_address_opens_the_claim_that_it_names() {
         for claim in Claim::ALL {
@@ -341,21 +333,9 @@ mod tests {
         }
     }
 
-    /// Breaks when a link forgets the window or the claim, or writes a window that is the default.
+    /// Breaks when a window outside its range is taken.
     #[test]
-    fn addresses_keep_the_window() {
-        assert_eq!(
-            address(3, "findings", 10.0, None),
-            "/experiments/3/findings"
-        );
-        assert_eq!(
-            address(3, "findings", 2.5, Some(Claim::C3)),
-            "/experiments/3/findings?claim=C3&window=2.5"
-        );
-        assert_eq!(
-            address(3, "present", 100.0, None),
-            "/experiments/3/present?window=100"
-        );
+    fn a_window_is_read() {
         assert_eq!(read_window(Some("2.5")), Ok(2.5));
         let refused = read_window(Some("101")).unwrap_err();
         assert_eq!(refused.fields[0].field, "window");

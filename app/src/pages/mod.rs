@@ -1,6 +1,7 @@
 //! One page a file.
 
 mod about;
+pub mod api_reference;
 pub mod compare;
 pub mod datasets;
 pub mod devices;

@@ -5,7 +5,7 @@ use leptos_meta::Title;
 use leptos_router::hooks::{use_navigate, use_query_map};
 use protocol::ExperimentSpec;
 use protocol::api::{ApiError, DatasetInfo, Experiment, FormOptions};
-use protocol::validate::FieldError;
+use protocol::field_error::FieldError;
 use serde::{Deserialize, Serialize};
 
 use crate::api::{self, Method};
@@ -24,8 +24,7 @@ mod warnings;
 /// The form's class.
 const FORM: &str = "experiment-form";
 
-/// Said where no script runs. As text: browsers that run scripts do not parse it, so it must not be
-/// hydrated.
+/// Shown where no script runs. As text: browsers that run scripts do not parse it, so it must not be hydrated.
 const NO_SCRIPT: &str = r#"<p class="notice">Launching from this page needs JavaScript; the command line does not: <code>selectivity-lab run experiment.toml</code></p>"#;
 
 /// What the form begins with.
@@ -95,11 +94,11 @@ pub fn NewExperiment() -> impl IntoView {
     .into_any()
 }
 
-/// The form's state: what was typed, and what the server said of it.
+/// The form's state: what was typed, and the server's errors.
 #[derive(Debug, Clone, Copy)]
 pub struct Form {
     inputs: Inputs,
-    /// The draft read, or what is wrong with it.
+    /// The draft's spec, or what is wrong with it.
     spec: Memo<Result<ExperimentSpec, Vec<FieldError>>>,
 }
 
@@ -150,7 +149,7 @@ fn FormPage(start: Start) -> impl IntoView {
     let navigate = use_navigate();
     // The preset that was clicked on while edits would be lost.
     let wanted = StoredValue::new(String::new());
-    let asked = RwSignal::new(false);
+    let confirming = RwSignal::new(false);
     let discard = {
         let navigate = navigate.clone();
         move || {
@@ -178,7 +177,7 @@ fn FormPage(start: Start) -> impl IntoView {
                 if edits.any() && !(event.ctrl_key() || event.meta_key() || event.shift_key()) {
                     event.prevent_default();
                     wanted.set_value(to.clone());
-                    asked.set(true);
+                    confirming.set(true);
                 }
             };
             view! {
@@ -206,8 +205,8 @@ fn FormPage(start: Start) -> impl IntoView {
     };
     view! {
         <ul class="presets" aria-label="Presets">{cards}</ul>
-        <Ask label="Discard" question="Discard what you changed in this form, and begin with this preset?".to_owned() on_confirm=discard asked />
-        <p class="notice" id="edits" role="status" hidden=move || !edits.found.get()>
+        <Ask label="Discard" question="Discard what you changed in this form, and begin with this preset?".to_owned() on_confirm=discard is_open=confirming />
+        <p class="notice" id="edits" role="status" hidden=move || !edits.restored.get()>
             "What you had changed is still here. "
             <button type="button" class="quiet" on:click=move |_| edits.discard()>"Begin anew"</button>
         </p>

@@ -1,10 +1,10 @@
-//! What is shown where nothing is.
+//! The page for unknown addresses.
 
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::components::A;
 
-/// The page of every address that has none; answers with status 404.
+/// The page of every unknown address; answers with status 404.
 #[component]
 pub fn NotFound() -> impl IntoView {
     #[cfg(feature = "ssr")]

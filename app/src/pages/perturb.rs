@@ -1,4 +1,4 @@
-//! The perturbation bench: one image, changed before one's eyes, and what up to three networks make of it.
+//! The perturbation bench: one image, changed interactively, and the responses of up to three networks.
 
 use futures::try_join;
 use leptos::prelude::*;
@@ -29,7 +29,7 @@ struct Trained {
     seed: u64,
 }
 
-/// Everything that the page shows. A question that cannot be answered leaves the rest of the page.
+/// Everything that the page shows. Without an answer, the rest is still shown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Data {
     experiment: Experiment,
@@ -108,18 +108,18 @@ struct Bench {
     trained: StoredValue<Vec<Trained>>,
     /// Whether an answer is waited for.
     busy: RwSignal<bool>,
-    /// Whether PGD's way is played.
+    /// Whether the steps of PGD are being played.
     playing: RwSignal<bool>,
 }
 
 impl Bench {
-    /// Shows something else; what is being played stops.
+    /// Shows something else, and stops playing.
     fn change(self, change: impl FnOnce(&mut View)) {
         self.playing.set(false);
         self.view.update(change);
     }
 
-    /// Asks anew when what is shown changes: one question at a time, and after it the newest.
+    /// Asks again when the view changes: one question at a time, then the newest.
     fn follow(self) {
         let question = Memo::new(move |_| self.view.with(View::question));
         Effect::new(move |last: Option<String>| {
@@ -129,10 +129,10 @@ impl Bench {
                 self.busy.set(true);
                 leptos::task::spawn_local(async move {
                     // The page may have been left.
-                    while let Some(asked) = question.try_get_untracked() {
-                        let answer = api::get_part(&asked).await;
+                    while let Some(path) = question.try_get_untracked() {
+                        let answer = api::get_part(&path).await;
                         self.answer.try_set(answer);
-                        if question.try_get_untracked() == Some(asked) {
+                        if question.try_get_untracked() == Some(path) {
                             break;
                         }
                     }
@@ -151,7 +151,7 @@ pub fn PerturbPage() -> impl IntoView {
     let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
     let query = use_query_map();
     let view = move || query.with_untracked(|query| View::from_query(|key| query.get(key)));
-    // What is changed on the page is asked for by itself.
+    // Changes on the page are requested separately.
     let data = Resource::new(move || id.get(), move |id| read(id, view()));
     view! { <Load resource=data render=|data| view! { <Laid data /> } /> }.into_any()
 }
@@ -209,8 +209,8 @@ fn Laid(data: Data) -> impl IntoView {
     };
     let add = move |_| {
         let next = bench.trained.with_value(|trained| {
-            let shown = bench.view.with_untracked(|view| view.runs.clone());
-            let free = |run: &&Trained| !shown.contains(&run.id);
+            let runs = bench.view.with_untracked(|view| view.runs.clone());
+            let free = |run: &&Trained| !runs.contains(&run.id);
             trained.iter().find(free).map(|run| run.id)
         });
         if let Some(next) = next {

@@ -11,9 +11,10 @@ use protocol::claim_figure::ClaimFigures;
 use protocol::finding::Findings;
 use serde::{Deserialize, Serialize};
 
+use crate::addresses;
 use crate::api;
 use crate::components::Load;
-use crate::pages::findings::{address, read_window, use_window};
+use crate::pages::findings::{read_window, use_window};
 use slides::{Move, Slide};
 
 mod slide;
@@ -85,9 +86,9 @@ fn Present(data: Data) -> impl IntoView {
         let (address, replace) = match to {
             Move::Slide(number) => (slide(number, share.get_untracked()), true),
             Move::Scale => (slide(number.get_untracked(), !share.get_untracked()), true),
-            Move::Leave => (address(id, "findings", window, None), false),
+            Move::Leave => (addresses::findings(id, "findings", window, None), false),
             Move::Notes => {
-                with_notes.update(|shown| *shown = !*shown);
+                with_notes.update(|visible| *visible = !*visible);
                 return;
             }
         };
@@ -99,7 +100,7 @@ fn Present(data: Data) -> impl IntoView {
         navigate(&address, options);
     });
     let listener = window_event_listener(ev::keydown, move |event| {
-        // Combinations are the browser's own.
+        // Key combinations are the browser's.
         if event.ctrl_key() || event.alt_key() || event.meta_key() {
             return;
         }
@@ -126,14 +127,14 @@ fn Present(data: Data) -> impl IntoView {
     let data = StoredValue::new(data);
     let all = StoredValue::new(all);
     let current = Memo::new(move |_| all.with_value(|all| all[number.get() - 1]));
-    let shown = move || {
+    let current_slide = move || {
         data.with_value(|data| slide::slide(number.get(), current.get(), data, share.get()))
     };
     let numbers = move || data.with_value(|data| slide::numbers(current.get(), data));
     view! {
         <Title text=format!("Presentation of {name}") />
         <div id="present" class="present">
-            {shown}
+            {current_slide}
             <aside class="speaker-notes" id="speaker-notes" aria-label="Speaker notes" hidden=move || !with_notes.get()>
                 <p>{numbers}</p>
                 <p>{if notes.is_empty() { "This experiment has no notes.".to_owned() } else { notes }}</p>

@@ -9,12 +9,12 @@ use protocol::api::{ApiError, Artifact, LiveEvent, LogLine, RunPage};
 use protocol::{EpochMetrics, Event, Measurement, Run, RunState};
 use serde::{Deserialize, Serialize};
 
+use crate::addresses::comparison;
 use crate::api::{self, Method};
 use crate::components::{
     AlphaChip, Annotated, Annotations, CommandError, Contents, Load, ProgressBar, StateBadge,
     use_command,
 };
-use crate::pages::compare::address_of;
 use crate::run_state::{activity, apply, share_done, silence};
 use crate::{clock, format, live};
 
@@ -37,7 +37,7 @@ struct Data {
     control: Option<i64>,
 }
 
-/// The control of a run; none of a control.
+/// The control of a run; none for a control.
 async fn control_of(run: &Run) -> Result<Option<i64>, ApiError> {
     if run.spec.alpha == 0.0 {
         return Ok(None);
@@ -77,7 +77,7 @@ async fn read(id: String) -> Result<Data, ApiError> {
 
 /// What the page shows, as signals that live events change in place.
 #[derive(Debug, Clone, Copy)]
-struct Now {
+struct PageSignals {
     run: RwSignal<Run>,
     epochs: RwSignal<Vec<EpochMetrics>>,
     log: RwSignal<Vec<LogLine>>,
@@ -86,9 +86,9 @@ struct Now {
     control: RwSignal<Option<i64>>,
 }
 
-impl Now {
-    fn new(data: Data) -> Now {
-        Now {
+impl PageSignals {
+    fn new(data: Data) -> PageSignals {
+        PageSignals {
             run: RwSignal::new(data.run),
             epochs: RwSignal::new(data.epochs),
             log: RwSignal::new(data.log),
@@ -120,7 +120,7 @@ impl Now {
         self.run.update(|run| apply(run, &live.event));
         match &live.event {
             Event::Epoch(epoch) => self.epochs.update(|epochs| {
-                // A resumed run says its earlier epochs again.
+                // A resumed run sends its earlier epochs again.
                 epochs.retain(|known| known.epoch != epoch.epoch);
                 epochs.push(epoch.clone());
                 epochs.sort_by_key(|known| known.epoch);
@@ -154,7 +154,7 @@ fn Report(data: Data) -> impl IntoView {
         spec,
         ..
     } = data.run.clone();
-    let now = Now::new(data);
+    let now = PageSignals::new(data);
     let reread = live::at_most_every(1_000.0, move || {
         leptos::task::spawn_local(async move {
             // Without an answer the page keeps what it shows; the stream says it is down.
@@ -231,7 +231,7 @@ fn Report(data: Data) -> impl IntoView {
 }
 
 #[component]
-fn Status(now: Now, open: Signal<bool>) -> impl IntoView {
+fn Status(now: PageSignals, open: Signal<bool>) -> impl IntoView {
     let state = Signal::derive(move || now.run.with(|run| run.state));
     let share = Signal::derive(move || now.run.with(share_done));
     let remaining = move || {
@@ -256,7 +256,7 @@ fn Status(now: Now, open: Signal<bool>) -> impl IntoView {
             <span>{remaining}</span>
             <span class="hint">{move || now.run.with(activity)}</span>
             <span class="warning" id="silence">{silent}</span>
-            <live::LiveMark open />
+            <live::LiveMark open active=Signal::derive(move || state.get().is_active()) />
         </div>
         {reason}
     }
@@ -264,7 +264,7 @@ fn Status(now: Now, open: Signal<bool>) -> impl IntoView {
 }
 
 #[component]
-fn Actions(now: Now, after: impl Fn() + Clone + Send + Sync + 'static) -> impl IntoView {
+fn Actions(now: PageSignals, after: impl Fn() + Clone + Send + Sync + 'static) -> impl IntoView {
     let id = now.run.with_untracked(|run| run.id);
     let command = use_command();
     let is = move |holds: fn(RunState) -> bool| move || now.run.with(|run| holds(run.state));
@@ -288,7 +288,7 @@ fn Actions(now: Now, after: impl Fn() + Clone + Send + Sync + 'static) -> impl I
     let untrained = move || now.run.with(|run| run.result.is_none());
     let compare = move || {
         let control = now.control.get().filter(|_| !untrained())?;
-        let to = address_of(&[experiment], &[control, id]);
+        let to = comparison(&[experiment], &[control, id]);
         Some(
             view! { <a href=to class="button" id="compare-control">"Compare with alpha 0, same seed"</a> },
         )

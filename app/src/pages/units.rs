@@ -13,7 +13,8 @@ use protocol::unit::{UnitDetail, UnitSummary, UnitTable};
 use serde::{Deserialize, Serialize};
 
 use crate::api;
-use crate::components::{AlphaChip, Choice, Chooser, Load};
+use crate::choice::Choice;
+use crate::components::{AlphaChip, Chooser, Load};
 use crate::format;
 use view::View;
 
@@ -22,7 +23,7 @@ mod table;
 mod unit;
 mod view;
 
-/// Everything that the page shows. A layer or a unit that is not there leaves the rest of the page.
+/// Everything that the page shows. Without its layer or unit, the rest is still shown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Data {
     run: Run,
@@ -30,7 +31,7 @@ struct Data {
     unit: Option<Result<UnitDetail, ApiError>>,
 }
 
-/// The layer of `run` that `view` names; the first where it names none that there is.
+/// The layer of `run` that `view` names; the first where it names no known one.
 fn layer_of(run: &Run, view: &View) -> String {
     let layers = run.spec.network.layers();
     let named = view
@@ -66,7 +67,7 @@ async fn read(id: String, view: View) -> Result<Data, ApiError> {
 
 /// What the page shows, as signals that follow its address.
 #[derive(Debug, Clone, Copy)]
-struct Now {
+struct PageSignals {
     run: i64,
     /// What the address says.
     view: Memo<View>,
@@ -80,8 +81,8 @@ struct Now {
     go: Callback<View>,
 }
 
-impl Now {
-    /// Shows the view that `change` makes of what is shown.
+impl PageSignals {
+    /// Shows the view that `change` makes of the current one.
     fn change(self, change: impl FnOnce(View) -> View) {
         self.go.run(change(self.view.get_untracked()));
     }
@@ -93,7 +94,7 @@ pub fn UnitsPage() -> impl IntoView {
     let params = use_params_map();
     let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
     let view = use_view();
-    // Another layer or unit is asked for by its own part, not by the whole page.
+    // Only its own part requests another layer or unit, not the whole page.
     let data = Resource::new(move || id.get(), move |id| read(id, view.get_untracked()));
     view! { <Load resource=data render=|data| view! { <Explorer data /> } /> }.into_any()
 }
@@ -103,7 +104,7 @@ fn use_view() -> Memo<View> {
     Memo::new(move |_| query.with(|query| View::from_query(|key| query.get(key))))
 }
 
-/// Asks anew when `key` changes; whether an answer is waited for.
+/// Asks again when `key` changes. Returns whether an answer is pending.
 fn follow<K, T, F>(
     key: Memo<K>,
     answer: RwSignal<T>,
@@ -119,12 +120,12 @@ where
         let wanted = key.get();
         if last.is_some_and(|last| last != wanted) {
             busy.set(true);
-            let (asked, found) = (wanted.clone(), read(wanted.clone()));
+            let (requested, future) = (wanted.clone(), read(wanted.clone()));
             leptos::task::spawn_local(async move {
-                let found = found.await;
-                // An answer to what is no longer chosen, or on a page that was left, is dropped.
-                if key.try_get_untracked() == Some(asked) {
-                    answer.set(found);
+                let value = future.await;
+                // An answer to an older choice, or on a page that was left, is dropped.
+                if key.try_get_untracked() == Some(requested) {
+                    answer.set(value);
                     busy.set(false);
                 }
             });
@@ -160,7 +161,7 @@ fn Explorer(data: Data) -> impl IntoView {
         };
         navigate(&view.address(run), options);
     });
-    let now = Now {
+    let now = PageSignals {
         run,
         view,
         layer,

@@ -9,7 +9,7 @@ use crate::components::verdict_badge::{id, sign};
 use crate::figures::{claim, evidence};
 use crate::format;
 
-/// Tests that are listed at most; more are in the exports.
+/// The most tests that are listed; all are in the exports.
 const LISTED: usize = 16;
 
 /// A verdict as sign, word, shape and colour.
@@ -45,7 +45,7 @@ pub fn section(finding: &Finding, figures: Option<&ClaimFigures>) -> String {
             format!("<div class=\"forest\">{drawn}</div>")
         })
         .collect();
-    let figures = figures.map_or_else(String::new, |of| drawn(&of.figures));
+    let figures = figures.map_or_else(String::new, |entry| drawn(&entry.figures));
     let all_runs = finding.all_runs.as_ref().map_or_else(String::new, |all| {
         format!(
             "<p>Without the window, on all runs: {} {}</p>",
@@ -86,7 +86,7 @@ fn figure(question: &str, svg: &str, caption: &str) -> String {
     )
 }
 
-/// The figures, those of one question side by side. What was not measured is said in a line.
+/// The figures, those of one question side by side. A line names what was not measured.
 fn drawn(figures: &[ClaimFigure]) -> String {
     figures
         .chunk_by(|one, next| one.name == next.name)

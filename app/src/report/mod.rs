@@ -20,7 +20,7 @@ pub struct ReportData {
     pub experiment: Experiment,
     /// Its runs.
     pub runs: Vec<Run>,
-    /// What it says.
+    /// Its findings.
     pub findings: Findings,
     /// The claims' figures.
     pub figures: Vec<ClaimFigures>,
@@ -33,7 +33,7 @@ pub struct ReportData {
 /// The style, on screen and on paper.
 const STYLE: &str = include_str!("style.css");
 
-/// Runs that are listed one by one at most; more are in the exports.
+/// The most runs that are listed one by one; all are in the exports.
 const LISTED_RUNS: usize = 200;
 
 /// The report as a whole HTML document.
@@ -46,7 +46,10 @@ pub fn render(data: &ReportData) -> String {
     text += &contents(data);
     text += &verdicts(data);
     for finding in &data.findings.findings {
-        let figures = data.figures.iter().find(|of| of.claim == finding.claim);
+        let figures = data
+            .figures
+            .iter()
+            .find(|entry| entry.claim == finding.claim);
         text += &claim::section(finding, figures);
     }
     text += &runs(data);
@@ -219,11 +222,11 @@ fn runs(data: &ReportData) -> String {
     )
 }
 
-/// Distinct values of what runs said when they began, in order.
-fn distinct(runs: &[Run], of: impl Fn(&protocol::event::Started) -> String) -> String {
+/// Distinct values of `value` over the runs that have started, sorted.
+fn distinct(runs: &[Run], value: impl Fn(&protocol::event::Started) -> String) -> String {
     let mut values: Vec<String> = runs
         .iter()
-        .filter_map(|run| run.started.as_ref().map(&of))
+        .filter_map(|run| run.started.as_ref().map(&value))
         .collect();
     values.sort();
     values.dedup();
@@ -312,7 +315,7 @@ pub(crate) mod tests {
 
     const HOSTILE: &str = "<script>alert('x')</script> & \"quoted\"";
 
-    /// A report of one untrained run, hostile wherever a person can write.
+    /// A report of one untrained run, with hostile text wherever a person can write.
     pub(crate) fn data() -> ReportData {
         let mut spec = presets().remove(0).spec;
         spec.name = HOSTILE.into();

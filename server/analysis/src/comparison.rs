@@ -12,7 +12,7 @@ use protocol::comparison::{
 };
 use protocol::quantity::{Conditions, Quantity, Scale};
 
-use crate::table::{Asked, Table};
+use crate::table::{ChosenConditions, Table};
 use crate::{INTERVAL_METHOD, mean};
 use statistics::{CONFIDENCE, hedges, holm, paired, welch};
 
@@ -23,15 +23,15 @@ pub const MAXIMUM_TESTED_GROUPS: usize = 40;
 /// How differences are tested, for people who read them.
 const TEST_METHOD: &str = "Two-sided Student t tests with 95 % intervals: paired by seed where both groups have the same seeds, else Welch's; p corrected after Holm for all pairs shown; Hedges' g with its large-sample interval";
 
-/// What is asked of the chosen runs.
+/// What to compare in the chosen runs.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
-    /// Which of them count.
+    /// Which of the runs count.
     pub filter: Filter,
-    /// Which are one group.
+    /// Which runs form a group.
     pub grouping: Grouping,
-    /// What is compared, the one that is tested first; selectivity when empty. Selectivity, clean test accuracy,
-    /// mean corruption accuracy and accuracy under an attack follow where they are not among them.
+    /// The measures to compare, beginning with the one that is tested; selectivity when empty. Selectivity, clean
+    /// test accuracy, mean corruption accuracy and accuracy under an attack are added where they are missing.
     pub measures: Vec<Quantity>,
     /// How accuracies under perturbation are shown.
     pub scale: Scale,
@@ -47,10 +47,10 @@ pub fn compare(
 ) -> Comparison {
     let unknown = ExperimentLabel::default();
     let experiment_of = |run: &Run| {
-        let found = experiments
+        let experiment = experiments
             .iter()
             .find(|known| known.id == run.experiment_id);
-        found.unwrap_or(&unknown)
+        experiment.unwrap_or(&unknown)
     };
     let passing: Vec<&Run> = runs
         .iter()
@@ -62,11 +62,8 @@ pub fn compare(
         .map(|&run| run.clone())
         .collect();
     let measured = Measured::new(&trained, table, request.scale);
-    let measures = measured.complete(&request.measures);
-    let values: Vec<(ComparedMeasure, BTreeMap<i64, f64>)> = measures
-        .iter()
-        .map(|&measure| measured.values(measure))
-        .collect();
+    let measures = measured.complete(&request.measures).into_iter();
+    let values: Vec<MeasuredValues> = measures.map(|one| measured.values(one)).collect();
 
     let all_values: Vec<[FieldValue; ConfigurationField::ALL.len()]> = trained
         .iter()
@@ -86,57 +83,25 @@ pub fn compare(
     let naming = naming(&members, &fields, value_of);
 
     let by_seed = !grouped_by.contains(&ConfigurationField::Seed);
-    let mut groups = Vec::with_capacity(members.len());
-    let mut first_measure = Vec::with_capacity(members.len());
-    for of_group in &members {
-        let mut means = Vec::with_capacity(values.len());
-        let mut uneven = false;
-        for (index, (_, values)) in values.iter().enumerate() {
-            let of_runs = of_group.iter().filter_map(|&run| {
-                let run = &trained[run];
-                Some((run, *values.get(&run.id)?))
-            });
-            let replicates = Replicates::new(of_runs, by_seed);
-            means.push(replicates.mean());
-            uneven |= replicates.uneven;
-            if index == 0 {
-                first_measure.push(replicates);
-            }
-        }
-        let values_of_group: Vec<FieldValue> = fields
-            .iter()
-            .map(|&field| value_of(of_group[0], field).clone())
-            .collect();
-        groups.push(RunGroup {
-            label: label(&naming, |field| value_of(of_group[0], field)),
-            values: values_of_group,
-            means,
-            uneven,
-            runs: of_group
-                .iter()
-                .map(|&run| {
-                    let run = &trained[run];
-                    GroupedRun {
-                        run_id: run.id,
-                        experiment_id: run.experiment_id,
-                        alpha: run.spec.alpha,
-                        seed: run.spec.seed,
-                        values: values
-                            .iter()
-                            .map(|(_, values)| values.get(&run.id).copied())
-                            .collect(),
-                    }
-                })
-                .collect(),
-        });
-    }
+    let (groups, first_measure): (Vec<RunGroup>, Vec<Option<Replicates>>) = members
+        .iter()
+        .map(|of_group| {
+            let value = |field| value_of(of_group[0], field);
+            let own: Vec<&Run> = of_group.iter().map(|&run| &trained[run]).collect();
+            let (means, uneven, first) = means(&own, &values, by_seed);
+            let group = RunGroup {
+                label: label(&naming, value),
+                values: fields.iter().map(|&field| value(field).clone()).collect(),
+                means,
+                uneven,
+                runs: own.iter().map(|run| grouped_run(run, &values)).collect(),
+            };
+            (group, first)
+        })
+        .unzip();
+    let first_measure: Vec<Replicates> = first_measure.into_iter().flatten().collect();
     let (shared, differing) = fields_apart(&members, value_of);
-    let too_many_groups = (groups.len() > MAXIMUM_TESTED_GROUPS).then(|| {
-        format!(
-            "{} groups are too many to test every pair (at most {MAXIMUM_TESTED_GROUPS}): filter, or group by fewer fields",
-            groups.len()
-        )
-    });
+    let too_many_groups = too_many(groups.len());
     let (tests, untested_pairs) = match too_many_groups {
         Some(_) => (Vec::new(), 0),
         None => tests(&first_measure, by_seed),
@@ -156,16 +121,62 @@ pub fn compare(
         tests,
         untested_pairs,
         too_many_groups,
-        replicates: match by_seed {
-            true => {
-                "n counts seeds: where a group has several runs of a seed, their mean is one value"
-            }
-            false => "n counts runs: groups are of single seeds, so their runs are the replicates",
-        }
-        .into(),
+        replicates: replicates_label(by_seed).into(),
         interval_method: INTERVAL_METHOD.into(),
         test_method: TEST_METHOD.into(),
         experiments,
+    }
+}
+
+/// Why not every pair of so many groups is tested, where that is so.
+fn too_many(groups: usize) -> Option<String> {
+    (groups > MAXIMUM_TESTED_GROUPS).then(|| {
+        format!(
+            "{groups} groups are too many to test every pair (at most {MAXIMUM_TESTED_GROUPS}): filter, or group by fewer fields"
+        )
+    })
+}
+
+/// What n counts.
+fn replicates_label(by_seed: bool) -> &'static str {
+    match by_seed {
+        true => "n counts seeds: where a group has several runs of a seed, their mean is one value",
+        false => "n counts runs: groups are of single seeds, so their runs are the replicates",
+    }
+}
+
+/// A measure and its values, by run.
+type MeasuredValues = (ComparedMeasure, BTreeMap<i64, f64>);
+
+/// A group's mean of each measure, whether some of its replicates are means over more runs than others, and its replicates of
+/// the first measure.
+fn means(
+    runs: &[&Run],
+    values: &[MeasuredValues],
+    by_seed: bool,
+) -> (Vec<Option<Mean>>, bool, Option<Replicates>) {
+    let all = values.iter().map(|(_, values)| {
+        let measured = runs
+            .iter()
+            .filter_map(|run| Some((*run, *values.get(&run.id)?)));
+        Replicates::new(measured, by_seed)
+    });
+    let all: Vec<Replicates> = all.collect();
+    let means = all.iter().map(Replicates::mean).collect();
+    let uneven = all.iter().any(|replicates| replicates.uneven);
+    (means, uneven, all.into_iter().next())
+}
+
+fn grouped_run(run: &Run, values: &[MeasuredValues]) -> GroupedRun {
+    GroupedRun {
+        run_id: run.id,
+        experiment_id: run.experiment_id,
+        alpha: run.spec.alpha,
+        seed: run.spec.seed,
+        values: values
+            .iter()
+            .map(|(_, values)| values.get(&run.id).copied())
+            .collect(),
     }
 }
 
@@ -179,7 +190,7 @@ struct Measured<'a> {
 
 impl<'a> Measured<'a> {
     fn new(trained: &[Run], table: &Table<'a>, scale: Scale) -> Measured<'a> {
-        // The conditions of most runs are those of most runs that pass.
+        // Only runs that pass the filter count towards the conditions of most runs.
         let passing: BTreeSet<i64> = trained.iter().map(|run| run.id).collect();
         let runs = table.runs.iter().copied();
         let table = Table::new(runs.filter(|run| passing.contains(&run.id)));
@@ -192,8 +203,8 @@ impl<'a> Measured<'a> {
         }
     }
 
-    /// `asked`, and what is always shown besides.
-    fn complete(&self, asked: &[Quantity]) -> Vec<Quantity> {
+    /// `requested`, and the measures that are always shown.
+    fn complete(&self, requested: &[Quantity]) -> Vec<Quantity> {
         let weak = Attack::fgsm(1.0);
         let attack = match self.known_attacks.contains(&weak) {
             true => Some(weak),
@@ -206,7 +217,11 @@ impl<'a> Measured<'a> {
             attack.map(Quantity::Attack),
         ];
         let mut measures = Vec::new();
-        for measure in asked.iter().copied().chain(always.into_iter().flatten()) {
+        for measure in requested
+            .iter()
+            .copied()
+            .chain(always.into_iter().flatten())
+        {
             if !measures.contains(&measure) {
                 measures.push(measure);
             }
@@ -214,10 +229,12 @@ impl<'a> Measured<'a> {
         measures
     }
 
-    /// What the runs have of a measure, by run.
+    /// A measure and its values, by run.
     fn values(&self, measure: Quantity) -> (ComparedMeasure, BTreeMap<i64, f64>) {
-        let found = self.table.values(measure, self.scale, Asked::default());
-        let values = found.by_run(&self.table);
+        let column = self
+            .table
+            .values(measure, self.scale, ChosenConditions::default());
+        let values = column.by_run(&self.table);
         let runs = &self.table.runs;
         let test_sets: BTreeSet<u32> = runs.iter().map(|run| run.test_images).collect();
         let of_test_set = measure.conditions() == Conditions::TestSet;
@@ -226,10 +243,10 @@ impl<'a> Measured<'a> {
             measure: measure.to_string(),
             label: axis.label(),
             axis,
-            images: found
+            images: column
                 .images
                 .filter(|_| !of_test_set || test_sets.len() == 1),
-            averaged_over: found.averaged_over,
+            averaged_over: column.averaged_over,
             missing_runs: (self.trained - values.len()) as u32,
         };
         (compared, values)
@@ -242,15 +259,15 @@ fn members<'a>(
     grouped_by: &[ConfigurationField],
     value_of: impl Fn(usize, ConfigurationField) -> &'a FieldValue,
 ) -> Vec<Vec<usize>> {
-    let mut found: BTreeMap<Vec<&str>, Vec<usize>> = BTreeMap::new();
+    let mut by_values: BTreeMap<Vec<&str>, Vec<usize>> = BTreeMap::new();
     for run in 0..runs {
         let key = grouped_by
             .iter()
             .map(|&field| value_of(run, field).text.as_str())
             .collect();
-        found.entry(key).or_default().push(run);
+        by_values.entry(key).or_default().push(run);
     }
-    let mut members: Vec<Vec<usize>> = found.into_values().collect();
+    let mut members: Vec<Vec<usize>> = by_values.into_values().collect();
     members.sort_by(|a, b| {
         grouped_by
             .iter()
@@ -270,23 +287,23 @@ struct Replicates {
 }
 
 impl Replicates {
-    /// Runs of one seed share their split, initial weights and order: they are no independent replicates, so
-    /// that their mean counts once.
+    /// Runs of one seed share their split, initial weights and order: they are not independent replicates,
+    /// so their mean counts once.
     fn new<'a>(values: impl Iterator<Item = (&'a Run, f64)>, by_seed: bool) -> Replicates {
-        let mut found: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
+        let mut by_key: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
         for (run, value) in values {
             let key = if by_seed {
                 run.spec.seed
             } else {
                 run.id as u64
             };
-            found.entry(key).or_default().push(value);
+            by_key.entry(key).or_default().push(value);
         }
-        let counts: BTreeSet<usize> = found.values().map(Vec::len).collect();
+        let counts: BTreeSet<usize> = by_key.values().map(Vec::len).collect();
         Replicates {
             uneven: counts.len() > 1,
-            keys: found.keys().copied().collect(),
-            values: found
+            keys: by_key.keys().copied().collect(),
+            values: by_key
                 .values()
                 .map(|values| values.iter().sum::<f64>() / values.len() as f64)
                 .collect(),
@@ -298,7 +315,7 @@ impl Replicates {
     }
 }
 
-/// The fields without which groups would have the same name; of those that say the same, the first.
+/// The fields needed to give every group its own name; of fields that say the same, the first.
 fn naming<'a>(
     members: &[Vec<usize>],
     fields: &[ConfigurationField],
@@ -392,7 +409,7 @@ fn tests(groups: &[Replicates], by_seed: bool) -> (Vec<GroupTest>, u32) {
                 false => welch(&a.values, &b.values, CONFIDENCE),
             };
             // Values without any spread test nothing.
-            let tested = inference.and_then(|found| Some((found, found.p?)));
+            let tested = inference.and_then(|inference| Some((inference, inference.p?)));
             let Some((inference, p)) = tested else {
                 untested += 1;
                 continue;
@@ -467,7 +484,7 @@ mod tests {
         super::compare(experiments, runs, &Table::new(&numbers), request)
     }
 
-    fn by(fields: &[ConfigurationField]) -> Request {
+    fn grouped_by(fields: &[ConfigurationField]) -> Request {
         Request {
             grouping: Grouping::By(fields.to_vec()),
             ..Request::default()
@@ -480,25 +497,25 @@ mod tests {
     fn seeds_are_replicates_by_default() {
         let mut runs = runs();
         runs[1].tags = vec!["odd".into()];
-        let found = compare(labels(), &runs, &Request::default());
+        let comparison = compare(labels(), &runs, &Request::default());
         assert_eq!(
-            found.fields,
+            comparison.fields,
             [Experiment, ConfigurationField::Network, Alpha]
         );
-        let of_group: Vec<_> = found
+        let of_group: Vec<_> = comparison
             .groups
             .iter()
             .map(|group| group.runs.iter().map(|run| run.run_id).collect::<Vec<_>>())
             .collect();
         assert_eq!(of_group, [vec![1, 2, 3], vec![4, 5, 6], vec![7, 8]]);
         assert_eq!(
-            found.groups[1].label, "number 1 (1), alpha +1",
+            comparison.groups[1].label, "number 1 (1), alpha +1",
             "the network says nothing that the experiment does not"
         );
-        let first = found.groups[0].means[0].unwrap();
+        let first = comparison.groups[0].means[0].unwrap();
         assert!((first.mean - 0.22).abs() < 1e-12);
         assert_eq!(first.n, 3);
-        let differing: Vec<_> = found
+        let differing: Vec<_> = comparison
             .differing
             .iter()
             .map(|field| (field.field, field.between_groups))
@@ -506,8 +523,8 @@ mod tests {
         assert!(differing.contains(&(Alpha, true)), "{differing:?}");
         assert!(differing.contains(&(Seed, true)), "other seeds");
         assert!(differing.contains(&(Tag, true)), "{differing:?}");
-        assert_eq!(found.shared.len() + found.differing.len(), 17);
-        let shared = |field| found.shared.iter().any(|shared| shared.field == field);
+        assert_eq!(comparison.shared.len() + comparison.differing.len(), 17);
+        let shared = |field| comparison.shared.iter().any(|shared| shared.field == field);
         assert!(shared(ConfigurationField::Epochs) && !shared(Alpha));
     }
 
@@ -517,16 +534,16 @@ mod tests {
     /// Breaks when groups of the same seeds are not paired, others are, or p is not corrected for all pairs.
     #[test]
     fn pairs_are_tested() {
-        let found = compare(labels(), &runs(), &by(&[Experiment, Alpha]));
-        assert_eq!(found.tests.len(), 3);
-        let [within, across, _] = &found.tests[..] else {
+        let comparison = compare(labels(), &runs(), &grouped_by(&[Experiment, Alpha]));
+        assert_eq!(comparison.tests.len(), 3);
+        let [within, across, _] = &comparison.tests[..] else {
             panic!("three pairs")
         };
         assert_eq!((within.first, within.second, within.paired), (0, 1, true));
         let difference = 0.22 - 0.52;
         assert!((within.difference - difference).abs() < 1e-12);
         assert_eq!((across.paired, across.n), (false, [3, 2]));
-        for (test, (p, p_holm)) in found.tests.iter().zip([
+        for (test, (p, p_holm)) in comparison.tests.iter().zip([
             (0.000_370_165, 0.001_110_494),
             (0.066_496_034, 0.066_496_034),
             (0.012_628_966, 0.025_257_932),
@@ -535,47 +552,51 @@ mod tests {
             assert!((test.p_holm - p_holm).abs() < 1e-8, "{}", test.p_holm);
         }
         assert!(within.hedges_g.unwrap() < -5.0);
-        assert_eq!(found.untested_pairs, 0);
+        assert_eq!(comparison.untested_pairs, 0);
     }
 
     /// Breaks when runs of one seed count as independent replicates, or do not where seeds are grouped by.
     #[test]
     fn runs_of_one_seed_are_one_replicate() {
         let runs = &runs()[..6];
-        let found = compare(labels(), runs, &by(&[]));
-        assert_eq!(found.groups.len(), 1);
-        assert_eq!(found.groups[0].label, "all runs");
-        let mean = found.groups[0].means[0].unwrap();
+        let comparison = compare(labels(), runs, &grouped_by(&[]));
+        assert_eq!(comparison.groups.len(), 1);
+        assert_eq!(comparison.groups[0].label, "all runs");
+        let mean = comparison.groups[0].means[0].unwrap();
         assert_eq!(mean.n, 3, "seeds, not runs");
         assert!((mean.mean - 0.37).abs() < 1e-12);
-        assert!(!found.groups[0].uneven);
-        let fewer = compare(labels(), &runs[..5], &by(&[]));
+        assert!(!comparison.groups[0].uneven);
+        let fewer = compare(labels(), &runs[..5], &grouped_by(&[]));
         assert!(fewer.groups[0].uneven, "seed 2 has one run of two");
 
-        let of_seeds = compare(labels(), runs, &by(&[Seed]));
+        let of_seeds = compare(labels(), runs, &grouped_by(&[Seed]));
         assert_eq!(of_seeds.groups.len(), 3);
         assert_eq!(of_seeds.groups[0].means[0].unwrap().n, 2);
         assert!(of_seeds.replicates.contains("counts runs"));
         assert!(of_seeds.tests.iter().all(|test| !test.paired));
     }
 
-    /// Breaks when a filtered or untrained run is counted in a group, or is lost without a word.
+    /// Breaks when a filtered or untrained run is counted in a group, or is not reported.
     #[test]
     fn runs_that_do_not_count_are_told() {
         let mut runs = runs();
         runs[0].result = None;
         let request = Request {
             filter: "alpha:0".parse().unwrap(),
-            ..by(&[Alpha])
+            ..grouped_by(&[Alpha])
         };
-        let found = compare(labels(), &runs, &request);
+        let comparison = compare(labels(), &runs, &request);
         assert_eq!(
-            (found.chosen_runs, found.filtered_out, found.untrained),
+            (
+                comparison.chosen_runs,
+                comparison.filtered_out,
+                comparison.untrained
+            ),
             (8, 3, 1)
         );
-        assert_eq!(found.groups.len(), 1);
-        assert_eq!(found.groups[0].runs.len(), 4);
-        assert_eq!((found.tests.len(), found.untested_pairs), (0, 0));
+        assert_eq!(comparison.groups.len(), 1);
+        assert_eq!(comparison.groups[0].runs.len(), 4);
+        assert_eq!((comparison.tests.len(), comparison.untested_pairs), (0, 0));
     }
 
     /// Breaks when a run without the measurement is taken for one with a 0, or when measures that are always
@@ -584,10 +605,10 @@ mod tests {
     fn what_was_not_measured_is_absent() {
         let request = Request {
             measures: vec![Quantity::TestAccuracy],
-            ..by(&[Alpha])
+            ..grouped_by(&[Alpha])
         };
-        let found = compare(labels(), &runs(), &request);
-        let measures: Vec<_> = found
+        let comparison = compare(labels(), &runs(), &request);
+        let measures: Vec<_> = comparison
             .measures
             .iter()
             .map(|measure| (measure.measure.as_str(), measure.missing_runs))
@@ -600,12 +621,13 @@ mod tests {
                 ("corruption:all:all", 8)
             ]
         );
-        assert_eq!(found.groups[0].means[2], None);
-        assert_eq!(found.groups[0].runs[0].values[2], None);
-        assert_eq!(found.measures[0].images, Some(100));
+        assert_eq!(comparison.groups[0].means[2], None);
+        assert_eq!(comparison.groups[0].runs[0].values[2], None);
+        assert_eq!(comparison.measures[0].images, Some(100));
     }
 
-    /// Breaks when one group alone is tested against nothing, or too many groups are tested in silence.
+    /// Breaks when a single group is tested against nothing, or too many groups are tested, or not
+    /// tested without a reason.
     #[test]
     fn too_many_groups_are_not_tested() {
         let runs: Vec<Run> = (0..=2 * MAXIMUM_TESTED_GROUPS as i64 + 1)
@@ -619,21 +641,25 @@ mod tests {
                 )
             })
             .collect();
-        let found = compare(labels(), &runs, &by(&[Alpha]));
-        assert_eq!(found.groups.len(), MAXIMUM_TESTED_GROUPS + 1);
-        assert!(found.tests.is_empty() && found.too_many_groups.is_some());
-        let fewer = compare(labels(), &runs[2..], &by(&[Alpha]));
+        let comparison = compare(labels(), &runs, &grouped_by(&[Alpha]));
+        assert_eq!(comparison.groups.len(), MAXIMUM_TESTED_GROUPS + 1);
+        assert!(comparison.tests.is_empty() && comparison.too_many_groups.is_some());
+        let fewer = compare(labels(), &runs[2..], &grouped_by(&[Alpha]));
         let pairs = MAXIMUM_TESTED_GROUPS * (MAXIMUM_TESTED_GROUPS - 1) / 2;
         assert_eq!(fewer.tests.len(), pairs);
         assert!(fewer.too_many_groups.is_none());
         // Alphas are in order of size.
-        assert_eq!(found.groups[10].values[0].text, "10");
+        assert_eq!(comparison.groups[10].values[0].text, "10");
     }
 
     /// Breaks when a comparison of nothing fails instead of being empty.
     #[test]
     fn nothing_chosen_is_an_empty_comparison() {
-        let found = compare(vec![], &[], &Request::default());
-        assert!(found.groups.is_empty() && found.shared.is_empty() && found.differing.is_empty());
+        let comparison = compare(vec![], &[], &Request::default());
+        assert!(
+            comparison.groups.is_empty()
+                && comparison.shared.is_empty()
+                && comparison.differing.is_empty()
+        );
     }
 }

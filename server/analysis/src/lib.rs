@@ -1,11 +1,13 @@
-//! What is made of the measurements of many runs: scatters, profiles by layer, comparisons, claims and their figures.
+//! Analysis of the measurements of many runs: scatters, profiles by layer, comparisons, claims and their figures.
 //! Knows no SQL and no HTTP.
 //!
 //! [`run_numbers`] takes the numbers from each run's measurements, [`table`] holds those of many runs, and everything else
 //! is a query on it, [`like`] with like.
+#![cfg_attr(not(test), warn(clippy::too_many_lines))]
 
 pub mod claims;
 pub mod comparison;
+pub mod layer_profiles;
 pub mod layer_values;
 pub mod like;
 #[cfg(any(test, feature = "made-up"))]

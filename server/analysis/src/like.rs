@@ -3,22 +3,22 @@
 //! Only numbers under the same conditions compare: those under which most runs were measured count ([`conditions`]), unless
 //! others are asked for by name. And a mean over several items (corruptions and severities, perturbations, alphas) compares
 //! only between runs that have the same items: the set that most runs have counts ([`items`]), and a run without all of
-//! them has no value, so that no mean is over something else than its neighbours.
+//! them has no value, so that all means are over the same items.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::Dataset;
 use protocol::dimensionality::{DimensionalityMeasurement, Perturbation};
 
-/// Whether dimensionality is of what it says on `dataset`: not where it is of differences between clean images and others
-/// that are not made from them. Nothing measures such differences now, but older stores hold some on the published Tiny
-/// ImageNet-C (see [`CorruptionSource::unmatched`](protocol::evaluation::CorruptionSource::unmatched)).
+/// Whether a dimensionality measurement is valid on `dataset`: it is not where it is of differences between clean images
+/// and corrupted ones that are not made from them. Nothing measures such differences now, but older stores hold some on the
+/// published Tiny ImageNet-C (see [`CorruptionSource::unmatched`](protocol::corruption_evaluation::CorruptionSource::unmatched)).
 pub fn is_of_matched_images(measured: &DimensionalityMeasurement, dataset: &Dataset) -> bool {
     let corrupted = matches!(measured.perturbation, Perturbation::Corruption { .. });
     !corrupted || measured.conditions.source.unmatched(dataset).is_none()
 }
 
-/// Every set of conditions of these (run, conditions), those of most runs first; of equals, the greatest.
+/// Every set of conditions in these (run, conditions) pairs, those of most runs first; among equals, the greatest first.
 pub fn conditions<C: Copy + Ord>(of_runs: impl IntoIterator<Item = (i64, C)>) -> Vec<C> {
     let of_runs: BTreeSet<(i64, C)> = of_runs.into_iter().collect();
     let mut counts: BTreeMap<C, usize> = BTreeMap::new();
@@ -31,8 +31,8 @@ pub fn conditions<C: Copy + Ord>(of_runs: impl IntoIterator<Item = (i64, C)>) ->
     conditions.collect()
 }
 
-/// The set of items that most runs have, of a set a run, each in order; of equally frequent ones the largest, of equals
-/// the greatest. Empty sets do not count.
+/// The set of items that most runs have, from one sorted set per run; among equally frequent sets the largest, among
+/// equals the greatest. Empty sets do not count.
 pub fn items<T: Ord>(of_runs: impl IntoIterator<Item = Vec<T>>) -> Vec<T> {
     let mut counts: BTreeMap<Vec<T>, usize> = BTreeMap::new();
     for set in of_runs.into_iter().filter(|set| !set.is_empty()) {
@@ -48,7 +48,7 @@ pub fn items<T: Ord>(of_runs: impl IntoIterator<Item = Vec<T>>) -> Vec<T> {
 mod tests {
     use super::*;
 
-    /// Breaks when conditions of more measurements are taken for those of more runs, or equals are told apart by chance.
+    /// Breaks when conditions of more measurements are taken for those of more runs, or equals come in a random order.
     #[test]
     fn the_conditions_of_most_runs_come_first() {
         let of_runs = [(1, 'a'), (1, 'a'), (1, 'a'), (2, 'b'), (3, 'b'), (4, 'c')];

@@ -1,10 +1,10 @@
 //! Made-up runs with known answers, for the tests of the claims.
 
 use protocol::attack::{Attack, AttackMeasurement, AttackSpec};
+use protocol::corruption_evaluation::{CorruptionMeasurement, CorruptionSpec};
 use protocol::dimensionality::{
     ActivationMatrix, DimensionalityMeasurement, DimensionalitySpec, Perturbation,
 };
-use protocol::evaluation::{CorruptionMeasurement, CorruptionSpec};
 use protocol::gradient::InputUnitGradientMeasurement;
 use protocol::preset::presets;
 use protocol::{Corruption, Measurement, Network, Run, RunResult, RunState};
@@ -46,7 +46,7 @@ pub fn run(id: i64, alpha: f64, selectivity: f64) -> Run {
     }
 }
 
-/// Alphas of a lab that is not given others.
+/// The default alphas of a lab.
 const ALPHAS: [f64; 5] = [-1.0, -0.4, 0.0, 0.4, 1.0];
 
 /// Columns of each layer in a made-up measurement of dimensionality: fractions are right to half of 1 / 640.
@@ -84,31 +84,39 @@ impl Lab {
         }
     }
 
-    /// What the claims are weighed by.
+    /// The numbers that the claims are weighed by.
     pub fn run_numbers(&self) -> Vec<RunNumbers> {
         RunNumbers::of_runs(&self.runs, &self.measurements)
     }
 
     /// The same (accuracy, clean accuracy) on every corruption and severity, by seed, alpha and selectivity.
-    pub fn corruptions(self, of: impl Fn(u64, f64, f64) -> (f64, f64)) -> Lab {
-        self.measured_corruptions(|_, _, seed, alpha, selectivity| of(seed, alpha, selectivity))
-    }
-
-    /// Accuracy on each corruption, by severity, seed, alpha and selectivity; clean accuracy is 0.8.
-    pub fn each_corruption(self, of: impl Fn(Corruption, u8, u64, f64, f64) -> f64) -> Lab {
-        self.measured_corruptions(|corruption, severity, seed, alpha, selectivity| {
-            (of(corruption, severity, seed, alpha, selectivity), 0.8)
+    pub fn corruptions(self, accuracies: impl Fn(u64, f64, f64) -> (f64, f64)) -> Lab {
+        self.measured_corruptions(|_, _, seed, alpha, selectivity| {
+            accuracies(seed, alpha, selectivity)
         })
     }
 
-    fn measured_corruptions(self, of: impl Fn(Corruption, u8, u64, f64, f64) -> (f64, f64)) -> Lab {
+    /// Accuracy on each corruption, by severity, seed, alpha and selectivity; clean accuracy is 0.8.
+    pub fn each_corruption(self, accuracy: impl Fn(Corruption, u8, u64, f64, f64) -> f64) -> Lab {
+        self.measured_corruptions(|corruption, severity, seed, alpha, selectivity| {
+            (
+                accuracy(corruption, severity, seed, alpha, selectivity),
+                0.8,
+            )
+        })
+    }
+
+    fn measured_corruptions(
+        self,
+        accuracies: impl Fn(Corruption, u8, u64, f64, f64) -> (f64, f64),
+    ) -> Lab {
         let spec = CorruptionSpec::everything(Some(100));
         self.measure(|seed, alpha, selectivity| {
             let mut measured = Vec::new();
             for &corruption in &spec.corruptions {
                 for &severity in &spec.severities {
                     let (accuracy, clean_accuracy) =
-                        of(corruption, severity, seed, alpha, selectivity);
+                        accuracies(corruption, severity, seed, alpha, selectivity);
                     measured.push(Measurement::Corruption(CorruptionMeasurement {
                         conditions: spec.conditions(1000),
                         corruption,
@@ -123,17 +131,17 @@ impl Lab {
         })
     }
 
-    /// The same (accuracy, clean accuracy) under every one of the source's attacks, by seed, alpha and selectivity.
-    pub fn attacks(self, of: impl Fn(u64, f64, f64) -> (f64, f64)) -> Lab {
-        self.each_attack(|_, seed, alpha, selectivity| of(seed, alpha, selectivity))
+    /// The same (accuracy, clean accuracy) under every attack of Leavitt & Morcos (2020), by seed, alpha and selectivity.
+    pub fn attacks(self, accuracies: impl Fn(u64, f64, f64) -> (f64, f64)) -> Lab {
+        self.each_attack(|_, seed, alpha, selectivity| accuracies(seed, alpha, selectivity))
     }
 
-    /// (Accuracy, clean accuracy) under each of the source's attacks, by seed, alpha and selectivity.
-    pub fn each_attack(self, of: impl Fn(Attack, u64, f64, f64) -> (f64, f64)) -> Lab {
+    /// (Accuracy, clean accuracy) under each attack of Leavitt & Morcos (2020), by seed, alpha and selectivity.
+    pub fn each_attack(self, accuracies: impl Fn(Attack, u64, f64, f64) -> (f64, f64)) -> Lab {
         let spec = AttackSpec::source(Some(100));
         self.measure(|seed, alpha, selectivity| {
             let measured = spec.attacks.iter().map(|&attack| {
-                let (accuracy, clean_accuracy) = of(attack, seed, alpha, selectivity);
+                let (accuracy, clean_accuracy) = accuracies(attack, seed, alpha, selectivity);
                 Measurement::Attack(AttackMeasurement {
                     conditions: spec.conditions(1000),
                     attack,
@@ -146,16 +154,20 @@ impl Lab {
         })
     }
 
-    /// The dimension fraction of each layer, clean and of the difference that each of the source's perturbations makes, by
-    /// seed, alpha and selectivity.
-    pub fn dimensions(self, of: impl Fn(Perturbation, usize, u64, f64, f64) -> f64) -> Lab {
+    /// The dimension fraction of each layer, clean and of the difference that each perturbation of Leavitt & Morcos (2020)
+    /// makes, by seed, alpha and selectivity.
+    pub fn dimensions(
+        self,
+        dimension_fraction: impl Fn(Perturbation, usize, u64, f64, f64) -> f64,
+    ) -> Lab {
         let spec = DimensionalitySpec::source(Some(100));
         let layers = Network::ResNet20.layers().len();
         self.measure(|seed, alpha, selectivity| {
             let measured = spec.perturbations().into_iter().map(|perturbation| {
                 let components: Vec<u32> = (0..layers)
                     .map(|layer| {
-                        let fraction = of(perturbation, layer, seed, alpha, selectivity);
+                        let fraction =
+                            dimension_fraction(perturbation, layer, seed, alpha, selectivity);
                         (fraction * f64::from(COLUMNS)).round() as u32
                     })
                     .collect();
@@ -175,10 +187,10 @@ impl Lab {
     }
 
     /// CV_u and CV_l of every layer, by seed, alpha and selectivity.
-    pub fn gradients(self, of: impl Fn(u64, f64, f64) -> [f64; 2]) -> Lab {
+    pub fn gradients(self, variability: impl Fn(u64, f64, f64) -> [f64; 2]) -> Lab {
         let layers = Network::ResNet20.layers().len();
         self.measure(|seed, alpha, selectivity| {
-            let [samples, units] = of(seed, alpha, selectivity);
+            let [samples, units] = variability(seed, alpha, selectivity);
             vec![Measurement::InputUnitGradients(
                 InputUnitGradientMeasurement {
                     images: 64,
@@ -206,10 +218,10 @@ impl Lab {
         self.measurements.push(other);
     }
 
-    fn measure(mut self, of: impl Fn(u64, f64, f64) -> Vec<Measurement>) -> Lab {
+    fn measure(mut self, measurements: impl Fn(u64, f64, f64) -> Vec<Measurement>) -> Lab {
         for run in &self.runs {
             let selectivity = run.result.as_ref().unwrap().selectivity;
-            let measured = of(run.spec.seed, run.spec.alpha, selectivity);
+            let measured = measurements(run.spec.seed, run.spec.alpha, selectivity);
             self.measurements
                 .extend(measured.into_iter().map(|one| (run.id, one)));
         }

@@ -7,14 +7,14 @@ use statistics::{CONFIDENCE, average, one_sample};
 pub const INTERVAL_METHOD: &str =
     "95 % interval of the mean over seeds by Student's t, from 2 seeds on";
 
-/// The mean of `values` (one a replicate), their number, and its 95 % interval by Student's t; no interval for fewer than 2
+/// The mean of `values` (one per replicate), their number, and its 95 % interval by Student's t; no interval for fewer than 2
 /// values. `None` without values.
 pub fn mean(values: &[f64]) -> Option<Mean> {
     let n = u32::try_from(values.len()).ok().filter(|&n| n > 0)?;
     Some(Mean {
         mean: average(values),
         n,
-        interval: one_sample(values, 0.0, CONFIDENCE).map(|found| found.interval),
+        interval: one_sample(values, 0.0, CONFIDENCE).map(|inference| inference.interval),
     })
 }
 
@@ -22,8 +22,8 @@ pub fn mean(values: &[f64]) -> Option<Mean> {
 mod tests {
     use super::*;
 
-    /// Breaks when the divisor is n - 1, one replicate has an interval, none panic, or the interval is another than Student's: that
-    /// of 0 and 1 is 0.5 +- 12.7062 * 0.5 (scipy.stats.t.ppf(0.975, 1), scipy.stats.sem), far wider than the values.
+    /// Breaks when the divisor is n - 1, one replicate has an interval, none panic, or the interval is not Student's: that of 0
+    /// and 1 is 0.5 +- 12.7062 * 0.5 (scipy.stats.t.ppf(0.975, 1), scipy.stats.sem), far wider than the values.
     #[test]
     fn few_replicates_have_a_mean_and_an_honest_interval() {
         assert_eq!(mean(&[]), None);

@@ -1,12 +1,12 @@
-//! What claims, figures and comparisons need of one run: the numbers of each of its measurements, by conditions and item.
+//! The numbers of one run that claims, figures and comparisons need: those of each measurement, by conditions and item.
 
 use std::collections::BTreeMap;
 
 use protocol::attack::{Attack, AttackConditions};
+use protocol::corruption_evaluation::CorruptionConditions;
 use protocol::dimensionality::{
     ActivationMatrix, DimensionStatistic, DimensionalityMeasurement, Perturbation,
 };
-use protocol::evaluation::CorruptionConditions;
 use protocol::gradient::InputUnitGradientMeasurement;
 use protocol::quantity::Scale;
 use protocol::{Corruption, Dataset, Measurement, Network, Run, RunResult};
@@ -23,7 +23,7 @@ pub struct Accuracy {
 }
 
 impl Accuracy {
-    /// It in `scale`; absent as a share where the clean accuracy is 0.
+    /// The accuracy in `scale`; absent as a share where the clean accuracy is 0.
     pub fn on(self, scale: Scale) -> Option<f64> {
         match scale {
             Scale::Raw => Some(self.perturbed),
@@ -35,17 +35,17 @@ impl Accuracy {
 /// Dimensionality of every layer: of clean activations, or of the difference that a perturbation makes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dimensions {
-    /// On which images.
+    /// The conditions of the measurement.
     pub conditions: CorruptionConditions,
     /// What the columns are.
     pub matrix: ActivationMatrix,
-    /// Clean, or what the difference is made by.
+    /// Clean, or the perturbation that makes the difference.
     pub perturbation: Perturbation,
     /// The layers in forward order.
     layers: Box<[LayerDimensions]>,
 }
 
-/// Of one layer: its columns, the components for 90, 95 and 99 % of the variance, the participation ratio.
+/// One layer's columns, its components for 90, 95 and 99 % of the variance, and its participation ratio.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct LayerDimensions {
     columns: u32,
@@ -123,7 +123,7 @@ pub struct RunNumbers {
 }
 
 impl RunNumbers {
-    /// Those of a run with this result, of which nothing else was measured yet.
+    /// The numbers of a run with this result and nothing else measured yet.
     pub fn new(
         id: i64,
         alpha: f64,
@@ -148,7 +148,7 @@ impl RunNumbers {
         }
     }
 
-    /// Those of a run; `None` while it is not trained.
+    /// The numbers of a run; `None` while it is not trained.
     pub fn of_run(run: &Run) -> Option<RunNumbers> {
         let (spec, result) = (&run.spec, run.result.as_ref()?);
         Some(RunNumbers::new(
@@ -160,22 +160,22 @@ impl RunNumbers {
         ))
     }
 
-    /// Those of the trained ones of `runs`, in order of number.
+    /// The numbers of the trained runs among `runs`, in order of run number.
     pub fn of_runs(runs: &[Run], measurements: &[(i64, Measurement)]) -> Vec<RunNumbers> {
-        let mut of: BTreeMap<i64, RunNumbers> = runs
+        let mut by_run: BTreeMap<i64, RunNumbers> = runs
             .iter()
             .filter_map(|run| Some((run.id, RunNumbers::of_run(run)?)))
             .collect();
         for (run, measurement) in measurements {
-            if let Some(numbers) = of.get_mut(run) {
+            if let Some(numbers) = by_run.get_mut(run) {
                 numbers.add(measurement);
             }
         }
-        of.into_values().collect()
+        by_run.into_values().collect()
     }
 
     /// Adds a measurement, unless it is of images that do not match (see [`like::is_of_matched_images`]). Checks for
-    /// gradient masking hold no number.
+    /// gradient masking add no number.
     pub fn add(&mut self, measurement: &Measurement) {
         let accuracy = |perturbed, clean| Accuracy { perturbed, clean };
         match measurement {
@@ -206,6 +206,8 @@ impl RunNumbers {
 
     /// Dimensionality of `matrix`, clean or of a difference.
     pub fn dimensions_of(&self, matrix: ActivationMatrix) -> impl Iterator<Item = &Dimensions> {
-        self.dimensions.iter().filter(move |of| of.matrix == matrix)
+        self.dimensions
+            .iter()
+            .filter(move |dimensions| dimensions.matrix == matrix)
     }
 }

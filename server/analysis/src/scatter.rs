@@ -4,24 +4,30 @@ use protocol::measure::{Scatter, ScatterMean, ScatterPoint};
 use protocol::quantity::{Quantity, Scale};
 use rayon::prelude::*;
 
-use crate::table::{Asked, Table};
+use crate::table::{ChosenConditions, Table};
 use crate::{INTERVAL_METHOD, mean};
 
-/// Sets `x` against `y`. Measurements count only under the conditions that are `asked` for, or, when absent, under those
-/// that most runs share; a mean over corruptions only where a run has all of those that most runs have, so that no
-/// point is a mean over something else than its neighbours.
-pub fn scatter(table: &Table, x: Quantity, y: Quantity, scale: Scale, asked: Asked) -> Scatter {
+/// Sets `x` against `y`. Measurements count only under the `chosen` conditions or, where these are absent, under those
+/// that most runs share; a mean over corruptions counts only where a run has every corruption that most runs have, so
+/// that all points are means over the same corruptions.
+pub fn scatter(
+    table: &Table,
+    x: Quantity,
+    y: Quantity,
+    scale: Scale,
+    chosen: ChosenConditions,
+) -> Scatter {
     let known_conditions = table.corruption_conditions();
     let known_attack_conditions = table.attack_conditions();
-    let asked = Asked {
-        corruptions: asked
+    let chosen = ChosenConditions {
+        corruptions: chosen
             .corruptions
             .or_else(|| known_conditions.first().copied()),
-        attacks: asked
+        attacks: chosen
             .attacks
             .or_else(|| known_attack_conditions.first().copied()),
     };
-    let [of_x, of_y] = [x, y].map(|quantity| table.values(quantity, scale, asked));
+    let [of_x, of_y] = [x, y].map(|quantity| table.values(quantity, scale, chosen));
     let [x_axis, y_axis] = [x, y].map(|quantity| quantity.axis_on(scale));
     let values = of_x.of_runs.iter().zip(&of_y.of_runs);
     let points: Vec<ScatterPoint> = table
@@ -45,11 +51,11 @@ pub fn scatter(table: &Table, x: Quantity, y: Quantity, scale: Scale, asked: Ask
         y_axis,
         x_images: of_x.images,
         y_images: of_y.images,
-        conditions: asked.corruptions,
+        conditions: chosen.corruptions,
         known_conditions,
-        attack_conditions: asked.attacks,
+        attack_conditions: chosen.attacks,
         known_attack_conditions,
-        known_attacks: table.attacks(asked.attacks),
+        known_attacks: table.attacks(chosen.attacks),
         alphas: means(&points),
         incomplete_runs: (table.runs.len() - points.len()) as u32,
         points,
@@ -65,7 +71,7 @@ fn means(points: &[ScatterPoint]) -> Vec<ScatterMean> {
     alphas
         .into_par_iter()
         .filter_map(|alpha| {
-            let of = |value: fn(&ScatterPoint) -> f64| -> Vec<f64> {
+            let values = |value: fn(&ScatterPoint) -> f64| -> Vec<f64> {
                 points
                     .iter()
                     .filter(|point| point.alpha == alpha)
@@ -74,8 +80,8 @@ fn means(points: &[ScatterPoint]) -> Vec<ScatterMean> {
             };
             Some(ScatterMean {
                 alpha,
-                x: mean(&of(|point| point.x))?,
-                y: mean(&of(|point| point.y))?,
+                x: mean(&values(|point| point.x))?,
+                y: mean(&values(|point| point.y))?,
             })
         })
         .collect()
@@ -86,7 +92,7 @@ mod tests {
     use super::*;
     use crate::made_up::run;
     use crate::run_numbers::RunNumbers;
-    use protocol::evaluation::{CorruptionMeasurement, CorruptionSpec};
+    use protocol::corruption_evaluation::{CorruptionMeasurement, CorruptionSpec};
     use protocol::{Corruption, Measurement};
 
     fn measured(
@@ -112,8 +118,8 @@ mod tests {
         severity: None,
     };
 
-    /// Breaks when a run that lacks a corruption is averaged over fewer, conditions are mixed, or a share is
-    /// taken of something else than the same images' clean accuracy.
+    /// Breaks when a run that lacks a corruption is averaged over fewer, conditions are mixed, or a share is not
+    /// relative to the same images' clean accuracy.
     #[test]
     fn only_like_is_compared_with_like() {
         let runs = [run(1, 0.0, 0.2), run(2, 0.0, 0.4), run(3, 1.0, 0.5)];
@@ -127,59 +133,63 @@ mod tests {
         ];
         let numbers = RunNumbers::of_runs(&runs, &measurements);
         let table = Table::new(&numbers);
-        let shown = scatter(
+        let figure = scatter(
             &table,
             Quantity::Selectivity,
             ALL,
             Scale::Raw,
-            Asked::default(),
+            ChosenConditions::default(),
         );
-        assert_eq!(shown.known_conditions.len(), 2);
+        assert_eq!(figure.known_conditions.len(), 2);
         assert_eq!(
-            shown.conditions.map(|conditions| conditions.images),
+            figure.conditions.map(|conditions| conditions.images),
             Some(100)
         );
-        assert_eq!((shown.incomplete_runs, shown.averaged_over), (1, 2));
-        let values: Vec<_> = shown
+        assert_eq!((figure.incomplete_runs, figure.averaged_over), (1, 2));
+        let values: Vec<_> = figure
             .points
             .iter()
             .map(|point| (point.run_id, point.x))
             .collect();
         assert_eq!(values, [(1, 0.2), (2, 0.4)]);
-        assert!((shown.points[0].y - 0.5).abs() < 1e-12);
-        assert_eq!(shown.alphas.len(), 1);
-        assert!((shown.alphas[0].y.mean - 0.4).abs() < 1e-12);
-        assert_eq!(shown.alphas[0].y.n, 2);
+        assert!((figure.points[0].y - 0.5).abs() < 1e-12);
+        assert_eq!(figure.alphas.len(), 1);
+        assert!((figure.alphas[0].y.mean - 0.4).abs() < 1e-12);
+        assert_eq!(figure.alphas[0].y.n, 2);
 
         let severity_1 = Quantity::Corruption {
             corruption: Some(Corruption::Fog),
             severity: Some(1),
         };
-        let shown = scatter(
+        let figure = scatter(
             &table,
             Quantity::TestAccuracy,
             severity_1,
             Scale::ShareOfClean,
-            Asked::default(),
+            ChosenConditions::default(),
         );
-        assert_eq!((shown.points.len(), shown.incomplete_runs), (3, 0));
-        assert!((shown.points[2].y - 1.0).abs() < 1e-12);
-        assert!(shown.y.ends_with("share of clean"), "{}", shown.y);
-        assert!(!shown.x.contains("share"), "{}", shown.x);
+        assert_eq!((figure.points.len(), figure.incomplete_runs), (3, 0));
+        assert!((figure.points[2].y - 1.0).abs() < 1e-12);
+        assert!(figure.y.ends_with("share of clean"), "{}", figure.y);
+        assert!(!figure.x.contains("share"), "{}", figure.x);
     }
 
     /// Breaks when a figure without measurements is an error instead of an empty figure.
     #[test]
     fn nothing_measured_is_an_empty_figure() {
-        let shown = scatter(
+        let figure = scatter(
             &Table::new(&RunNumbers::of_runs(&[run(1, 0.0, 0.2)], &[])),
             Quantity::Selectivity,
             ALL,
             Scale::Raw,
-            Asked::default(),
+            ChosenConditions::default(),
         );
         assert_eq!(
-            (shown.points.len(), shown.incomplete_runs, shown.conditions),
+            (
+                figure.points.len(),
+                figure.incomplete_runs,
+                figure.conditions
+            ),
             (0, 1, None)
         );
     }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use protocol::attack::{Attack, AttackConditions};
-use protocol::evaluation::CorruptionConditions;
+use protocol::corruption_evaluation::CorruptionConditions;
 use protocol::quantity::{LayerQuantity, Quantity, Scale};
 
 use crate::layer_values::LayerValues;
@@ -18,9 +18,9 @@ pub struct Table<'a> {
     pub runs: Vec<&'a RunNumbers>,
 }
 
-/// Conditions that are asked for by name; those of most runs where absent.
+/// Conditions that were chosen; those of most runs where absent.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Asked {
+pub struct ChosenConditions {
     /// Of tests on corruptions.
     pub corruptions: Option<CorruptionConditions>,
     /// Of attacks.
@@ -32,27 +32,27 @@ pub struct Asked {
 pub struct Values {
     /// In the order of the table's runs; absent where a run lacks what most runs have.
     pub of_runs: Vec<Option<f64>>,
-    /// Images that each value is over; absent where there is none.
+    /// Images behind each value; absent where there is none.
     pub images: Option<u32>,
-    /// Corruptions and severities that each value is a mean over; 0 where it is of none.
+    /// Corruptions and severities that each value is a mean over; 0 where it is not such a mean.
     pub averaged_over: u32,
 }
 
 impl<'a> Table<'a> {
-    /// That of these runs.
+    /// The table of these runs.
     pub fn new(runs: impl IntoIterator<Item = &'a RunNumbers>) -> Table<'a> {
         Table {
             runs: runs.into_iter().collect(),
         }
     }
 
-    /// Every set of conditions that some run was tested on corruptions under, most runs first.
+    /// Every set of conditions under which some run was tested on corruptions, those of most runs first.
     pub fn corruption_conditions(&self) -> Vec<CorruptionConditions> {
         let runs = self.runs.iter();
         like::conditions(runs.flat_map(|run| run.corruptions.iter().map(|one| (run.id, one.0))))
     }
 
-    /// Every set of conditions that some run was attacked under, most runs first.
+    /// Every set of conditions under which some run was attacked, those of most runs first.
     pub fn attack_conditions(&self) -> Vec<AttackConditions> {
         let runs = self.runs.iter();
         like::conditions(runs.flat_map(|run| run.attacks.iter().map(|one| (run.id, one.0))))
@@ -61,8 +61,8 @@ impl<'a> Table<'a> {
     /// Every attack that some run was tested with under these conditions, by method, norm, epsilon and steps.
     pub fn attacks(&self, conditions: Option<AttackConditions>) -> Vec<Attack> {
         let mut known: Vec<Attack> = Vec::new();
-        for (of, attack, _) in self.runs.iter().flat_map(|run| &run.attacks) {
-            if Some(*of) == conditions && !known.contains(attack) {
+        for (tested_under, attack, _) in self.runs.iter().flat_map(|run| &run.attacks) {
+            if Some(*tested_under) == conditions && !known.contains(attack) {
                 known.push(*attack);
             }
         }
@@ -76,26 +76,26 @@ impl<'a> Table<'a> {
     }
 
     /// A quantity of every run.
-    pub fn values(&self, quantity: Quantity, scale: Scale, asked: Asked) -> Values {
+    pub fn values(&self, quantity: Quantity, scale: Scale, chosen: ChosenConditions) -> Values {
         match quantity {
             Quantity::Selectivity => self.on_test_set(|run| run.selectivity),
             Quantity::TestAccuracy => self.on_test_set(|run| run.test_accuracy),
-            Quantity::Corruption { .. } => self.on_corruptions(quantity, scale, asked.corruptions),
-            Quantity::Attack(attack) => self.under_attack(attack, scale, asked.attacks),
+            Quantity::Corruption { .. } => self.on_corruptions(quantity, scale, chosen.corruptions),
+            Quantity::Attack(attack) => self.under_attack(attack, scale, chosen.attacks),
             Quantity::Layers { range, quantity } => {
-                // Under the conditions of most runs: those that are asked for are of tests on corruptions.
-                let found = self.layers(quantity, None);
-                let mean = |run: &&RunNumbers| found.mean(run.id, range);
+                // Under the conditions of most runs: the chosen ones are those of corruption tests and attacks.
+                let layers = self.layers(quantity, None);
+                let mean = |run: &&RunNumbers| layers.mean(run.id, range);
                 Values {
                     of_runs: self.runs.iter().map(mean).collect(),
-                    images: found.images,
+                    images: layers.images,
                     averaged_over: 0,
                 }
             }
         }
     }
 
-    /// A quantity of every layer of every run. `conditions` are of dimensionality.
+    /// A quantity of every layer of every run. `conditions` are those of dimensionality.
     pub fn layers(
         &self,
         quantity: LayerQuantity,
@@ -116,13 +116,13 @@ impl<'a> Table<'a> {
         &self,
         quantity: Quantity,
         scale: Scale,
-        asked: Option<CorruptionConditions>,
+        chosen: Option<CorruptionConditions>,
     ) -> Values {
-        let conditions = asked.or_else(|| self.corruption_conditions().first().copied());
+        let conditions = chosen.or_else(|| self.corruption_conditions().first().copied());
         let covered = |run: &'a RunNumbers| {
             let all = run.corruptions.iter();
-            all.filter(move |(of, (corruption, severity), _)| {
-                Some(*of) == conditions && quantity.covers(*corruption, *severity)
+            all.filter(move |(tested_under, (corruption, severity), _)| {
+                Some(*tested_under) == conditions && quantity.covers(*corruption, *severity)
             })
         };
         let runs = || self.runs.iter().copied();
@@ -152,13 +152,15 @@ impl<'a> Table<'a> {
         &self,
         attack: Attack,
         scale: Scale,
-        asked: Option<AttackConditions>,
+        chosen: Option<AttackConditions>,
     ) -> Values {
-        let conditions = asked.or_else(|| self.attack_conditions().first().copied());
+        let conditions = chosen.or_else(|| self.attack_conditions().first().copied());
         let value = |run: &&RunNumbers| {
             let mut all = run.attacks.iter();
-            let found = all.find(|(of, by, _)| Some(*of) == conditions && *by == attack)?;
-            found.2.on(scale)
+            let (_, _, accuracy) = all.find(|(tested_under, tested_attack, _)| {
+                Some(*tested_under) == conditions && *tested_attack == attack
+            })?;
+            accuracy.on(scale)
         };
         Values {
             of_runs: self.runs.iter().map(value).collect(),
@@ -169,7 +171,7 @@ impl<'a> Table<'a> {
 }
 
 impl Values {
-    /// The values that there are, by run of `table`, which they are of.
+    /// The values that are present, by run. `table` is the one they were taken from.
     pub fn by_run(&self, table: &Table) -> BTreeMap<i64, f64> {
         let values = table.runs.iter().zip(&self.of_runs);
         values

@@ -1,4 +1,4 @@
-//! A quantity over the epochs of training: each run, and the mean of each alpha over the runs that have come so far.
+//! A quantity over the epochs of training: each run, and each alpha's mean over the runs that have reached an epoch.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use protocol::training_curve::{AlphaCurve, CurveQuantity, MOST_RUNS, RunCurve, T
 
 use crate::{INTERVAL_METHOD, mean};
 
-/// The curves of an experiment. `runs`: every `every`th epoch of the runs that have one.
+/// The curves of an experiment. `runs` holds every `every`th epoch of the runs that have one.
 pub fn training_curves(
     quantity: CurveQuantity,
     mut runs: Vec<RunCurve>,
@@ -58,7 +58,7 @@ mod tests {
         }
     }
 
-    /// Breaks when a mean is over runs of another alpha or epoch, or over a run that has not come so far.
+    /// Breaks when a mean is over runs of another alpha or epoch, or over a run that has not reached the epoch.
     #[test]
     fn means_are_over_the_runs_that_have_come_so_far() {
         let runs = vec![
@@ -70,9 +70,9 @@ mod tests {
         let found: Vec<_> = curves
             .alphas
             .iter()
-            .flat_map(|of| {
-                let means = of.epochs.iter().zip(&of.means);
-                means.map(|(epoch, mean)| (of.alpha, *epoch, mean.n, mean.mean))
+            .flat_map(|curve| {
+                let means = curve.epochs.iter().zip(&curve.means);
+                means.map(|(epoch, mean)| (curve.alpha, *epoch, mean.n, mean.mean))
             })
             .collect();
         assert_eq!(found[0], (-1.0, 1, 1, 0.2));

@@ -7,19 +7,21 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Distribution, Tensor};
 use protocol::corruption::ParameterTable;
-use protocol::evaluation::CorruptionSpec;
+use protocol::corruption_evaluation::CorruptionSpec;
 use protocol::gradient::InputUnitGradientSpec;
 use protocol::{Dataset, Measurement, Network, TrainingSpec};
 use serde::{Deserialize, Serialize};
 
 use crate::attacks::{Attack, Ball, Norm, Pgd, Samples, Start, Target};
+use crate::base::host::host;
 use crate::corruptions::Corruptor;
 use crate::data::ImageSet;
-use crate::epoch::{optimiser, regularised_loss};
-use crate::evaluate::{host, logits_and_responses};
-use crate::evaluations::{CorruptedImages, Listener, Trained, measure_corruptions};
-use crate::gradients::InputUnitGradients;
+use crate::inference::batch::logits_and_responses;
+use crate::inference::unit_gradients::InputUnitGradients;
+use crate::learning::loss::regularised_loss;
+use crate::learning::optimiser::optimiser;
 use crate::networks::{Model, ModelConfig};
+use crate::studies::evaluations::{CorruptedImages, Listener, Trained, measure_corruptions};
 use crate::{EngineError, devices};
 
 /// What is to be measured.
@@ -39,7 +41,7 @@ pub struct CalibrationSpec {
     pub alpha: f64,
     /// The device, by its identifier.
     pub device: String,
-    /// At least this long is measured in each of training and inference, after one step to warm up.
+    /// The least time for measuring training, and again for inference, after one step to warm up.
     pub seconds: f64,
 }
 
@@ -111,7 +113,7 @@ pub struct EvaluationSpeed {
     pub evaluation_images_per_second: f64,
 }
 
-/// Measures both on the images of `set`, with a network as it is initialised.
+/// Measures both on the images of `set`, with an untrained network.
 ///
 /// # Errors
 /// When the device is not there.
@@ -190,12 +192,11 @@ pub struct GradientSpeed {
     pub units: usize,
     /// Seconds for every unit and image.
     pub seconds: f64,
-    /// Forward passes through the whole network, in images, that time estimates count for it.
+    /// The cost that time estimates assume for it, as images passed forward through the whole network.
     pub forward_images: u64,
 }
 
-/// Measures the input-unit gradients of every unit on the first `images` images of `set`, with a network as it
-/// is initialised.
+/// Measures the input-unit gradients of every unit on the first `images` images of `set`, with an untrained network.
 ///
 /// # Errors
 /// When the device is not there.

@@ -110,13 +110,13 @@ pub fn backend(id: &str, device: &Device) -> Option<DeviceBackend> {
     gpu::backend(id, device)
 }
 
-/// Why a GPU's numbers are not to be trusted any more: a panic on a thread that is the device's own, after which
-/// cubecl goes on without that kernel.
+/// Why a GPU's numbers can no longer be trusted: one of the device's own threads panicked, after which cubecl goes on
+/// without that kernel.
 pub fn failure() -> Option<&'static str> {
     gpu::failure()
 }
 
-/// Whether the device called `id` did not fail until now.
+/// Checks that the device called `id` has not failed so far.
 ///
 /// # Errors
 /// [`EngineError::Device`] with its [`failure`].
@@ -165,7 +165,7 @@ mod tests {
                     assert_eq!(named, id);
                     assert!(available.contains(CPU));
                 }
-                // Nothing on `wgpu:` is known to a build without GPU support, which says how to get it.
+                // A build without GPU support knows no `wgpu:` device, and says how to get one.
                 Err(EngineError::Device { id: named, reason }) if !GPU_SUPPORT => {
                     assert_eq!(named, id);
                     assert!(reason.contains("make serve GPU=yes"), "{reason}");

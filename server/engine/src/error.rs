@@ -1,8 +1,11 @@
-//! What can go wrong in the engine.
+//! Errors of the engine, on top of those of its lower layers.
 
 use std::path::PathBuf;
 
+use crate::base::FileError;
 use crate::data::DataError;
+use crate::measures::NotFinite;
+use crate::networks::NetworkError;
 
 /// Why a run, an analysis or a calibration could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -10,23 +13,32 @@ pub enum EngineError {
     /// The data set could not be used.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// A network could not be made, or its weights could not be used.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// A file could not be used.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A network computed NaN or infinity.
+    #[error(transparent)]
+    NotFinite(#[from] NotFinite),
     /// The device is not there.
     #[error("no device is called `{id}` on this machine; choose one of {available}")]
     UnknownDevice {
-        /// What was asked for.
+        /// The name that was asked for.
         id: String,
-        /// What there is.
+        /// The names that exist.
         available: String,
     },
     /// The device is there but cannot be used.
     #[error("the device `{id}` cannot be used: {reason}")]
     Device {
-        /// What was asked for.
+        /// The name that was asked for.
         id: String,
-        /// What its driver said.
+        /// Its driver's error.
         reason: String,
     },
-    /// The device computes something else than the CPU.
+    /// The device's results differ from the CPU's.
     #[error(
         "the device `{id}` computes wrong numbers: in a training step of {network}, {what} differs from the CPU's by {difference:.1e} of its largest value; use another device or driver (`selectivity-lab devices --check {id}` compares every operator)"
     )]
@@ -47,41 +59,13 @@ pub enum EngineError {
     DeviceMemory {
         /// The device.
         id: String,
-        /// Images a step of the run.
+        /// Images per step of the run.
         batch_size: usize,
-        /// The most images of a step that was made.
+        /// Images of the largest step that fitted.
         fits: usize,
         /// Images of the step that failed.
         failed: usize,
-        /// What the device said.
-        reason: String,
-    },
-    /// Images and network do not fit.
-    #[error(
-        "{network} needs images of at least {minimum}x{minimum} pixels; these are {height}x{width}"
-    )]
-    ImagesTooSmall {
-        /// The network.
-        network: protocol::Network,
-        /// Smallest side.
-        minimum: usize,
-        /// Height of the images.
-        height: usize,
-        /// Width of the images.
-        width: usize,
-    },
-    /// No network can be made of what was asked.
-    #[error("the network cannot be made: {reason}")]
-    Model {
-        /// What was wrong.
-        reason: String,
-    },
-    /// A weights file could not be used.
-    #[error("weights {path}: {reason}", path = path.display())]
-    Weights {
-        /// The file.
-        path: PathBuf,
-        /// What was wrong, naming the tensor.
+        /// The device's error.
         reason: String,
     },
     /// A checkpoint could not be used.
@@ -100,20 +84,12 @@ pub enum EngineError {
         /// What was expected and found.
         reason: String,
     },
-    /// A file of a run is not what was written to it.
-    #[error("{path} is damaged: {reason}; evaluate the run again, and it is measured anew", path = path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// How that was seen.
-        reason: String,
-    },
     /// No analysis has this name.
     #[error("no analysis is called `{name}`; there are {known}")]
     UnknownAnalysis {
-        /// What was asked for.
+        /// The name that was asked for.
         name: String,
-        /// What there is.
+        /// The names that exist.
         known: String,
     },
     /// The perturbation bench cannot do what it was asked.
@@ -122,37 +98,21 @@ pub enum EngineError {
         /// What is wrong.
         reason: String,
     },
-    /// Several of a run's tests failed; the others were made.
+    /// Several of a run's tests failed; the others completed.
     #[error("several tests failed: {reasons}")]
     Evaluations {
-        /// What each says.
+        /// The message of each failure.
         reasons: String,
     },
-    /// A file could not be read or written.
-    #[error("{action} {path}: {source}", path = path.display())]
-    File {
-        /// What was tried, for example `cannot write`.
-        action: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// An attack could not be made, or left its bounds.
+    /// An attack could not be run, or left its bounds.
     #[error(transparent)]
     Attack(#[from] crate::attacks::AttackError),
     /// Corrupted images could not be drawn.
     #[error(transparent)]
     Corruption(#[from] crate::corruptions::CorruptionError),
-    /// Clean and corrupted images were to be set side by side that do not match.
+    /// Clean and corrupted images that do not match were to be compared.
     #[error("{0}")]
     Unmatched(&'static str),
-    /// A network computed NaN or infinity where a number is measured.
-    #[error("{what} are not finite numbers: the network's weights are broken; train it again")]
-    NotFinite {
-        /// What was not finite, in the plural.
-        what: String,
-    },
     /// A loss was not a finite number.
     #[error("diverged at epoch {epoch}, step {step}: {what}")]
     Diverged {
@@ -163,13 +123,13 @@ pub enum EngineError {
         /// What was not finite.
         what: String,
     },
-    /// A person ended it.
+    /// A person cancelled it.
     #[error("cancelled")]
     Cancelled,
 }
 
 impl EngineError {
-    /// Whether nothing that the run has still to do can succeed: it is cancelled, or its device fails.
+    /// Whether nothing else in the run can succeed: it is cancelled, or its device fails.
     pub(crate) fn ends_everything(&self) -> bool {
         matches!(
             self,
@@ -181,16 +141,12 @@ impl EngineError {
         )
     }
 
-    /// Wraps what the system said about a file.
+    /// Wraps a system error about a file.
     pub(crate) fn file(
         action: &'static str,
         path: impl Into<PathBuf>,
     ) -> impl FnOnce(std::io::Error) -> EngineError {
-        let path = path.into();
-        move |source| EngineError::File {
-            action,
-            path,
-            source,
-        }
+        let wrap = FileError::system(action, path);
+        move |source| wrap(source).into()
     }
 }

@@ -1,4 +1,4 @@
-//! The perturbation bench: one image, changed, and what trained networks make of it, quickly enough to play with.
+//! The perturbation bench: changes one image and shows how trained networks respond, fast enough to be interactive.
 //!
 //! Networks and test sets stay loaded between questions, and PGD's trajectory is kept, so that one step more costs
 //! one step. Always on the CPU: one image gives a GPU nothing to do.
@@ -18,23 +18,22 @@ use protocol::{Dataset, Network};
 use serde::{Deserialize, Serialize};
 
 use crate::EngineError;
-use crate::attacks::{Attack as _, Ball, Fgsm, Norm, Pgd, Samples, Start, Target};
+use crate::attacks::{Attack as _, Ball, Fgsm, Norm, Pgd, Samples, Start, Target, distance};
+use crate::base::host::host;
 use crate::corruptions::Corruptor;
 use crate::data::{ImageSet, TestSet, test_set, to_unit_interval, values_png};
-use crate::evaluate::host;
-use crate::evaluations::norm;
 use crate::networks::{Model, ModelConfig, weights};
 
-/// Networks that are kept, and trajectories of PGD.
+/// How many networks, and how many PGD trajectories, are kept.
 const KEPT: usize = 12;
 
-/// What corruptions are drawn from; with no other choice a test image is corrupted as evaluations do it.
+/// The seed of corruptions. It is the default of evaluations, so that both corrupt a test image alike.
 const SEED: u64 = 0;
 
-/// Classes of either image that are told.
+/// How many of either image's classes are reported.
 const LIKELIEST: usize = 5;
 
-/// Units of a layer that are told.
+/// How many units of a layer are reported.
 const UNITS: usize = 12;
 
 /// A trained network, as its run left it.
@@ -77,7 +76,7 @@ pub struct BenchQuestion {
     pub picture: BenchPicture,
     /// What is done to it, as [`ImageChange`] is written.
     pub change: String,
-    /// The layer whose units are told; the last when absent.
+    /// The layer whose units are reported; the last when absent.
     pub layer: Option<String>,
     /// The unit of that layer whose maps are shown; the one that moved most when absent.
     pub unit: Option<u32>,
@@ -87,7 +86,7 @@ pub struct BenchQuestion {
 pub struct PerturbationBench {
     datasets: PathBuf,
     device: Device,
-    /// With the data set that it is of.
+    /// The test set, with its data set.
     set: Option<(Dataset, TestSet)>,
     networks: Vec<Loaded>,
     trajectories: Vec<Trajectory>,
@@ -107,11 +106,11 @@ struct Picture {
     label: Option<u32>,
 }
 
-/// PGD against one network from one image, as far as it was looked at.
+/// PGD's trajectory against one network from one image, as far as it was computed.
 struct Trajectory {
     source: BenchSource,
     pixels: Vec<u8>,
-    /// Its number of steps apart.
+    /// The attack without its number of steps.
     attack: Attack,
     /// `[1, 3, height, width]` after 0, 1, … steps.
     images: Vec<Tensor<4>>,
@@ -145,7 +144,7 @@ impl PerturbationBench {
             .is_none_or(|(dataset, _)| *dataset != question.dataset)
         {
             let set = test_set(&question.dataset, &self.datasets)?;
-            // They were loaded for another set's classes, perhaps.
+            // They may have been loaded for another set's classes.
             self.networks.clear();
             self.set = Some((question.dataset.clone(), set));
         }
@@ -176,7 +175,7 @@ impl PerturbationBench {
         set.ok_or_else(|| refuse("no data set is loaded"))
     }
 
-    /// Where the network is, loaded.
+    /// Loads the network if needed; returns its place in `networks`.
     fn load(&mut self, source: &BenchSource) -> Result<usize, EngineError> {
         if let Some(place) = self
             .networks
@@ -241,13 +240,11 @@ impl PerturbationBench {
         let set = self.set()?;
         let loaded = &self.networks[place];
         let both = Tensor::cat(vec![tensor(&clean), tensor(&changed)], 0);
-        let seen = Seen::of(&loaded.model, both, question)?;
+        let seen = ResponsePair::of(&loaded.model, both, question)?;
         let class = |index: usize| set.classes.get(index).cloned().unwrap_or_default();
-        let [linf, l2] = [Norm::Linf, Norm::L2].map(|norm| norm.distance(&clean, &changed));
+        let [linf, l2] = [Norm::Linf, Norm::L2].map(|norm| distance(norm, &clean, &changed));
         let full_scale = match change {
-            ImageChange::Attack(attack) if attack.norm == protocol::attack::Norm::Linf => {
-                attack.epsilon
-            }
+            ImageChange::Attack(attack) if attack.norm == Norm::Linf => attack.epsilon,
             _ => linf,
         };
         let magnified: Vec<f32> = clean
@@ -283,8 +280,8 @@ impl PerturbationBench {
         })
     }
 
-    /// The image `[1, 3, height, width]` that the attack makes of the clean one, against the image's class; where that is not
-    /// known, against the class that the network sees.
+    /// The adversarial image `[1, 3, height, width]`, attacked against the image's class or, where that is unknown, the
+    /// class that the network predicts.
     fn attacked(
         &mut self,
         place: usize,
@@ -302,11 +299,11 @@ impl PerturbationBench {
         };
         let index = picture.index.unwrap_or(0) as usize;
         let samples = Samples::new(clean.clone(), vec![label], vec![index], SEED)?;
-        let ball = Ball::new(norm(attack.norm), attack.epsilon)?;
+        let ball = Ball::new(attack.norm, attack.epsilon)?;
         if attack.method == Method::Fgsm {
             return Ok(Fgsm { ball }.perturb(target, &samples)?);
         }
-        let steps = attack.steps.unwrap_or(1) as usize;
+        let steps = attack.steps_made() as usize;
         let pgd = Pgd::new(
             ball,
             attack.step_size.unwrap_or_default(),
@@ -343,7 +340,7 @@ impl PerturbationBench {
     }
 }
 
-/// The picture that is asked for, in the size of the set's images.
+/// The requested picture, in the size of the set's images.
 fn picture(set: &TestSet, picture: &BenchPicture) -> Result<Picture, EngineError> {
     let images = &set.images;
     match picture {
@@ -374,16 +371,20 @@ fn picture(set: &TestSet, picture: &BenchPicture) -> Result<Picture, EngineError
     }
 }
 
-/// What a network makes of two images, the clean one first.
-struct Seen {
+/// A network's outputs for two images, the clean one first.
+struct ResponsePair {
     probabilities: [Vec<f64>; 2],
     layers: Vec<LayerChange>,
     units: Vec<UnitChange>,
     maps: Option<UnitMaps>,
 }
 
-impl Seen {
-    fn of(model: &Model, both: Tensor<4>, question: &BenchQuestion) -> Result<Seen, EngineError> {
+impl ResponsePair {
+    fn of(
+        model: &Model,
+        both: Tensor<4>,
+        question: &BenchQuestion,
+    ) -> Result<ResponsePair, EngineError> {
         let shapes = model.layers();
         let watched = match &question.layer {
             None => shapes.len() - 1,
@@ -409,11 +410,11 @@ impl Seen {
         let logits = host(logits);
         let classes = logits.len() / 2;
         let moved = by_movement(&responses[watched]);
-        let shown = question.unit.or(moved.first().map(|unit| unit.unit));
-        Ok(Seen {
+        let chosen_unit = question.unit.or(moved.first().map(|unit| unit.unit));
+        Ok(ResponsePair {
             probabilities: [0, 1].map(|row| softmax(&logits[row * classes..][..classes])),
             layers: layer_changes(&shapes, &responses),
-            maps: match (maps, shown) {
+            maps: match (maps, chosen_unit) {
                 (Some(maps), Some(unit)) => Some(unit_maps(maps, unit, &responses[watched])?),
                 _ => None,
             },
@@ -429,12 +430,12 @@ fn layer_changes(shapes: &[LayerShape], responses: &[Vec<f32>]) -> Vec<LayerChan
     };
     let layers = shapes.iter().zip(responses).map(|(shape, responses)| {
         let (clean, changed) = responses.split_at(responses.len() / 2);
-        let from = length(&mut clean.iter().map(|&value| f64::from(value)));
+        let clean_length = length(&mut clean.iter().map(|&value| f64::from(value)));
         let pairs = clean.iter().zip(changed);
-        let by = length(&mut pairs.map(|(&a, &b)| f64::from(b) - f64::from(a)));
+        let change_length = length(&mut pairs.map(|(&a, &b)| f64::from(b) - f64::from(a)));
         LayerChange {
             layer: shape.name.clone(),
-            relative: (from > 0.0).then_some(by / from),
+            relative: (clean_length > 0.0).then_some(change_length / clean_length),
         }
     });
     layers.collect()

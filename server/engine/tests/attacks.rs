@@ -1,6 +1,6 @@
-//! Attacks against others' numbers, on one trained ResNet20 and 200 CIFAR-10 test images (`reference/` and
-//! `data/` of the shared folder beside the repository, or of `SELECTIVITY_LAB_SHARED`). Where the folder is
-//! not there each test says `skipped`.
+//! Attacks compared with independent implementations, on one trained ResNet20 and 200 CIFAR-10 test images
+//! (`reference/` and `data/` of the shared folder beside the repository, or of `SELECTIVITY_LAB_SHARED`). Where the
+//! folder is not there each test says `skipped`.
 
 mod common;
 
@@ -82,10 +82,10 @@ fn fgsm_and_pgd_agree_with_the_independent_reference() {
     let expected = common::json(&shared, "expected.json");
     let target = Target::new(model, &Device::flex());
     let work = whole(set);
-    let within_one = |name: &str, ours: f64| {
-        let theirs = expected[name].as_f64().unwrap();
-        println!("{name}: {ours:.3}, reference {theirs:.3}");
-        assert!((ours - theirs).abs() < 1.5 / 200.0, "{name}");
+    let within_one = |name: &str, accuracy: f64| {
+        let reference = expected[name].as_f64().unwrap();
+        println!("{name}: {accuracy:.3}, reference {reference:.3}");
+        assert!((accuracy - reference).abs() < 1.5 / 200.0, "{name}");
     };
 
     let scales = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0];
@@ -106,14 +106,14 @@ fn fgsm_and_pgd_agree_with_the_independent_reference() {
     let single = attacked(&Fgsm { ball: linf(1.0) }, &target, &work);
     assert!((single.accuracy() - outcomes[2].accuracy()).abs() < 1.5 / 200.0);
 
-    let (_, theirs) = &common::arrays(&shared)["fgsm.eps=2/255.images"];
-    assert_eq!(images.len(), theirs.len());
+    let (_, reference) = &common::arrays(&shared)["fgsm.eps=2/255.images"];
+    assert_eq!(images.len(), reference.len());
     let equal = images
         .iter()
-        .zip(theirs)
+        .zip(reference)
         .filter(|(a, b)| (*a - *b).abs() < 1e-6)
         .count();
-    let share = equal as f64 / theirs.len() as f64;
+    let share = equal as f64 / reference.len() as f64;
     println!("fgsm.eps=2/255.images: {share:.5} of the values are equal");
     assert!(share >= 0.995);
 
@@ -208,26 +208,35 @@ fn results_depend_neither_on_batches_nor_on_threads() {
     assert!(known == results(50, 1), "one thread");
 }
 
-/// The number that others' code found, as the number of images of 200.
-fn theirs(shared: &std::path::Path, keys: &[&str]) -> f64 {
+/// The accuracy that the independent implementation found on the 200 images.
+fn reference_accuracy(shared: &std::path::Path, keys: &[&str]) -> f64 {
     let attacks = common::json(shared, "attacks.json");
-    let found = keys.iter().fold(&attacks, |value, key| &value[key]);
-    found.as_f64().unwrap()
+    let accuracy = keys.iter().fold(&attacks, |value, key| &value[key]);
+    accuracy.as_f64().unwrap()
 }
 
-/// Fails when more than 3 of 200 images more are right than after others' attack.
-fn at_most_3_weaker(shared: &std::path::Path, keys: &[&str], ours: f64) {
-    let theirs = theirs(shared, keys);
-    println!("    {}: {ours:.3}, others {theirs:.3}", keys.join(", "));
-    assert!(ours <= theirs + 3.5 / 200.0, "{keys:?}: {ours} {theirs}");
+/// Fails when over 3 of 200 images more are right than after the reference attack.
+fn at_most_3_weaker(shared: &std::path::Path, keys: &[&str], accuracy: f64) {
+    let reference = reference_accuracy(shared, keys);
+    println!(
+        "    {}: {accuracy:.3}, others {reference:.3}",
+        keys.join(", ")
+    );
+    assert!(
+        accuracy <= reference + 3.5 / 200.0,
+        "{keys:?}: {accuracy} {reference}"
+    );
 }
 
-/// Fails when more than 3 of 200 images more, or fewer, are right than after others' attack of the same budget: one
-/// that finds much more leaves its ball, or spends more than it says.
-fn within_3(shared: &std::path::Path, keys: &[&str], ours: f64) {
-    at_most_3_weaker(shared, keys, ours);
-    let theirs = theirs(shared, keys);
-    assert!(ours >= theirs - 3.5 / 200.0, "{keys:?}: {ours} {theirs}");
+/// Fails when over 3 of 200 images more, or fewer, are right than after the reference attack of the same budget: an
+/// attack that finds much more leaves its ball, or spends more than stated.
+fn within_3(shared: &std::path::Path, keys: &[&str], accuracy: f64) {
+    at_most_3_weaker(shared, keys, accuracy);
+    let reference = reference_accuracy(shared, keys);
+    assert!(
+        accuracy >= reference - 3.5 / 200.0,
+        "{keys:?}: {accuracy} {reference}"
+    );
 }
 
 fn attacked_by_all(ensemble: &Ensemble, target: &Target, work: &Work) -> EnsembleOutcome {
@@ -246,10 +255,10 @@ fn attacked_by_all(ensemble: &Ensemble, target: &Target, work: &Work) -> Ensembl
     outcome
 }
 
-/// Breaks when an attack finds less than others' code: by a wrong loss, step, schedule, projection or start.
+/// Breaks when an attack finds less than the reference implementation: by a wrong loss, step, schedule, projection or start.
 ///
-/// To be short, APGD-T and the ensemble have far *less* than the others' budget here, and must be no weaker
-/// all the same, and Square alone is tried at one radius; `published_budgets_find_what_others_find` spends all of it.
+/// To save time, APGD-T and the ensemble have far *less* than the reference budget here, and must still be no weaker;
+/// Square alone is tried at one radius. `published_budgets_find_what_others_find` spends the full budget.
 #[test]
 fn others_code_finds_hardly_more() {
     let (Some(shared), Some((model, set))) = (common::shared(), subject()) else {
@@ -259,12 +268,13 @@ fn others_code_finds_hardly_more() {
     let work = whole(set);
     let l2 = Ball::new(Norm::L2, 0.25).unwrap();
     let pgd = Pgd::new(l2, 0.05, 40, Start::Clean).unwrap();
-    let ours = attacked(&pgd, &target, &work).accuracy();
-    at_most_3_weaker(&shared, &["pgd-l2 eps=0.25 step=0.05 steps=40"], ours);
+    let accuracy = attacked(&pgd, &target, &work).accuracy();
+    at_most_3_weaker(&shared, &["pgd-l2 eps=0.25 step=0.05 steps=40"], accuracy);
 
     for (scale, name) in [(0.5, "linf eps=0.5/255"), (1.0, "linf eps=1/255")] {
         let ball = linf(scale);
-        let compare = |attack: &str, ours: f64| at_most_3_weaker(&shared, &[name, attack], ours);
+        let compare =
+            |attack: &str, accuracy: f64| at_most_3_weaker(&shared, &[name, attack], accuracy);
         let one = Start::Random { restarts: 1 };
         let pgd = Pgd::new(ball, ball.epsilon() / 8.0, 40, one).unwrap();
         compare(
@@ -324,7 +334,7 @@ fn published_budgets_find_what_others_find() {
     let work = whole(set);
     for (scale, name) in [(1.0, "linf eps=1/255"), (0.5, "linf eps=0.5/255")] {
         let ball = linf(scale);
-        let compare = |attack: &str, ours: f64| within_3(&shared, &[name, attack], ours);
+        let compare = |attack: &str, accuracy: f64| within_3(&shared, &[name, attack], accuracy);
         let standard = Ensemble::standard(ball, STANDARD).unwrap();
         let outcome = attacked_by_all(&standard, &target, &work);
         compare("autoattack-standard", outcome.overall.accuracy());
@@ -337,7 +347,7 @@ fn published_budgets_find_what_others_find() {
         let square = Square::new(ball, 1000).unwrap();
         compare("square", attacked(&square, &target, &work).accuracy());
         let fab = Fab::new(ball, 100, 9, 1).unwrap();
-        // FAB alone: no weaker than the four together would be far from it, and it cannot find more.
+        // FAB alone must come close to the four attacks together, and cannot find more.
         let alone = attacked(&fab, &target, &work).accuracy();
         at_most_3_weaker(&shared, &[name, "autoattack-standard"], alone);
         assert!(alone >= outcome.overall.accuracy() - 3.5 / 200.0);
@@ -353,7 +363,7 @@ fn the_nearest_images_are_as_near_as_said() {
     };
     let target = Target::new(model, &Device::flex());
     let indices: Vec<usize> = (0..30).collect();
-    let clean = engine::batch::clean_images(set, &indices, &Device::flex());
+    let clean = engine::inference::batch::clean_images(set, &indices, &Device::flex());
     let labels = set.labels()[..30].to_vec();
     let samples = Samples::new(clean.clone(), labels.clone(), indices, 0).unwrap();
     let values = |images: Tensor<4>| images.into_data().try_into_vec::<f32>().unwrap();
@@ -367,12 +377,19 @@ fn the_nearest_images_are_as_near_as_said() {
             let distance = distance.expect("found with a few steps");
             assert_ne!(fallen.prediction(row), Some(labels[row]));
             let part = row * set.image_len()..(row + 1) * set.image_len();
-            assert_eq!(norm.distance(&from[part.clone()], &to[part]), distance);
+            assert_eq!(
+                engine::attacks::distance(norm, &from[part.clone()], &to[part]),
+                distance
+            );
             assert_eq!(distance == 0.0, right.prediction(row) != Some(labels[row]));
         }
         let mut sorted: Vec<f64> = nearest.distances.iter().flatten().copied().collect();
         sorted.sort_by(f64::total_cmp);
-        println!("{norm}: the median image falls at {:.5}", sorted[15]);
+        println!(
+            "{}: the median image falls at {:.5}",
+            norm.label(),
+            sorted[15]
+        );
     }
 }
 
@@ -540,9 +557,9 @@ fn what_cannot_be_measured_is_refused() {
 /// An attack that keeps to its ball, and changes images by a share of epsilon that a test chooses.
 struct Shift {
     epsilon: f64,
-    /// How much of epsilon is taken off every value of the images of a batch of so many.
+    /// The share of epsilon that is subtracted from every value, by the number of images in the batch.
     share: fn(usize) -> f64,
-    /// What it changes images by when its radius is 0.
+    /// The change it makes when its radius is 0.
     at_zero: f64,
 }
 
@@ -593,11 +610,12 @@ fn a_breach_ends_the_evaluation() {
         share,
         at_zero,
     };
-    let found = |attack: &dyn Attack, target: &Target| run(attack, target, &work, &mut |_| true);
-    let right = found(&shift(|_| 0.5, 0.0), &bright).unwrap();
+    let run_attack =
+        |attack: &dyn Attack, target: &Target| run(attack, target, &work, &mut |_| true);
+    let right = run_attack(&shift(|_| 0.5, 0.0), &bright).unwrap();
     assert_eq!(right.clean_accuracy(), 1.0);
 
-    let error = found(&shift(|_| 1.0, 0.9), &bright).unwrap_err();
+    let error = run_attack(&shift(|_| 1.0, 0.9), &bright).unwrap_err();
     let AttackError::EpsilonZero {
         attack: "shift",
         index: 7,
@@ -610,14 +628,14 @@ fn a_breach_ends_the_evaluation() {
     };
     assert!(distance > 0.2, "{distance}");
     // It changes no class, but leaves the ball of radius 0.
-    let error = found(&shift(|_| 1.0, 0.001), &bright).unwrap_err();
+    let error = run_attack(&shift(|_| 1.0, 0.001), &bright).unwrap_err();
     assert!(
         matches!(error, AttackError::OutsideBall { epsilon: 0.0, .. }),
         "{error}"
     );
     // The answer depends on how many images come together.
     let by_batch = shift(|images| if images == 16 { 1.0 } else { 0.5 }, 0.0);
-    let error = found(&by_batch, &bright).unwrap_err();
+    let error = run_attack(&by_batch, &bright).unwrap_err();
     let AttackError::OtherBatch {
         attack: "shift",
         index: 7,
@@ -631,17 +649,17 @@ fn a_breach_ends_the_evaluation() {
         what.contains("values") && (difference - 0.05).abs() < 1e-6,
         "{what} {difference}"
     );
-    // So does a network's that looks at the batch, as batch norm does in training mode.
+    // So does that of a network that looks at the batch, as batch norm does in training mode.
     let looks = Target::from_function(2, &device, |images| {
         let all = logits(images);
         all.clone() + all.mean_dim(0)
     });
-    let error = found(&shift(|_| 0.5, 0.0), &looks).unwrap_err();
+    let error = run_attack(&shift(|_| 0.5, 0.0), &looks).unwrap_err();
     assert!(
         matches!(error, AttackError::OtherBatch { what: "logits", .. }),
         "{error}"
     );
-    // Series are held to the same.
+    // The same must hold of series.
     let sweep = FgsmSweep::new(Norm::Linf, &[0.0, 0.01]).unwrap();
     let swept = |target: &Target| run_series(&sweep, target, &work, &mut |_, _| true);
     assert!(swept(&bright).is_ok());
@@ -658,7 +676,7 @@ fn a_breach_ends_the_evaluation() {
                 + Tensor::<2>::from_data([[0.0, value]], &Device::flex().autodiff())
                     .expand([batch, 2])
         });
-        let error = found(&shift(|_| 0.5, 0.0), &broken).unwrap_err();
+        let error = run_attack(&shift(|_| 0.5, 0.0), &broken).unwrap_err();
         let expected = AttackError::NotNumbers {
             attack: "clean",
             index: 0,
@@ -666,13 +684,13 @@ fn a_breach_ends_the_evaluation() {
         assert_eq!(error, expected, "{value}");
         assert_eq!(swept(&broken), Err(expected), "{value}");
     }
-    // sqrt has an infinite slope at 0: the logits are numbers, the gradient is none.
+    // sqrt has an infinite slope at 0: the logits are finite, the gradient is not.
     let steep = Target::from_function(2, &device, |images| {
         let zero = (images.clone() - images.clone().detach()).sqrt();
         let batch = zero.dims()[0];
         logits(images) + zero.reshape([batch, 192]).sum_dim(1).repeat_dim(1, 2)
     });
-    let error = found(&Fgsm { ball: linf(1.0) }, &steep).unwrap_err();
+    let error = run_attack(&Fgsm { ball: linf(1.0) }, &steep).unwrap_err();
     assert!(
         matches!(error, AttackError::Gradient { row: 0, .. }),
         "{error}"

@@ -3,8 +3,8 @@
 
 mod common;
 
-use engine::analyze::{read_images, read_labels};
 use engine::corruptions::Corruptor;
+use engine::data::{read_images, read_labels};
 use protocol::Corruption;
 use protocol::corruption::{ParameterTable, SEVERITIES};
 
@@ -75,12 +75,16 @@ fn every_corruption_agrees_with_the_published_generator() {
         let published = read_images(&path, labels.repeat(5 * clean.len() / labels.len())).unwrap();
         assert_eq!(published.len(), 5 * clean.len());
         for severity in SEVERITIES {
-            let ours = corruptor.corrupt_all(corruption, severity, &indices, &images, 32, 32);
+            let generated = corruptor.corrupt_all(corruption, severity, &indices, &images, 32, 32);
             let block = clean.pixels().len();
-            let theirs = &published.pixels()[(usize::from(severity) - 1) * block..][..block];
+            let reference = &published.pixels()[(usize::from(severity) - 1) * block..][..block];
             let name = format!("{corruption} {severity}");
             if CERTAIN.contains(&corruption) {
-                let off = ours.iter().zip(theirs).filter(|(a, b)| a != b).count();
+                let off = generated
+                    .iter()
+                    .zip(reference)
+                    .filter(|(a, b)| a != b)
+                    .count();
                 println!("{name}: {off} of {block} bytes differ");
                 assert_eq!(off, 0, "{name}: bytes that differ, of {block}");
                 continue;
@@ -90,28 +94,30 @@ fn every_corruption_agrees_with_the_published_generator() {
             // is allowed on top; the root mean square is held to the rule.
             let one_map = matches!(corruption, Corruption::Fog | Corruption::ElasticTransform);
             let chance = if one_map {
-                3.0 * standard_error([&ours, theirs], clean.pixels(), clean.image_len())
+                3.0 * standard_error([&generated, reference], clean.pixels(), clean.image_len())
             } else {
                 0.0
             };
-            let (ours, theirs) = (
-                residual(&ours, clean.pixels()),
-                residual(theirs, clean.pixels()),
+            let (generated, reference) = (
+                residual(&generated, clean.pixels()),
+                residual(reference, clean.pixels()),
             );
             println!(
-                "{name}: {ours:.2?} {theirs:.2?}{}",
+                "{name}: {generated:.2?} {reference:.2?}{}",
                 if chance > 0.0 {
                     format!(", mean +- {chance:.2}")
                 } else {
                     String::new()
                 }
             );
-            for (ours, theirs, chance) in [(ours[0], theirs[0], chance), (ours[1], theirs[1], 0.0)]
-            {
-                let allowed = 0.1 * theirs.abs() + 0.5 + chance;
+            for (generated, reference, chance) in [
+                (generated[0], reference[0], chance),
+                (generated[1], reference[1], 0.0),
+            ] {
+                let allowed = 0.1 * reference.abs() + 0.5 + chance;
                 assert!(
-                    (ours - theirs).abs() <= allowed,
-                    "{name}: {ours} against {theirs}"
+                    (generated - reference).abs() <= allowed,
+                    "{name}: {generated} against {reference}"
                 );
             }
         }

@@ -4,8 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use engine::train::{RESULT_FILE, RunContext, WEIGHTS_FILE, run};
-use engine::unit_selectivity::UnitSelectivity;
+use engine::training::run_folder::{RESULT_FILE, WEIGHTS_FILE};
+use engine::training::unit_selectivity::UnitSelectivity;
+use engine::training::{RunContext, run};
 use protocol::event::LogLevel;
 use protocol::{
     Augmentation, Dataset, EpochMetrics, EvaluationSpec, Event, Network, RunResult, RunSpec,
@@ -122,15 +123,15 @@ fn the_same_seed_gives_the_same_numbers_also_when_resumed() {
     };
     assert!(read(cut, RESULT_FILE) == read(whole, RESULT_FILE));
     // The header's entries have no order of their own, so tensors are compared, not bytes.
-    let (ours, theirs) = (read(cut, WEIGHTS_FILE), read(whole, WEIGHTS_FILE));
-    let (ours, theirs) = (
-        SafeTensors::deserialize(&ours).unwrap(),
-        SafeTensors::deserialize(&theirs).unwrap(),
+    let (cut_weights, whole_weights) = (read(cut, WEIGHTS_FILE), read(whole, WEIGHTS_FILE));
+    let (cut_weights, whole_weights) = (
+        SafeTensors::deserialize(&cut_weights).unwrap(),
+        SafeTensors::deserialize(&whole_weights).unwrap(),
     );
-    assert_eq!(ours.len(), theirs.len());
-    for (name, tensor) in ours.iter() {
+    assert_eq!(cut_weights.len(), whole_weights.len());
+    for (name, tensor) in cut_weights.iter() {
         assert!(
-            tensor.data() == theirs.tensor(name).unwrap().data(),
+            tensor.data() == whole_weights.tensor(name).unwrap().data(),
             "{name}"
         );
     }
@@ -186,7 +187,7 @@ fn warnings(events: &[Event]) -> Vec<String> {
         .collect()
 }
 
-/// Flips a bit in the middle of a file; again, and it is whole.
+/// Flips a bit in the middle of a file; a second call restores it.
 fn flip(path: &Path) {
     let mut bytes = std::fs::read(path).unwrap();
     let middle = bytes.len() / 2;
@@ -254,7 +255,7 @@ fn what_another_run_left_is_not_taken() {
     assert!(warnings(&again)[0].contains("begins afresh"));
 }
 
-/// Makes of a run's folder what an earlier version left: nothing says whose it is, and nothing has a checksum.
+/// Turns a run's folder into one of an earlier version: without a run file, and without checksums.
 fn of_an_earlier_version(folder: &Path) {
     std::fs::remove_file(folder.join("run.json")).unwrap();
     let weights = folder.join(WEIGHTS_FILE);
@@ -307,7 +308,7 @@ fn a_folder_of_an_earlier_version_is_taken_where_it_is_verified() {
     assert!(warnings(&again)[0].contains("begins afresh"));
 }
 
-/// Breaks when one flipped bit in what a run reads back changes its result, goes unsaid, or ends a run that could go on.
+/// Breaks when one flipped bit in what a run reads back changes its result, is not reported, or ends a run that could go on.
 #[test]
 fn damage_is_seen_and_said() {
     let folder = tempfile::tempdir().unwrap();

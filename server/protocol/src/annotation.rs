@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::validate::FieldError;
+use crate::field_error::FieldError;
 
 /// The most tags that one experiment or run has.
 pub const MAXIMUM_TAGS: usize = 20;

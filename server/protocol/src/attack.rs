@@ -5,110 +5,11 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::validate::{FieldError, MAXIMUM_SEED};
-
-/// What bounds a perturbation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum Norm {
-    /// The largest change of any value.
-    Linf,
-    /// The root of the summed squares of all changes.
-    L2,
-}
-
-impl Norm {
-    /// The name in specs.
-    pub fn id(self) -> &'static str {
-        match self {
-            Norm::Linf => "linf",
-            Norm::L2 => "l2",
-        }
-    }
-
-    /// What a person calls it.
-    pub fn label(self) -> &'static str {
-        match self {
-            Norm::Linf => "L∞",
-            Norm::L2 => "L2",
-        }
-    }
-
-    /// A radius of it as people write it: L-infinity in 255ths, `8/255`.
-    pub fn radius(self, epsilon: f64) -> String {
-        match self {
-            Norm::Linf => format!("{}/255", trimmed(epsilon * 255.0)),
-            Norm::L2 => trimmed(epsilon),
-        }
-    }
-}
-
-/// Six digits after the point at most, without noughts at the end.
-fn trimmed(value: f64) -> String {
-    let text = format!("{value:.6}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-/// The member attacks of AutoAttack's standard ensemble (Croce & Hein 2020), each of use by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum Method {
-    /// One step along the gradient's sign (Goodfellow et al. 2015).
-    Fgsm,
-    /// Projected gradient descent (Madry et al. 2018).
-    Pgd,
-    /// Auto-PGD on the cross-entropy (Croce & Hein 2020).
-    ApgdCe,
-    /// Auto-PGD on the targeted difference-of-logits ratio (Croce & Hein 2020).
-    ApgdT,
-    /// Fast adaptive boundary, targeted (Croce & Hein 2020).
-    FabT,
-    /// Random search without gradients (Andriushchenko et al. 2020).
-    Square,
-    /// The standard ensemble: apgd-ce, apgd-t, fab-t, square, each on what the ones before left right.
-    AutoAttack,
-}
-
-impl Method {
-    /// Every method, weakest first.
-    pub const ALL: [Method; 7] = [
-        Method::Fgsm,
-        Method::Pgd,
-        Method::ApgdCe,
-        Method::ApgdT,
-        Method::FabT,
-        Method::Square,
-        Method::AutoAttack,
-    ];
-
-    /// The name in specs.
-    pub fn id(self) -> &'static str {
-        match self {
-            Method::Fgsm => "fgsm",
-            Method::Pgd => "pgd",
-            Method::ApgdCe => "apgd-ce",
-            Method::ApgdT => "apgd-t",
-            Method::FabT => "fab-t",
-            Method::Square => "square",
-            Method::AutoAttack => "auto-attack",
-        }
-    }
-
-    /// What a person calls it.
-    pub fn label(self) -> &'static str {
-        match self {
-            Method::Fgsm => "FGSM",
-            Method::Pgd => "PGD",
-            Method::ApgdCe => "APGD-CE",
-            Method::ApgdT => "APGD-T (DLR)",
-            Method::FabT => "FAB-T",
-            Method::Square => "Square",
-            Method::AutoAttack => "AutoAttack",
-        }
-    }
-}
+pub use crate::attack_method::Method;
+use crate::attack_method::Shared;
+use crate::field_error::FieldError;
+pub use crate::norm::Norm;
+use crate::numeral::MAXIMUM_SEED;
 
 /// One attack at one budget: a point on a curve. Radii and steps are on the [0, 1] scale of images.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -131,12 +32,6 @@ pub struct Attack {
     #[serde(default)]
     pub random_starts: u32,
 }
-
-/// Steps of APGD where none are asked for: the standard version's.
-pub const APGD_STEPS: u32 = 100;
-
-/// Queries of Square where none are asked for: the standard version's.
-pub const SQUARE_QUERIES: u32 = 5000;
 
 impl Attack {
     /// FGSM at `epsilon` 255ths.
@@ -186,10 +81,7 @@ impl Attack {
             details.push(format!("step {}", self.norm.radius(step_size)));
         }
         if let Some(steps) = self.steps {
-            details.push(match self.method {
-                Method::Square => format!("{steps} queries"),
-                _ => format!("{steps} steps"),
-            });
+            details.push(format!("{steps} {}", self.method.steps_label()));
         }
         match self.random_starts {
             0 => {}
@@ -209,51 +101,47 @@ impl Attack {
                 self.epsilon
             ));
         }
-        match (self.method, self.step_size) {
-            (Method::Pgd, Some(size)) if size > 0.0 && size.is_finite() => {}
-            (Method::Pgd, _) => problems.push("PGD needs a step_size over 0".into()),
-            (_, Some(_)) => problems.push(format!("{} has no step_size", self.method.id())),
-            (_, None) => {}
-        }
-        match (self.method, self.steps) {
-            (Method::Pgd, None) => problems.push("PGD needs steps".into()),
-            (Method::Fgsm | Method::AutoAttack, Some(_)) => {
-                problems.push(format!("{} has no steps of choice", self.method.id()));
-            }
-            (_, Some(steps)) if !(1..=100_000).contains(&steps) => {
-                problems.push(format!("{steps} steps are not 1 to 100,000"));
-            }
-            _ => {}
-        }
-        if self.random_starts > 0 && self.method != Method::Pgd {
-            problems.push(format!(
-                "random_starts are for PGD alone, not {}",
-                self.method.id()
-            ));
-        }
-        if self.random_starts > 100 {
-            problems.push("at most 100 random_starts".into());
-        }
-        if self.norm == Norm::L2 && self.method != Method::Pgd {
-            problems.push(format!("{} is here for linf alone", self.method.id()));
-        }
+        let Attack {
+            method,
+            norm,
+            step_size,
+            steps,
+            random_starts,
+            ..
+        } = self;
+        problems.extend(method.problems(norm, step_size, steps, random_starts));
         problems
+    }
+
+    /// The steps (of Square: queries) that it makes: those asked for, or the method's own number.
+    pub fn steps_made(self) -> u32 {
+        self.method.steps(self.steps)
+    }
+
+    /// Whether it goes one way from the clean image, without chance: FGSM, and PGD without random starts.
+    pub fn is_single_path(self) -> bool {
+        self.method.shared() != Shared::Nothing && self.random_starts == 0
+    }
+
+    /// Whether one computation gives both: FGSM at any radius, PGD from the clean image after any number of steps.
+    pub fn shares_path_with(self, other: Attack) -> bool {
+        let path = |attack: Attack| match attack.method.shared() {
+            Shared::Radii => Attack {
+                epsilon: 1.0,
+                ..attack
+            },
+            Shared::Steps | Shared::Nothing => Attack {
+                steps: None,
+                ..attack
+            },
+        };
+        self.is_single_path() && path(self) == path(other)
     }
 
     /// Forward passes it costs an image, a backward pass counted as two, for time estimates: an upper bound,
     /// since images that are broken early are left alone.
     pub fn forward_passes(self) -> u64 {
-        let gradient = 3;
-        let steps = |default: u32| u64::from(self.steps.unwrap_or(default));
-        match self.method {
-            Method::Fgsm => gradient + 1,
-            Method::Pgd => u64::from(self.random_starts.max(1)) * (steps(1) * gradient + 1),
-            Method::ApgdCe => steps(APGD_STEPS) * gradient,
-            Method::ApgdT => 9 * steps(APGD_STEPS) * gradient,
-            Method::FabT => 9 * steps(APGD_STEPS) * 2 * gradient,
-            Method::Square => steps(SQUARE_QUERIES),
-            Method::AutoAttack => 100 * gradient + 900 * gradient + 1800 * gradient + 5000,
-        }
+        self.method.forward_passes(self.steps, self.random_starts)
     }
 }
 
@@ -384,29 +272,19 @@ impl AttackSpec {
     /// Forward passes through the network, in images, for time estimates.
     pub fn forward_images(&self, test_images: u32) -> u64 {
         let images = u64::from(self.conditions(test_images).images);
-        // FGSM at many radii shares its gradient, PGD from the clean image its trajectory.
-        let mut passes = 0;
-        let mut shared: Vec<(Attack, u64)> = Vec::new();
-        for attack in &self.attacks {
-            let own = attack.forward_passes();
-            let shares =
-                matches!(attack.method, Method::Fgsm | Method::Pgd) && attack.random_starts == 0;
-            let like = Attack {
-                epsilon: if attack.method == Method::Fgsm {
-                    1.0
-                } else {
-                    attack.epsilon
-                },
-                steps: None,
-                ..*attack
-            };
-            match shared.iter_mut().find(|(known, _)| *known == like) {
-                Some((_, most)) if shares => *most = own.max(*most),
-                None if shares => shared.push((like, own)),
-                _ => passes += own,
+        // Of attacks that share their way, only the longest costs anything.
+        let mut paths: Vec<Attack> = Vec::new();
+        for &attack in &self.attacks {
+            let known = paths
+                .iter_mut()
+                .find(|known| known.shares_path_with(attack));
+            match known {
+                Some(known) if known.forward_passes() < attack.forward_passes() => *known = attack,
+                Some(_) => {}
+                None => paths.push(attack),
             }
         }
-        passes += shared.iter().map(|(_, most)| most).sum::<u64>();
+        let passes: u64 = paths.into_iter().map(Attack::forward_passes).sum();
         let masking = if self.check_masking {
             MASKING_PASSES
         } else {
@@ -482,7 +360,7 @@ impl fmt::Display for AttackConditions {
 }
 
 impl FromStr for AttackConditions {
-    type Err = crate::evaluation::UnknownConditions;
+    type Err = crate::corruption_evaluation::UnknownConditions;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let parse = || {
@@ -492,7 +370,7 @@ impl FromStr for AttackConditions {
                 images: images.parse().ok()?,
             })
         };
-        parse().ok_or_else(|| crate::evaluation::UnknownConditions(text.to_owned()))
+        parse().ok_or_else(|| crate::corruption_evaluation::UnknownConditions(text.to_owned()))
     }
 }
 

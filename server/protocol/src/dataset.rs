@@ -21,6 +21,9 @@ pub enum Dataset {
 }
 
 impl Dataset {
+    /// Every data set but a person's own: what is not here can be named by nobody.
+    pub const KNOWN: [Dataset; 3] = [Dataset::Builtin, Dataset::Cifar10, Dataset::TinyImagenet];
+
     /// What a person calls it.
     pub fn label(&self) -> String {
         match self {
@@ -54,17 +57,15 @@ impl FromStr for Dataset {
     type Err = UnknownDataset;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "builtin" => Ok(Dataset::Builtin),
-            "cifar10" => Ok(Dataset::Cifar10),
-            "tiny-imagenet" => Ok(Dataset::TinyImagenet),
-            _ => match text.strip_prefix("folder:") {
-                Some(name) if crate::evaluation::is_folder_name(name) => {
-                    Ok(Dataset::Folder(name.to_owned()))
-                }
-                _ => Err(UnknownDataset(text.to_owned())),
-            },
-        }
+        let known = Dataset::KNOWN.into_iter();
+        let own = || {
+            let name = text.strip_prefix("folder:")?;
+            is_folder_name(name).then(|| Dataset::Folder(name.to_owned()))
+        };
+        known
+            .chain(own())
+            .find(|dataset| dataset.to_string() == text)
+            .ok_or_else(|| UnknownDataset(text.to_owned()))
     }
 }
 
@@ -102,6 +103,15 @@ mod schema {
     }
 
     impl utoipa::ToSchema for super::Dataset {}
+}
+
+/// Whether `name` is a folder's name and nothing else: what a browser sends must stay inside the data directory.
+pub(crate) fn is_folder_name(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with('.')
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
 }
 
 #[cfg(test)]

@@ -5,10 +5,12 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::attack::{Attack, Method};
+use crate::attack::Attack;
 use crate::corruption::{Corruption, JpegStep, SEVERITIES};
-use crate::evaluation::{CorruptionConditions, CorruptionSource, CorruptionSpec, repeated};
-use crate::validate::{FieldError, MAXIMUM_SEED};
+use crate::corruption_evaluation::{CorruptionConditions, CorruptionSource, CorruptionSpec};
+use crate::field_error::FieldError;
+use crate::field_error::repeated;
+use crate::numeral::MAXIMUM_SEED;
 
 /// Most images that [`DimensionalitySpec::activation_images`] takes: memory grows with their square.
 pub const MAXIMUM_ACTIVATION_IMAGES: u32 = 2000;
@@ -159,9 +161,7 @@ impl DimensionalitySpec {
             for problem in attack.problems() {
                 refuse("attacks", problem);
             }
-            let from_clean =
-                matches!(attack.method, Method::Fgsm | Method::Pgd) && attack.random_starts == 0;
-            if !from_clean {
+            if !attack.is_single_path() {
                 refuse(
                     "attacks",
                     format!(

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::validate::FieldError;
+use crate::field_error::FieldError;
 
 /// Where the workers of an experiment run, and what is asked for there. In TOML: nothing for this machine, or a table
 /// `[executor.slurm]`.

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::Network;
 use crate::dataset::Dataset;
+use crate::field_error::FieldError;
 use crate::measure::Scale;
-use crate::validate::FieldError;
 
 /// One of the source's claims.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

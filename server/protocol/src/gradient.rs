@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Network;
-use crate::validate::FieldError;
+use crate::field_error::FieldError;
 
 /// A measurement of input-unit gradients, exact, one backward pass a unit and image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

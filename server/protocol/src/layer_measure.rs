@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::Mean;
 use crate::attack::Attack;
-use crate::evaluation::CorruptionConditions;
+use crate::corruption_evaluation::CorruptionConditions;
 use crate::quantity::Axis;
 
 /// A measure of layers, aggregated over the seeds of every alpha of an experiment.

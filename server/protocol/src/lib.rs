@@ -7,13 +7,16 @@
 //! Every definition of a number (selectivity, regulariser, splits, schedules) follows
 //! Leavitt & Morcos, *Linking average- and worst-case perturbation robustness via class
 //! selectivity and dimensionality* (arXiv 2010.07693).
+#![cfg_attr(not(test), warn(clippy::too_many_lines))]
 
 pub mod annotation;
 pub mod api;
 pub mod attack;
+pub mod attack_method;
 pub mod claim_figure;
 pub mod comparison;
 pub mod corruption;
+pub mod corruption_evaluation;
 pub mod dataset;
 pub mod device;
 pub mod dimensionality;
@@ -21,12 +24,14 @@ pub mod evaluation;
 pub mod event;
 pub mod executor;
 pub mod export;
+pub mod field_error;
 pub mod finding;
 pub mod gradient;
 pub mod layer_measure;
 pub mod measure;
 pub mod measurement_key;
 pub mod network;
+pub mod norm;
 pub mod numeral;
 pub mod origin;
 pub mod perturbation_bench;
@@ -45,6 +50,7 @@ pub use dataset::Dataset;
 pub use evaluation::{EvaluationSpec, Measurement};
 pub use event::Event;
 pub use executor::{ExecutorKind, ExecutorSpec};
+pub use field_error::FieldError;
 pub use measurement_key::MeasurementKey;
 pub use network::Network;
 pub use origin::Origin;
@@ -52,4 +58,3 @@ pub use quantity::Quantity;
 pub use result::{EpochMetrics, LayerSelectivity, RunResult};
 pub use run::{Run, RunState};
 pub use spec::{Augmentation, ExperimentSpec, RunSpec, TrainingSpec};
-pub use validate::FieldError;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::Mean;
 use crate::attack::{Attack, AttackConditions};
-use crate::evaluation::CorruptionConditions;
+use crate::corruption_evaluation::CorruptionConditions;
 use crate::quantity::Axis;
 pub use crate::quantity::Scale;
 

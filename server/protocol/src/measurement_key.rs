@@ -5,8 +5,8 @@ use std::fmt;
 use crate::Measurement;
 use crate::attack::{Attack, AttackConditions};
 use crate::corruption::Corruption;
+use crate::corruption_evaluation::CorruptionConditions;
 use crate::dimensionality::{ActivationMatrix, Perturbation};
-use crate::evaluation::CorruptionConditions;
 
 /// What one measurement of a run is of. A run has one of each: measured again, it replaces nothing.
 ///

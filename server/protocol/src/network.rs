@@ -7,101 +7,92 @@ use serde::{Deserialize, Serialize};
 
 use crate::result::LayerShape;
 
-/// A network architecture. The class count and image size come from the data set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum Network {
-    /// CIFAR ResNet of He et al. (2015), 1 block a stage.
-    ResNet8,
-    /// CIFAR ResNet of He et al. (2015), 3 blocks a stage.
-    ResNet20,
-    /// CIFAR ResNet of He et al. (2015), 5 blocks a stage.
-    ResNet32,
-    /// CIFAR ResNet of He et al. (2015), 7 blocks a stage.
-    ResNet44,
-    /// CIFAR ResNet of He et al. (2015), 9 blocks a stage.
-    ResNet56,
-    /// ResNet18 without the max-pool after the stem (the Tiny ImageNet variant).
-    ResNet18,
-    /// ResNet50 without the max-pool after the stem (the Tiny ImageNet variant).
-    ResNet50,
+/// A family of architectures, and what tells its networks apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// CIFAR ResNets (He et al. 2015, section 4.2): three stages of 16, 32 and 64 channels.
+    Cifar {
+        /// Blocks a stage.
+        blocks: usize,
+    },
+    /// ImageNet ResNets (He et al. 2015, table 1) without the max-pool after the stem: four stages of 64 to 512 channels.
+    ImageNet {
+        /// Blocks of each stage.
+        blocks: [usize; 4],
+        /// Whether blocks have three convolutions, the last four times as wide, and not two.
+        bottleneck: bool,
+    },
+}
+
+macro_rules! networks {
+    ($($variant:ident $id:literal $family:expr;)*) => {
+        /// A network architecture. The class count and image size come from the data set.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+        #[serde(rename_all = "lowercase")]
+        pub enum Network {
+            $(#[doc = stringify!($variant)] $variant,)*
+        }
+
+        impl Network {
+            /// Every network, in the order in which the form lists them.
+            pub const ALL: [Network; [$($id),*].len()] = [$(Network::$variant),*];
+
+            /// The name in specs, files and URLs, for example `resnet20`.
+            pub fn id(self) -> &'static str {
+                match self { $(Network::$variant => $id,)* }
+            }
+
+            /// The name as the literature writes it, for example `ResNet20`.
+            pub fn label(self) -> &'static str {
+                match self { $(Network::$variant => stringify!($variant),)* }
+            }
+
+            /// Its family, and its place in it.
+            pub fn family(self) -> Family {
+                match self { $(Network::$variant => $family,)* }
+            }
+        }
+    };
+}
+
+networks! {
+    ResNet8 "resnet8" Family::Cifar { blocks: 1 };
+    ResNet20 "resnet20" Family::Cifar { blocks: 3 };
+    ResNet32 "resnet32" Family::Cifar { blocks: 5 };
+    ResNet44 "resnet44" Family::Cifar { blocks: 7 };
+    ResNet56 "resnet56" Family::Cifar { blocks: 9 };
+    ResNet18 "resnet18" Family::ImageNet { blocks: [2, 2, 2, 2], bottleneck: false };
+    ResNet50 "resnet50" Family::ImageNet { blocks: [3, 4, 6, 3], bottleneck: true };
 }
 
 impl Network {
-    /// Every network, in the order in which the form lists them.
-    pub const ALL: [Network; 7] = [
-        Network::ResNet8,
-        Network::ResNet20,
-        Network::ResNet32,
-        Network::ResNet44,
-        Network::ResNet56,
-        Network::ResNet18,
-        Network::ResNet50,
-    ];
-
-    /// The name in specs, files and URLs, for example `resnet20`.
-    pub fn id(self) -> &'static str {
-        match self {
-            Network::ResNet8 => "resnet8",
-            Network::ResNet20 => "resnet20",
-            Network::ResNet32 => "resnet32",
-            Network::ResNet44 => "resnet44",
-            Network::ResNet56 => "resnet56",
-            Network::ResNet18 => "resnet18",
-            Network::ResNet50 => "resnet50",
-        }
-    }
-
-    /// The name as the literature writes it, for example `ResNet20`.
-    pub fn label(self) -> &'static str {
-        match self {
-            Network::ResNet8 => "ResNet8",
-            Network::ResNet20 => "ResNet20",
-            Network::ResNet32 => "ResNet32",
-            Network::ResNet44 => "ResNet44",
-            Network::ResNet56 => "ResNet56",
-            Network::ResNet18 => "ResNet18",
-            Network::ResNet50 => "ResNet50",
-        }
-    }
-
     /// One line on the variant, for the form.
     pub fn description(self) -> &'static str {
-        match self {
-            Network::ResNet18 | Network::ResNet50 => {
-                "Tiny ImageNet variant: no max-pool after the stem"
+        match self.family() {
+            Family::Cifar { .. } => {
+                "CIFAR family of He et al.: 16, 32, 64 channels, option A shortcuts"
             }
-            _ => "CIFAR family of He et al.: 16, 32, 64 channels, option A shortcuts",
+            Family::ImageNet { .. } => "Tiny ImageNet variant: no max-pool after the stem",
         }
     }
 
     /// Names and widths of the ReLU layers in forward order: `stem`, then `stage<s>.block<b>.relu<r>`, all
     /// counted from 1.
     pub fn layers(self) -> Vec<LayerShape> {
-        let cifar = |blocks: usize| -> Vec<(usize, Vec<u32>)> {
-            [16, 32, 64]
-                .map(|units| (blocks, vec![units, units]))
-                .to_vec()
-        };
-        let (stem, stages) = match self {
-            Network::ResNet8 => (16, cifar(1)),
-            Network::ResNet20 => (16, cifar(3)),
-            Network::ResNet32 => (16, cifar(5)),
-            Network::ResNet44 => (16, cifar(7)),
-            Network::ResNet56 => (16, cifar(9)),
-            Network::ResNet18 => (
-                64,
-                [64, 128, 256, 512]
-                    .map(|units| (2, vec![units, units]))
-                    .to_vec(),
-            ),
-            Network::ResNet50 => (
-                64,
-                [(3, 64), (4, 128), (6, 256), (3, 512)]
-                    .map(|(blocks, units)| (blocks, vec![units, units, 4 * units]))
-                    .to_vec(),
-            ),
+        let (stem, stages): (u32, Vec<(usize, Vec<u32>)>) = match self.family() {
+            Family::Cifar { blocks } => {
+                let stage = |units| (blocks, vec![units, units]);
+                (16, [16, 32, 64].map(stage).to_vec())
+            }
+            Family::ImageNet { blocks, bottleneck } => {
+                let relus = |units| match bottleneck {
+                    true => vec![units, units, 4 * units],
+                    false => vec![units, units],
+                };
+                let widths = [64, 128, 256, 512].map(relus);
+                (64, blocks.into_iter().zip(widths).collect())
+            }
         };
         let mut layers = vec![LayerShape {
             name: "stem".into(),
@@ -122,17 +113,17 @@ impl Network {
 
     /// Side of the images that it is made for, in pixels: CIFAR's, or Tiny ImageNet's.
     pub fn usual_image_side(self) -> usize {
-        match self {
-            Network::ResNet18 | Network::ResNet50 => 64,
-            _ => 32,
+        match self.family() {
+            Family::Cifar { .. } => 32,
+            Family::ImageNet { .. } => 64,
         }
     }
 
     /// The smallest image side that every stage can still halve.
     pub fn minimum_image_side(self) -> usize {
-        match self {
-            Network::ResNet18 | Network::ResNet50 => 16,
-            _ => 8,
+        match self.family() {
+            Family::Cifar { .. } => 8,
+            Family::ImageNet { .. } => 16,
         }
     }
 }
@@ -145,9 +136,7 @@ impl fmt::Display for Network {
 
 /// No network has this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "no network is called `{0}`; choose one of resnet8, resnet20, resnet32, resnet44, resnet56, resnet18, resnet50"
-)]
+#[error("no network is called `{0}`; choose one of {known}", known = Network::ALL.map(Network::id).join(", "))]
 pub struct UnknownNetwork(pub String);
 
 impl FromStr for Network {
@@ -158,5 +147,18 @@ impl FromStr for Network {
             .into_iter()
             .find(|network| network.id() == name)
             .ok_or_else(|| UnknownNetwork(name.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Breaks when a network is called one thing in JSON and another in texts.
+    #[test]
+    fn names_are_those_of_json() {
+        for network in Network::ALL {
+            assert_eq!(serde_json::to_value(network).unwrap(), network.id());
+        }
     }
 }

@@ -1,5 +1,8 @@
 //! Numbers as papers write them: with a true minus sign.
 
+/// The largest seed: 2^53 - 1, the largest whole number that every JSON reader keeps exact.
+pub const MAXIMUM_SEED: u64 = (1 << 53) - 1;
+
 /// A number with all its digits, as a person would type it: `0.05`, `100`, `1e308`, `1e-7`. It reads back as the same number.
 pub fn plain(value: f64) -> String {
     // Rust's Debug, other than its Display, turns to powers of ten before a number has hundreds of digits.

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::Corruption;
-use crate::attack::{Attack, Method};
+use crate::attack::Attack;
 use crate::corruption::SEVERITIES;
 
 /// Networks that are looked at side by side.
@@ -70,10 +70,7 @@ impl FromStr for ImageChange {
         };
         let attack = || {
             let attack: Attack = text.parse().ok()?;
-            let steps = attack.steps.unwrap_or(1);
-            let shown = matches!(attack.method, Method::Fgsm | Method::Pgd)
-                && attack.random_starts == 0
-                && steps <= MAXIMUM_STEPS;
+            let shown = attack.is_single_path() && attack.steps_made() <= MAXIMUM_STEPS;
             shown.then_some(ImageChange::Attack(attack))
         };
         if text == "none" {

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::attack::AttackSpec;
+use crate::corruption_evaluation::CorruptionSpec;
 use crate::dimensionality::DimensionalitySpec;
-use crate::evaluation::CorruptionSpec;
 use crate::gradient::InputUnitGradientSpec;
 use crate::spec::{Augmentation, DEFAULT_RETRIES, ExperimentSpec, TrainingSpec};
 use crate::{Dataset, EvaluationSpec, ExecutorSpec, Network};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::validate::FieldError;
+use crate::field_error::FieldError;
 
 /// What was wrong with a request. A code keeps its meaning and its status for good; programs tell refusals apart by it,
 /// people read the `detail`.

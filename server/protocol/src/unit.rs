@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::corruption_evaluation::CorruptionConditions;
 use crate::dimensionality::Perturbation;
-use crate::evaluation::CorruptionConditions;
 use crate::result::LayerShape;
 
 /// The units of one layer of a trained run.

@@ -1,35 +1,11 @@
 //! What makes a spec acceptable. The form and the API ask the same function, so they always agree.
 
-use serde::{Deserialize, Serialize};
-
-use crate::numeral::plain;
+use crate::field_error::FieldError;
+use crate::numeral::{MAXIMUM_SEED, plain};
 use crate::spec::{ExperimentSpec, TrainingSpec};
-
-/// One thing wrong with one field.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct FieldError {
-    /// The field's path in the spec, for example `training.batch_size`.
-    pub field: String,
-    /// What is wrong and what would be right.
-    pub reason: String,
-}
-
-impl FieldError {
-    /// A complaint about `field`.
-    pub fn new(field: impl Into<String>, reason: impl Into<String>) -> Self {
-        FieldError {
-            field: field.into(),
-            reason: reason.into(),
-        }
-    }
-}
 
 /// The most runs one experiment may expand into.
 pub const MAXIMUM_RUNS: usize = 10_000;
-
-/// The largest seed: 2^53 - 1, the largest whole number that every JSON reader keeps exact.
-pub const MAXIMUM_SEED: u64 = (1 << 53) - 1;
 
 impl ExperimentSpec {
     /// Everything wrong with the spec by itself; empty when it can be launched. Whether the data

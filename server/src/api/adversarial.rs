@@ -4,16 +4,18 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
+use engine::EngineError;
 use engine::data::SplitName;
-use engine::evaluations::{AttackPredictions, KEPT_IMAGES, Predictions};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use engine::studies::evaluations::{AttackPredictions, KEPT_IMAGES, Predictions};
 use protocol::Measurement;
-use protocol::api::{AdversarialSample, AdversarialSamplePage, Fall, Prediction, SampleFilter};
-use protocol::attack::{Attack, AttackConditions, Method, UnknownAttack};
-use protocol::evaluation::UnknownConditions;
-use protocol::problem::ErrorCode;
+use protocol::api::{AdversarialSample, AdversarialSamplePage, Fall, SampleFilter};
+use protocol::attack::{Attack, AttackConditions, Method};
 
-use super::json::{Asked, Id};
+use super::json::{Id, QueryParameters, parse, parse_any};
+use super::samples::{
+    Labels, check_page, encoded, first_page, page_of, read_with_labels, test_image_url,
+    usual_page_size,
+};
 use super::{AppState, Refusal};
 
 /// Which samples are asked for.
@@ -30,161 +32,155 @@ pub(super) struct SamplesQuery {
     #[serde(default)]
     filter: SampleFilter,
     /// Page, from 1.
-    #[serde(default = "one")]
+    #[serde(default = "first_page")]
     #[param(value_type = i64, minimum = 1, maximum = 4294967295_u32)]
     page: u32,
     /// Samples a page, 1 to 100.
-    #[serde(default = "twelve")]
+    #[serde(default = "usual_page_size")]
     #[param(minimum = 1, maximum = 100)]
     page_size: u32,
 }
 
-fn one() -> u32 {
-    1
+/// The conditions and the attack that are shown.
+struct Choice {
+    conditions: AttackConditions,
+    attack: Attack,
+    /// FGSM under the same conditions, by ascending radius, to find where each image falls.
+    sweep: Vec<Attack>,
 }
 
-fn twelve() -> u32 {
-    12
+impl Choice {
+    /// The requested attack, or the run's first; `None` if the run was not attacked.
+    async fn of_run(
+        state: &AppState,
+        run: i64,
+        query: &SamplesQuery,
+    ) -> Result<Option<Choice>, Refusal> {
+        let measurements = state.store.measurements(run).await?;
+        let attacked: Vec<_> = measurements
+            .iter()
+            .filter_map(Measurement::attack)
+            .collect();
+        let Some(first) = attacked.first() else {
+            return Ok(None);
+        };
+        let conditions = parse_any(&query.conditions)?.unwrap_or(first.conditions);
+        let attack = parse_any(&query.attack)?.unwrap_or(first.attack);
+        let radii = attacked
+            .iter()
+            .filter(|one| one.conditions == conditions && one.attack.method == Method::Fgsm);
+        let mut sweep: Vec<Attack> = radii.map(|one| one.attack).collect();
+        sweep.sort_by(|a, b| a.epsilon.total_cmp(&b.epsilon));
+        Ok(Some(Choice {
+            conditions,
+            attack,
+            sweep,
+        }))
+    }
 }
 
-fn bad(message: impl ToString) -> Refusal {
-    Refusal::new(ErrorCode::InvalidParameter, message.to_string())
+/// The run's predictions for the attacked images.
+struct Answers {
+    indices: Vec<usize>,
+    clean: Predictions,
+    adversarial: Predictions,
+    /// Predictions under FGSM, by ascending radius.
+    falls: Vec<(f64, Predictions)>,
+    labels: Labels,
 }
 
-/// What a run said about test images, clean and attacked; of those whose adversarial image was kept.
+impl Answers {
+    fn is_right(&self, predictions: &Predictions, place: usize) -> bool {
+        self.labels
+            .is_right(predictions, place, self.indices[place])
+    }
+
+    /// The least radius of FGSM at which the image at `place` is misclassified.
+    fn fall(&self, place: usize) -> Fall {
+        if !self.is_right(&self.clean, place) {
+            return Fall::WrongWhenClean;
+        }
+        let mut falls = self.falls.iter();
+        let fallen = falls.find(|(_, predictions)| !self.is_right(predictions, place));
+        fallen.map_or(Fall::Never, |&(epsilon, _)| Fall::At { epsilon })
+    }
+}
+
+/// A run's predictions for test images, clean and attacked, where the adversarial image was kept.
 #[utoipa::path(get, path = "/runs/{id}/adversarial-samples", params(("id" = i64, Path), SamplesQuery), responses((status = 200, body = AdversarialSamplePage)))]
 pub(super) async fn samples(
     State(state): State<AppState>,
     Id(id): Id,
-    Asked(query): Asked<SamplesQuery>,
+    QueryParameters(query): QueryParameters<SamplesQuery>,
 ) -> Result<Json<AdversarialSamplePage>, Refusal> {
-    if query.page == 0 || !(1..=100).contains(&query.page_size) {
-        return Err(bad("page must be 1 or more, and page_size 1 to 100"));
-    }
+    check_page(query.page, query.page_size)?;
     let run = state.store.run(id).await?;
-    let measured: Vec<_> = state
-        .store
-        .measurements(id)
-        .await?
-        .into_iter()
-        .filter_map(|measurement| match measurement {
-            Measurement::Attack(measured) => Some(measured),
-            _ => None,
-        })
-        .collect();
     let missing = |what: &str| Refusal::not_found(format!("run {id} {what}"));
-    let first = measured
-        .first()
+    let Choice {
+        conditions,
+        attack,
+        sweep,
+    } = Choice::of_run(&state, id, &query)
+        .await?
         .ok_or_else(|| missing("was not attacked"))?;
-    let conditions: AttackConditions = match query.conditions.as_str() {
-        "" => first.conditions,
-        text => text
-            .parse()
-            .map_err(|error: UnknownConditions| bad(error))?,
-    };
-    let attack: Attack = match query.attack.as_str() {
-        "" => first.attack,
-        text => text.parse().map_err(|error: UnknownAttack| bad(error))?,
-    };
-    // The radii of FGSM, ascending: where each image falls.
-    let mut sweep: Vec<Attack> = measured
-        .iter()
-        .filter(|one| one.conditions == conditions && one.attack.method == Method::Fgsm)
-        .map(|one| one.attack)
-        .collect();
-    sweep.sort_by(|a, b| a.epsilon.total_cmp(&b.epsilon));
-    let started = run.started.ok_or_else(|| missing("was not attacked"))?;
-    let (run_directory, datasets) = (
-        state.directory.run(id),
-        state.directory.datasets().to_owned(),
-    );
     let dataset = run.spec.dataset.clone();
-    let test_images = started.test_images as usize;
-    let mut attacks = vec![attack];
-    attacks.extend(&sweep);
-    let (predictions, labels) = tokio::task::spawn_blocking(move || {
-        let labels = engine::data::test_labels(&dataset, &datasets)?;
-        let predictions = AttackPredictions::load(&run_directory, conditions, &attacks, &labels)?;
-        Ok::<_, engine::EngineError>((predictions, labels))
-    })
-    .await??;
-    let predictions =
-        predictions.ok_or_else(|| missing("has no predictions under these conditions"))?;
-    let mut found = predictions.adversarial.into_iter();
-    let adversarial = found
+    let attacks: Vec<Attack> = std::iter::once(attack).chain(sweep.clone()).collect();
+    let read = read_with_labels(&state, run, move |folder, labels| {
+        Ok(AttackPredictions::load(
+            folder, conditions, &attacks, labels,
+        )?)
+    });
+    let (predictions, labels) = read
+        .await?
+        .ok_or_else(|| missing("has no predictions under these conditions"))?;
+    let mut by_attack = predictions.adversarial.into_iter();
+    let adversarial = by_attack
         .next()
         .flatten()
         .ok_or_else(|| missing(&format!("was not attacked with {attack}")))?;
-    let falls: Vec<(f64, Predictions)> = sweep
-        .iter()
-        .zip(found)
-        .filter_map(|(attack, found)| Some((attack.epsilon, found?)))
-        .collect();
-    if labels.len() != test_images {
-        return Err(Refusal::new(
-            ErrorCode::DataChanged,
-            format!(
-                "the test set has {} images now, and had {test_images} when the run began",
-                labels.len()
-            ),
-        ));
-    }
-
-    let class = |label: u32| started.classes.get(label as usize).cloned();
-    let right = |of: &Predictions, place: usize| {
-        of.predicted.get(place) == Some(&labels[predictions.indices[place]])
+    let falls = sweep.iter().zip(by_attack);
+    let answers = Answers {
+        falls: falls
+            .filter_map(|(attack, predictions)| Some((attack.epsilon, predictions?)))
+            .collect(),
+        indices: predictions.indices,
+        clean: predictions.clean,
+        adversarial,
+        labels,
     };
-    let shown = predictions.indices.len().min(KEPT_IMAGES);
-    let chosen: Vec<usize> = (0..shown)
+    let kept = answers.indices.len().min(KEPT_IMAGES);
+    let chosen: Vec<usize> = (0..kept)
         .filter(|&place| {
-            query
-                .filter
-                .takes(right(&predictions.clean, place), right(&adversarial, place))
+            let right = |predictions| answers.is_right(predictions, place);
+            let (clean, adversarial) = (&answers.clean, &answers.adversarial);
+            query.filter.takes(right(clean), right(adversarial))
         })
         .collect();
-    let dataset_id =
-        utf8_percent_encode(&run.spec.dataset.to_string(), NON_ALPHANUMERIC).to_string();
-    let encoded = utf8_percent_encode(&attack.to_string(), NON_ALPHANUMERIC).to_string();
+    let encoded = encoded(attack);
     let image = |place: usize, show: &str| {
         format!(
             "/api/v1/runs/{id}/adversarial.png?conditions={conditions}&attack={encoded}&place={place}&show={show}"
         )
     };
-    let first = (query.page - 1) as usize * query.page_size as usize;
-    let samples = chosen
-        .iter()
-        .skip(first)
-        .take(query.page_size as usize)
-        .map(|&place| {
-            let index = predictions.indices[place];
-            let prediction = |of: &Predictions, url: String| Prediction {
-                class: class(of.predicted[place]),
-                confidence: of.confidence[place],
-                right: right(of, place),
-                url,
-            };
-            AdversarialSample {
-                index: index as u32,
-                class: class(labels[index]).unwrap_or_default(),
-                clean: prediction(
-                    &predictions.clean,
-                    format!("/api/v1/datasets/{dataset_id}/images/test/{index}.png"),
-                ),
-                adversarial: prediction(&adversarial, image(place, "adversarial")),
-                perturbation_url: image(place, "perturbation"),
-                falls_at: if !right(&predictions.clean, place) {
-                    Fall::WrongWhenClean
-                } else {
-                    let fallen = falls.iter().find(|(_, found)| !right(found, place));
-                    fallen.map_or(Fall::Never, |&(epsilon, _)| Fall::At { epsilon })
-                },
-            }
-        });
+    let sample = |&place: &usize| {
+        let index = answers.indices[place];
+        let prediction =
+            |predictions, url| answers.labels.prediction(predictions, place, index, url);
+        AdversarialSample {
+            index: index as u32,
+            class: answers.labels.class_of(index),
+            clean: prediction(&answers.clean, test_image_url(&dataset, index)),
+            adversarial: prediction(&answers.adversarial, image(place, "adversarial")),
+            perturbation_url: image(place, "perturbation"),
+            falls_at: answers.fall(place),
+        }
+    };
+    let samples = page_of(&chosen, query.page, query.page_size).map(sample);
     Ok(Json(AdversarialSamplePage {
         samples: samples.collect(),
         total: chosen.len() as u32,
-        kept: shown as u32,
-        images: predictions.indices.len() as u32,
+        kept: kept as u32,
+        images: answers.indices.len() as u32,
     }))
 }
 
@@ -212,16 +208,10 @@ pub(super) struct ImageQuery {
 pub(super) async fn image(
     State(state): State<AppState>,
     Id(id): Id,
-    Asked(query): Asked<ImageQuery>,
+    QueryParameters(query): QueryParameters<ImageQuery>,
 ) -> Result<impl IntoResponse, Refusal> {
-    let conditions: AttackConditions = query
-        .conditions
-        .parse()
-        .map_err(|error: UnknownConditions| bad(error))?;
-    let attack: Attack = query
-        .attack
-        .parse()
-        .map_err(|error: UnknownAttack| bad(error))?;
+    let conditions: AttackConditions = parse(&query.conditions)?;
+    let attack: Attack = parse(&query.attack)?;
     let run = state.store.run(id).await?;
     let missing = || Refusal::not_found(format!("run {id} kept no such image"));
     let (run_directory, datasets) = (
@@ -235,7 +225,7 @@ pub(super) async fn image(
         };
         let images = conditions.images as usize;
         let labels = engine::data::test_labels(&run.spec.dataset, &datasets)?;
-        let index = engine::evaluations::spread(&labels, images)
+        let index = engine::studies::evaluations::spread(&labels, images)
             .get(query.place)
             .copied()
             .unwrap_or_default();
@@ -262,7 +252,7 @@ pub(super) async fn image(
         };
         engine::data::unit_image_png(&run.spec.dataset, &datasets, &values)
             .map(Some)
-            .map_err(engine::EngineError::from)
+            .map_err(EngineError::from)
     })
     .await??
     .ok_or_else(missing)?;

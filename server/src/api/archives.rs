@@ -12,7 +12,7 @@ use protocol::api::{Change, Experiment};
 use protocol::problem::ErrorCode;
 use tokio_util::io::ReaderStream;
 
-use super::json::{Asked, Id};
+use super::json::{Id, QueryParameters};
 use super::{AppState, Refusal};
 use crate::archive::{ArchiveError, Contents, Imported, export, import};
 
@@ -57,7 +57,7 @@ impl ArchiveQuery {
 pub(super) async fn read(
     State(state): State<AppState>,
     Id(id): Id,
-    Asked(query): Asked<ArchiveQuery>,
+    QueryParameters(query): QueryParameters<ArchiveQuery>,
 ) -> Result<impl IntoResponse, Refusal> {
     let seeds = query.seeds()?;
     let mut file = tempfile::tempfile_in(state.directory.root()).map_err(unwritten)?;

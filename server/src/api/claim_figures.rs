@@ -1,4 +1,4 @@
-//! The figures of the source's claims.
+//! The figures of the claims of Leavitt & Morcos (2020).
 
 use axum::Json;
 use axum::extract::State;
@@ -6,10 +6,10 @@ use protocol::claim_figure::ClaimFigures;
 use protocol::finding::Claim;
 use protocol::problem::ErrorCode;
 
-use super::json::{Asked, Id};
+use super::json::{Id, QueryParameters};
 use super::{AppState, Refusal};
 
-/// Whose figures are asked for.
+/// The claims whose figures are requested.
 #[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct FiguresQuery {
@@ -23,12 +23,12 @@ pub(super) struct FiguresQuery {
     window: Option<String>,
 }
 
-/// The source's figures of a claim, or of all, rebuilt from an experiment's runs.
+/// The figures of Leavitt & Morcos (2020) for a claim, or for all, rebuilt from an experiment's runs.
 #[utoipa::path(get, path = "/experiments/{id}/claim-figures", params(("id" = i64, Path), FiguresQuery), responses((status = 200, body = Vec<ClaimFigures>)))]
 pub(super) async fn figures(
     State(state): State<AppState>,
     Id(id): Id,
-    Asked(query): Asked<FiguresQuery>,
+    QueryParameters(query): QueryParameters<FiguresQuery>,
 ) -> Result<Json<Vec<ClaimFigures>>, Refusal> {
     let claims = match query.claim.as_str() {
         "" => Claim::ALL.to_vec(),
@@ -44,7 +44,7 @@ pub(super) async fn figures(
     };
     let window = super::findings::window(query.window.as_deref())?;
     let runs = state.store.runs(id).await?;
-    let numbers = state.kept.numbers(&state.store, id).await?;
+    let numbers = state.cache.numbers(&state.store, id).await?;
     let figures = tokio::task::spawn_blocking(move || {
         analysis::claims::figures(&runs, &numbers, &claims, window)
     })

@@ -1,4 +1,4 @@
-//! `/compare`: any runs and experiments, grouped by their configuration and set against each other.
+//! `/compare`: any runs and experiments, grouped by their configuration and compared.
 
 use std::fmt::Display;
 
@@ -8,7 +8,7 @@ use protocol::comparison::{Comparison, Grouping};
 use protocol::problem::ErrorCode;
 use protocol::quantity::{Quantity, Scale};
 
-use super::json::Asked;
+use super::json::QueryParameters;
 use super::{AppState, Refusal};
 use analysis::comparison::{Request, compare};
 use analysis::table::Table;
@@ -30,7 +30,7 @@ pub(super) struct CompareQuery {
     /// Fields in which the runs of a group agree, with commas between, for example `alpha,network`; all runs are
     /// one group when empty.
     group: Option<String>,
-    /// Or all fields but these (and but tags); `seed` when neither is given.
+    /// Alternatively, all fields except these and tags; `seed` when neither is given.
     group_all_but: Option<String>,
     /// What is compared, with commas between, each as in `/experiments/{id}/scatter`; the first is tested.
     /// `selectivity` when empty.
@@ -45,7 +45,7 @@ pub(super) struct CompareQuery {
 #[utoipa::path(get, path = "/compare", params(CompareQuery), responses((status = 200, body = Comparison)))]
 pub(super) async fn comparison(
     State(state): State<AppState>,
-    Asked(query): Asked<CompareQuery>,
+    QueryParameters(query): QueryParameters<CompareQuery>,
 ) -> Result<Json<Comparison>, Refusal> {
     let measures: Vec<Quantity> = parts(&query.measure)
         .map(str::parse)
@@ -65,10 +65,10 @@ pub(super) async fn comparison(
     let (labels, runs) = state.store.chosen_runs(&experiments, &runs).await?;
     let mut numbers = Vec::new();
     for experiment in &labels {
-        numbers.push(state.kept.numbers(&state.store, experiment.id).await?);
+        numbers.push(state.cache.numbers(&state.store, experiment.id).await?);
     }
     let comparison = tokio::task::spawn_blocking(move || {
-        let table = Table::new(numbers.iter().flat_map(|of| of.iter()));
+        let table = Table::new(numbers.iter().flat_map(|experiment| experiment.iter()));
         compare(labels, &runs, &table, &request)
     })
     .await?;

@@ -10,7 +10,7 @@ use protocol::Dataset;
 use protocol::api::{DatasetInfo, Sample};
 use protocol::problem::ErrorCode;
 
-use super::json::{Asked, Named};
+use super::json::{PathParameters, QueryParameters};
 use super::{AppState, Refusal};
 use crate::fetch::{Download, Sources};
 
@@ -24,7 +24,7 @@ pub(super) async fn list(State(state): State<AppState>) -> Result<Json<Vec<Datas
 #[utoipa::path(get, path = "/datasets/{id}", params(("id" = String, Path)), responses((status = 200, body = DatasetInfo)))]
 pub(super) async fn one(
     State(state): State<AppState>,
-    Named(id): Named<String>,
+    PathParameters(id): PathParameters<String>,
 ) -> Result<Json<DatasetInfo>, Refusal> {
     Ok(Json(state.catalogue.dataset(parse(&id)?).await?))
 }
@@ -55,8 +55,8 @@ fn six() -> usize {
 #[utoipa::path(get, path = "/datasets/{id}/samples", params(("id" = String, Path), SampleQuery), responses((status = 200, body = Vec<Sample>)))]
 pub(super) async fn samples(
     State(state): State<AppState>,
-    Named(id): Named<String>,
-    Asked(query): Asked<SampleQuery>,
+    PathParameters(id): PathParameters<String>,
+    QueryParameters(query): QueryParameters<SampleQuery>,
 ) -> Result<Json<Vec<Sample>>, Refusal> {
     let dataset = parse(&id)?;
     let split: SplitName = query.split.parse()?;
@@ -69,12 +69,12 @@ pub(super) async fn samples(
     let info = state.catalogue.dataset(dataset.clone()).await?;
     let classes = info.facts.map(|facts| facts.classes).unwrap_or_default();
     let directory = state.directory.datasets().to_owned();
-    let found = tokio::task::spawn_blocking(move || {
+    let images = tokio::task::spawn_blocking(move || {
         data::samples(&dataset, &directory, split, query.per_class)
     })
     .await??;
     let id = utf8_percent_encode(&id, NON_ALPHANUMERIC).to_string();
-    let samples = found.into_iter().map(|sample| Sample {
+    let samples = images.into_iter().map(|sample| Sample {
         index: sample.index as u32,
         label: sample.label,
         class: classes
@@ -95,7 +95,7 @@ pub(super) async fn samples(
 )]
 pub(super) async fn image(
     State(state): State<AppState>,
-    Named((id, split, file)): Named<(String, String, String)>,
+    PathParameters((id, split, file)): PathParameters<(String, String, String)>,
 ) -> Result<impl IntoResponse, Refusal> {
     let dataset = parse(&id)?;
     let split: SplitName = split.parse()?;
@@ -121,7 +121,7 @@ pub(super) async fn image(
 #[utoipa::path(post, path = "/datasets/{id}/fetch", params(("id" = String, Path)), responses((status = 202, body = DatasetInfo)))]
 pub(super) async fn fetch(
     State(state): State<AppState>,
-    Named(id): Named<String>,
+    PathParameters(id): PathParameters<String>,
 ) -> Result<(StatusCode, Json<DatasetInfo>), Refusal> {
     let download: Download = id
         .parse()

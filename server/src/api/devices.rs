@@ -6,9 +6,9 @@ use engine::devices::DeviceDescription;
 use protocol::RunState;
 use protocol::api::DeviceInfo;
 
-use super::json::Named;
+use super::json::PathParameters;
 use super::{AppState, Refusal};
-use crate::scheduler::Scope;
+use crate::store::Scope;
 
 /// Devices that can train, with what is on them.
 #[utoipa::path(get, path = "/devices", responses((status = 200, body = Vec<DeviceInfo>)))]
@@ -22,7 +22,7 @@ pub(super) async fn devices(
 #[utoipa::path(post, path = "/devices/{id}/resume", params(("id" = String, Path)), responses((status = 200, body = DeviceInfo)))]
 pub(super) async fn resume(
     State(state): State<AppState>,
-    Named(id): Named<String>,
+    PathParameters(id): PathParameters<String>,
 ) -> Result<Json<DeviceInfo>, Refusal> {
     state.scheduler.resume_device(&id);
     let devices = with_load(&state).await?;

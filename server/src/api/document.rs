@@ -1,9 +1,7 @@
-//! The OpenAPI document, and the page that renders it. The page's files come from the
+//! The OpenAPI document, and what renders it. The files come from the
 //! `utoipa-swagger-ui` crate itself: nothing is loaded from elsewhere.
 
 use axum::Router;
-use axum::response::Redirect;
-use axum::routing::get;
 use protocol::problem::ErrorCode;
 use utoipa::openapi::path::{Operation, ParameterIn};
 use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, ResponseBuilder};
@@ -12,12 +10,11 @@ use utoipa_swagger_ui::SwaggerUi;
 use super::AppState;
 use super::error::PROBLEM_JSON;
 
-/// `GET /api/v1/openapi.json`, and the page that `/api` leads to.
+/// `GET /api/v1/openapi.json`, and the files that the dashboard's page `/api` is drawn with.
 pub(super) fn routes(document: OpenApi) -> Router<AppState> {
-    let page: Router<AppState> = SwaggerUi::new("/api/docs")
+    SwaggerUi::new("/api/docs")
         .url("/api/v1/openapi.json", document)
-        .into();
-    page.route("/api", get(|| async { Redirect::temporary("/api/docs/") }))
+        .into()
 }
 
 /// Describes for every operation the problems with which it may be refused, each with its codes.
@@ -83,7 +80,7 @@ fn describe(path: &str, operation: &mut Operation, changes: bool) {
         }
         ErrorCode::UnpairedImages => operation_is(path, &["/runs/{id}/corrupted-samples"]),
         ErrorCode::UnusableArchive => operation_is(path, &["/archives"]),
-        // Every operation described is one that its address takes.
+        // Every described operation is allowed at its address.
         ErrorCode::MethodNotAllowed | ErrorCode::Unknown => false,
     };
     let responses = &mut operation.responses.responses;

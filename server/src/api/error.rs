@@ -4,14 +4,15 @@ use axum::Json;
 use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use engine::EngineError;
-use engine::data::DataError;
+use engine::base::FileError;
+use engine::data::{DataError, UnknownSplit};
 use protocol::FieldError;
 use protocol::api::ApiError;
 use protocol::problem::{ErrorCode, Problem};
 
 use crate::store::StoreError;
 
-/// A request that is not answered as asked.
+/// The refusal of a request.
 #[derive(Debug)]
 pub struct Refusal(ApiError);
 
@@ -76,7 +77,19 @@ impl From<EngineError> for Refusal {
 
 impl From<DataError> for Refusal {
     fn from(error: DataError) -> Self {
-        Refusal::new(ErrorCode::UnusableData, error.to_string())
+        EngineError::from(error).into()
+    }
+}
+
+impl From<FileError> for Refusal {
+    fn from(error: FileError) -> Self {
+        EngineError::from(error).into()
+    }
+}
+
+impl From<UnknownSplit> for Refusal {
+    fn from(error: UnknownSplit) -> Self {
+        DataError::from(error).into()
     }
 }
 

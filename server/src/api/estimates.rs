@@ -33,7 +33,7 @@ pub(super) async fn estimate(
     ))
 }
 
-/// The facts of the data set of `spec`, or everything that stands against launching it.
+/// The facts about the data set of `spec`, or every reason why it cannot be launched.
 pub(super) async fn check(
     state: &AppState,
     spec: &ExperimentSpec,
@@ -43,7 +43,68 @@ pub(super) async fn check(
         .map_err(Refusal::fields)
 }
 
-/// The facts of the data set of `spec`, or every field that stands against launching it on this machine.
+/// Why the device of `spec` cannot be used; `None` where it can, or where only a cluster's nodes know.
+async fn unknown_device(catalogue: &Catalogue, spec: &ExperimentSpec) -> Option<FieldError> {
+    let devices = catalogue.devices().await;
+    // Only a cluster's nodes know their devices: a worker there refuses a missing one.
+    if !spec.executor.is_local() || devices.iter().any(|device| device.is_called(&spec.device)) {
+        return None;
+    }
+    let known: Vec<_> = devices.iter().map(|device| device.id.as_str()).collect();
+    let built = match spec.device.starts_with("wgpu:") && !engine::devices::GPU_SUPPORT {
+        true => " (the server was built without GPU support: `make serve GPU=yes`)",
+        false => "",
+    };
+    Some(FieldError::new(
+        "device",
+        format!(
+            "`{}` is not here; choose {}{built}",
+            spec.device,
+            known.join(", ")
+        ),
+    ))
+}
+
+/// Why the smallest class has too few images for the split.
+fn too_few_images(spec: &ExperimentSpec, facts: &DatasetFacts) -> Option<FieldError> {
+    let (held_out, smallest) = (
+        spec.training.validation_images_per_class,
+        facts.smallest_class,
+    );
+    if held_out >= smallest {
+        return Some(FieldError::new(
+            "training.validation_images_per_class",
+            format!("the smallest class has {smallest} images: nothing would be left to train on"),
+        ));
+    }
+    let left = smallest - held_out;
+    let requested = spec.training.train_images_per_class?;
+    (requested > left).then(|| {
+        FieldError::new(
+            "training.train_images_per_class",
+            format!("the smallest class has {left} images left after the hold-out"),
+        )
+    })
+}
+
+/// Why images are too small for the network.
+fn too_small_images(spec: &ExperimentSpec, facts: &DatasetFacts) -> Option<FieldError> {
+    let (least, side) = (
+        spec.network.minimum_image_side(),
+        facts.height.min(facts.width),
+    );
+    ((side as usize) < least).then(|| {
+        FieldError::new(
+            "network",
+            format!(
+                "needs images of {least}x{least} pixels or more; these are {}x{}",
+                facts.height, facts.width
+            ),
+        )
+    })
+}
+
+/// The facts about the data set of `spec`, or every field that prevents launching it on this machine.
 ///
 /// # Errors
 /// When the task that looks at the data set fails.
@@ -52,24 +113,8 @@ pub async fn launchable(
     spec: &ExperimentSpec,
 ) -> Result<Result<DatasetFacts, Vec<FieldError>>, JoinError> {
     let mut errors = spec.validate();
+    errors.extend(unknown_device(catalogue, spec).await);
     let mut refuse = |field: &str, reason: String| errors.push(FieldError::new(field, reason));
-    let devices = catalogue.devices().await;
-    // Which devices a cluster's nodes have, only they know: a worker there refuses what is not there.
-    if spec.executor.is_local() && !devices.iter().any(|device| device.is_called(&spec.device)) {
-        let known: Vec<_> = devices.iter().map(|device| device.id.as_str()).collect();
-        let built = match spec.device.starts_with("wgpu:") && !engine::devices::GPU_SUPPORT {
-            true => " (the server was built without GPU support: `make serve GPU=yes`)",
-            false => "",
-        };
-        refuse(
-            "device",
-            format!(
-                "`{}` is not here; choose {}{built}",
-                spec.device,
-                known.join(", ")
-            ),
-        );
-    }
     if spec.executor.kind() == ExecutorKind::Slurm
         && let Err(reason) = tokio::task::spawn_blocking(Slurm::version).await?
     {
@@ -95,26 +140,7 @@ pub async fn launchable(
         }
     }
     if let Some(facts) = &info.facts {
-        let held_out = spec.training.validation_images_per_class;
-        if held_out >= facts.smallest_class {
-            refuse(
-                "training.validation_images_per_class",
-                format!(
-                    "the smallest class has {} images: nothing would be left to train on",
-                    facts.smallest_class
-                ),
-            );
-        } else if let Some(count) = spec.training.train_images_per_class
-            && count > facts.smallest_class - held_out
-        {
-            refuse(
-                "training.train_images_per_class",
-                format!(
-                    "the smallest class has {} images left after the hold-out",
-                    facts.smallest_class - held_out
-                ),
-            );
-        }
+        errors.extend(too_few_images(spec, facts));
         errors.extend(super::evaluations::fits(
             &spec.evaluation,
             &spec.dataset,
@@ -123,19 +149,7 @@ pub async fn launchable(
         ));
         let photographs = catalogue.lacks_photographs(&spec.evaluation, facts);
         errors.extend(photographs.await?);
-        let mut refuse = |field: &str, reason: String| errors.push(FieldError::new(field, reason));
-        let side = facts.height.min(facts.width) as usize;
-        if side < spec.network.minimum_image_side() {
-            refuse(
-                "network",
-                format!(
-                    "needs images of {0}x{0} pixels or more; these are {1}x{2}",
-                    spec.network.minimum_image_side(),
-                    facts.height,
-                    facts.width
-                ),
-            );
-        }
+        errors.extend(too_small_images(spec, facts));
     }
     match info.facts {
         Some(facts) if errors.is_empty() => Ok(Ok(facts)),

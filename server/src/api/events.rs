@@ -1,4 +1,4 @@
-//! `GET /events`: what happens, as it happens, as server-sent events.
+//! `GET /events`: live events, as server-sent events.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use protocol::problem::ErrorCode;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::json::Asked;
+use super::json::QueryParameters;
 use super::{AppState, Refusal};
 use crate::scheduler::News;
 use crate::store::Store;
@@ -21,7 +21,7 @@ use crate::store::Store;
 /// Stored events read at a time during replay.
 const CHUNK: i64 = 500;
 
-/// Whose events are asked for; everything when both are absent.
+/// Filters on events; all events when both are absent.
 #[derive(Debug, Clone, Copy, serde::Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct EventQuery {
@@ -34,7 +34,7 @@ pub(super) struct EventQuery {
 /// Live events. Stored ones have their sequence number as `id`; with `Last-Event-ID` those that
 /// were missed come first. `event: lagged` says that some were lost: read everything anew.
 /// `event: change` (`ChangeEvent`) says what was launched, queued, annotated or deleted; it has no `id` and
-/// is not sent again, so that who reconnects reads anew what it shows.
+/// is not sent again, so a client that reconnects reads again what it shows.
 #[utoipa::path(
     get,
     path = "/events",
@@ -43,7 +43,7 @@ pub(super) struct EventQuery {
 )]
 pub(super) async fn events(
     State(state): State<AppState>,
-    Asked(query): Asked<EventQuery>,
+    QueryParameters(query): QueryParameters<EventQuery>,
     headers: HeaderMap,
 ) -> Result<impl IntoResponse, Refusal> {
     let last = match headers.get("last-event-id") {
@@ -61,11 +61,11 @@ pub(super) async fn events(
         ),
         None => None,
     };
-    // Listening begins before the replay is read, so that nothing falls between the two; what comes
-    // both ways is dropped by its number.
+    // Subscribes before the replay is read, so that no event falls between the two; an event that
+    // comes both ways is dropped by its number.
     let receiver = state.scheduler.subscribe();
     let newest = state.store.last_sequence().await?;
-    // A number that was never given out is from another store: that listener knows nothing of this one.
+    // A number that was never given out is from another store: the listener knows nothing of this one.
     let stranger = last.is_some_and(|last| last > newest);
     let replaying = last.is_some() && !stranger;
     let feed = Feed {
@@ -109,11 +109,11 @@ impl Feed {
             }
             if self.replaying {
                 let EventQuery { experiment, run } = self.query;
-                let found = self
+                let stored = self
                     .store
                     .events_after(self.sequence, experiment, run, CHUNK)
                     .await;
-                match found {
+                match stored {
                     Ok(events) if events.is_empty() => self.replaying = false,
                     Ok(events) => self.pending = events.into_iter(),
                     Err(error) => {
@@ -126,7 +126,7 @@ impl Feed {
             match self.receiver.recv().await {
                 Ok(News::Change(change)) => {
                     if self.concerns(change.experiment_id, &change.run_ids) {
-                        return Some(told("change", &change));
+                        return Some(sse_event("change", &change));
                     }
                 }
                 Ok(News::Event(event)) => {
@@ -152,7 +152,7 @@ impl Feed {
     }
 
     fn send(&mut self, event: &LiveEvent) -> SseEvent {
-        let sent = told("live", event);
+        let sent = sse_event("live", event);
         match event.sequence {
             Some(sequence) => {
                 self.sequence = sequence;
@@ -163,7 +163,7 @@ impl Feed {
     }
 }
 
-fn told(kind: &str, data: &impl serde::Serialize) -> SseEvent {
+fn sse_event(kind: &str, data: &impl serde::Serialize) -> SseEvent {
     let event = SseEvent::default().event(kind).json_data(data);
     event.unwrap_or_else(|_| lagged())
 }

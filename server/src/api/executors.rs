@@ -1,4 +1,4 @@
-//! `/executors`: places where workers run, what a launch would hand over to them, and what was.
+//! `/executors`: places where workers run, previews of submissions, and the submissions made.
 
 use axum::Json;
 use axum::extract::State;
@@ -6,7 +6,7 @@ use protocol::executor::{BatchScripts, ExecutorInfo, SubmissionInfo};
 use protocol::{ExecutorKind, ExperimentSpec, FieldError};
 use tokio::task::spawn_blocking;
 
-use super::json::{Body, Id, Named};
+use super::json::{Body, Id, PathParameters};
 use super::{AppState, Refusal};
 use crate::executors::{SCRIPT_FILE, preview};
 
@@ -22,14 +22,14 @@ pub(super) async fn list(
 #[utoipa::path(post, path = "/executors/{id}/resume", params(("id" = String, Path)), responses((status = 200, body = ExecutorInfo)))]
 pub(super) async fn resume(
     State(state): State<AppState>,
-    Named(id): Named<String>,
+    PathParameters(id): PathParameters<String>,
 ) -> Result<Json<ExecutorInfo>, Refusal> {
     let kind = ExecutorKind::from_id(&id)
         .ok_or_else(|| Refusal::not_found(format!("there is no executor `{id}`")))?;
     state.scheduler.resume_device(kind.id());
     let executors = with_load(&state).await?;
-    let found = executors.into_iter().find(|executor| executor.id == kind);
-    found
+    let executor = executors.into_iter().find(|executor| executor.id == kind);
+    executor
         .map(Json)
         .ok_or_else(|| Refusal::not_found(format!("there is no executor `{id}`")))
 }
@@ -68,35 +68,35 @@ pub(super) async fn scripts(
     }))
 }
 
-/// What was handed over of an experiment, newest first.
+/// An experiment's submissions, newest first.
 #[utoipa::path(get, path = "/experiments/{id}/submissions", params(("id" = i64, Path)), responses((status = 200, body = Vec<SubmissionInfo>)))]
 pub(super) async fn submissions(
     State(state): State<AppState>,
     Id(id): Id,
 ) -> Result<Json<Vec<SubmissionInfo>>, Refusal> {
-    let mut found = Vec::new();
+    let mut submissions = Vec::new();
     for submission in state.store.submissions(id).await? {
         let folder = state.directory.submission(id, &submission.key);
-        // One that was cut off before its script was written has none.
+        // A submission that was cut off early has no script.
         let script = tokio::fs::read_to_string(folder.join(SCRIPT_FILE)).await;
-        found.push(SubmissionInfo {
+        submissions.push(SubmissionInfo {
             key: submission.key,
             job: submission.job,
             submitted_at: submission.submitted_at,
             script: script.unwrap_or_default(),
         });
     }
-    Ok(Json(found))
+    Ok(Json(submissions))
 }
 
 /// The places with their runs.
 pub(super) async fn with_load(state: &AppState) -> Result<Vec<ExecutorInfo>, Refusal> {
-    let mut found = Vec::new();
+    let mut executors = Vec::new();
     for kind in ExecutorKind::ALL {
         let executor = state.scheduler.executors().get(kind).clone();
         let described = spawn_blocking(move || executor.describe()).await?;
         let (queued, running) = state.store.load(kind).await?;
-        found.push(ExecutorInfo {
+        executors.push(ExecutorInfo {
             id: kind,
             available: described.is_ok(),
             name: described.unwrap_or_else(|reason| reason),
@@ -105,5 +105,5 @@ pub(super) async fn with_load(state: &AppState) -> Result<Vec<ExecutorInfo>, Ref
             running,
         });
     }
-    Ok(found)
+    Ok(executors)
 }

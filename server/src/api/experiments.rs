@@ -12,9 +12,10 @@ use protocol::problem::ErrorCode;
 use protocol::training_curve::{CurveQuantity, TrainingCurves};
 use protocol::{ExperimentSpec, Run, RunResult, RunState};
 
-use super::json::{Asked, Body, Id};
-use super::runs::EpochsQuery;
-use super::{AppState, Refusal, estimates};
+use super::epochs::EpochsQuery;
+use super::json::{Body, Id, QueryParameters};
+use super::{AppState, Refusal, annotations, estimates};
+use crate::directory::remove_folder;
 use crate::estimate::{is_measured, remaining};
 use crate::store::ExperimentQuery;
 use analysis::training_curves::training_curves;
@@ -54,7 +55,7 @@ fn fifty() -> u32 {
 #[utoipa::path(get, path = "/experiments", params(ListQuery), responses((status = 200, body = ExperimentPage)))]
 pub(super) async fn list(
     State(state): State<AppState>,
-    Asked(query): Asked<ListQuery>,
+    QueryParameters(query): QueryParameters<ListQuery>,
 ) -> Result<Json<ExperimentPage>, Refusal> {
     let run_state = match query.state.as_str() {
         "" => None,
@@ -84,17 +85,17 @@ pub(super) async fn list(
         if !experiment.is_active() {
             let (id, scheduler) = (experiment.id, state.scheduler.clone());
             let tell = move || scheduler.tell_change(id, Vec::new(), Change::FindingsMade);
-            experiment.verdicts = state.kept.verdicts(&state.store, id, tell).await?;
+            experiment.verdicts = state.cache.verdicts(&state.store, id, tell).await?;
         }
     }
     Ok(Json(page))
 }
 
-/// The header with what tells a launch from every other.
+/// The header with a launch's unique key.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
-/// Creates an experiment and queues its runs. Nothing is created when anything is wrong. A program that sends it again because
-/// no answer came sends the same `Idempotency-Key`, and gets the experiment that there is.
+/// Creates an experiment and queues its runs. Nothing is created when anything is wrong. A program that got no answer can
+/// repeat the request with the same `Idempotency-Key`, and gets the existing experiment.
 #[utoipa::path(
     post,
     path = "/experiments",
@@ -119,7 +120,7 @@ pub(super) async fn create(
     });
     let key = key.transpose()?;
     estimates::check(&state, &spec).await?;
-    // One name a device, so that its slots are counted once.
+    // One name per device, so that its slots are counted once.
     spec.device = state.catalogue.device_id(spec.device).await;
     let id = state.store.create_experiment_once(&spec, key).await?;
     state
@@ -127,7 +128,7 @@ pub(super) async fn create(
         .tell_change(id, Vec::new(), Change::ExperimentCreated);
     state.scheduler.wake();
     let location = [(header::LOCATION, format!("/api/v1/experiments/{id}"))];
-    let experiment = shown(&state, id).await?;
+    let experiment = load(&state, id).await?;
     Ok((StatusCode::CREATED, location, Json(experiment)))
 }
 
@@ -137,11 +138,11 @@ pub(super) async fn read(
     State(state): State<AppState>,
     Id(id): Id,
 ) -> Result<Json<Experiment>, Refusal> {
-    Ok(Json(shown(&state, id).await?))
+    Ok(Json(load(&state, id).await?))
 }
 
-/// An experiment as everyone is shown it.
-async fn shown(state: &AppState, id: i64) -> Result<Experiment, Refusal> {
+/// An experiment with its progress and remaining time.
+async fn load(state: &AppState, id: i64) -> Result<Experiment, Refusal> {
     let mut experiment = state.store.experiment(id).await?;
     stand(state, &mut experiment).await?;
     Ok(experiment)
@@ -167,7 +168,7 @@ async fn stand(state: &AppState, experiment: &mut Experiment) -> Result<(), Refu
     if !is_measured(&runs)
         && let Some(facts) = state.catalogue.dataset(spec.dataset.clone()).await?.facts
     {
-        // What the form said before the launch. Runs are at work: nothing is measured for it now.
+        // The estimate that the form showed before the launch. Runs are at work: no speed is measured now.
         let slots = state.scheduler.slots(&spec.device);
         let estimate = state
             .estimator
@@ -194,21 +195,12 @@ pub(super) async fn annotate(
     Id(id): Id,
     Body(annotation): Body<Annotation>,
 ) -> Result<Json<Experiment>, Refusal> {
-    let annotation = checked(annotation)?;
+    let annotation = annotations::checked(annotation)?;
     state.store.annotate_experiment(id, &annotation).await?;
     state
         .scheduler
         .tell_change(id, Vec::new(), Change::ExperimentAnnotated);
-    Ok(Json(shown(&state, id).await?))
-}
-
-/// An annotation that can be kept, without spaces around its parts.
-pub(super) fn checked(annotation: Annotation) -> Result<Annotation, Refusal> {
-    let annotation = annotation.trimmed();
-    match annotation.validate() {
-        errors if errors.is_empty() => Ok(annotation),
-        errors => Err(Refusal::fields(errors)),
-    }
+    Ok(Json(load(&state, id).await?))
 }
 
 /// Deletes an experiment with all that it measured; refused while a run is queued or running.
@@ -222,9 +214,9 @@ pub(super) async fn delete(
         .scheduler
         .tell_change(id, runs.clone(), Change::ExperimentDeleted);
     for run in runs {
-        super::runs::remove_folder(&state.directory.run(run)).await;
+        remove_folder(&state.directory.run(run)).await;
     }
-    super::runs::remove_folder(&state.directory.experiment(id)).await;
+    remove_folder(&state.directory.experiment(id)).await;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -235,7 +227,7 @@ pub(super) async fn cancel(
     Id(id): Id,
 ) -> Result<Json<Experiment>, Refusal> {
     state.scheduler.cancel_experiment(id).await?;
-    Ok(Json(shown(&state, id).await?))
+    Ok(Json(load(&state, id).await?))
 }
 
 /// Queues every interrupted, cancelled or failed run again; each goes on from its checkpoint.
@@ -254,7 +246,7 @@ pub(super) async fn resume(
     runs.sort_unstable();
     let requeued = state.store.requeue(&runs).await?;
     state.scheduler.queued(requeued);
-    Ok((StatusCode::ACCEPTED, Json(shown(&state, id).await?)))
+    Ok((StatusCode::ACCEPTED, Json(load(&state, id).await?)))
 }
 
 /// How many runs were queued again.
@@ -295,7 +287,7 @@ pub(super) async fn runs(
 pub(super) async fn metrics(
     State(state): State<AppState>,
     Id(id): Id,
-    Asked(query): Asked<EpochsQuery>,
+    QueryParameters(query): QueryParameters<EpochsQuery>,
 ) -> Result<Json<Vec<RunMetrics>>, Refusal> {
     let epochs = query.epochs()?;
     Ok(Json(state.store.experiment_metrics(id, epochs).await?))
@@ -316,7 +308,7 @@ pub(super) struct CurvesQuery {
 pub(super) async fn curves(
     State(state): State<AppState>,
     Id(id): Id,
-    Asked(query): Asked<CurvesQuery>,
+    QueryParameters(query): QueryParameters<CurvesQuery>,
 ) -> Result<Json<TrainingCurves>, Refusal> {
     let (runs, every) = state.store.curves(id, query.quantity).await?;
     Ok(Json(training_curves(query.quantity, runs, every)))
@@ -347,10 +339,10 @@ pub(crate) fn summarise(runs: &[Run]) -> ExperimentSummary {
             .map(|layer| layer.name.clone())
             .collect()
     });
-    let of = |alpha: f64, value: &dyn Fn(&RunResult) -> f64| -> Option<Mean> {
+    let mean_at = |alpha: f64, value: &dyn Fn(&RunResult) -> f64| -> Option<Mean> {
         let values: Vec<f64> = finished
             .iter()
-            .filter(|&&(of, _)| of == alpha)
+            .filter(|&&(run_alpha, _)| run_alpha == alpha)
             .map(|(_, result)| value(result))
             .collect();
         mean(&values)
@@ -361,10 +353,10 @@ pub(crate) fn summarise(runs: &[Run]) -> ExperimentSummary {
             .filter_map(|alpha| {
                 Some(AlphaSummary {
                     alpha,
-                    selectivity: of(alpha, &|result| result.selectivity)?,
-                    test_accuracy: of(alpha, &|result| result.test_accuracy)?,
+                    selectivity: mean_at(alpha, &|result| result.selectivity)?,
+                    test_accuracy: mean_at(alpha, &|result| result.test_accuracy)?,
                     layer_selectivity: (0..layers.len())
-                        .filter_map(|layer| of(alpha, &|result| result.layers[layer].mean))
+                        .filter_map(|layer| mean_at(alpha, &|result| result.layers[layer].mean))
                         .collect(),
                 })
             })

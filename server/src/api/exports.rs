@@ -10,7 +10,7 @@ use protocol::problem::ErrorCode;
 use protocol::{Measurement, Run};
 
 use super::experiments::summarise;
-use super::json::{Asked, Id};
+use super::json::{Id, QueryParameters};
 use super::{AppState, Refusal};
 use crate::store::EVERY_EPOCH;
 use crate::tables::Source;
@@ -33,14 +33,14 @@ pub(super) struct TableQuery {
 #[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct RunTableQuery {
-    /// As of experiments, but `runs`.
+    /// As for experiments, except `runs`.
     #[serde(default)]
     #[param(pattern = "^(epochs|units|corruptions|attacks|dimensionality|input_unit_gradients)?$")]
     table: String,
 }
 
 impl TableQuery {
-    /// The table; that of runs where none is named.
+    /// The table; `runs` if none is named.
     fn table(&self) -> Result<ExportTable, Refusal> {
         match self.table.as_str() {
             "" => Ok(ExportTable::Runs),
@@ -70,7 +70,7 @@ pub(super) struct Export {
 pub(super) async fn experiment_csv(
     State(state): State<AppState>,
     Id(id): Id,
-    Asked(query): Asked<TableQuery>,
+    QueryParameters(query): QueryParameters<TableQuery>,
 ) -> Result<impl IntoResponse, Refusal> {
     of_experiment(state, id, query, ExportFormat::Csv).await
 }
@@ -80,7 +80,7 @@ pub(super) async fn experiment_csv(
 pub(super) async fn experiment_parquet(
     State(state): State<AppState>,
     Id(id): Id,
-    Asked(query): Asked<TableQuery>,
+    QueryParameters(query): QueryParameters<TableQuery>,
 ) -> Result<impl IntoResponse, Refusal> {
     of_experiment(state, id, query, ExportFormat::Parquet).await
 }
@@ -90,7 +90,7 @@ pub(super) async fn experiment_parquet(
 pub(super) async fn run_csv(
     State(state): State<AppState>,
     Id(id): Id,
-    Asked(query): Asked<RunTableQuery>,
+    QueryParameters(query): QueryParameters<RunTableQuery>,
 ) -> Result<impl IntoResponse, Refusal> {
     of_run(state, id, query, ExportFormat::Csv).await
 }
@@ -100,7 +100,7 @@ pub(super) async fn run_csv(
 pub(super) async fn run_parquet(
     State(state): State<AppState>,
     Id(id): Id,
-    Asked(query): Asked<RunTableQuery>,
+    QueryParameters(query): QueryParameters<RunTableQuery>,
 ) -> Result<impl IntoResponse, Refusal> {
     of_run(state, id, query, ExportFormat::Parquet).await
 }

@@ -1,11 +1,11 @@
-//! `GET /experiments/{id}/findings`: what an experiment says about the source's claims.
+//! `GET /experiments/{id}/findings`: what an experiment says about the claims of Leavitt & Morcos (2020).
 
 use axum::Json;
 use axum::extract::State;
 use protocol::FieldError;
 use protocol::finding::{Findings, window_of};
 
-use super::json::{Asked, Id};
+use super::json::{Id, QueryParameters};
 use super::{AppState, Refusal};
 
 /// Which networks count.
@@ -37,8 +37,8 @@ pub(super) fn window(text: Option<&str>) -> Result<f64, Refusal> {
 pub(super) async fn findings(
     State(state): State<AppState>,
     Id(id): Id,
-    Asked(query): Asked<WindowQuery>,
+    QueryParameters(query): QueryParameters<WindowQuery>,
 ) -> Result<Json<Findings>, Refusal> {
     let window = window(query.window.as_deref())?;
-    Ok(Json(state.kept.findings(&state.store, id, window).await?))
+    Ok(Json(state.cache.findings(&state.store, id, window).await?))
 }

@@ -17,7 +17,7 @@ use crate::tokens::{Access, Tokens};
 /// Names of this machine to itself; a tunnel may give them another port.
 const LOOPBACK_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
-/// What a proxy adds: the request does not come from this machine, although its connection does.
+/// Headers that a proxy adds: the request does not come from this machine, although its connection does.
 const FORWARDED: [&str; 5] = [
     "forwarded",
     "x-forwarded-for",
@@ -34,17 +34,17 @@ pub struct Guard(Arc<Rules>);
 struct Rules {
     /// Names, with and without the port, that the person who started the server added.
     added: Vec<String>,
-    /// None where nobody but this machine is answered.
+    /// `None` if only this machine is answered.
     tokens: Option<Tokens>,
     /// The cookie's name: browsers keep one jar for all ports of a host.
     cookie: String,
-    /// Whether the cookie goes by TLS alone.
+    /// Whether the cookie is sent over TLS only.
     secure: bool,
 }
 
 impl Guard {
     /// A guard of the server on `port`, which is also reached under the names `added`. Without `tokens` only this machine
-    /// is answered. With `secure` the cookie that signs in goes by TLS alone.
+    /// is answered. With `secure` the sign-in cookie is sent over TLS only.
     pub fn new(port: u16, added: &[String], tokens: Option<Tokens>, secure: bool) -> Self {
         let mut names = Vec::new();
         for name in added {
@@ -61,7 +61,7 @@ impl Guard {
 }
 
 impl Rules {
-    /// Whether `host`, as a `Host` header or within an `Origin`, is a name of ours.
+    /// Whether `host`, as a `Host` header or within an `Origin`, is a name of this server.
     fn is_ours(&self, host: &str) -> bool {
         let name = match host.rsplit_once(':') {
             Some((name, port)) if !port.is_empty() && port.bytes().all(|c| c.is_ascii_digit()) => {
@@ -78,7 +78,7 @@ impl Rules {
                 .any(|added| added.eq_ignore_ascii_case(host))
     }
 
-    /// What the request's token allows: one in the address, in the header `Authorization`, or in our cookie.
+    /// What the request's token allows: a token in the address, in the header `Authorization`, or in the cookie.
     fn access(&self, request: &Request) -> Option<Access> {
         let tokens = self.tokens.as_ref()?;
         let token = token_in_query(request)
@@ -88,7 +88,7 @@ impl Rules {
     }
 }
 
-/// Refuses what is not for us or not from us, and puts the usual protection on every answer.
+/// Refuses requests for other hosts or from other sites, and adds the usual protection to every answer.
 pub async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     let mut response = match admit(&guard.0, &request) {
         Ok(None) => next.run(request).await,
@@ -146,15 +146,15 @@ fn admit(rules: &Rules, request: &Request) -> Result<Option<Response>, Response>
         let site = origin
             .strip_prefix("http://")
             .or_else(|| origin.strip_prefix("https://"));
-        // Pages of ours say the name under which they were asked for; behind a proxy, one that was added.
-        let ours = site.is_some_and(|site| {
+        // Our own pages send the host name that they were loaded from; behind a proxy, an added name.
+        let own_page = site.is_some_and(|site| {
             site.eq_ignore_ascii_case(host)
                 || rules
                     .added
                     .iter()
                     .any(|added| added.eq_ignore_ascii_case(site))
         });
-        if !ours {
+        if !own_page {
             return Err(forbidden(
                 ErrorCode::ForeignOrigin,
                 format!("pages of `{origin}` may not use this server"),
@@ -188,7 +188,7 @@ fn is_local(request: &Request) -> bool {
             .any(|name| request.headers().contains_key(*name))
 }
 
-/// A header's text; what cannot be read is not ours.
+/// A header's text; `?`, which matches nothing, if it cannot be read.
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name).map(|value| value.to_str().unwrap_or("?"))
 }
@@ -215,8 +215,8 @@ fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
         .find_map(|cookie| cookie.trim().strip_prefix(name)?.strip_prefix('='))
 }
 
-/// The answer to a link with a token: the token as a cookie, and on to the page without it. Not a redirection: one that
-/// began on another site would not carry a cookie that is `SameSite=Strict`.
+/// Answers a link with a token: sets the token as a cookie and leads on to the page without it. Not a redirect: one that
+/// began on another site would not carry a `SameSite=Strict` cookie.
 fn sign_in(rules: &Rules, request: &Request) -> Option<Response> {
     let token = token_in_query(request)?;
     rules.tokens.as_ref()?.access(token)?;
@@ -244,7 +244,7 @@ fn sign_in(rules: &Rules, request: &Request) -> Option<Response> {
     Some(response)
 }
 
-/// Who comes without a token learns where there is one.
+/// Tells a visitor without a token where to find one.
 fn unauthorized(rules: &Rules, request: &Request) -> Response {
     let what_to_do = match rules.tokens {
         Some(_) => {
@@ -274,7 +274,7 @@ fn unauthorized(rules: &Rules, request: &Request) -> Response {
     response
 }
 
-/// A page that needs nothing else of the server.
+/// A page that needs no other file from the server.
 fn document(title: &str, head: &str, body: &str) -> Html<String> {
     Html(format!(
         "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\

@@ -6,7 +6,7 @@ use protocol::RunState;
 use protocol::api::Health;
 
 use super::{AppState, Refusal};
-use crate::scheduler::Scope;
+use crate::store::Scope;
 
 /// Whether the server is well.
 #[utoipa::path(get, path = "/health", responses((status = 200, body = Health)))]

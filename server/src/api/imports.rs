@@ -10,12 +10,12 @@ use protocol::origin::ImportRequest;
 use protocol::problem::ErrorCode;
 use protocol::{FieldError, Run};
 
-use super::json::{Asked, Id};
+use super::json::{Id, QueryParameters};
 use super::{AppState, Refusal, launchable};
 use crate::import::{ImportError, Staged, import, not_launchable, one_run};
 use crate::store::ImportTarget;
 
-/// What is said of the weights.
+/// What the request says about the weights.
 #[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ImportQuery {
@@ -53,7 +53,7 @@ pub(super) struct ImportQuery {
 pub(super) async fn create(
     State(state): State<AppState>,
     Id(id): Id,
-    Asked(query): Asked<ImportQuery>,
+    QueryParameters(query): QueryParameters<ImportQuery>,
     body: RequestBody,
 ) -> Result<(StatusCode, Json<Run>), Refusal> {
     let spec = state.store.experiment(id).await?.spec;

@@ -2,6 +2,8 @@
 //!
 //! [`ApiError`]: protocol::api::ApiError
 
+use std::str::FromStr;
+
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
@@ -13,13 +15,35 @@ use serde_json::error::Category;
 use super::Refusal;
 use crate::connections::BodyDeadline;
 
-/// What axum refuses, as we do.
+/// A refusal by axum, in our format.
 fn rejected(status: StatusCode, detail: String) -> Refusal {
     let code = match status {
         StatusCode::PAYLOAD_TOO_LARGE => ErrorCode::PayloadTooLarge,
         _ => ErrorCode::InvalidParameter,
     };
     Refusal::new(code, detail)
+}
+
+/// Parses a parameter from text.
+pub(super) fn parse<T>(text: &str) -> Result<T, Refusal>
+where
+    T: FromStr,
+    T::Err: ToString,
+{
+    text.parse()
+        .map_err(|error: T::Err| Refusal::new(ErrorCode::InvalidParameter, error.to_string()))
+}
+
+/// The same; `None` if the text is empty.
+pub(super) fn parse_any<T>(text: &str) -> Result<Option<T>, Refusal>
+where
+    T: FromStr,
+    T::Err: ToString,
+{
+    match text {
+        "" => Ok(None),
+        text => parse(text).map(Some),
+    }
 }
 
 /// A JSON body.
@@ -53,7 +77,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
         };
         let bytes =
             body.map_err(|rejection| rejected(rejection.status(), rejection.body_text()))?;
-        // serde would take a list of values for an object's fields in their order.
+        // serde would accept a list of values as an object's fields in order.
         if bytes.trim_ascii_start().first() == Some(&b'[') {
             return Err(Refusal::new(
                 ErrorCode::InvalidFields,
@@ -97,29 +121,29 @@ fn wrong_value(path: &str, reason: String) -> Refusal {
 }
 
 /// The query of a request.
-pub(super) struct Asked<T>(pub(super) T);
+pub(super) struct QueryParameters<T>(pub(super) T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for QueryParameters<T> {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
         Query::<T>::from_request_parts(parts, state)
             .await
-            .map(|Query(query)| Asked(query))
+            .map(|Query(query)| QueryParameters(query))
             .map_err(|rejection| rejected(rejection.status(), rejection.body_text()))
     }
 }
 
 /// Names in the path.
-pub(super) struct Named<T>(pub(super) T);
+pub(super) struct PathParameters<T>(pub(super) T);
 
-impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Named<T> {
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for PathParameters<T> {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
         Path::<T>::from_request_parts(parts, state)
             .await
-            .map(|Path(names)| Named(names))
+            .map(|Path(names)| PathParameters(names))
             .map_err(|rejection| rejected(rejection.status(), rejection.body_text()))
     }
 }

@@ -1,12 +1,16 @@
-//! The API under `/api/v1`; one resource a file. [`app`] is the whole of it, as a router that a test can call.
+//! The API under `/api/v1`; one file per resource. [`app`] is the whole API, as a router that a test can call.
 
 mod adversarial;
+mod analysis_cache;
+mod annotations;
 mod archives;
 mod claim_figures;
 mod comparisons;
+mod corrupted;
 mod datasets;
 mod devices;
 mod document;
+mod epochs;
 mod error;
 mod estimates;
 mod evaluations;
@@ -19,11 +23,11 @@ mod guard;
 mod health;
 mod imports;
 mod json;
-mod kept;
 mod options;
 mod perturbations;
 mod report;
 mod runs;
+mod samples;
 mod units;
 mod versioned;
 
@@ -43,28 +47,28 @@ use crate::perturbation_bench::PerturbationBench;
 use crate::scheduler::Scheduler;
 use crate::store::Store;
 
+pub use analysis_cache::AnalysisCache;
 pub use error::Refusal;
 pub use estimates::launchable;
 pub use guard::{Guard, guard};
-pub use kept::Kept;
 
 /// What every handler may use.
 #[derive(Clone)]
 pub struct AppState {
-    /// What was asked and measured.
+    /// Experiments, runs and measurements.
     pub store: Store,
-    /// What is at work.
+    /// The runs at work.
     pub scheduler: Scheduler,
     /// Where files are.
     pub directory: DataDirectory,
     /// Data sets, devices, downloads.
     pub catalogue: Catalogue,
-    /// Networks to play with.
+    /// The perturbation bench.
     pub bench: PerturbationBench,
     /// Time estimates.
     pub estimator: Arc<Estimator>,
-    /// What was made of measurements, kept until there are new ones.
-    pub kept: Kept,
+    /// Results computed from measurements, kept until there are new ones.
+    pub cache: AnalysisCache,
 }
 
 /// The largest request body: a spec is a few kilobytes.
@@ -78,7 +82,7 @@ const BODY_LIMIT: usize = 1 << 20;
         protocol::api::ApiError,
         protocol::api::ChangeEvent,
         protocol::problem::ErrorCode,
-        protocol::validate::FieldError,
+        protocol::field_error::FieldError,
         protocol::measure::Scale,
         protocol::api::SampleFilter
     )),
@@ -131,34 +135,9 @@ pub fn app(state: AppState) -> Router {
                 .routes(routes!(archives::read))
                 .routes(routes!(archives::create))
                 .routes(routes!(experiments::resume_all))
-                .routes(routes!(runs::list))
-                .routes(routes!(runs::read, runs::annotate, runs::delete))
-                .routes(routes!(runs::metrics))
-                .routes(routes!(runs::log))
-                .routes(routes!(runs::artifacts))
-                .routes(routes!(runs::artifact))
-                .routes(routes!(runs::measured_artifact))
-                .routes(routes!(exports::run_csv))
-                .routes(routes!(exports::run_parquet))
-                .routes(routes!(runs::cancel))
-                .routes(routes!(runs::resume))
-                .routes(routes!(evaluations::measurements))
-                .routes(routes!(evaluations::evaluate_run))
-                .routes(routes!(evaluations::evaluate_experiment))
-                .routes(routes!(report::report))
-                .routes(routes!(perturbations::answer))
-                .routes(routes!(perturbations::bring))
-                .routes(routes!(evaluations::samples))
-                .routes(routes!(evaluations::corrupted_image))
-                .routes(routes!(adversarial::samples))
-                .routes(routes!(adversarial::image))
-                .routes(routes!(units::table))
-                .routes(routes!(units::detail))
-                .routes(routes!(units::gradient_image))
-                .routes(routes!(units::gradients))
-                .routes(routes!(units::over_training))
                 .routes(routes!(comparisons::comparison))
                 .routes(routes!(events::events))
+                .merge(of_runs())
                 .merge(of_measurements(state.clone())),
         )
         .split_for_parts();
@@ -175,7 +154,38 @@ pub fn app(state: AppState) -> Router {
         .with_state(state)
 }
 
-/// What is made of an experiment's measurements alone.
+/// Routes of runs, requests to them, and their measurements.
+fn of_runs() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(runs::list))
+        .routes(routes!(runs::read, runs::annotate, runs::delete))
+        .routes(routes!(runs::metrics))
+        .routes(routes!(runs::log))
+        .routes(routes!(runs::artifacts))
+        .routes(routes!(runs::artifact))
+        .routes(routes!(runs::measured_artifact))
+        .routes(routes!(exports::run_csv))
+        .routes(routes!(exports::run_parquet))
+        .routes(routes!(runs::cancel))
+        .routes(routes!(runs::resume))
+        .routes(routes!(evaluations::measurements))
+        .routes(routes!(evaluations::evaluate_run))
+        .routes(routes!(evaluations::evaluate_experiment))
+        .routes(routes!(report::report))
+        .routes(routes!(perturbations::answer))
+        .routes(routes!(perturbations::bring))
+        .routes(routes!(corrupted::samples))
+        .routes(routes!(corrupted::image))
+        .routes(routes!(adversarial::samples))
+        .routes(routes!(adversarial::image))
+        .routes(routes!(units::table))
+        .routes(routes!(units::detail))
+        .routes(routes!(units::gradient_image))
+        .routes(routes!(units::gradients))
+        .routes(routes!(units::over_training))
+}
+
+/// Routes whose answers depend on an experiment's measurements only.
 fn of_measurements(state: AppState) -> OpenApiRouter<AppState> {
     let mut router = OpenApiRouter::new()
         .routes(routes!(findings::findings))

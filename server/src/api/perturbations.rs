@@ -6,26 +6,27 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use engine::base::digest::sha256;
 use engine::perturbation_bench::{BenchPicture, BenchQuestion, BenchSource};
-use engine::train::{WEIGHTS_FILE, sha256};
+use engine::training::run_folder::WEIGHTS_FILE;
 use protocol::Run;
 use protocol::perturbation_bench::{
     BenchAnswer, ImageChange, MAXIMUM_NETWORKS, UnknownImageChange,
 };
 use protocol::problem::ErrorCode;
 
-use super::json::Asked;
+use super::json::QueryParameters;
 use super::{AppState, Refusal};
 use crate::perturbation_bench::BenchError;
 
-/// What is looked at.
+/// The networks, the image and its perturbation.
 #[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct BenchQuery {
     /// One to three trained runs of one data set, by number, with commas between.
     #[param(pattern = "^[0-9]+(,[0-9]+){0,2}$")]
     runs: String,
-    /// The index of a test image, or the name of an image that was brought.
+    /// The index of a test image, or the name of an uploaded image.
     #[serde(default = "zero")]
     #[param(pattern = "^([0-9]{1,9}|brought-[0-9a-f]{16})$")]
     image: String,
@@ -58,7 +59,7 @@ fn bad(message: impl ToString) -> Refusal {
 #[utoipa::path(get, path = "/perturbation", params(BenchQuery), responses((status = 200, body = BenchAnswer)))]
 pub(super) async fn answer(
     State(state): State<AppState>,
-    Asked(query): Asked<BenchQuery>,
+    QueryParameters(query): QueryParameters<BenchQuery>,
 ) -> Result<Json<BenchAnswer>, Refusal> {
     let runs: Vec<i64> = query
         .runs
@@ -135,17 +136,17 @@ fn source(state: &AppState, run: &Run) -> Result<BenchSource, Refusal> {
     })
 }
 
-/// The largest image file that can be brought, in bytes.
+/// The largest image file that can be uploaded, in bytes.
 const LARGEST_IMAGE: usize = 16 << 20;
 
-/// An image that was brought.
+/// An uploaded image.
 #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
 pub(super) struct BroughtImage {
     /// Its name, for `image` of `GET /perturbation`.
     image: String,
 }
 
-/// Brings an image: the body is a PNG or JPEG file. It is kept in memory, among the last 8, until the server ends.
+/// Uploads an image: the body is a PNG or JPEG file. The last 8 are kept in memory until the server ends.
 #[utoipa::path(
     post,
     path = "/perturbation/images",

@@ -4,15 +4,15 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{Html, IntoResponse};
 
-use super::json::{Asked, Id};
+use super::json::{Id, QueryParameters};
 use super::{AppState, Refusal};
 use crate::report::{self, ReportError};
 
-/// How the report is wanted.
+/// Options of the report.
 #[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ReportQuery {
-    /// Whether as a file to keep, rather than as a page.
+    /// Whether to send it as a file to save, not as a page.
     #[serde(default)]
     download: bool,
     /// Which runs count, as in `/experiments/{id}/findings`.
@@ -36,7 +36,7 @@ impl From<ReportError> for Refusal {
 pub(super) async fn report(
     State(state): State<AppState>,
     Id(id): Id,
-    Asked(query): Asked<ReportQuery>,
+    QueryParameters(query): QueryParameters<ReportQuery>,
 ) -> Result<impl IntoResponse, Refusal> {
     let window = super::findings::window(query.window.as_deref())?;
     let text = report::report(&state.store, id, window).await?;
@@ -47,7 +47,7 @@ pub(super) async fn report(
             headers.insert(header::CONTENT_DISPOSITION, disposition);
         }
     }
-    // Nothing in it is a script, and nothing is to be fetched: whatever a name holds, a browser keeps to that.
+    // The report needs no scripts and fetches nothing; this makes the browser enforce it, whatever a name contains.
     headers.insert(
         header::CONTENT_SECURITY_POLICY,
         HeaderValue::from_static(

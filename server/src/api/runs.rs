@@ -1,7 +1,5 @@
 //! `/runs`: one run, its epochs, its log, its files.
 
-use std::ops::RangeInclusive;
-
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -14,22 +12,24 @@ use protocol::problem::ErrorCode;
 use protocol::{EpochMetrics, Run, RunState};
 use tower_http::services::ServeFile;
 
-use super::json::{self, Asked, Id, Named};
-use super::{AppState, Refusal};
-use crate::store::{EVERY_EPOCH, RunQuery};
+use super::epochs::EpochsQuery;
+use super::json::{self, Id, PathParameters, QueryParameters};
+use super::{AppState, Refusal, annotations};
+use crate::directory::remove_folder;
+use crate::store::RunQuery;
 
 /// The files that a run may leave, with what they are. Besides them only the measurements in [`FOLDERS`] are served.
 const ARTIFACTS: [(&str, &str); 7] = [
     (
-        engine::train::WEIGHTS_FILE,
+        engine::training::run_folder::WEIGHTS_FILE,
         "weights of the best epoch, with PyTorch's names",
     ),
     (
-        engine::train::RESULT_FILE,
+        engine::training::run_folder::RESULT_FILE,
         "the result, with every unit's selectivity",
     ),
     (
-        engine::unit_selectivity::FILE,
+        engine::training::unit_selectivity::FILE,
         "every unit's selectivity after each epoch, on the validation images",
     ),
     (IMPORTED_FILES[0], "the weights as they were imported"),
@@ -131,7 +131,7 @@ fn fifty() -> u32 {
 #[utoipa::path(get, path = "/runs", params(ListQuery), responses((status = 200, body = RunPage)))]
 pub(super) async fn list(
     State(state): State<AppState>,
-    Asked(query): Asked<ListQuery>,
+    QueryParameters(query): QueryParameters<ListQuery>,
 ) -> Result<Json<RunPage>, Refusal> {
     if query.page == 0 || !(1..=200).contains(&query.page_size) {
         return Err(Refusal::new(
@@ -178,16 +178,6 @@ pub(super) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Removes the files of a run or an experiment that is deleted; there may be none.
-pub(super) async fn remove_folder(folder: &std::path::Path) {
-    match tokio::fs::remove_dir_all(folder).await {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            tracing::warn!(%error, folder = %folder.display(), "the folder of what was deleted stays");
-        }
-        _ => {}
-    }
-}
-
 /// One run, its result with every unit.
 #[utoipa::path(get, path = "/runs/{id}", params(("id" = i64, Path)), responses((status = 200, body = Run)))]
 pub(super) async fn read(State(state): State<AppState>, Id(id): Id) -> Result<Json<Run>, Refusal> {
@@ -209,7 +199,7 @@ pub(super) async fn annotate(
     Id(id): Id,
     json::Body(annotation): json::Body<Annotation>,
 ) -> Result<Json<Run>, Refusal> {
-    let annotation = super::experiments::checked(annotation)?;
+    let annotation = annotations::checked(annotation)?;
     state.store.annotate_run(id, &annotation).await?;
     let run = state.store.run(id).await?;
     state
@@ -218,40 +208,12 @@ pub(super) async fn annotate(
     Ok(Json(state.scheduler.with_progress(run)))
 }
 
-/// Which epochs are asked for; all of them when both are absent.
-#[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct EpochsQuery {
-    /// Only epochs after this one; of a long run, ask again after the last that came.
-    #[serde(default)]
-    #[param(value_type = i64, minimum = 0, maximum = 4294967295_u32)]
-    after: u32,
-    /// At most this many epochs, 1 or more.
-    #[param(value_type = Option<i64>, minimum = 1, maximum = 4294967295_u32)]
-    limit: Option<u32>,
-}
-
-impl EpochsQuery {
-    /// The epochs, which are counted from 1.
-    pub(super) fn epochs(&self) -> Result<RangeInclusive<u32>, Refusal> {
-        let first = self.after.saturating_add(1);
-        match self.limit {
-            None => Ok(first..=*EVERY_EPOCH.end()),
-            Some(0) => Err(Refusal::new(
-                ErrorCode::InvalidParameter,
-                "limit must be 1 or more",
-            )),
-            Some(limit) => Ok(first..=self.after.saturating_add(limit)),
-        }
-    }
-}
-
 /// A run's epochs in order.
 #[utoipa::path(get, path = "/runs/{id}/metrics", params(("id" = i64, Path), EpochsQuery), responses((status = 200, body = Vec<EpochMetrics>)))]
 pub(super) async fn metrics(
     State(state): State<AppState>,
     Id(id): Id,
-    Asked(query): Asked<EpochsQuery>,
+    QueryParameters(query): QueryParameters<EpochsQuery>,
 ) -> Result<Json<Vec<EpochMetrics>>, Refusal> {
     Ok(Json(state.store.run_metrics(id, query.epochs()?).await?))
 }
@@ -306,7 +268,7 @@ pub(super) async fn artifacts(
 )]
 pub(super) async fn artifact(
     State(state): State<AppState>,
-    Named((id, name)): Named<(i64, String)>,
+    PathParameters((id, name)): PathParameters<(i64, String)>,
     request: Request,
 ) -> Result<Response, Refusal> {
     send(&state, id, &name, request).await
@@ -331,7 +293,7 @@ pub(super) async fn artifact(
 )]
 pub(super) async fn measured_artifact(
     State(state): State<AppState>,
-    Named((id, folder, conditions, file)): Named<(i64, String, String, String)>,
+    PathParameters((id, folder, conditions, file)): PathParameters<(i64, String, String, String)>,
     request: Request,
 ) -> Result<Response, Refusal> {
     send(
@@ -367,7 +329,7 @@ async fn send(
         "attachment; filename=\"run-{id}-{}\"",
         name.replace('/', "-")
     );
-    // The name is of what `description` allows, which a header can hold.
+    // `description` allows only names that a header can hold.
     if let Ok(disposition) = HeaderValue::try_from(disposition) {
         answer
             .headers_mut()

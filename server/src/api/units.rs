@@ -1,14 +1,14 @@
-//! `/runs/{id}/units`: single units of a trained run, and what is known of all of them.
+//! `/runs/{id}/units`: single units of a trained run, and statistics of all units.
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
-use engine::evaluations::{UnitGradients as KeptGradients, UnitResponses};
-use engine::unit_selectivity::UnitSelectivity;
+use engine::studies::evaluations::{UnitGradients as KeptGradients, UnitResponses};
+use engine::training::unit_selectivity::UnitSelectivity;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use protocol::corruption_evaluation::CorruptionConditions;
 use protocol::dimensionality::{ActivationMatrix, Perturbation};
-use protocol::evaluation::CorruptionConditions;
 use protocol::result::LayerShape;
 use protocol::unit::{
     ActivatingImage, LayerQuantiles, LayerUnitGradients, SelectivityOverTraining, UnitDetail,
@@ -16,7 +16,7 @@ use protocol::unit::{
 };
 use protocol::{LayerSelectivity, Measurement, Run, RunResult};
 
-use super::json::{Asked, Id, Named};
+use super::json::{Id, PathParameters, QueryParameters};
 use super::{AppState, Refusal};
 use statistics::quantile;
 
@@ -36,9 +36,9 @@ struct Subject {
     classes: Vec<String>,
     /// Where responses were kept, on the most images.
     conditions: Option<CorruptionConditions>,
-    /// Perturbations under which responses were kept there, clean first; none whose images match no clean ones.
+    /// Perturbations with responses under `conditions`, clean first; without those whose images match no clean ones.
     perturbations: Vec<Perturbation>,
-    /// Why there are perturbations among them that are left out.
+    /// Why some perturbations are left out.
     unmatched: Option<&'static str>,
     /// The most images that gradients were measured on.
     gradient_images: Option<u32>,
@@ -142,15 +142,16 @@ fn is_corruption(perturbation: &Perturbation) -> bool {
 
 /// The numbers of a layer's units, in order.
 fn summaries(
-    of: &LayerSelectivity,
+    layer: &LayerSelectivity,
     first: usize,
     responses: Option<&UnitResponses>,
     gradients: Option<&KeptGradients>,
 ) -> Vec<UnitSummary> {
     let variability = gradients.map(KeptGradients::variability);
-    of.units
+    layer
+        .units
         .iter()
-        .zip(&of.preferred_class)
+        .zip(&layer.preferred_class)
         .enumerate()
         .map(|(unit, (&selectivity, &preferred_class))| {
             let most = responses.and_then(|kept| kept.most_activating.get(first + unit));
@@ -164,10 +165,10 @@ fn summaries(
                     .map(|&mean| f64::from(mean)),
                 gradient_norm: variability
                     .as_ref()
-                    .and_then(|found| found.mean_norms.get(unit).copied()),
+                    .and_then(|variability| variability.mean_norms.get(unit).copied()),
                 gradient_cv: variability
                     .as_ref()
-                    .and_then(|found| *found.cv_across_samples.get(unit)?),
+                    .and_then(|variability| *variability.cv_across_samples.get(unit)?),
             }
         })
         .collect()
@@ -178,7 +179,7 @@ fn summaries(
 pub(super) async fn table(
     State(state): State<AppState>,
     Id(id): Id,
-    Asked(query): Asked<LayerQuery>,
+    QueryParameters(query): QueryParameters<LayerQuery>,
 ) -> Result<Json<UnitTable>, Refusal> {
     let subject = Subject::open(&state, id).await?;
     let layer = match query.layer.as_str() {
@@ -186,21 +187,21 @@ pub(super) async fn table(
         name => subject.layer(name)?,
     };
     tokio::task::spawn_blocking(move || {
-        let of = subject
+        let layer_result = subject
             .result
             .layers
             .get(layer)
             .ok_or_else(|| Refusal::not_found("the network has no layers"))?;
-        let (responses, gradients) = (subject.responses()?, subject.gradients(&of.name)?);
+        let (responses, gradients) = (subject.responses()?, subject.gradients(&layer_result.name)?);
         let first = subject.first_unit(layer);
         let layers = subject.result.layers.iter().map(|layer| LayerShape {
             name: layer.name.clone(),
             units: layer.units.len() as u32,
         });
         Ok(Json(UnitTable {
-            layer: of.name.clone(),
+            layer: layer_result.name.clone(),
             layers: layers.collect(),
-            units: summaries(of, first, responses.as_ref(), gradients.as_ref()),
+            units: summaries(layer_result, first, responses.as_ref(), gradients.as_ref()),
             classes: subject.classes.clone(),
             test_images: subject.result.test_images,
             gradient_images: gradients.map(|kept| kept.images as u32),
@@ -218,7 +219,7 @@ pub(super) async fn table(
 )]
 pub(super) async fn detail(
     State(state): State<AppState>,
-    Named((id, layer, unit)): Named<(i64, String, u32)>,
+    PathParameters((id, layer, unit)): PathParameters<(i64, String, u32)>,
 ) -> Result<Json<UnitDetail>, Refusal> {
     let subject = Subject::open(&state, id).await?;
     let place = subject.layer(&layer)?;
@@ -242,23 +243,24 @@ fn look_at(
     unit: u32,
     datasets: &std::path::Path,
 ) -> Result<UnitDetail, Refusal> {
-    let of = &subject.result.layers[layer];
-    let (responses, gradients) = (subject.responses()?, subject.gradients(&of.name)?);
+    let layer_result = &subject.result.layers[layer];
+    let (responses, gradients) = (subject.responses()?, subject.gradients(&layer_result.name)?);
     let first = subject.first_unit(layer);
     let place = first + unit as usize;
-    let summary =
-        summaries(of, first, responses.as_ref(), gradients.as_ref()).swap_remove(unit as usize);
+    let summary = summaries(layer_result, first, responses.as_ref(), gradients.as_ref())
+        .swap_remove(unit as usize);
 
     let mut tuning = Vec::new();
     if let (Some(conditions), Some(responses)) = (subject.conditions, &responses) {
         for &perturbation in &subject.perturbations {
-            let found = UnitResponses::tuning(&subject.directory, conditions, perturbation, place)?;
-            tuning.extend(found.map(|found| UnitTuning {
+            let measured =
+                UnitResponses::tuning(&subject.directory, conditions, perturbation, place)?;
+            tuning.extend(measured.map(|measured| UnitTuning {
                 perturbation,
                 images: responses.class_images.clone(),
-                mean: found.class_means,
-                standard_error: found.class_standard_errors,
-                selectivity: found.selectivity,
+                mean: measured.class_means,
+                standard_error: measured.class_standard_errors,
+                selectivity: measured.selectivity,
             }));
         }
     }
@@ -280,8 +282,8 @@ fn look_at(
             })
             .collect()
     };
-    let extremes = |of: fn(&UnitResponses) -> &Extremes| {
-        images(responses.as_ref().and_then(|kept| of(kept).get(place)))
+    let extremes = |choose: fn(&UnitResponses) -> &Extremes| {
+        images(responses.as_ref().and_then(|kept| choose(kept).get(place)))
     };
     let scale = gradients
         .as_ref()
@@ -290,8 +292,8 @@ fn look_at(
     let over_training = UnitSelectivity::load(&subject.directory)?;
     let id = subject.run.id;
     Ok(UnitDetail {
-        layer: of.name.clone(),
-        units: of.units.len() as u32,
+        layer: layer_result.name.clone(),
+        units: layer_result.units.len() as u32,
         summary,
         classes: subject.classes.clone(),
         conditions: responses.as_ref().and(subject.conditions),
@@ -299,8 +301,12 @@ fn look_at(
         unmatched: subject.unmatched.map(str::to_owned),
         most_activating: extremes(|kept| &kept.most_activating),
         least_activating: extremes(|kept| &kept.least_activating),
-        gradient_url: scale
-            .map(|_| format!("/api/v1/runs/{id}/units/{}/{unit}/gradient.png", of.name)),
+        gradient_url: scale.map(|_| {
+            format!(
+                "/api/v1/runs/{id}/units/{}/{unit}/gradient.png",
+                layer_result.name
+            )
+        }),
         gradient_scale: scale,
         gradient_images: gradients.as_ref().map(|kept| kept.images as u32),
         gradient_norms: gradients.as_ref().map_or(Vec::new(), |kept| {
@@ -331,7 +337,7 @@ fn largest(gradient: &[f32]) -> f32 {
 )]
 pub(super) async fn gradient_image(
     State(state): State<AppState>,
-    Named((id, layer, unit)): Named<(i64, String, u32)>,
+    PathParameters((id, layer, unit)): PathParameters<(i64, String, u32)>,
 ) -> Result<impl IntoResponse, Refusal> {
     let subject = Subject::open(&state, id).await?;
     subject.layer(&layer)?;
@@ -379,12 +385,12 @@ pub(super) async fn gradients(
             let kept = subject.gradients(&layer.name)?.ok_or_else(|| {
                 Refusal::not_found(format!("run {id} lost its gradients of {}", layer.name))
             })?;
-            let found = kept.variability();
-            let each = found.cv_across_samples.iter();
+            let variability = kept.variability();
+            let each = variability.cv_across_samples.iter();
             layers.push(LayerUnitGradients {
                 layer: layer.name.clone(),
                 cv_across_samples: each.map(|cv| cv.map(|cv| cv as f32)).collect(),
-                cv_across_units: found.cv_across_units,
+                cv_across_units: variability.cv_across_units,
             });
         }
         Ok(Json(UnitGradients { images, layers }))
@@ -414,7 +420,7 @@ pub(super) async fn over_training(
     let layers = started.layers.iter().map(|layer| {
         let units = first..first + layer.units as usize;
         first = units.end;
-        let mut found = LayerQuantiles {
+        let mut quantiles = LayerQuantiles {
             layer: layer.name.clone(),
             units: layer.units,
             quantile_05: vec![],
@@ -431,13 +437,13 @@ pub(super) async fn over_training(
                 .map(|&value| f64::from(value))
                 .collect();
             let mut at = |share| quantile(&mut values, share).map(|value| value as f32);
-            found.quantile_05.extend(at(0.05));
-            found.quantile_25.extend(at(0.25));
-            found.median.extend(at(0.5));
-            found.quantile_75.extend(at(0.75));
-            found.quantile_95.extend(at(0.95));
+            quantiles.quantile_05.extend(at(0.05));
+            quantiles.quantile_25.extend(at(0.25));
+            quantiles.median.extend(at(0.5));
+            quantiles.quantile_75.extend(at(0.75));
+            quantiles.quantile_95.extend(at(0.95));
         }
-        found
+        quantiles
     });
     Ok(Json(SelectivityOverTraining {
         layers: layers.collect(),

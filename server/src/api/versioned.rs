@@ -1,5 +1,5 @@
-//! Answers that are made of an experiment's measurements carry the version that these have (`ETag`): whoever has the answer already
-//! is told so (304), and nothing is computed.
+//! Answers computed from an experiment's measurements carry the measurements' version (`ETag`): a client that has the answer
+//! already gets 304, and nothing is computed.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::LazyLock;
@@ -15,7 +15,7 @@ use utoipa::openapi::{OpenApi, RefOr, ResponseBuilder};
 use super::json::Id;
 use super::{AppState, Refusal};
 
-/// When this program was built, as its file says: another one may make other numbers of the same measurements.
+/// The time stamp of this program's file: another build may compute other numbers from the same measurements.
 static PROGRAM: LazyLock<Option<SystemTime>> = LazyLock::new(|| {
     let program = std::env::current_exe().ok()?;
     program.metadata().ok()?.modified().ok()
@@ -31,7 +31,7 @@ pub(super) async fn versioned(
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return Ok(next.run(request).await);
     }
-    // Before the answer is made: what is measured meanwhile makes it old, not wrong.
+    // Read before the answer is computed: a measurement in between makes it old, not wrong.
     let tag = tag(&state, id).await?;
     let known = is_known(request.headers(), &tag);
     let mut answer = match known {
@@ -47,8 +47,8 @@ pub(super) async fn versioned(
     Ok(answer)
 }
 
-/// Of the measurements, which experiment they are of, and the program that makes something of them. When it was launched tells it
-/// from one of the same number in another store behind the same address, with as many events. Weak: compression changes the bytes.
+/// Identifies the measurements, their experiment and this program. The launch time tells the experiment from one of the same
+/// number, with as many events, in another store behind the same address. Weak: compression changes the bytes.
 async fn tag(state: &AppState, experiment: i64) -> Result<HeaderValue, Refusal> {
     let described = state.store.experiment(experiment).await?;
     let version = state.store.findings_version(experiment).await?;
@@ -60,7 +60,7 @@ async fn tag(state: &AppState, experiment: i64) -> Result<HeaderValue, Refusal> 
         .map_err(|error| Refusal::new(ErrorCode::Internal, error.to_string()))
 }
 
-/// Says of every operation of `document` that it can answer so.
+/// Documents the 304 answer for every operation of `document`.
 pub(super) fn describe(document: &mut OpenApi) {
     let items = document.paths.paths.values_mut();
     for operation in items.filter_map(|item| item.get.as_mut()) {

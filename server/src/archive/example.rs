@@ -1,4 +1,4 @@
-//! The experiment that a newcomer finds: an archive that a store takes before anything else.
+//! The example experiment for newcomers: an archive that is imported into a new store.
 
 use std::fs::File;
 use std::path::Path;

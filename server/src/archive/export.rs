@@ -5,11 +5,12 @@ use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use engine::run_folder::WORKER_FOLDER;
-use engine::train::{WEIGHTS_FILE, sha256};
+use engine::base::digest::sha256;
+use engine::training::run_folder::{WEIGHTS_FILE, WORKER_FOLDER};
 use protocol::RunState;
 
-use super::{ArchiveError, ArchivedEvent, Entry, FORMAT, MANIFEST, Manifest, folder};
+use super::{ArchiveError, Entry, FORMAT, MANIFEST, Manifest, folder};
+use crate::archived::ArchivedEvent;
 use crate::clock::now;
 use crate::directory::DataDirectory;
 use crate::store::Store;
@@ -46,8 +47,8 @@ impl Contents {
         match self {
             Contents::Numbers => false,
             Contents::Weights => name == WEIGHTS_FILE,
-            // A finished run has nothing to resume; what joins a worker to this server is of no use elsewhere; files on their
-            // way have a dot in front.
+            // A finished run has nothing to resume; the worker's folder is of no use elsewhere; names of unfinished files
+            // begin with a dot.
             Contents::Everything => {
                 let over = matches!(state, RunState::Finished | RunState::Diverged);
                 let hidden = |part: &OsStr| part.as_encoded_bytes().starts_with(b".");

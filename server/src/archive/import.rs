@@ -8,11 +8,12 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use engine::files::set_aside;
+use engine::base::files::set_aside;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use super::{ArchiveError, ArchivedEvent, Entry, FORMAT, MANIFEST, Manifest, folder};
+use super::{ArchiveError, Entry, FORMAT, MANIFEST, Manifest, folder};
+use crate::archived::ArchivedEvent;
 use crate::directory::DataDirectory;
 use crate::import::STAGED;
 use crate::store::{Restored, Store, StoreError};
@@ -20,10 +21,10 @@ use crate::store::{Restored, Store, StoreError};
 /// Bytes that are unpacked at once.
 const AT_ONCE: usize = 1 << 16;
 
-/// How many times larger than packed an archive may be; JSON shrinks to a twentieth.
+/// How many times its packed size an archive may unpack to; JSON shrinks to a twentieth.
 const MOST_TIMES: u64 = 200;
 
-/// What an archive may unpack to however small it is, in bytes.
+/// Bytes that an archive may always unpack to, however small it is.
 const ALWAYS_FITS: u64 = 64 << 20;
 
 /// Counts what is read.
@@ -40,7 +41,7 @@ impl<R: Read> Read for Counted<R> {
     }
 }
 
-/// What became of an archive.
+/// The result of an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Imported {
     /// A new experiment of this number has its runs.
@@ -115,7 +116,132 @@ pub async fn import(
     }
 }
 
-/// An archive whose every entry is what was written, in a folder of its own beside the runs'; it goes with this.
+fn damaged(what: &dyn std::fmt::Display) -> ArchiveError {
+    ArchiveError::Damaged(what.to_string())
+}
+
+/// Bytes read from the archive and bytes unpacked from them.
+struct Growth {
+    packed: Arc<AtomicU64>,
+    unpacked: u64,
+}
+
+impl Growth {
+    /// A few kilobytes can unpack to petabytes of zeros; measurements do not shrink so much.
+    fn add(&mut self, bytes: usize) -> Result<(), ArchiveError> {
+        self.unpacked += bytes as u64;
+        let packed = self.packed.load(Ordering::Relaxed);
+        if self.unpacked > ALWAYS_FITS && self.unpacked / MOST_TIMES > packed {
+            let times = format!("it unpacks to over {MOST_TIMES} times its size");
+            return Err(damaged(&times));
+        }
+        Ok(())
+    }
+}
+
+/// Unpacks an archive into `folder`: every entry but the manifest, by name, and the manifest.
+fn unpack(
+    folder: &Path,
+    input: impl Read,
+) -> Result<(BTreeMap<String, Entry>, Manifest), ArchiveError> {
+    let packed = Arc::new(AtomicU64::new(0));
+    let counted = Counted {
+        input,
+        bytes: packed.clone(),
+    };
+    let mut growth = Growth {
+        packed,
+        unpacked: 0,
+    };
+    let decoder = zstd::Decoder::new(counted).map_err(|error| damaged(&error))?;
+    let mut archive = tar::Archive::new(decoder);
+    let (mut entries, mut manifest) = (BTreeMap::new(), None);
+    for entry in archive.entries().map_err(|error| damaged(&error))? {
+        let mut entry = entry.map_err(|error| damaged(&error))?;
+        let path = entry.path().map_err(|error| damaged(&error))?.into_owned();
+        let name = path.to_string_lossy().into_owned();
+        let inside = path
+            .components()
+            .all(|part| matches!(part, Component::Normal(_)));
+        if entry.header().entry_type() != tar::EntryType::Regular || !inside {
+            return Err(damaged(&format!("`{name}` is no plain file in it")));
+        }
+        if entries.contains_key(&name) {
+            return Err(damaged(&format!("`{name}` is in it twice")));
+        }
+        let target = folder.join(&path);
+        let written = write_entry(&name, &mut entry, &target, &mut growth)?;
+        if name == MANIFEST {
+            let read = std::fs::read(&target).map_err(ArchiveError::file(target.display()))?;
+            manifest = Some(read);
+        } else {
+            entries.insert(name, written);
+        }
+    }
+    let manifest = manifest.ok_or_else(|| {
+        damaged(&format!(
+            "it has no {MANIFEST}: it was cut off, or is no archive of an experiment"
+        ))
+    })?;
+    Ok((entries, parse(&manifest)?))
+}
+
+/// Writes what an archive has under `name` to the file `target`.
+fn write_entry(
+    name: &str,
+    entry: &mut impl Read,
+    target: &Path,
+    growth: &mut Growth,
+) -> Result<Entry, ArchiveError> {
+    let parent = target.parent().unwrap_or(Path::new("."));
+    let mut file = std::fs::create_dir_all(parent)
+        .and_then(|()| File::create(target))
+        .map_err(ArchiveError::file(target.display()))?;
+    let mut digest = Sha256::new();
+    let mut bytes = 0;
+    let mut buffer = vec![0; AT_ONCE];
+    loop {
+        let read = entry
+            .read(&mut buffer)
+            .map_err(|error| damaged(&format!("`{name}`: {error}")))?;
+        if read == 0 {
+            break;
+        }
+        bytes += read as u64;
+        growth.add(read)?;
+        digest.update(&buffer[..read]);
+        file.write_all(&buffer[..read])
+            .map_err(ArchiveError::file(target.display()))?;
+    }
+    let sha256 = digest.finalize();
+    Ok(Entry {
+        path: name.to_owned(),
+        bytes,
+        sha256: sha256.iter().map(|byte| format!("{byte:02x}")).collect(),
+    })
+}
+
+/// Whether the unpacked `entries` are those that the manifest names, no more and no less.
+fn verify(manifest: &Manifest, mut entries: BTreeMap<String, Entry>) -> Result<(), ArchiveError> {
+    for expected in &manifest.entries {
+        match entries.remove(&expected.path) {
+            Some(entry) if entry == *expected => {}
+            Some(_) => {
+                return Err(damaged(&format!(
+                    "`{}` is not what was written",
+                    expected.path
+                )));
+            }
+            None => return Err(damaged(&format!("`{}` is missing", expected.path))),
+        }
+    }
+    if let Some(name) = entries.keys().next() {
+        return Err(damaged(&format!("`{name}` is not in its {MANIFEST}")));
+    }
+    Ok(())
+}
+
+/// A verified archive, unpacked to its own folder beside the runs'; dropping this removes the folder.
 struct Unpacked {
     folder: TempDir,
     manifest: Manifest,
@@ -128,90 +254,8 @@ impl Unpacked {
             .permissions(std::fs::Permissions::from_mode(0o755))
             .tempdir_in(runs)
             .map_err(ArchiveError::file(runs.display()))?;
-        let damaged = |what: &dyn std::fmt::Display| ArchiveError::Damaged(what.to_string());
-        let packed = Arc::new(AtomicU64::new(0));
-        let counted = Counted {
-            input,
-            bytes: packed.clone(),
-        };
-        let mut unpacked = 0_u64;
-        let decoder = zstd::Decoder::new(counted).map_err(|error| damaged(&error))?;
-        let mut archive = tar::Archive::new(decoder);
-        let (mut found, mut manifest) = (BTreeMap::new(), None);
-        for entry in archive.entries().map_err(|error| damaged(&error))? {
-            let mut entry = entry.map_err(|error| damaged(&error))?;
-            let path = entry.path().map_err(|error| damaged(&error))?.into_owned();
-            let name = path.to_string_lossy().into_owned();
-            let inside = path
-                .components()
-                .all(|part| matches!(part, Component::Normal(_)));
-            if entry.header().entry_type() != tar::EntryType::Regular || !inside {
-                return Err(damaged(&format!("`{name}` is no plain file in it")));
-            }
-            if found.contains_key(&name) {
-                return Err(damaged(&format!("`{name}` is in it twice")));
-            }
-            let target = folder.path().join(&path);
-            let parent = target.parent().unwrap_or(folder.path());
-            let mut file = std::fs::create_dir_all(parent)
-                .and_then(|()| File::create(&target))
-                .map_err(ArchiveError::file(target.display()))?;
-            let mut digest = Sha256::new();
-            let mut bytes = 0;
-            let mut buffer = vec![0; AT_ONCE];
-            loop {
-                let read = entry
-                    .read(&mut buffer)
-                    .map_err(|error| damaged(&format!("`{name}`: {error}")))?;
-                if read == 0 {
-                    break;
-                }
-                bytes += read as u64;
-                unpacked += read as u64;
-                // A few kilobytes of zeros can be petabytes: what was measured does not shrink so.
-                if unpacked > ALWAYS_FITS && unpacked / MOST_TIMES > packed.load(Ordering::Relaxed)
-                {
-                    let times = format!("it unpacks to over {MOST_TIMES} times its size");
-                    return Err(damaged(&times));
-                }
-                digest.update(&buffer[..read]);
-                file.write_all(&buffer[..read])
-                    .map_err(ArchiveError::file(target.display()))?;
-            }
-            if name == MANIFEST {
-                let read = std::fs::read(&target).map_err(ArchiveError::file(target.display()))?;
-                manifest = Some(read);
-                continue;
-            }
-            let sha256 = digest.finalize();
-            let written = Entry {
-                path: name.clone(),
-                bytes,
-                sha256: sha256.iter().map(|byte| format!("{byte:02x}")).collect(),
-            };
-            found.insert(name, written);
-        }
-        let manifest = manifest.ok_or_else(|| {
-            damaged(&format!(
-                "it has no {MANIFEST}: it was cut off, or is no archive of an experiment"
-            ))
-        })?;
-        let manifest = parse(&manifest)?;
-        for expected in &manifest.entries {
-            match found.remove(&expected.path) {
-                Some(entry) if entry == *expected => {}
-                Some(_) => {
-                    return Err(damaged(&format!(
-                        "`{}` is not what was written",
-                        expected.path
-                    )));
-                }
-                None => return Err(damaged(&format!("`{}` is missing", expected.path))),
-            }
-        }
-        if let Some(name) = found.keys().next() {
-            return Err(damaged(&format!("`{name}` is not in its {MANIFEST}")));
-        }
+        let (entries, manifest) = unpack(folder.path(), input)?;
+        verify(&manifest, entries)?;
         Ok(Unpacked { folder, manifest })
     }
 
@@ -241,7 +285,7 @@ impl Unpacked {
         if !source.is_dir() {
             return Ok(false);
         }
-        // Of another store, or of an import that was cut off: no run of this store has the number yet.
+        // Left by another store or an interrupted import: no run of this store has the number yet.
         if target.exists() {
             let aside = set_aside(target, "earlier").map_err(std::io::Error::other)?;
             tracing::warn!(aside = %aside.display(), "files of a run of another store were set aside");
@@ -252,7 +296,7 @@ impl Unpacked {
 }
 
 fn parse(bytes: &[u8]) -> Result<Manifest, ArchiveError> {
-    /// What every format has.
+    /// The fields that every format version has.
     #[derive(serde::Deserialize)]
     struct Head {
         format: u32,

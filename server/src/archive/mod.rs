@@ -2,7 +2,7 @@
 //!
 //! | entry | what it holds |
 //! |---|---|
-//! | `runs/1/events.jsonl` | what the run's worker reported, in order: one [`ArchivedEvent`] a line |
+//! | `runs/1/events.jsonl` | what the run's worker reported, in order: one [`ArchivedEvent`](crate::archived::ArchivedEvent) a line |
 //! | `runs/1/files/…` | files of the run's folder, where they were asked for |
 //! | `manifest.json` | the [`Manifest`]: the experiment, its runs, and a checksum of every other entry |
 //!
@@ -14,7 +14,6 @@ mod export;
 mod import;
 mod rebuild;
 
-use protocol::{EvaluationSpec, Event, ExperimentSpec, RunSpec, RunState};
 use serde::{Deserialize, Serialize};
 
 pub use example::import_example;
@@ -22,6 +21,7 @@ pub use export::{Contents, export};
 pub use import::{Imported, import};
 pub use rebuild::{RebuildError, Rebuilt, rebuild};
 
+use crate::archived::{ArchivedExperiment, ArchivedRun};
 use crate::store::StoreError;
 
 /// The version of the format that is written, and the newest that is read.
@@ -45,53 +45,6 @@ pub struct Manifest {
     pub runs: Vec<ArchivedRun>,
     /// Every other entry of the archive.
     pub entries: Vec<Entry>,
-}
-
-/// An experiment without its runs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ArchivedExperiment {
-    /// What was launched.
-    pub spec: ExperimentSpec,
-    /// Notes as they stand now.
-    pub notes: String,
-    /// Tags.
-    pub tags: Vec<String>,
-    /// When it was launched, in milliseconds since 1970-01-01 UTC.
-    pub created_at: i64,
-}
-
-/// A run without its events.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ArchivedRun {
-    /// What tells it from every run of every other store.
-    pub key: String,
-    /// What was asked.
-    pub spec: RunSpec,
-    /// Its state when the archive was written.
-    pub state: RunState,
-    /// Why it ended as it did.
-    pub reason: Option<String>,
-    /// When it was queued, started and ended, in milliseconds since 1970-01-01 UTC.
-    pub queued_at: i64,
-    /// See `queued_at`.
-    pub started_at: Option<i64>,
-    /// See `queued_at`.
-    pub ended_at: Option<i64>,
-    /// Evaluations that were asked for after the launch.
-    pub later_evaluations: Vec<EvaluationSpec>,
-    /// Tags.
-    pub tags: Vec<String>,
-    /// Notes.
-    pub notes: String,
-}
-
-/// One line of a run's `events.jsonl`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ArchivedEvent {
-    /// When it was stored, in milliseconds since 1970-01-01 UTC.
-    pub at: i64,
-    /// What happened.
-    pub event: Event,
 }
 
 /// One entry of the archive, by which it is checked.

@@ -5,13 +5,13 @@ use std::path::Path;
 
 use protocol::{Event, RunState};
 
-use super::{ArchivedEvent, ArchivedExperiment, ArchivedRun};
+use crate::archived::{ArchivedEvent, ArchivedExperiment, ArchivedRun};
 use crate::directory::DataDirectory;
 use crate::lock::StoreLock;
 use crate::store::{Attempt, Restored, Store, StoreError};
 use crate::worker_folder::{WorkerFolder, WorkerOrder, lines_after, read_line};
 
-/// What came back.
+/// What was rebuilt.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rebuilt {
     /// Experiments.
@@ -25,7 +25,7 @@ pub struct Rebuilt {
 /// The store cannot be rebuilt.
 #[derive(Debug, thiserror::Error)]
 pub enum RebuildError {
-    /// There is one.
+    /// A store exists already.
     #[error("{0} is there; move it away first, with {0}-wal and {0}-shm where they are")]
     Present(std::path::PathBuf),
     /// A file cannot be read or written.
@@ -84,27 +84,27 @@ pub async fn rebuild(
     }
     let part = path.with_extension("sqlite.rebuilding");
     for name in ["", "-wal", "-shm"] {
-        // Of a rebuild that was cut off.
+        // Left by a rebuild that was cut off.
         let _ = std::fs::remove_file(format!("{}{name}", part.display()));
     }
     let store = Store::open(&part).await?;
-    for (id, mut found) in experiments {
-        found.sort_by_key(|(number, ..)| *number);
+    for (id, mut folders) in experiments {
+        folders.sort_by_key(|(number, ..)| *number);
         // The newest order has the newest notes.
-        let newest = found.iter().max_by_key(|(number, ..)| *number);
+        let newest = folders.iter().max_by_key(|(number, ..)| *number);
         let Some(experiment) = newest.map(|(.., order)| order.experiment.clone()) else {
             continue;
         };
-        let events: Vec<Vec<ArchivedEvent>> = found
+        let events: Vec<Vec<ArchivedEvent>> = folders
             .iter()
             .map(|(_, folder, order)| events(folder, order))
             .collect();
-        let runs: Vec<ArchivedRun> = found
+        let runs: Vec<ArchivedRun> = folders
             .iter()
             .zip(&events)
             .map(|((.., order), events)| run(order, events, &experiment))
             .collect();
-        let numbers: Vec<i64> = found.iter().map(|(number, ..)| *number).collect();
+        let numbers: Vec<i64> = folders.iter().map(|(number, ..)| *number).collect();
         let restored = Restored {
             experiment: &experiment,
             runs: &runs,
@@ -114,7 +114,7 @@ pub async fn rebuild(
         store
             .restore(restored, |index| Ok(events[index].clone()), |_, _| Ok(()))
             .await?;
-        for (number, folder, order) in &found {
+        for (number, folder, order) in &folders {
             let length = |path| std::fs::metadata(path).map_or(0, |file| file.len());
             let attempt = Attempt {
                 number: order.attempt,
@@ -131,7 +131,7 @@ pub async fn rebuild(
     Ok(rebuilt)
 }
 
-/// What the run's workers reported, the first one's first. A line that is none, or was cut off, says nothing.
+/// What the run's workers reported, the first worker first. Lines that are no events, or were cut off, are skipped.
 fn events(folder: &WorkerFolder, order: &WorkerOrder) -> Vec<ArchivedEvent> {
     let mut events = Vec::new();
     for attempt in 1..=order.attempt {

@@ -4,11 +4,10 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use engine::analyze::{
-    ANALYSES, CorruptedCopies, GROUPS, Subject, analyze, chosen, read_images, read_labels,
-};
+use engine::data::{read_images, read_labels};
 use engine::networks::{ModelConfig, weights};
 use engine::self_check::{self, Step};
+use engine::studies::analyze::{ANALYSES, CorruptedCopies, GROUPS, Subject, analyze, chosen};
 use protocol::Network;
 use protocol::attack::AttackSpec;
 

@@ -2,16 +2,16 @@
 
 use protocol::attack::{Attack, AttackSpec, Method};
 
-/// Steps of PGD where its method alone is named.
+/// Steps of PGD if only its method is named.
 const PGD_STEPS: u32 = 40;
 
-/// PGD's radius over its step where its method alone is named, as in the method: 0.5/255 at 8/255.
+/// PGD's radius over its step if only its method is named, as in `source`: 0.5/255 at 8/255.
 const PGD_RADIUS_IN_STEPS: f64 = 16.0;
 
 /// The attacks of `names`: methods at each of `radii` (`8/255`), attacks as [`Attack`] is written, `source`.
 ///
 /// # Errors
-/// When a name or a radius means nothing; it says which, and what there is.
+/// When a name or a radius is unknown; the error names it and what there is.
 pub(super) fn parse(names: &[String], radii: &[String]) -> Result<Vec<Attack>, String> {
     let mut attacks = Vec::new();
     for name in names.iter().map(|name| name.trim()) {
@@ -33,8 +33,8 @@ fn method(name: &str) -> Result<Method, String> {
     if name == "autoattack" {
         return Ok(Method::AutoAttack);
     }
-    let found = Method::ALL.into_iter().find(|method| method.id() == name);
-    found.ok_or_else(|| {
+    let method = Method::ALL.into_iter().find(|method| method.id() == name);
+    method.ok_or_else(|| {
         let known: Vec<_> = Method::ALL.into_iter().map(Method::id).collect();
         format!(
             "no attack is called `{name}`; there are source, {}, and attacks written like pgd:linf:8/255:step=0.5/255:steps=40",
@@ -71,7 +71,7 @@ mod tests {
         Ok(attacks.iter().map(Attack::to_string).collect())
     }
 
-    /// Breaks when a method is tried at another radius or budget than was asked for, or a wrong name at none.
+    /// Breaks when a method gets another radius or budget than requested, or a wrong name is passed over.
     #[test]
     fn methods_are_taken_at_every_radius() {
         assert_eq!(

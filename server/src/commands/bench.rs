@@ -1,8 +1,8 @@
 //! `selectivity-lab bench`: images a second for training and inference, by network and device, and the
 //! same for PyTorch in the same run when the `python3` at hand has it.
 //!
-//! Ours and PyTorch's are measured in turn, round by round, so that a machine that slows down slows
-//! both; a row gives the median of the rounds with the smallest and the largest.
+//! Selectivity Lab and PyTorch are measured in turn, round by round, so that a machine that slows
+//! down slows both; a row gives the median of the rounds with the smallest and the largest.
 
 mod corruptions;
 mod findings;
@@ -25,7 +25,7 @@ pub struct Arguments {
     /// The device to measure, as `selectivity-lab devices` lists it; `wgpu` is the first GPU there.
     #[arg(long, default_value = "cpu")]
     device: String,
-    /// Networks to measure, each with the source's image size.
+    /// Networks to measure, each with the image size of Leavitt & Morcos (2020).
     ///
     /// resnet8, resnet20, resnet18 and resnet50 on the CPU when absent; resnet20 and resnet18 on a GPU.
     #[arg(long, value_delimiter = ',')]
@@ -50,6 +50,16 @@ pub struct Arguments {
     python: String,
 }
 
+/// The first hardware GPU.
+fn first_gpu() -> Result<String, Box<dyn Error>> {
+    let devices = engine::devices::list();
+    let gpu = devices
+        .into_iter()
+        .find(|device| device.id != engine::devices::CPU && !device.software);
+    let gpu = gpu.ok_or("no GPU answers here; `selectivity-lab devices` lists what does")?;
+    Ok(gpu.id)
+}
+
 impl Arguments {
     /// Measures and prints the table.
     ///
@@ -61,14 +71,7 @@ impl Arguments {
         }
         let began = std::time::Instant::now();
         if self.device == "wgpu" {
-            let devices = engine::devices::list();
-            let gpu = devices
-                .iter()
-                .find(|device| device.id != engine::devices::CPU && !device.software);
-            self.device = gpu
-                .ok_or("no GPU answers here; `selectivity-lab devices` lists what does")?
-                .id
-                .clone();
+            self.device = first_gpu()?;
         }
         let on_cpu = self.device == engine::devices::CPU;
         if self.networks.is_empty() {
@@ -109,37 +112,7 @@ impl Arguments {
                 left_out.push(format!("{network} at batch {batch_size}"));
                 continue;
             }
-            let mut rows = [
-                Row::new("training"),
-                Row::new("training, alpha 1"),
-                Row::new("inference"),
-                Row::new("PGD, images x steps"),
-            ];
-            for _ in 0..self.rounds {
-                for (index, alpha) in [0.0, 1.0].into_iter().enumerate() {
-                    let spec = CalibrationSpec {
-                        network,
-                        classes: if side == 64 { 200 } else { 10 },
-                        height: side,
-                        width: side,
-                        batch_size,
-                        alpha,
-                        device: self.device.clone(),
-                        seconds: self.seconds,
-                    };
-                    let ours = measure(&spec)?;
-                    rows[index].ours.push(ours.train_images_per_second);
-                    rows[2].ours.push(ours.inference_images_per_second);
-                    rows[3].ours.push(measure_attack(&spec)?);
-                    if pytorch.is_some() {
-                        let theirs = measure_pytorch(&self.python, &spec)?;
-                        let both = &theirs.calibration;
-                        rows[index].theirs.push(both.train_images_per_second);
-                        rows[2].theirs.push(both.inference_images_per_second);
-                        rows[3].theirs.push(theirs.attack_images_per_second);
-                    }
-                }
-            }
+            let rows = self.rows(network, side, batch_size, pytorch.is_some())?;
             for row in rows {
                 say!(
                     "| {network} | {side}x{side} | {batch_size} | {}",
@@ -161,14 +134,57 @@ impl Arguments {
         Ok(())
     }
 
+    /// The rounds of a network and a batch size, one row a kind of work.
+    fn rows(
+        &self,
+        network: Network,
+        side: usize,
+        batch_size: usize,
+        with_pytorch: bool,
+    ) -> Result<[Row; 4], Box<dyn Error>> {
+        let mut rows = [
+            Row::new("training"),
+            Row::new("training, alpha 1"),
+            Row::new("inference"),
+            Row::new("PGD, images x steps"),
+        ];
+        for _ in 0..self.rounds {
+            for (index, alpha) in [0.0, 1.0].into_iter().enumerate() {
+                let spec = CalibrationSpec {
+                    network,
+                    classes: if side == 64 { 200 } else { 10 },
+                    height: side,
+                    width: side,
+                    batch_size,
+                    alpha,
+                    device: self.device.clone(),
+                    seconds: self.seconds,
+                };
+                let lab = measure(&spec)?;
+                rows[index].lab.push(lab.train_images_per_second);
+                rows[2].lab.push(lab.inference_images_per_second);
+                rows[3].lab.push(measure_attack(&spec)?);
+                if with_pytorch {
+                    let pytorch = measure_pytorch(&self.python, &spec)?;
+                    let calibration = &pytorch.calibration;
+                    rows[index]
+                        .pytorch
+                        .push(calibration.train_images_per_second);
+                    rows[2]
+                        .pytorch
+                        .push(calibration.inference_images_per_second);
+                    rows[3].pytorch.push(pytorch.attack_images_per_second);
+                }
+            }
+        }
+        Ok(rows)
+    }
+
     /// Network, image side and batch size of each row.
     fn measurements(&self, on_cpu: bool) -> Vec<(Network, usize, usize)> {
         let mut all = Vec::new();
         for &network in &self.networks {
-            let side = match network {
-                Network::ResNet18 | Network::ResNet50 => 64,
-                _ => 32,
-            };
+            let side = network.usual_image_side();
             let batch_sizes = match (self.batch_size.as_slice(), on_cpu) {
                 ([], true) if side == 64 => vec![16],
                 ([], true) => vec![128],
@@ -183,36 +199,36 @@ impl Arguments {
 
 struct Row {
     what: &'static str,
-    ours: Vec<f64>,
-    theirs: Vec<f64>,
+    lab: Vec<f64>,
+    pytorch: Vec<f64>,
 }
 
 impl Row {
     fn new(what: &'static str) -> Self {
         Row {
             what,
-            ours: Vec::new(),
-            theirs: Vec::new(),
+            lab: Vec::new(),
+            pytorch: Vec::new(),
         }
     }
 
     fn cells(mut self) -> String {
-        let ratio = if self.theirs.is_empty() {
+        let ratio = if self.pytorch.is_empty() {
             "".into()
         } else {
             let mut ratios: Vec<f64> = self
-                .ours
+                .lab
                 .iter()
-                .zip(&self.theirs)
-                .map(|(ours, theirs)| ours / theirs)
+                .zip(&self.pytorch)
+                .map(|(lab, pytorch)| lab / pytorch)
                 .collect();
             format!("{:.2}", median(&mut ratios))
         };
         format!(
             "{} | {} | {} | {ratio} |",
             self.what,
-            spread(&mut self.ours),
-            spread(&mut self.theirs)
+            spread(&mut self.lab),
+            spread(&mut self.pytorch)
         )
     }
 }
@@ -249,7 +265,7 @@ fn pytorch_version(python: &str) -> Option<String> {
     output.status.success().then(|| version.trim().to_owned())
 }
 
-/// What the PyTorch side says.
+/// What the PyTorch script prints.
 #[derive(serde::Deserialize)]
 struct PyTorch {
     #[serde(flatten)]
@@ -277,8 +293,8 @@ mod tests {
     fn a_row_quotes_medians_and_paired_ratios() {
         let row = Row {
             what: "training",
-            ours: vec![30.0, 10.0, 20.0],
-            theirs: vec![10.0, 10.0, 40.0],
+            lab: vec![30.0, 10.0, 20.0],
+            pytorch: vec![10.0, 10.0, 40.0],
         };
         assert_eq!(row.cells(), "training | 20 [10, 30] | 10 [10, 40] | 1.00 |");
         assert_eq!(median(&mut [1.0, 4.0, 2.0, 3.0]), 2.5);

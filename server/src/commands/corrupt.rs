@@ -3,9 +3,9 @@
 use std::error::Error;
 use std::path::PathBuf;
 
-use engine::analyze::{read_images, read_labels};
-use engine::corrupt::{write_corrupted, write_labels};
 use engine::corruptions::Corruptor;
+use engine::data::{read_images, read_labels};
+use engine::studies::corrupted_set::{write_corrupted, write_labels};
 use indicatif::ProgressBar;
 use protocol::Corruption;
 use protocol::corruption::{JpegStep, ParameterTable, SEVERITIES};
@@ -69,7 +69,7 @@ impl Arguments {
     /// # Errors
     /// When a file is not as it should be, or cannot be written.
     pub fn run(self) -> Result<(), Box<dyn Error>> {
-        // Labels play no part in it: one zero for each image.
+        // Labels are not used: one zero for each image.
         let set = read_images(&self.images, vec![0; npy_length(&self.images)?])?;
         let table = self
             .table
@@ -128,8 +128,5 @@ impl Arguments {
 
 /// Images in an `.npy` file, from its header.
 fn npy_length(path: &std::path::Path) -> Result<usize, Box<dyn Error>> {
-    Ok(engine::analyze::npy_shape(path)?
-        .first()
-        .copied()
-        .unwrap_or(0))
+    Ok(engine::data::npy_shape(path)?.first().copied().unwrap_or(0))
 }

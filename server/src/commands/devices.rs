@@ -125,8 +125,8 @@ fn summary(differences: &[Difference], tolerance: f64) -> String {
         (0, Some(largest)) => format!("{} (the most of {})", say(largest), sorted.len()),
         (0, None) => "nothing was compared".into(),
         (count, _) => {
-            let shown = wrong[..count.min(5)].join("; ");
-            format!("WRONG in {count} of {}: {shown}", sorted.len())
+            let examples = wrong[..count.min(5)].join("; ");
+            format!("WRONG in {count} of {}: {examples}", sorted.len())
         }
     }
 }

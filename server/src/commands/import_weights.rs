@@ -17,7 +17,8 @@ use crate::catalogue::Catalogue;
 use crate::directory::DataDirectory;
 use crate::import::{Staged, import, not_launchable, one_run};
 use crate::lock::{LockError, StoreLock};
-use crate::scheduler::{Scheduler, Scope, Slots};
+use crate::scheduler::{Scheduler, Slots};
+use crate::store::Scope;
 use crate::store::{ImportTarget, Store};
 
 /// Written into a new experiment's notes.
@@ -74,7 +75,7 @@ struct Evaluated {
 }
 
 impl Arguments {
-    /// Imports the weights, and measures them, unless a server is at work on the store: it does then.
+    /// Imports the weights and measures them; if a server is at work on the store, the server measures them.
     ///
     /// # Errors
     /// When the weights do not fit or are broken, or what is said of them is wrong; nothing was created then. When the

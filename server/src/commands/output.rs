@@ -3,8 +3,8 @@
 use std::fmt::Arguments;
 use std::io::{ErrorKind, Result, Write};
 
-/// Prints a line as `println!` does, which panics where nobody reads; this goes on. Where the line cannot be written for
-/// another reason, such as a full disk, the process ends with it.
+/// Prints a line like `println!`, but does not panic when the reader is gone. If the line cannot be written for
+/// another reason, such as a full disk, the process ends.
 macro_rules! say {
     ($($line:tt)*) => {
         $crate::commands::output::print(format_args!($($line)*))
@@ -47,7 +47,7 @@ mod tests {
         }
     }
 
-    /// Breaks when a closed output ends a command, or a full disk is passed over.
+    /// Breaks when a closed output ends a command, or a full disk is ignored.
     #[test]
     fn only_a_reader_that_is_gone_is_no_error() {
         let write = |kind| write_line(&mut Broken(kind), format_args!("x"));

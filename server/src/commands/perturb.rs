@@ -1,5 +1,5 @@
-//! `selectivity-lab perturb`: the perturbation bench's process. A question a line on standard input, an answer a line on
-//! standard output, until the input ends.
+//! `selectivity-lab perturb`: the perturbation bench's process. One question per line on standard input, one answer per
+//! line on standard output, until the input ends.
 
 use std::error::Error;
 use std::io::BufRead as _;

@@ -1,4 +1,4 @@
-//! `selectivity-lab run experiment.toml`: the browser's twin without a browser, into the same store.
+//! `selectivity-lab run experiment.toml`: runs an experiment without a browser, into the same store.
 
 mod server;
 
@@ -18,7 +18,8 @@ use crate::catalogue::Catalogue;
 use crate::commands::output::say;
 use crate::directory::DataDirectory;
 use crate::lock::StoreLock;
-use crate::scheduler::{News, Scheduler, Scope, Slots};
+use crate::scheduler::{News, Scheduler, Slots};
+use crate::store::Scope;
 use crate::store::Store;
 
 /// Arguments of `run`.
@@ -79,7 +80,7 @@ impl Arguments {
             Some(id) => id,
             None => store.create_experiment(&spec).await?,
         };
-        // Other experiments' runs wait, or are at work, as they were left.
+        // Runs of other experiments stay as they are, waiting or at work.
         let scope = Scope::Experiment(id);
         let scheduler =
             Scheduler::start(store.clone(), directory, executable, slots, scope).await?;
@@ -87,13 +88,13 @@ impl Arguments {
         match known {
             Some(id) => {
                 let runs = store.runs(id).await?;
-                let of = |wanted: fn(RunState) -> bool| -> Vec<i64> {
-                    let found = runs.iter().filter(|run| wanted(run.state));
-                    found.map(|run| run.id).collect()
+                let ids_of = |wanted: fn(RunState) -> bool| -> Vec<i64> {
+                    let chosen = runs.iter().filter(|run| wanted(run.state));
+                    chosen.map(|run| run.id).collect()
                 };
-                let resumed = store.requeue(&of(RunState::is_resumable)).await?;
+                let resumed = store.requeue(&ids_of(RunState::is_resumable)).await?;
                 let resumed: usize = resumed.values().map(Vec::len).sum();
-                let left = resumed + of(RunState::is_active).len();
+                let left = resumed + ids_of(RunState::is_active).len();
                 say!("{}", goes_on(id, &spec, left, runs.len()));
             }
             None => say!("experiment {id}: {}", spec.name),
@@ -108,7 +109,7 @@ impl Arguments {
                 heard = news.recv() => match heard {
                     Ok(News::Event(live)) => bars.show(live.run_id, &live.event),
                     Ok(News::Change(_)) => {}
-                    // Bars only watch; the store has everything.
+                    // The bars only display; the store has everything.
                     Err(RecvError::Lagged(_)) => {}
                     Err(RecvError::Closed) => break,
                 },

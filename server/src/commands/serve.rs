@@ -19,8 +19,9 @@ use crate::estimate::Estimator;
 use crate::import::remove_abandoned;
 use crate::lock::StoreLock;
 use crate::perturbation_bench::PerturbationBench;
-use crate::scheduler::{Scheduler, Scope, Slots};
+use crate::scheduler::{Scheduler, Slots};
 use crate::ssr::site;
+use crate::store::Scope;
 use crate::store::{Store, StoreError, check_large};
 use crate::tls;
 use crate::tokens::{Access, Tokens};
@@ -66,6 +67,28 @@ fn parse_slots(text: &str) -> Result<(String, u32), String> {
 }
 
 impl Arguments {
+    async fn bind(&self) -> Result<TcpListener, String> {
+        let listener = TcpListener::bind((self.host, self.port)).await;
+        listener.map_err(|error| {
+            format!(
+                "cannot listen on {}:{}: {error}; choose another port with --port",
+                self.host, self.port
+            )
+        })
+    }
+
+    /// Says where others reach the dashboard, with the tokens that they need.
+    fn say_links(&self, tokens: &Tokens, scheme: &str, port: u16) {
+        let name = match self.allow_host.first() {
+            Some(name) => name.clone(),
+            None if self.host.is_unspecified() => host_name(),
+            None => self.host.to_string(),
+        };
+        let link = |access| format!("{scheme}://{name}:{port}/?token={}", tokens.of(access));
+        say!("From other machines:  {}", link(Access::Full));
+        say!("For reading alone:    {}", link(Access::ReadOnly));
+    }
+
     /// Serves until it is told to stop.
     ///
     /// # Errors
@@ -81,14 +104,7 @@ impl Arguments {
         };
         let scheme = if tls.is_some() { "https" } else { "http" };
         let mut lock = StoreLock::acquire(&directory.lock(), "a server that is starting")?;
-        let listener = TcpListener::bind((self.host, self.port))
-            .await
-            .map_err(|error| {
-                format!(
-                    "cannot listen on {}:{}: {error}; choose another port with --port",
-                    self.host, self.port
-                )
-            })?;
+        let listener = self.bind().await?;
         let address = listener.local_addr()?;
         lock.describe(&format!("the server at {scheme}://{address}"))?;
 
@@ -100,7 +116,7 @@ impl Arguments {
         {
             tracing::warn!(%error, "there is no example");
         }
-        let slots = Slots::new(self.slots.into_iter().collect::<BTreeMap<_, _>>());
+        let slots = Slots::new(self.slots.iter().cloned().collect::<BTreeMap<_, _>>());
         let scheduler = Scheduler::start(
             store.clone(),
             directory.clone(),
@@ -121,28 +137,15 @@ impl Arguments {
             catalogue,
             bench: PerturbationBench::new(executable.clone(), directory.datasets().to_owned()),
             estimator: Arc::new(Estimator::new(executable)),
-            kept: Default::default(),
+            cache: Default::default(),
         };
-        // Whoever is not on this machine needs a token; a name was added because there are such, through a proxy perhaps.
+        // Clients on other machines need a token; an added name means that there are some, perhaps through a proxy.
         let tokens = (!self.host.is_loopback() || !self.allow_host.is_empty())
             .then(|| Tokens::load_or_make(directory.root()))
             .transpose()?;
         say!("Selectivity Lab is listening on {scheme}://{address}");
         if let Some(tokens) = &tokens {
-            let name = match self.allow_host.first() {
-                Some(name) => name.clone(),
-                None if self.host.is_unspecified() => host_name(),
-                None => self.host.to_string(),
-            };
-            let link = |access| {
-                format!(
-                    "{scheme}://{name}:{}/?token={}",
-                    address.port(),
-                    tokens.of(access)
-                )
-            };
-            say!("From other machines:  {}", link(Access::Full));
-            say!("For reading alone:    {}", link(Access::ReadOnly));
+            self.say_links(tokens, scheme, address.port());
         }
         let mut names = self.allow_host;
         if !self.host.is_loopback() && !self.host.is_unspecified() {
@@ -156,16 +159,7 @@ impl Arguments {
         let server = connections::serve(listener, tls, site, Limits::default(), async move {
             told_to_stop().await;
             downloads.stop();
-            match stopping.leave().await {
-                0 => {}
-                left => say!(
-                    "{} at work: training goes on, and the next start of the server finds it. Cancel runs on the page to end them.",
-                    match left {
-                        1 => "1 run is".into(),
-                        left => format!("{left} runs are"),
-                    }
-                ),
-            }
+            say_left(stopping.leave().await);
             // Open event streams never end by themselves: the server waits for others only briefly.
             let _ = stop.send(());
         });
@@ -173,7 +167,7 @@ impl Arguments {
             () = server => {}
             () = async { let _ = stopped.await; tokio::time::sleep(std::time::Duration::from_secs(1)).await; } => {}
             damaged = damage(&directory) => {
-                // Nothing more is written: what can still be read is worth more than what would come.
+                // Nothing more is written, to protect what can still be read.
                 scheduler.leave().await;
                 return Err(damaged.into());
             }
@@ -182,6 +176,18 @@ impl Arguments {
         drop(lock);
         Ok(())
     }
+}
+
+/// Says how many runs are left at work.
+fn say_left(runs: usize) {
+    let words = match runs {
+        0 => return,
+        1 => "1 run is".to_owned(),
+        more => format!("{more} runs are"),
+    };
+    say!(
+        "{words} at work: training goes on, and the next start of the server finds it. Cancel runs on the page to end them."
+    );
 }
 
 /// Checks a large store while the server is at work; resolves where it is damaged.

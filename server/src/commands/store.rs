@@ -22,7 +22,7 @@ pub enum Command {
 }
 
 impl Command {
-    /// Does what was asked.
+    /// Runs the command.
     ///
     /// # Errors
     /// When the store or the folders cannot be read, or the new file not be written.

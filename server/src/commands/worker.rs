@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use engine::self_check::FOLDER;
-use engine::train::{RunContext, run};
+use engine::training::{RunContext, run};
 use protocol::Event;
 use protocol::event::LogLevel;
 use tokio::signal::unix::{SignalKind, signal};
@@ -28,7 +28,7 @@ use crate::clock::now;
 use crate::lock::LockedFile;
 use crate::worker_folder::{Line, Process, WorkerFolder};
 
-/// Exit status of a worker that nobody wants any more.
+/// Exit status of a worker that is no longer wanted.
 const ABANDONED: i32 = 3;
 
 /// Exit status of a process that SIGTERM ends.
@@ -40,8 +40,8 @@ const LOOK: Duration = Duration::from_millis(100);
 /// The same on a disk that machines share.
 const LOOK_SHARED: Duration = Duration::from_secs(1);
 
-/// A job that Slurm tells this long before its time is over, or less, is told of its time limit; else of a preemption. The
-/// batch script asks for two minutes, and Slurm may be a minute early.
+/// A notice that comes at most this many milliseconds before the job's end is about its time limit; else, about a preemption.
+/// The batch script asks for two minutes, and Slurm may be a minute early.
 const NEAR_THE_LIMIT: i64 = 240_000;
 
 /// How long a worker waits for the one before it to end.
@@ -67,7 +67,7 @@ pub struct Arguments {
     slurm_requeues: Option<u32>,
 }
 
-/// Why a run that was ended early was.
+/// Why a run was ended early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 enum Reason {
@@ -144,7 +144,7 @@ impl Arguments {
     }
 }
 
-/// Puts the job back into Slurm's queue, from where it goes on; or ends the run as interrupted, when that was done often enough.
+/// Puts the job back into Slurm's queue, from where it goes on; or ends the run as interrupted after too many requeues.
 fn requeue(log: &mut Log<'_>, most: u32) {
     let variable = |name: &str| std::env::var(name).ok();
     let number = |name: &str| variable(name)?.parse::<i64>().ok();
@@ -162,7 +162,7 @@ fn requeue(log: &mut Log<'_>, most: u32) {
         return log.write(Event::Interrupted { message });
     }
     let job = variable("SLURM_JOB_ID").unwrap_or_default();
-    // Written before: Slurm ends this process as soon as it hears of it.
+    // Written first: Slurm ends this process as soon as it requeues the job.
     log.write(Event::Log {
         level: LogLevel::Info,
         message: format!(
@@ -179,7 +179,7 @@ fn requeue(log: &mut Log<'_>, most: u32) {
     log.write(Event::Interrupted { message });
 }
 
-/// The lock, once the worker before this one has let go of it.
+/// The lock, once the previous worker has released it.
 fn lock(folder: &WorkerFolder) -> Result<LockedFile, Box<dyn Error>> {
     let start = Instant::now();
     loop {
@@ -252,7 +252,7 @@ struct Log<'a> {
 }
 
 impl Log<'_> {
-    /// Goes on after what the attempt has written already. A line that was cut off there is ended, or the next would be lost
+    /// Appends to what the attempt has written already. A line that was cut off is ended first, or the next would be lost
     /// with it.
     fn new(folder: &WorkerFolder, attempt: u32) -> io::Result<Log<'_>> {
         let written = match std::fs::read(folder.events(attempt)) {

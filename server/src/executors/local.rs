@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::{Cause, Ending, Executor, Job, Pace, Standing, Submission};
+use super::{Cause, Ending, Executor, Job, Submission, Timing, WorkerState};
 
 /// See the module's text.
 #[derive(Debug)]
 pub struct Local {
     executable: PathBuf,
-    /// Workers that this process started: how they end is told to nobody else.
+    /// Workers that this process started: only their parent learns how they end.
     children: Mutex<HashMap<(PathBuf, u32), Started>>,
 }
 
@@ -78,7 +78,7 @@ impl Local {
     }
 
     fn signal(&self, job: &Job, signal: Signal) {
-        // A worker leads its own group: what it has started goes with it.
+        // A worker leads its own process group: its children are ended with it.
         let group = self
             .process(job)
             .and_then(|process| Pid::from_raw(i32::try_from(process).ok()?));
@@ -106,17 +106,17 @@ impl Executor for Local {
         Ok(None)
     }
 
-    fn poll(&self, job: &Job) -> Standing {
+    fn poll(&self, job: &Job) -> WorkerState {
         let mut children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(started) = children.get_mut(&key(job)) else {
             return match job.folder.is_at_work(job.attempt) {
-                true => Standing::AtWork,
-                false => Standing::Gone(None),
+                true => WorkerState::AtWork,
+                false => WorkerState::Gone(None),
             };
         };
         if let Started::Running(child) = started {
             match child.try_wait() {
-                Ok(None) => return Standing::AtWork,
+                Ok(None) => return WorkerState::AtWork,
                 Ok(status) => *started = Started::Ended(status),
                 Err(error) => {
                     tracing::warn!(?job, %error, "a worker cannot be waited for");
@@ -125,9 +125,9 @@ impl Executor for Local {
             }
         }
         let Started::Ended(status) = started else {
-            return Standing::AtWork;
+            return WorkerState::AtWork;
         };
-        Standing::Gone(status.map(|status| Ending {
+        WorkerState::Gone(status.map(|status| Ending {
             description: status.to_string(),
             cause: match (status.success(), status.signal()) {
                 (true, _) => Cause::Success,
@@ -145,8 +145,8 @@ impl Executor for Local {
         self.signal(job, Signal::KILL);
     }
 
-    fn pace(&self) -> Pace {
-        Pace {
+    fn pace(&self) -> Timing {
+        Timing {
             look: Duration::from_millis(40),
             grace: Duration::from_millis(1200),
             settle: Duration::ZERO,

@@ -1,5 +1,5 @@
-//! Where workers run: one kind of place a file. An executor starts workers and ends them; what they do, it neither knows nor
-//! hears, since that is in their run's folder ([`crate::worker_folder`]). Another kind of place is one file here, one line in
+//! Where workers run: one file per kind of place. An executor starts and ends workers; it does not know what they do, since
+//! that is in their run's folder ([`crate::worker_folder`]). Another kind of place is one file here, one line in
 //! [`Executors::new`] and its settings in [`protocol::executor`].
 
 mod local;
@@ -42,15 +42,15 @@ pub struct Task {
 /// Workers that are handed over together.
 #[derive(Debug)]
 pub struct Submission<'a> {
-    /// What tells it from every other.
+    /// Its unique key.
     pub key: &'a str,
     /// Where it may leave files.
     pub folder: PathBuf,
-    /// The workers, whose orders stand in their runs' folders.
+    /// The workers, whose orders are in their runs' folders.
     pub jobs: &'a [Job],
     /// The folder with the data sets.
     pub datasets: PathBuf,
-    /// Submissions that the experiment is handed over in.
+    /// Into how many submissions the experiment is split.
     pub arrays: usize,
     /// Threads that a worker may compute with, where the place does not say so itself.
     pub threads: usize,
@@ -58,9 +58,9 @@ pub struct Submission<'a> {
     pub settings: &'a ExecutorSpec,
 }
 
-/// How it stands with a worker.
+/// The state of a worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub enum WorkerState {
     /// It has not begun, or waits to go on.
     Waiting,
     /// It is at work, or about to be.
@@ -74,11 +74,11 @@ pub enum Standing {
 pub struct Ending {
     /// In words, for example `exit status: 1`, `signal: 9 (SIGKILL)` or `NODE_FAIL`.
     pub description: String,
-    /// Whose doing it was.
+    /// What caused it.
     pub cause: Cause,
 }
 
-/// Whose doing the end of a worker was.
+/// What caused the end of a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
     /// It ended by itself and says that all went well.
@@ -93,14 +93,14 @@ pub enum Cause {
 
 /// How often a place is looked at, and how much time it needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pace {
+pub struct Timing {
     /// How often a worker's log is looked at.
     pub look: Duration,
     /// How long a worker may take to end by itself after it was told to.
     pub grace: Duration,
-    /// How long what a worker wrote last may take to be seen here, once it is gone.
+    /// How long a worker's last output may take to be seen here, once it is gone.
     pub settle: Duration,
-    /// How long a worker may take to be gone after its last event; `None` where that is not waited for.
+    /// How long a worker may take to exit after its last event; `None` if that is not waited for.
     pub exit: Option<Duration>,
 }
 
@@ -115,7 +115,7 @@ pub trait Executor: Send + Sync {
     /// Hands workers over; gives the submission's number where the place has a queue of its own. May take seconds.
     ///
     /// # Errors
-    /// When that failed, with the reason. In a place with a queue the submission may stand nevertheless: see
+    /// When that failed, with the reason. In a place with a queue the submission may exist nevertheless: see
     /// [`Executor::find`].
     fn submit(&self, submission: &Submission<'_>) -> Result<Option<u64>, String>;
 
@@ -132,10 +132,10 @@ pub trait Executor: Send + Sync {
         Ok(None)
     }
 
-    /// How it stands with a worker that was submitted, by this process or an earlier one.
-    fn poll(&self, job: &Job) -> Standing;
+    /// The state of a worker that was submitted, by this process or an earlier one.
+    fn poll(&self, job: &Job) -> WorkerState;
 
-    /// What the place itself says of a job.
+    /// The place's own status of a job.
     fn status(&self, _job: &Job) -> Option<JobStatus> {
         None
     }
@@ -155,7 +155,7 @@ pub trait Executor: Send + Sync {
     fn forget(&self, _job: &Job) {}
 
     /// How often it is looked at.
-    fn pace(&self) -> Pace;
+    fn pace(&self) -> Timing;
 }
 
 /// Every place.
@@ -176,9 +176,9 @@ impl Executors {
 
     /// The place of one kind.
     pub fn get(&self, kind: ExecutorKind) -> &Arc<dyn Executor> {
-        let found = self.0.iter().find(|(known, _)| *known == kind);
+        let executor = self.0.iter().find(|(known, _)| *known == kind);
         // Every kind is in the list; the first is this machine.
-        &found.unwrap_or(&self.0[0]).1
+        &executor.unwrap_or(&self.0[0]).1
     }
 
     /// Places with a queue of their own.

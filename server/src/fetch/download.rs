@@ -26,7 +26,7 @@ enum Message {
     Failed(String),
 }
 
-/// What one request came to.
+/// The result of one request.
 enum Outcome {
     Complete,
     /// The part on disk cannot be continued: begin anew.

@@ -1,5 +1,5 @@
-//! Is there room for what runs measure? While a disk is full, or the store takes nothing for another reason, nothing new is begun;
-//! what is at work waits with what it measured, and goes on by itself.
+//! Checks for room on the disk. While a disk is full, or the store fails for another reason, nothing new is begun;
+//! running workers keep their measurements, wait, and go on by themselves.
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -15,7 +15,7 @@ const LEAST: u64 = 512 << 20;
 /// How long nothing new is begun after the store has failed; then it is tried once more.
 const AGAIN: Duration = Duration::from_secs(5);
 
-/// How writing went lately.
+/// The last failed write, if none has succeeded since.
 #[derive(Debug, Default)]
 pub(super) struct Room(Mutex<Option<Failure>>);
 
@@ -26,7 +26,7 @@ struct Failure {
 }
 
 impl Room {
-    /// Takes note of how a write to the store went; gives it back.
+    /// Notes whether a write to the store succeeded; gives its result back.
     pub(super) fn note<T>(&self, written: Result<T, StoreError>) -> Result<T, StoreError> {
         match &written {
             Ok(_) => *lock(&self.0) = None,
@@ -69,8 +69,8 @@ impl Room {
 
 /// Bytes that may still be written to the disk of `folder`; `None` where nobody says.
 fn available(folder: &Path) -> Option<u64> {
-    let found = rustix::fs::statvfs(folder).ok()?;
-    found.f_bavail.checked_mul(found.f_frsize)
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    disk.f_bavail.checked_mul(disk.f_frsize)
 }
 
 fn short(folder: &Path, available: u64) -> Option<String> {
@@ -93,15 +93,15 @@ mod tests {
     fn a_disk_without_room_is_mentioned() {
         let folder = Path::new("/");
         assert_eq!(short(folder, LEAST), None);
-        let said = short(folder, LEAST - 1).unwrap();
-        assert!(said.contains("511 MiB left"), "{said}");
+        let message = short(folder, LEAST - 1).unwrap();
+        assert!(message.contains("511 MiB left"), "{message}");
         let df = std::process::Command::new("df")
             .args(["--output=avail", "-B1", "/"])
             .output()
             .unwrap();
         let df = String::from_utf8(df.stdout).unwrap();
         let expected: u64 = df.lines().nth(1).unwrap().trim().parse().unwrap();
-        let found = available(folder).unwrap();
-        assert!(found.abs_diff(expected) < 1 << 30, "{found} {expected}");
+        let bytes = available(folder).unwrap();
+        assert!(bytes.abs_diff(expected) < 1 << 30, "{bytes} {expected}");
     }
 }

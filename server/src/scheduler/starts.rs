@@ -9,12 +9,12 @@ use super::lock;
 /// Failed starts in a row after which a device is paused.
 pub(super) const FAILED_STARTS: u32 = 3;
 
-/// How starting went lately, by device.
+/// Recent failed starts, by device.
 #[derive(Debug, Default)]
-pub(super) struct Starts(Mutex<HashMap<String, Lately>>);
+pub(super) struct Starts(Mutex<HashMap<String, RecentStarts>>);
 
 #[derive(Debug, Default)]
-struct Lately {
+struct RecentStarts {
     failed: u32,
     /// Why the device is paused.
     paused: Option<String>,

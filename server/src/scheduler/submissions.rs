@@ -13,7 +13,7 @@ use crate::store::{self, StoreError};
 use crate::worker_folder::WorkerFolder;
 
 impl Scheduler {
-    /// Hands runs over whenever there are some that wait for it.
+    /// Hands runs over whenever some are waiting for it.
     pub(super) async fn dispatch_to_queues(&self) {
         loop {
             if let Err(error) = self.hand_over_all().await {
@@ -58,7 +58,7 @@ impl Scheduler {
         Ok(())
     }
 
-    /// Finds out what became of submissions that have no number: their place has them, or their runs wait again.
+    /// Settles submissions that have no number: either their place has them, or their runs wait again.
     async fn settle(
         &self,
         kind: ExecutorKind,
@@ -68,11 +68,11 @@ impl Scheduler {
             if !self.0.scope.hands_over(submission.experiment_id) {
                 continue;
             }
-            let found = {
+            let answer = {
                 let (executor, key) = (executor.clone(), submission.key.clone());
                 spawn_blocking(move || executor.find(&key)).await
             };
-            match found.unwrap_or_else(|error| Err(error.to_string())) {
+            match answer.unwrap_or_else(|error| Err(error.to_string())) {
                 Ok(Some(job)) => self.placed(kind, executor, submission, job).await?,
                 Ok(None) => self.0.store.withdraw(submission.id).await?,
                 // It may be there: nothing is submitted twice.
@@ -163,7 +163,7 @@ impl Scheduler {
         }
     }
 
-    /// Looks after every run that was handed over and has nobody yet: it has just been, or the store failed when it was.
+    /// Follows every handed-over run that is not followed yet: it is new, or the store failed when it was handed over.
     async fn follow_handed_over(&self) -> Result<(), StoreError> {
         let _handover = self.0.handover.lock().await;
         if self.is_stopping() {
@@ -178,7 +178,7 @@ impl Scheduler {
         Ok(())
     }
 
-    /// A submission has its number: its runs are at its place. Those that were cancelled while it was on its way are taken out.
+    /// Records a submission's number: its runs are at its place. Runs that were cancelled meanwhile are taken out.
     async fn placed(
         &self,
         kind: ExecutorKind,

@@ -15,14 +15,14 @@ use tokio::time::Instant;
 
 use super::{Command, News, Place, Scheduler, lock};
 use crate::clock::now;
-use crate::executors::{Cause, Ending, Executor, Job, Standing, Submission};
+use crate::executors::{Cause, Ending, Executor, Job, Submission, WorkerState};
 use crate::store::{Attempt, StoreError};
 use crate::worker_folder::{WorkerOrder, lines_after, read_line};
 
 /// How long to wait for a killed worker to be gone.
 const DEATH: Duration = Duration::from_millis(300);
 
-/// How long to wait before what was read is stored once more, when the store did not take it.
+/// How long to wait before storing again what the store did not take.
 const STORE_AGAIN: Duration = Duration::from_secs(1);
 
 /// Lines of standard error that go into the run's log; all of them are in `worker.log`.
@@ -31,7 +31,7 @@ const LOGGED_LINES: usize = 200;
 /// Lines of standard error that are quoted when a worker dies.
 const QUOTED_LINES: usize = 8;
 
-/// How a run left the hands of its worker.
+/// How a worker's run ended.
 pub(super) enum End {
     /// With this event, at this time in milliseconds since 1970-01-01 UTC; still to be recorded.
     Ended(i64, Event),
@@ -39,7 +39,7 @@ pub(super) enum End {
     Lost(String),
     /// No worker began, for this reason.
     NotStarted(String),
-    /// It is still at work, and left alone.
+    /// It is still at work, and no longer followed.
     Left,
 }
 
@@ -79,7 +79,7 @@ pub(super) async fn supervise(
         attempt,
         quoted: VecDeque::new(),
         logged: 0,
-        // One that waits in another queue has left nothing yet.
+        // A worker that waits in another queue has written nothing yet.
         began: at_work && run.state == RunState::Running,
         status: None,
         end: None,
@@ -154,7 +154,7 @@ struct Follower<'a> {
     status: Option<JobStatus>,
     /// The event that ends the run, when it was reported, and when it was read.
     end: Option<(i64, Event, Instant)>,
-    /// When the progress that was told last was written.
+    /// When the last published progress was written.
     seen: Option<SystemTime>,
 }
 
@@ -162,10 +162,10 @@ impl Follower<'_> {
     async fn follow(mut self, commands: &mut UnboundedReceiver<Command>) -> End {
         let executor = self.executor.clone();
         let pace = executor.pace();
-        let (mut told, mut killed) = (None::<(Command, Instant)>, None::<Instant>);
+        let (mut last_command, mut killed) = (None::<(Command, Instant)>, None::<Instant>);
         let mut gone = None::<Instant>;
         let ending = loop {
-            // Asked before the log is read: of a worker that is gone, all is read then.
+            // Polled before the log is read, so that everything is read from a worker that is gone.
             let standing = executor.poll(&self.job);
             let more = self.read(commands).await;
             self.tell_progress();
@@ -174,16 +174,16 @@ impl Follower<'_> {
                 break None;
             }
             match standing {
-                // What it wrote last may take a while to be seen here.
-                Standing::Gone(ending)
+                // Its last output may take a while to be seen here.
+                WorkerState::Gone(ending)
                     if !more && gone.get_or_insert_with(Instant::now).elapsed() >= pace.settle =>
                 {
                     break ending;
                 }
-                Standing::Gone(_) => {}
-                Standing::Waiting | Standing::AtWork => gone = None,
+                WorkerState::Gone(_) => {}
+                WorkerState::Waiting | WorkerState::AtWork => gone = None,
             }
-            let patience = match (&told, &self.end) {
+            let patience = match (&last_command, &self.end) {
                 (Some((_, at)), _) => Some(*at + pace.grace),
                 (None, Some((_, _, at))) => pace.exit.map(|exit| *at + exit),
                 (None, None) => None,
@@ -203,21 +203,21 @@ impl Follower<'_> {
                 () = tokio::time::sleep(pace.look) => {}
                 Some(command) = commands.recv() => match command {
                     Command::Leave => return End::Left,
-                    // What waits or is at work elsewhere goes on without this process.
+                    // Jobs elsewhere, waiting or at work, go on without this process.
                     Command::Stop if self.job.task.is_some() => return End::Left,
-                    Command::Cancel if told.is_none() => {
-                        told = Some((command, Instant::now()));
+                    Command::Cancel if last_command.is_none() => {
+                        last_command = Some((command, Instant::now()));
                         let cancelled = self.job.folder.cancel();
                         if let Err(error) = &cancelled {
                             tracing::warn!(run = self.run.id, %error, "cannot ask the worker to end; it is killed");
                         }
-                        if cancelled.is_err() || executor.poll(&self.job) == Standing::Waiting {
+                        if cancelled.is_err() || executor.poll(&self.job) == WorkerState::Waiting {
                             executor.kill(&self.job);
                             killed = Some(Instant::now());
                         }
                     }
-                    Command::Stop if told.is_none_or(|(command, _)| command == Command::Cancel) => {
-                        told = told.or(Some((command, Instant::now())));
+                    Command::Stop if last_command.is_none_or(|(command, _)| command == Command::Cancel) => {
+                        last_command = last_command.or(Some((command, Instant::now())));
                         executor.stop(&self.job);
                     }
                     Command::Cancel | Command::Stop => {}
@@ -225,19 +225,19 @@ impl Follower<'_> {
             }
         };
         let killed = killed.is_some();
-        self.ended(ending, told.map(|(command, _)| command), killed)
+        self.ended(ending, last_command.map(|(command, _)| command), killed)
             .await
     }
 
     /// How the run ended, now that its worker is gone.
-    async fn ended(self, ending: Option<Ending>, told: Option<Command>, killed: bool) -> End {
+    async fn ended(self, ending: Option<Ending>, command: Option<Command>, killed: bool) -> End {
         let how = match &ending {
             // `exit status: 1`, or `signal: 9 (SIGKILL)`.
             Some(ending) => format!("ended with {}", ending.description),
             None if killed => "had to be killed".into(),
             None => "is gone".into(),
         };
-        match (self.end, told) {
+        match (self.end, command) {
             (Some((at, event, _)), _) => {
                 if killed || ending.is_some_and(|ending| ending.cause != Cause::Success) {
                     let message = format!("after its last event the worker {how}");
@@ -392,7 +392,7 @@ impl Follower<'_> {
         self.tell_unstored(Event::Job(status));
     }
 
-    /// Tells what is of this moment alone.
+    /// Publishes an event that is not stored.
     fn tell_unstored(&self, event: Event) {
         self.scheduler.tell(News::Event(LiveEvent {
             sequence: None,

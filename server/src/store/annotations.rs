@@ -53,13 +53,13 @@ impl Store {
             ),
         };
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        let found = sqlx::query(update)
+        let changed_rows = sqlx::query(update)
             .bind(annotation.notes.as_deref())
             .bind(id)
             .execute(&mut *transaction)
             .await?
             .rows_affected();
-        if found == 0 {
+        if changed_rows == 0 {
             return Err(match subject {
                 Subject::Experiment(id) => StoreError::NoExperiment(id),
                 Subject::Run(id) => StoreError::NoRun(id),

@@ -1,4 +1,4 @@
-//! An experiment on its way into an archive, and out of one: all of it, or nothing.
+//! Reads an experiment for an archive, and restores one from it: all of it, or nothing.
 
 use std::io;
 
@@ -7,9 +7,9 @@ use sqlx::SqliteTransaction;
 
 use super::experiments::{insert_experiment, insert_run};
 use super::{Store, StoreError, events};
-use crate::archive::{ArchivedEvent, ArchivedExperiment, ArchivedRun};
+use crate::archived::{ArchivedEvent, ArchivedExperiment, ArchivedRun};
 
-/// What an archive gives back.
+/// What is restored from an archive.
 #[derive(Debug, Clone, Copy)]
 pub struct Restored<'a> {
     /// The experiment.
@@ -18,8 +18,8 @@ pub struct Restored<'a> {
     pub runs: &'a [ArchivedRun],
     /// When the archive was written, in milliseconds since 1970-01-01 UTC: runs that were at work then have ended there.
     pub archived_at: i64,
-    /// The numbers of the experiment and of each run; new ones where there are none. Only then may events be there twice, as
-    /// workers' logs have them.
+    /// The numbers of the experiment and of each run; new ones if `None`. Only with given numbers may events occur twice, as
+    /// they do in workers' logs.
     pub numbers: Option<(i64, &'a [i64])>,
 }
 
@@ -92,12 +92,12 @@ impl Store {
     pub async fn experiments_of_keys(&self, keys: &[&str]) -> Result<Vec<i64>, StoreError> {
         let mut experiments = Vec::new();
         for key in keys {
-            let found: Option<i64> =
+            let experiment: Option<i64> =
                 sqlx::query_scalar("SELECT experiment_id FROM runs WHERE key = ?")
                     .bind(key)
                     .fetch_optional(&self.pool)
                     .await?;
-            experiments.extend(found);
+            experiments.extend(experiment);
         }
         Ok(experiments)
     }

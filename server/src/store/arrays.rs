@@ -1,4 +1,4 @@
-//! The long parts of measurements, packed: one value a layer, one an ensemble's member, a sentence a check.
+//! The long parts of measurements, packed: one value per layer or ensemble member, one sentence per check.
 //!
 //! They are written by [`pack`] and read by [`unpack`] alone, in postcard's wire format
 //! (<https://postcard.jamesmunns.com/wire-format>): counts as varints, numbers in 8 bytes. The variants of [`Arrays`] and
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// The long parts of one measurement.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) enum Arrays {
-    /// What is left of accuracy after each member of an ensemble of attacks, by the member's name in specs.
+    /// Accuracy left after each member of an ensemble of attacks, by the member's name in specs.
     Members(Vec<(String, f64)>),
     /// Checks for gradient masking: expectation, evidence, whether it holds.
     Checks(Vec<(String, String, bool)>),

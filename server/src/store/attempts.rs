@@ -39,7 +39,7 @@ impl Store {
         })
     }
 
-    /// Sets a run's last worker: of a run whose folder has had workers of another store.
+    /// Sets a run's last worker, for a run whose folder has had workers of another store.
     ///
     /// # Errors
     /// When the store fails.

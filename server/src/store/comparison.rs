@@ -9,8 +9,8 @@ use super::runs::{COLUMNS, read_run};
 use super::{Store, StoreError};
 
 impl Store {
-    /// All runs of `experiments`, and `runs` besides, each once in order of number, results without units; with
-    /// what their experiments are called, in order of number.
+    /// All runs of `experiments` and the given `runs`, each once, in order of number, results without units; with
+    /// the labels of their experiments, in order of number.
     ///
     /// # Errors
     /// When there is no such experiment or run.
@@ -28,14 +28,14 @@ impl Store {
         .bind(serde_json::to_string(runs)?)
         .fetch_all(&self.pool)
         .await?;
-        let found: Vec<Run> = rows.iter().map(read_run).collect::<Result<_, _>>()?;
+        let chosen: Vec<Run> = rows.iter().map(read_run).collect::<Result<_, _>>()?;
         for &id in runs {
-            if found.binary_search_by_key(&id, |run| run.id).is_err() {
+            if chosen.binary_search_by_key(&id, |run| run.id).is_err() {
                 return Err(StoreError::NoRun(id));
             }
         }
         let mut numbers: Vec<i64> = experiments.to_vec();
-        numbers.extend(found.iter().map(|run| run.experiment_id));
+        numbers.extend(chosen.iter().map(|run| run.experiment_id));
         numbers.sort_unstable();
         numbers.dedup();
         let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
@@ -58,6 +58,6 @@ impl Store {
                 return Err(StoreError::NoExperiment(id));
             }
         }
-        Ok((labels, found))
+        Ok((labels, chosen))
     }
 }

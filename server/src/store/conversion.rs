@@ -11,11 +11,11 @@ use protocol::{Event, Measurement, RunResult};
 use sqlx::{Row, SqliteConnection};
 
 use super::StoreError;
-use super::events::{NewEvent, Payload, insert_events};
+use super::event_rows::{NewEvent, Payload, insert_events};
 use super::items::item_id;
 use super::measurements::{Written, write};
 
-/// How often it says how far it is.
+/// How often progress is reported.
 const EVERY: Duration = Duration::from_secs(5);
 
 /// Converts what migration 7 set aside; nothing where there is none.
@@ -31,12 +31,12 @@ pub(super) async fn convert(connection: &mut SqliteConnection) -> Result<(), Sto
         .fetch_all(&mut *connection)
         .await?;
     let mut known = HashMap::new();
-    let mut said = Instant::now();
+    let mut last_report = Instant::now();
     for (done, &run) in runs.iter().enumerate() {
         let measured = measurements(connection, run, &mut known).await?;
         events(connection, run, &measured).await?;
-        if said.elapsed() >= EVERY {
-            said = Instant::now();
+        if last_report.elapsed() >= EVERY {
+            last_report = Instant::now();
             progress(done + 1, runs.len());
         }
     }
@@ -86,14 +86,14 @@ async fn measurements(
         };
         let measurement: Measurement = serde_json::from_str(row.try_get("measurement")?)
             .map_err(|error| damaged(error.to_string()))?;
-        let of = measurement.key();
-        if of.to_string() != key {
-            return Err(damaged(format!("it is of `{of}`")));
+        let item_key = measurement.key();
+        if item_key.to_string() != key {
+            return Err(damaged(format!("it is of `{item_key}`")));
         }
         let item = match known.get(&key) {
             Some(&item) => item,
             None => {
-                let item = item_id(connection, of).await?;
+                let item = item_id(connection, item_key).await?;
                 known.insert(key.clone(), item);
                 item
             }
@@ -109,7 +109,7 @@ async fn measurements(
     Ok(measured)
 }
 
-/// Writes the events of a run that brought a measurement or a result, without it where the run has the same.
+/// Writes a run's events with a measurement or a result, leaving it out where the run has the same.
 async fn events(
     connection: &mut SqliteConnection,
     run: i64,
@@ -132,7 +132,7 @@ async fn events(
     for row in &rows {
         let (kind, text): (&str, &str) = (row.try_get("kind")?, row.try_get("payload")?);
         let payload = match kind {
-            // An event is its measurement with a type more, which need not be read.
+            // An event is its measurement plus a type, which need not be read.
             "measured" => of_measurement(serde_json::from_str(text)?, measured),
             _ => match (serde_json::from_str::<Event>(text)?, &result) {
                 (Event::Trained(one) | Event::Finished(one), Some(same)) if one == *same => {
@@ -154,7 +154,7 @@ async fn events(
     Ok(())
 }
 
-/// That the run has the measurement that an event brought, and no other of its key; `None` where it has another.
+/// A reference to the run's measurement, if it equals the event's; `None` if the run has another of that key.
 fn of_measurement(one: Measurement, measured: &Measured) -> Option<Payload> {
     let (item, same) = measured.get(&one.key().to_string())?;
     (*same == one).then_some(Payload::Measurement(*item))

@@ -5,14 +5,15 @@ use std::ops::RangeInclusive;
 use protocol::api::{LiveEvent, LogLine, RunMetrics};
 use protocol::training_curve::{CurveQuantity, MOST_EPOCHS, RunCurve};
 use protocol::{EpochMetrics, Event, RunSpec};
-use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
+use sqlx::Row as _;
 
+use super::event_rows::{NewEvent, insert_events};
 use super::items::items;
 use super::measurements::Row;
 use super::{Store, StoreError, runs};
 use crate::clock::now;
 
-/// All that a run has.
+/// All epochs of a run.
 pub const EVERY_EPOCH: RangeInclusive<u32> = 1..=u32::MAX;
 
 impl Store {
@@ -29,7 +30,7 @@ impl Store {
         self.record_at(run_id, event, now()).await
     }
 
-    /// The same of an event that happened at a time, in milliseconds since 1970-01-01 UTC.
+    /// The same for an event at a given time, in milliseconds since 1970-01-01 UTC.
     ///
     /// # Errors
     /// When the store fails; nothing has changed then.
@@ -180,7 +181,7 @@ impl Store {
             .collect()
     }
 
-    /// A quantity over the epochs of an experiment's runs, of those that have one; every how many epochs it is told.
+    /// A quantity over the epochs of an experiment's runs that have any; and the step between the epochs given.
     ///
     /// # Errors
     /// When there is no such experiment.
@@ -303,59 +304,4 @@ pub(super) async fn record(
         run_id,
         event: event.clone(),
     }))
-}
-
-/// Where the store has what an event brought.
-pub(super) enum Payload {
-    /// With the event: the whole of it as JSON.
-    Text(String),
-    /// Among the run's measurements, of this item.
-    Measurement(i64),
-    /// It is the run's result.
-    Result,
-}
-
-/// An event as it is inserted.
-pub(super) struct NewEvent<'a> {
-    /// Its number; the next where it has none.
-    pub(super) sequence: Option<i64>,
-    pub(super) run_id: i64,
-    pub(super) experiment_id: i64,
-    pub(super) at: i64,
-    pub(super) kind: &'a str,
-    pub(super) payload: Payload,
-}
-
-/// Inserts events; gives the number of the last.
-pub(super) async fn insert_events(
-    connection: &mut SqliteConnection,
-    events: &[NewEvent<'_>],
-) -> Result<i64, StoreError> {
-    let mut last = 0;
-    // SQLite takes 32,766 values a statement.
-    for some in events.chunks(1000) {
-        let mut query = QueryBuilder::<Sqlite>::new(
-            "INSERT INTO events (sequence, run_id, experiment_id, at, kind, payload, item_id) ",
-        );
-        query.push_values(some, |mut row, event| {
-            let (text, item) = match &event.payload {
-                Payload::Text(text) => (Some(text.as_str()), None),
-                Payload::Measurement(item) => (None, Some(*item)),
-                Payload::Result => (None, None),
-            };
-            row.push_bind(event.sequence)
-                .push_bind(event.run_id)
-                .push_bind(event.experiment_id)
-                .push_bind(event.at)
-                .push_bind(event.kind)
-                .push_bind(text)
-                .push_bind(item);
-        });
-        last = query
-            .build()
-            .execute(&mut *connection)
-            .await?
-            .last_insert_rowid();
-    }
-    Ok(last)
 }

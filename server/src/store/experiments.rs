@@ -84,7 +84,7 @@ impl Store {
         self.create_experiment_once(spec, None).await
     }
 
-    /// The same, once for each `key`: given again with the same spec, it gives the experiment that there is.
+    /// The same, once for each `key`: called again with the same spec, it gives the existing experiment.
     ///
     /// # Errors
     /// When the key was given with another spec, or the store fails; nothing was created then.
@@ -289,7 +289,7 @@ impl Store {
             },
             runs,
             test_accuracy,
-            // For the API to say: it knows what is at work, and what was made of the measurements.
+            // Filled in by the API: it knows what is at work, and the verdicts.
             remaining_seconds: None,
             verdicts: None,
         })

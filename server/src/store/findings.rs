@@ -1,4 +1,4 @@
-//! What findings are made of: the trained runs, and whether there is anything new.
+//! The input of findings: the trained runs, and whether there is anything new.
 
 use std::collections::HashSet;
 
@@ -7,10 +7,10 @@ use protocol::RunResult;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use super::measurements::Of;
+use super::measurements::MeasurementsOf;
 use super::{Store, StoreError};
 
-/// What changes whenever an experiment's findings may.
+/// A version that changes whenever an experiment's findings may change.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct FindingsVersion {
     /// The newest event that brought a result or a measurement; 0 without one.
@@ -42,7 +42,7 @@ impl Store {
         &self,
         experiment_id: i64,
     ) -> Result<FindingsVersion, StoreError> {
-        // Events of other kinds are passed over from the newest on; those of a run at work are mostly of these.
+        // Events of other kinds are skipped from the newest on; a run at work writes mostly such events.
         let newest: Option<i64> = sqlx::query_scalar(
             "SELECT sequence FROM events
              WHERE experiment_id = ? AND kind IN ('trained', 'measured', 'finished')
@@ -64,8 +64,8 @@ impl Store {
         })
     }
 
-    /// The numbers of an experiment's trained runs, in order of run. Of runs whose numbers are `known` as they were at a
-    /// version, only what came after it is read.
+    /// The numbers of an experiment's trained runs, in order of run. For runs whose numbers are `known` as they were at a
+    /// version, only later measurements are read.
     ///
     /// # Errors
     /// When there is no such experiment, the store fails, or a measurement cannot be read.
@@ -81,7 +81,7 @@ impl Store {
         };
         let known = known.map_or(&[][..], |(_, known)| known);
         let unchanged = |id: i64| {
-            let place = known.binary_search_by_key(&id, |of| of.id).ok();
+            let place = known.binary_search_by_key(&id, |numbers| numbers.id).ok();
             place
                 .map(|place| &known[place])
                 .filter(|_| !changed.contains(&id))
@@ -109,28 +109,28 @@ impl Store {
             let result: RunResult = serde_json::from_str(row.try_get("result")?)?;
             // A seed is at most 2^53 - 1, checked with the spec.
             let (id, alpha) = (row.try_get("id")?, row.try_get("alpha")?);
-            let of = (spec.network, &spec.dataset);
-            Ok(RunNumbers::new(id, alpha, seed as u64, of, &result))
+            let setup = (spec.network, &spec.dataset);
+            Ok(RunNumbers::new(id, alpha, seed as u64, setup, &result))
         };
         let mut numbers: Vec<RunNumbers> =
             rows.iter().map(read).collect::<Result<_, StoreError>>()?;
         // Both are in order of run.
         let mut place = 0;
-        let of = match new.len() == trained.len() {
-            true => Of::Experiment(experiment_id),
-            false => Of::Runs(&new),
+        let selection = match new.len() == trained.len() {
+            true => MeasurementsOf::Experiment(experiment_id),
+            false => MeasurementsOf::Runs(&new),
         };
-        self.each_measurement(of, |run, measurement| {
-            while numbers.get(place).is_some_and(|of| of.id < run) {
+        self.each_measurement(selection, |run, measurement| {
+            while numbers.get(place).is_some_and(|numbers| numbers.id < run) {
                 place += 1;
             }
-            if let Some(of) = numbers.get_mut(place).filter(|of| of.id == run) {
-                of.add(&measurement);
+            if let Some(numbers) = numbers.get_mut(place).filter(|numbers| numbers.id == run) {
+                numbers.add(&measurement);
             }
         })
         .await?;
         numbers.extend(trained.iter().filter_map(|&id| unchanged(id).cloned()));
-        numbers.sort_by_key(|of| of.id);
+        numbers.sort_by_key(|numbers| numbers.id);
         Ok(numbers)
     }
 
@@ -247,13 +247,13 @@ mod tests {
         measure(&store, runs[1]).await;
         assert_eq!(after, store.findings_version(id).await.unwrap());
 
-        let found = store.numbers(id, None).await.unwrap();
-        assert_eq!((found.len(), after.runs()), (2, 2));
-        assert_eq!((found[0].seed, found[1].seed), (7, 8));
+        let all = store.numbers(id, None).await.unwrap();
+        assert_eq!((all.len(), after.runs()), (2, 2));
+        assert_eq!((all[0].seed, all[1].seed), (7, 8));
         // Read in two parts, they are the same; what is known is not read again.
         let grown = store.numbers(id, Some((before, &earlier))).await.unwrap();
-        assert_eq!(format!("{grown:?}"), format!("{found:?}"));
-        let mut marked = found.clone();
+        assert_eq!(format!("{grown:?}"), format!("{all:?}"));
+        let mut marked = all.clone();
         marked[0].selectivity = -1.0;
         let again = store.numbers(id, Some((after, &marked))).await.unwrap();
         assert_eq!(again[0].selectivity, -1.0);
@@ -262,16 +262,16 @@ mod tests {
             (again[0].selectivity, again[1].selectivity),
             (-1.0, result.selectivity)
         );
-        for numbers in &found {
+        for numbers in &all {
             assert_eq!(numbers.selectivity, result.selectivity, "to the last digit");
             assert_eq!((numbers.corruptions.len(), numbers.attacks.len()), (95, 12));
             // One of them clean.
             assert_eq!((numbers.dimensions.len(), numbers.gradients.len()), (97, 1));
         }
-        assert_eq!(found[0].corruptions, found[1].corruptions);
-        assert_eq!(found[0].attacks, found[1].attacks);
-        assert_eq!(found[0].dimensions, found[1].dimensions);
-        assert_eq!(found[0].gradients, found[1].gradients);
+        assert_eq!(all[0].corruptions, all[1].corruptions);
+        assert_eq!(all[0].attacks, all[1].attacks);
+        assert_eq!(all[0].dimensions, all[1].dimensions);
+        assert_eq!(all[0].gradients, all[1].gradients);
         // In order of key, whatever the order in which they were measured.
         let mut measured = lab.measurements.clone();
         measured.sort_by_key(|(_, one)| one.key().to_string());
@@ -279,8 +279,8 @@ mod tests {
         for (_, one) in &measured {
             numbers.add(one);
         }
-        assert_eq!(found[1].corruptions, numbers.corruptions);
-        assert_eq!(found[1].dimensions, numbers.dimensions);
+        assert_eq!(all[1].corruptions, numbers.corruptions);
+        assert_eq!(all[1].dimensions, numbers.dimensions);
         assert_eq!(store.measurements(runs[1]).await.unwrap(), {
             let measured = measured.into_iter().map(|(_, one)| one);
             measured.collect::<Vec<_>>()

@@ -1,4 +1,4 @@
-//! Whether a store is what it was: looked at before it is used, and copied while it is.
+//! Checks a store for damage before it is used, and copies it while it is in use.
 
 use std::path::{Path, PathBuf};
 
@@ -71,7 +71,7 @@ pub async fn backup(path: &Path, copy: &Path) -> Result<(), StoreError> {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    // Beside its place, so that what has its name is whole.
+    // Written beside its place, so that a file of its name is whole.
     let part = tempfile::Builder::new()
         .prefix(".selectivity-lab-backup")
         .tempfile_in(folder)

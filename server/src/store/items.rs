@@ -1,12 +1,12 @@
-//! What is measured, in typed columns: a row for each kind, conditions and item, which all runs share.
+//! Measured items in typed columns: one row for each kind, conditions and item, shared by all runs.
 
 use std::collections::HashMap;
 
 use protocol::MeasurementKey;
 use protocol::attack::{Attack, AttackConditions, Method, Norm};
 use protocol::corruption::FrostFingerprint;
+use protocol::corruption_evaluation::{CorruptionConditions, CorruptionSource};
 use protocol::dimensionality::{ActivationMatrix, Perturbation};
-use protocol::evaluation::{CorruptionConditions, CorruptionSource};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
@@ -42,7 +42,7 @@ pub(super) async fn items(
     items.collect()
 }
 
-/// The number of an item, which is made where there is none.
+/// The number of an item, which is inserted if it is missing.
 pub(super) async fn item_id(
     connection: &mut SqliteConnection,
     key: MeasurementKey,
@@ -57,7 +57,7 @@ pub(super) async fn item_id(
     }
     let columns = Columns::of(key);
     let attack = columns.attack;
-    let made = sqlx::query(
+    let inserted = sqlx::query(
         "INSERT INTO items (key, kind, images, seed, source, jpeg, frost, matrix, corruption, severity, method, norm,
              epsilon, step_size, steps, random_starts)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -80,7 +80,7 @@ pub(super) async fn item_id(
     .bind(attack.map(|attack| attack.random_starts))
     .execute(connection)
     .await?;
-    Ok(made.last_insert_rowid())
+    Ok(inserted.last_insert_rowid())
 }
 
 /// An item's columns.
@@ -168,7 +168,7 @@ impl Columns {
     }
 }
 
-/// What a row says; `None` for what names nothing.
+/// The key of a row; `None` if its values name no item.
 fn read(row: &SqliteRow) -> Result<Option<MeasurementKey>, sqlx::Error> {
     let kind: &str = row.try_get("kind")?;
     let images: u32 = row.try_get("images")?;

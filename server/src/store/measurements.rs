@@ -1,4 +1,4 @@
-//! What evaluations measured: how it is written, how it is read back, and asking for more of it.
+//! The measurements of evaluations: writing them, reading them back, and asking for more.
 //!
 //! A measurement is a row of `measurements` with its few numbers, of an item (see [`items`](super::items)), and where it
 //! has long parts a row of `arrays`. [`write`] writes them, [`Row::read`] reads one; nothing else knows the columns.
@@ -7,8 +7,8 @@ use std::collections::HashMap;
 
 use futures::TryStreamExt;
 use protocol::attack::{AttackMeasurement, MaskingCheck, MaskingReport, Method};
+use protocol::corruption_evaluation::CorruptionMeasurement;
 use protocol::dimensionality::DimensionalityMeasurement;
-use protocol::evaluation::CorruptionMeasurement;
 use protocol::gradient::InputUnitGradientMeasurement;
 use protocol::{EvaluationSpec, Measurement, MeasurementKey};
 use sqlx::sqlite::SqliteRow;
@@ -21,7 +21,7 @@ use crate::clock::now;
 
 /// Whose measurements are read.
 #[derive(Debug, Clone, Copy)]
-pub enum Of<'a> {
+pub enum MeasurementsOf<'a> {
     /// One run's.
     Run(i64),
     /// Those of every run of an experiment.
@@ -37,10 +37,12 @@ impl Store {
     /// When there is no such run, or a measurement cannot be read.
     pub async fn measurements(&self, run_id: i64) -> Result<Vec<Measurement>, StoreError> {
         self.experiment_of(run_id).await?;
-        let mut found = Vec::new();
-        self.each_measurement(Of::Run(run_id), |_, measurement| found.push(measurement))
-            .await?;
-        Ok(found)
+        let mut measurements = Vec::new();
+        self.each_measurement(MeasurementsOf::Run(run_id), |_, measurement| {
+            measurements.push(measurement)
+        })
+        .await?;
+        Ok(measurements)
     }
 
     /// What was measured on every run of an experiment, with the run's number, in order of run and key.
@@ -51,11 +53,11 @@ impl Store {
         &self,
         experiment_id: i64,
     ) -> Result<Vec<(i64, Measurement)>, StoreError> {
-        let mut found = Vec::new();
-        let take = |run, measurement| found.push((run, measurement));
-        self.each_measurement(Of::Experiment(experiment_id), take)
+        let mut measurements = Vec::new();
+        let take = |run, measurement| measurements.push((run, measurement));
+        self.each_measurement(MeasurementsOf::Experiment(experiment_id), take)
             .await?;
-        Ok(found)
+        Ok(measurements)
     }
 
     /// Hands every measurement and its run's number to `take`, in order of run and key, without holding all of them.
@@ -64,23 +66,23 @@ impl Store {
     /// When the store fails, or a measurement cannot be read.
     pub async fn each_measurement(
         &self,
-        of: Of<'_>,
+        selection: MeasurementsOf<'_>,
         mut take: impl FnMut(i64, Measurement),
     ) -> Result<(), StoreError> {
         // One transaction: every item of a measurement that is read is known.
         let mut transaction = self.pool.begin().await?;
         let items = items(&mut transaction).await?;
-        let query = match of {
-            Of::Run(run) => sqlx::query(OF_RUN).bind(run),
-            Of::Experiment(experiment) => sqlx::query(OF_EXPERIMENT).bind(experiment),
-            Of::Runs(runs) => sqlx::query(OF_RUNS).bind(serde_json::to_string(runs)?),
+        let query = match selection {
+            MeasurementsOf::Run(run) => sqlx::query(OF_RUN).bind(run),
+            MeasurementsOf::Experiment(experiment) => sqlx::query(OF_EXPERIMENT).bind(experiment),
+            MeasurementsOf::Runs(runs) => sqlx::query(OF_RUNS).bind(serde_json::to_string(runs)?),
         };
         let mut rows = query.fetch(&mut *transaction);
         let mut of_run: Vec<(usize, Measurement)> = Vec::new();
         let mut run = 0;
-        let mut hand_over = |run: i64, found: &mut Vec<(usize, Measurement)>| {
-            found.sort_by_key(|(place, _)| *place);
-            for (_, measurement) in found.drain(..) {
+        let mut hand_over = |run: i64, measurements: &mut Vec<(usize, Measurement)>| {
+            measurements.sort_by_key(|(place, _)| *place);
+            for (_, measurement) in measurements.drain(..) {
                 take(run, measurement);
             }
         };
@@ -228,7 +230,7 @@ pub(super) struct Row<'a> {
 
 impl<'a> Row<'a> {
     pub(super) fn new(row: &'a SqliteRow) -> Result<Row<'a>, sqlx::Error> {
-        // By place: found by name, the columns of 400,000 rows take as long as all else.
+        // By place: looking up columns by name takes as long as all else for 400,000 rows.
         Ok(Row {
             run_id: row.try_get(0)?,
             item_id: row.try_get(1)?,
@@ -322,6 +324,20 @@ fn arrays(measurement: &Measurement) -> Option<Arrays> {
     }
 }
 
+/// Accuracies after each member of an ensemble; empty for a single attack.
+fn join_members(arrays: Option<Arrays>) -> Option<Vec<(Method, f64)>> {
+    let members = match arrays {
+        None => return Some(Vec::new()),
+        Some(Arrays::Members(members)) => members,
+        Some(_) => return None,
+    };
+    let member = |(name, accuracy): (String, f64)| {
+        let method = Method::ALL.into_iter().find(|one| one.id() == name)?;
+        Some((method, accuracy))
+    };
+    members.into_iter().map(member).collect()
+}
+
 /// The measurement that [`Numbers::of`] and [`arrays`] took apart; `None` where a part is missing or another's.
 fn join(key: MeasurementKey, numbers: Numbers, arrays: Option<Arrays>) -> Option<Measurement> {
     Some(match (key, arrays) {
@@ -341,21 +357,12 @@ fn join(key: MeasurementKey, numbers: Numbers, arrays: Option<Arrays>) -> Option
             clean_accuracy: numbers.clean_accuracy?,
         }),
         (MeasurementKey::Attack { conditions, attack }, members) => {
-            let members = match members {
-                None => Vec::new(),
-                Some(Arrays::Members(members)) => members,
-                Some(_) => return None,
-            };
-            let member = |(name, accuracy): (String, f64)| {
-                let method = Method::ALL.into_iter().find(|one| one.id() == name)?;
-                Some((method, accuracy))
-            };
             Measurement::Attack(AttackMeasurement {
                 conditions,
                 attack,
                 accuracy: numbers.accuracy?,
                 clean_accuracy: numbers.clean_accuracy?,
-                members: members.into_iter().map(member).collect::<Option<_>>()?,
+                members: join_members(members)?,
             })
         }
         (MeasurementKey::Masking { conditions }, Some(Arrays::Checks(checks))) => {

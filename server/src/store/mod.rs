@@ -1,6 +1,6 @@
 //! The store: experiments, runs, and everything that was measured, in one SQLite file.
 //!
-//! What a function here has returned from is on disk (`synchronous = FULL`): an event that was
+//! What a function here wrote is on disk when it returns (`synchronous = FULL`): an event that was
 //! acknowledged survives a kill or a power cut. Every change of a run's state happens in
 //! [`Store::record`] or beside it in `runs.rs`, in one transaction with the event that caused it.
 
@@ -11,6 +11,7 @@ mod attempts;
 mod calibrations;
 mod comparison;
 mod conversion;
+mod event_rows;
 mod events;
 mod experiments;
 mod findings;
@@ -19,6 +20,7 @@ mod integrity;
 mod items;
 mod measurements;
 mod runs;
+mod scope;
 mod submissions;
 
 use std::path::{Path, PathBuf};
@@ -35,8 +37,9 @@ pub use experiments::ExperimentQuery;
 pub use findings::FindingsVersion;
 pub use imports::ImportTarget;
 pub use integrity::{backup, check_large};
-pub use measurements::Of;
+pub use measurements::MeasurementsOf;
 pub use runs::RunQuery;
+pub use scope::Scope;
 pub use submissions::Submission;
 
 /// The migrations, in order; a new one is one line. There is no fifth.
@@ -136,7 +139,7 @@ pub enum StoreError {
         /// What is wrong.
         reason: String,
     },
-    /// Rows are of runs that are not there.
+    /// Rows refer to runs that do not exist.
     #[error(
         "the store cannot be brought up to date: {rows} {table} are of no run. Nothing was changed: restore the store from a copy"
     )]
@@ -184,7 +187,7 @@ pub enum StoreError {
         /// Why.
         reason: String,
     },
-    /// The key of a launch was given with another one.
+    /// The key was given with another launch.
     #[error("experiment {0} was launched with this Idempotency-Key, and another spec")]
     KeyTaken(i64),
     /// The run does not wait to be handed over.
@@ -203,7 +206,7 @@ pub enum StoreError {
     },
 }
 
-/// Rows that are read ahead of whoever takes them: with fewer, two threads wait for one another at each of 400,000 rows.
+/// Rows that are read ahead: with fewer, two threads wait for each other at each of 400,000 rows.
 const ROWS_AT_ONCE: usize = 1000;
 
 /// Memory for a migration, in SQLite's units: 200 MB.
@@ -314,7 +317,7 @@ async fn apply(
     conversion::convert(connection).await
 }
 
-/// Gives what a migration left empty back to the disk, where that is more than half of the file.
+/// Frees the space that a migration left empty, if that is more than half of the file.
 async fn shrink(pool: &SqlitePool) -> Result<(), sqlx::Error> {
     let pages = |what: &'static str| sqlx::query_scalar::<_, i64>(what).fetch_one(pool);
     if 2 * pages("PRAGMA freelist_count").await? > pages("PRAGMA page_count").await? {

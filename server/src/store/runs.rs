@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use protocol::api::RunPage;
-use protocol::{Event, Run, RunState};
+use protocol::event::Started;
+use protocol::{EpochMetrics, Event, Run, RunResult, RunState};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::annotations::TAGS_OF_RUN;
-use super::events::Payload;
-use super::{Store, StoreError, measurements};
+use super::event_rows::Payload;
+use super::scope::within;
+use super::{Scope, Store, StoreError, measurements};
 use crate::clock::now;
-use crate::scheduler::Scope;
 
 /// The runs that compute on this machine, as a condition on `runs`.
 const ON_THIS_MACHINE: &str =
@@ -153,7 +154,7 @@ impl Store {
             .ok_or(StoreError::NoRun(run_id))
     }
 
-    /// What tells a run from every run of every other store: 32 hex digits.
+    /// A run's key, unique among the runs of all stores: 32 hex digits.
     ///
     /// # Errors
     /// When there is no such run.
@@ -165,7 +166,7 @@ impl Store {
             .ok_or(StoreError::NoRun(run_id))
     }
 
-    /// That there is an experiment of this number.
+    /// Checks that there is an experiment of this number.
     ///
     /// # Errors
     /// When there is none.
@@ -326,17 +327,8 @@ impl Store {
     }
 }
 
-/// The runs of a scope, as a condition on `runs`.
-pub(super) fn within(scope: Scope) -> String {
-    match scope {
-        Scope::Everything => "true".into(),
-        Scope::Experiment(id) => format!("experiment_id = {id}"),
-        Scope::Run(id) => format!("id = {id}"),
-    }
-}
-
-/// Applies what an event means for its run, within the transaction that stores the event, and says where what it
-/// brought is. `None` when the event comes too late: the run is no longer in a state that it could come from.
+/// Applies an event to its run, within the transaction that stores the event, and says where its payload is
+/// stored. `None` when the event comes too late: the run is no longer in a state that it could come from.
 pub(super) async fn apply(
     transaction: &mut sqlx::SqliteTransaction<'_>,
     run_id: i64,
@@ -347,43 +339,16 @@ pub(super) async fn apply(
     let ended = |state: RunState, reason: Option<String>| (state, reason);
     let (state, reason) = match event {
         Event::Started(started) => {
-            // In a place with a queue of its own, a run is queued until its worker begins.
-            sqlx::query(
-                "UPDATE runs SET state = 'running', started_at = ?, ended_at = NULL, reason = NULL
-                 WHERE id = ? AND state = 'queued' AND submission_id IS NOT NULL",
-            )
-            .bind(at)
-            .bind(run_id)
-            .execute(&mut **transaction)
-            .await?;
-            sqlx::query("UPDATE runs SET started = ? WHERE id = ?")
-                .bind(serde_json::to_string(started)?)
-                .bind(run_id)
-                .execute(&mut **transaction)
-                .await?;
+            apply_started(transaction, run_id, started, at).await?;
             return Ok(Some(text()?));
         }
         Event::Epoch(metrics) => {
-            // A resumed run says its earlier epochs again; they are kept as first measured, and told once.
-            let inserted = sqlx::query("INSERT INTO epochs (run_id, epoch, metrics) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
-                .bind(run_id)
-                .bind(metrics.epoch)
-                .bind(serde_json::to_string(metrics)?)
-                .execute(&mut **transaction)
-                .await?;
-            if inserted.rows_affected() == 0 {
-                return Ok(None);
-            }
-            sqlx::query("UPDATE runs SET epochs_done = max(epochs_done, ?) WHERE id = ?")
-                .bind(metrics.epoch)
-                .bind(run_id)
-                .execute(&mut **transaction)
-                .await?;
-            return Ok(Some(text()?));
+            let is_new = apply_epoch(transaction, run_id, metrics).await?;
+            return is_new.then(text).transpose();
         }
         Event::Log { .. } | Event::Progress(_) | Event::Job(_) => return Ok(Some(text()?)),
         Event::Trained(result) => {
-            // A run that only evaluates says its result again; it is kept as first measured, and told once.
+            // A run that only evaluates reports its result again; it is kept as first measured, and published once.
             let changed = sqlx::query(
                 "UPDATE runs SET result = ?, result_with_units = ? WHERE id = ? AND result IS NULL",
             )
@@ -399,22 +364,15 @@ pub(super) async fn apply(
             return Ok(item.map(Payload::Measurement));
         }
         Event::Finished(result) => {
-            let stored: Option<String> = sqlx::query_scalar(
-                "UPDATE runs SET state = 'finished', reason = NULL, ended_at = max(?1, coalesce(started_at, ?1)),
-                     result = coalesce(result, ?2), result_with_units = coalesce(result_with_units, ?3)
-                 WHERE id = ?4 AND state = 'running' RETURNING result_with_units",
-            )
-            .bind(at)
-            .bind(serde_json::to_string(&result.without_units())?)
-            .bind(serde_json::to_string(result)?)
-            .bind(run_id)
-            .fetch_optional(&mut **transaction)
-            .await?;
-            return Ok(match stored {
-                Some(stored) if stored == serde_json::to_string(result)? => Some(Payload::Result),
-                Some(_) => Some(text()?),
-                None => None,
-            });
+            return Ok(
+                match apply_finished(transaction, run_id, result, at).await? {
+                    Some(stored) if stored == serde_json::to_string(result)? => {
+                        Some(Payload::Result)
+                    }
+                    Some(_) => Some(text()?),
+                    None => None,
+                },
+            );
         }
         Event::Diverged { epoch, step, what } => ended(
             RunState::Diverged,
@@ -439,6 +397,74 @@ pub(super) async fn apply(
         0 => Ok(None),
         _ => Ok(Some(text()?)),
     }
+}
+
+async fn apply_started(
+    transaction: &mut sqlx::SqliteTransaction<'_>,
+    run_id: i64,
+    started: &Started,
+    at: i64,
+) -> Result<(), StoreError> {
+    // In a place with a queue of its own, a run is queued until its worker begins.
+    sqlx::query(
+        "UPDATE runs SET state = 'running', started_at = ?, ended_at = NULL, reason = NULL
+         WHERE id = ? AND state = 'queued' AND submission_id IS NOT NULL",
+    )
+    .bind(at)
+    .bind(run_id)
+    .execute(&mut **transaction)
+    .await?;
+    sqlx::query("UPDATE runs SET started = ? WHERE id = ?")
+        .bind(serde_json::to_string(started)?)
+        .bind(run_id)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
+/// Whether the epoch is new: a resumed run reports earlier epochs again; they are kept as first measured, and published once.
+async fn apply_epoch(
+    transaction: &mut sqlx::SqliteTransaction<'_>,
+    run_id: i64,
+    metrics: &EpochMetrics,
+) -> Result<bool, StoreError> {
+    let inserted = sqlx::query(
+        "INSERT INTO epochs (run_id, epoch, metrics) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+    )
+    .bind(run_id)
+    .bind(metrics.epoch)
+    .bind(serde_json::to_string(metrics)?)
+    .execute(&mut **transaction)
+    .await?;
+    if inserted.rows_affected() == 0 {
+        return Ok(false);
+    }
+    sqlx::query("UPDATE runs SET epochs_done = max(epochs_done, ?) WHERE id = ?")
+        .bind(metrics.epoch)
+        .bind(run_id)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(true)
+}
+
+/// The result as it is stored; `None` where the run is no longer running.
+async fn apply_finished(
+    transaction: &mut sqlx::SqliteTransaction<'_>,
+    run_id: i64,
+    result: &RunResult,
+    at: i64,
+) -> Result<Option<String>, StoreError> {
+    Ok(sqlx::query_scalar(
+        "UPDATE runs SET state = 'finished', reason = NULL, ended_at = max(?1, coalesce(started_at, ?1)),
+             result = coalesce(result, ?2), result_with_units = coalesce(result_with_units, ?3)
+         WHERE id = ?4 AND state = 'running' RETURNING result_with_units",
+    )
+    .bind(at)
+    .bind(serde_json::to_string(&result.without_units())?)
+    .bind(serde_json::to_string(result)?)
+    .bind(run_id)
+    .fetch_optional(&mut **transaction)
+    .await?)
 }
 
 pub(super) fn read_run(row: &SqliteRow) -> Result<Run, StoreError> {

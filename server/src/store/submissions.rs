@@ -4,18 +4,18 @@ use protocol::ExecutorKind;
 use protocol::executor::ExecutorSpec;
 use sqlx::Row;
 
-use super::{Store, StoreError, runs};
+use super::scope::within;
+use super::{Scope, Store, StoreError};
 use crate::clock::now;
-use crate::scheduler::Scope;
 
 /// A submission as the store knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Submission {
     /// Number in the store.
     pub id: i64,
-    /// Whose runs.
+    /// The experiment of its runs.
     pub experiment_id: i64,
-    /// In the names of its jobs: 16 hex digits.
+    /// Its key, part of the names of its jobs: 16 hex digits.
     pub key: String,
     /// The place's number for it; `None` until it has given one.
     pub job: Option<u64>,
@@ -41,7 +41,7 @@ impl Store {
              WHERE state = 'queued' AND submission_id IS NULL AND {}
                  AND experiment_id IN (SELECT id FROM experiments WHERE executor = ?)
              ORDER BY experiment_id, queued_at, id",
-            runs::within(scope)
+            within(scope)
         )))
         .bind(kind.id())
         .fetch_all(&self.pool)
@@ -189,7 +189,7 @@ impl Store {
         Ok(submissions)
     }
 
-    /// Active runs that were handed over: those that a server which starts must look after.
+    /// Active runs that were handed over, which a starting server must look after.
     ///
     /// # Errors
     /// When the store fails.
@@ -197,7 +197,7 @@ impl Store {
         Ok(sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
             "SELECT id FROM runs WHERE state IN ('queued', 'running')
                  AND submission_id IN (SELECT id FROM submissions WHERE job IS NOT NULL) AND {} ORDER BY id",
-            runs::within(scope)
+            within(scope)
         )))
         .fetch_all(&self.pool)
         .await?)

@@ -75,7 +75,7 @@ async fn a_store_of_the_first_version_keeps_everything() {
     assert!(orphan.execute(&store.pool).await.is_err());
 }
 
-/// Breaks when a store of before tags and notes cannot be opened, loses its notes, or does not take new ones.
+/// Breaks when a store from before tags and notes cannot be opened, loses its notes, or does not take new ones.
 #[tokio::test]
 async fn a_store_of_the_second_version_takes_tags_and_notes() {
     let folder = tempfile::tempdir().unwrap();
@@ -129,7 +129,7 @@ async fn a_store_of_the_second_version_takes_tags_and_notes() {
     );
     assert_eq!(experiment.tags, ["b", "a"], "in the order given");
     assert_eq!(store.runs(1).await.unwrap()[0].tags, ["b", "a"]);
-    // Deleted with what they are on.
+    // They are deleted with what they are on.
     store.delete_experiment(1).await.unwrap();
     let left: i64 = sqlx::query_scalar("SELECT count(*) FROM tags")
         .fetch_one(&store.pool)
@@ -241,9 +241,9 @@ async fn everything(store: &Store) -> serde_json::Value {
         }));
     }
     let mut experiment = serde_json::to_value(store.experiment(1).await.unwrap()).unwrap();
-    // What is made of the rest when it is read, and was not when the fixtures were.
-    for made in ["test_accuracy", "verdicts"] {
-        experiment.as_object_mut().unwrap().remove(made).unwrap();
+    // Fields that are derived on reading, and were not when the fixtures were written.
+    for derived in ["test_accuracy", "verdicts"] {
+        experiment.as_object_mut().unwrap().remove(derived).unwrap();
     }
     serde_json::json!({
         "experiment": experiment,

@@ -1,8 +1,8 @@
-//! One row a run and attack: accuracy under it, and on the same images, clean.
+//! One row per run and attack: accuracy under it, and on the same images, clean.
 
 use protocol::Measurement;
 
-use super::{Kind, RUN, Source, Table, of};
+use super::{Kind, RUN, Source, Table, run_cells};
 
 pub(super) fn table(source: &Source) -> Table {
     let columns = [
@@ -21,7 +21,7 @@ pub(super) fn table(source: &Source) -> Table {
     ];
     let rows = source.measured(Measurement::attack).map(|(run, one)| {
         let attack = one.attack;
-        let mut row = of(run);
+        let mut row = run_cells(run);
         row.extend([
             run.result.as_ref().map(|result| result.selectivity).into(),
             one.conditions.attack_seed.into(),

@@ -1,8 +1,8 @@
-//! One row a run, corruption and severity: accuracy on corrupted images, and on the same images, clean.
+//! One row per run, corruption and severity: accuracy on corrupted images, and on the same images, clean.
 
 use protocol::Measurement;
 
-use super::{Kind, RUN, Source, Table, frost_photographs, jpeg_quality, of};
+use super::{Kind, RUN, Source, Table, frost_photographs, jpeg_quality, run_cells};
 
 pub(super) fn table(source: &Source) -> Table {
     let columns = [
@@ -20,7 +20,7 @@ pub(super) fn table(source: &Source) -> Table {
         ("share_of_clean", Kind::Number),
     ];
     let rows = source.measured(Measurement::corruption).map(|(run, one)| {
-        let mut row = of(run);
+        let mut row = run_cells(run);
         row.extend([
             run.result.as_ref().map(|result| result.selectivity).into(),
             one.conditions.source.id().into(),

@@ -1,9 +1,9 @@
-//! One row a run, perturbation and layer: how many dimensions activations, or their difference, use.
+//! One row per run, perturbation and layer: how many dimensions activations, or their difference, use.
 
 use analysis::like::is_of_matched_images;
 use protocol::Measurement;
 
-use super::{Kind, RUN, Source, Table, frost_photographs, jpeg_quality, of};
+use super::{Kind, RUN, Source, Table, frost_photographs, jpeg_quality, run_cells};
 
 pub(super) fn table(source: &Source) -> Table {
     let columns = [
@@ -26,8 +26,8 @@ pub(super) fn table(source: &Source) -> Table {
     let measured = source.measured(Measurement::dimensionality);
     for (run, one) in measured.filter(|(run, one)| is_of_matched_images(one, &run.spec.dataset)) {
         for (layer, shape) in run.spec.network.layers().into_iter().enumerate() {
-            let count = |of: &[u32]| of.get(layer).copied();
-            let mut row = of(run);
+            let count = |counts: &[u32]| counts.get(layer).copied();
+            let mut row = run_cells(run);
             row.extend([
                 one.matrix.id().into(),
                 one.conditions.source.id().into(),
@@ -57,7 +57,7 @@ pub(super) fn table(source: &Source) -> Table {
 mod tests {
     use analysis::made_up::{Lab, run};
     use protocol::Dataset;
-    use protocol::evaluation::CorruptionConditions;
+    use protocol::corruption_evaluation::CorruptionConditions;
 
     use super::*;
 
@@ -80,7 +80,7 @@ mod tests {
             }
             table(&source).rows.len()
         };
-        // Clean, 95 corruptions at a severity and an attack, a row a layer.
+        // Clean, 95 corruptions at a severity and an attack, one row per layer.
         let (all, left) = (rows(Dataset::Cifar10), rows(Dataset::TinyImagenet));
         assert!(left > 0);
         assert_eq!(all / 97, left / 2);

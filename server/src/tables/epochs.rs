@@ -1,4 +1,4 @@
-//! One row a run and epoch: losses, accuracies, selectivity and speed.
+//! One row per run and epoch: losses, accuracies, selectivity and speed.
 
 use protocol::EpochMetrics;
 use protocol::api::RunMetrics;

@@ -1,8 +1,8 @@
-//! One row a run and layer: norms of input-unit gradients and their variability.
+//! One row per run and layer: norms of input-unit gradients and their variability.
 
 use protocol::Measurement;
 
-use super::{Kind, RUN, Source, Table, of};
+use super::{Kind, RUN, Source, Table, run_cells};
 
 pub(super) fn table(source: &Source) -> Table {
     let columns = [
@@ -17,8 +17,8 @@ pub(super) fn table(source: &Source) -> Table {
     let mut rows = Vec::new();
     for (run, one) in source.measured(Measurement::input_unit_gradients) {
         for (layer, shape) in run.spec.network.layers().into_iter().enumerate() {
-            let number = |of: &[Option<f64>]| of.get(layer).copied().flatten();
-            let mut row = of(run);
+            let number = |numbers: &[Option<f64>]| numbers.get(layer).copied().flatten();
+            let mut row = run_cells(run);
             row.extend([
                 one.images.into(),
                 layer.into(),

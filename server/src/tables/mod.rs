@@ -1,6 +1,6 @@
 //! What was measured as tables, written as CSV or Parquet.
 //!
-//! A table is a file here with a function that makes it of what the store holds, and a line in [`Source`].
+//! A table is a file here with a function that builds it from the store's data, and a line in [`Source`].
 
 mod attacks;
 mod corruptions;
@@ -17,7 +17,7 @@ use std::collections::HashMap;
 
 use protocol::api::RunMetrics;
 use protocol::corruption::PUBLISHED_JPEG_QUALITY;
-use protocol::evaluation::CorruptionConditions;
+use protocol::corruption_evaluation::CorruptionConditions;
 use protocol::export::{ExportFormat, ExportTable};
 use protocol::{Measurement, Run};
 
@@ -26,9 +26,9 @@ use crate::store::{EVERY_EPOCH, Store, StoreError};
 /// A table.
 #[derive(Debug, Clone)]
 pub struct Table {
-    /// What each column is called, and what its values are.
+    /// The name of each column, and the kind of its values.
     columns: Vec<(&'static str, Kind)>,
-    /// The rows, each with a value a column.
+    /// The rows, each with one value per column.
     rows: Vec<Vec<Cell>>,
 }
 
@@ -144,7 +144,7 @@ impl Table {
     }
 }
 
-/// What a table is made of.
+/// The data that a table is made from.
 #[derive(Debug, Default)]
 pub struct Source {
     runs: Vec<Run>,
@@ -154,7 +154,7 @@ pub struct Source {
 }
 
 impl Source {
-    /// Reads what a table of an experiment is made of.
+    /// Reads the data for a table of an experiment.
     ///
     /// # Errors
     /// When there is no such experiment, or the store fails.
@@ -181,7 +181,7 @@ impl Source {
         Ok(source)
     }
 
-    /// Reads what a table of a run is made of.
+    /// Reads the data for a table of a run.
     ///
     /// # Errors
     /// When there is no such run, or the store fails.
@@ -221,8 +221,8 @@ impl Source {
         }
     }
 
-    /// The measurements that `pick` takes, with their runs. What is of a run that was queued a moment ago, between two
-    /// readings, is left out.
+    /// The measurements that `pick` takes, with their runs. Measurements of a run that was queued between the two
+    /// readings are left out.
     fn measured<'a, T>(
         &'a self,
         pick: impl Fn(&'a Measurement) -> Option<T> + 'a,
@@ -241,16 +241,16 @@ const RUN: [(&str, Kind); 3] = [
 ];
 
 /// The values of [`RUN`].
-fn of(run: &Run) -> Vec<Cell> {
+fn run_cells(run: &Run) -> Vec<Cell> {
     vec![run.id.into(), run.spec.alpha.into(), run.spec.seed.into()]
 }
 
-/// Quality of the JPEG files that corrupted images went through; none where they went through none.
+/// Quality of the JPEG files that corrupted images went through; `None` without JPEG.
 fn jpeg_quality(conditions: CorruptionConditions) -> Option<u32> {
     conditions.jpeg.then_some(PUBLISHED_JPEG_QUALITY.into())
 }
 
-/// Fingerprint of the photographs of frost; none where the texture was drawn.
+/// Fingerprint of the photographs of frost; `None` if the texture was drawn.
 fn frost_photographs(conditions: CorruptionConditions) -> Option<String> {
     conditions.frost.map(|frost| frost.to_string())
 }

@@ -1,4 +1,4 @@
-//! One row a run: what it was, how it ended, and its result.
+//! One row per run: its configuration, how it ended, and its result.
 
 use protocol::Run;
 

@@ -1,10 +1,10 @@
-//! One row a run, layer and unit: its selectivity on the clean test set, and the class it prefers.
+//! One row per run, layer and unit: its selectivity on the clean test set, and the class it prefers.
 
 use protocol::Run;
 
-use super::{Kind, RUN, Table, of};
+use super::{Kind, RUN, Table, run_cells};
 
-/// Of results with every unit.
+/// Needs results with every unit.
 pub(super) fn table(runs: &[Run]) -> Table {
     let columns = [
         ("layer", Kind::Integer),
@@ -22,7 +22,7 @@ pub(super) fn table(runs: &[Run]) -> Table {
             let units = layer.units.iter().zip(&layer.preferred_class);
             for (unit, (&selectivity, &class)) in units.enumerate() {
                 let name = classes.get(class as usize).cloned();
-                let mut row = of(run);
+                let mut row = run_cells(run);
                 row.extend([
                     index.into(),
                     layer.name.clone().into(),

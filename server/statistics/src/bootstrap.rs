@@ -7,16 +7,16 @@
 //! approach.
 //!
 //! A bootstrap sees no replicate beyond those it is given, so its interval is too short where they
-//! are few. That of the mean of normal values holds the true one not 95 % of the time but about
+//! are few. For the mean of normal values it holds the true mean not 95 % of the time but about
 //! 50 % with 2 replicates, 72 % with 3, 83 % with 5, 90 % with 10 and 93 % with 20. Where that
-//! matters and the values are nearly normal, [`one_sample`](super::one_sample) holds what it says
-//! with any number of them.
+//! matters and the values are nearly normal, [`one_sample`](super::one_sample) has its stated
+//! coverage with any number of them.
 
 use super::distributions::{normal_quantile, normal_share};
 use super::resamples::{self, RESAMPLES};
 use super::{CONFIDENCE, average, quantile};
 
-/// The 95 % BCa interval of the mean of values (one a replicate), in their unit, low end first;
+/// The 95 % BCa interval of the mean of values (one per replicate), in their unit, low end first;
 /// the same for the same values in any order. `None` below 2 values, and if one is not finite.
 pub fn mean_interval(values: &[f64]) -> Option<[f64; 2]> {
     if values.len() < 2 || !values.iter().all(|value| value.is_finite()) {
@@ -67,8 +67,8 @@ pub fn interval(n: usize, statistic: impl Fn(&[usize]) -> Option<f64>) -> Option
 /// of the skewness of the moves over the root of their number. Never beyond 1/6 either way; 0 if
 /// it never moves.
 fn acceleration(moves: impl Iterator<Item = f64>) -> f64 {
-    let (squares, cubes) = moves.fold((0.0, 0.0), |(squares, cubes), by| {
-        (squares + by * by, cubes + by * by * by)
+    let (squares, cubes) = moves.fold((0.0, 0.0), |(squares, cubes), step| {
+        (squares + step * step, cubes + step * step * step)
     });
     let acceleration = cubes / (6.0 * squares * f64::sqrt(squares));
     if acceleration.is_finite() {

@@ -1,21 +1,22 @@
-//! Statistics over replicates: a few numbers, one a seed, and what they say about the number
+//! Statistics over replicates: a few numbers, one per seed, and what they say about the true value
 //! behind them. Plain functions of `f64`s; nothing here knows of runs, experiments or requests.
 //!
-//! What is in the house, and for which question:
+//! The functions, by the question that they answer:
 //!
 //! - [`mean_interval`], [`interval`]: how well do these seeds pin down their mean, or any other
 //!   statistic of them, with no assumption on their distribution?
 //! - [`one_sample`], [`welch`], [`paired`]: is a mean another number, are two means different?
-//! - [`least_squares`], [`slope_by_seed`]: how much does one move for each unit of the other?
-//! - [`slope_with_covariate`], [`residuals`]: what is left of it when a covariate is held fixed?
-//! - [`sign_test`]: how many of many slopes have a sign, against permutations?
-//! - [`holm()`]: which of many such tests still count, as many were made?
+//! - [`least_squares`], [`slope_by_seed`]: how much does y change for each unit of x?
+//! - [`slope_with_covariate`], [`residuals`]: what is left of that slope when a covariate is held fixed?
+//! - [`sign_test`]: how many slopes have a given sign, against permutations?
+//! - [`holm()`]: which of many tests still count when corrected for their number?
 //! - [`hedges`]: is a difference large?
 //! - [`replicates_for_half_width`]: how many seeds would do?
 //!
 //! All of them answer `None` to input that has no answer (too few values, no spread where a spread
 //! is divided by, lengths that differ, values that are not finite), never a panic and never a NaN.
 //! The one exception is [`holm()`], which hands a NaN through to its place.
+#![cfg_attr(not(test), warn(clippy::too_many_lines))]
 
 mod bootstrap;
 mod distributions;
@@ -66,8 +67,8 @@ fn mean_and_deviation(values: &[f64]) -> Option<(f64, f64)> {
     (mean.is_finite() && deviation.is_finite()).then_some((mean, deviation))
 }
 
-/// The quantile of values in any order, which are left in another order: interpolated linearly
-/// between order statistics (numpy's default, type 7 of Hyndman & Fan 1996). `share` is within
+/// The quantile of values in any order, which this reorders: interpolated linearly between
+/// order statistics (numpy's default, type 7 of Hyndman & Fan 1996). `share` is within
 /// [0, 1]; `None` without values.
 pub fn quantile(values: &mut [f64], share: f64) -> Option<f64> {
     let position = share.clamp(0.0, 1.0) * values.len().checked_sub(1)? as f64;

@@ -1,6 +1,6 @@
-//! How many of many slopes have a sign, and how many would have it by chance: a permutation test within blocks.
+//! How many slopes have a given sign, and how many would have it by chance: a permutation test within blocks.
 //!
-//! Slopes of many quantities on the same x are not independent, and a test that takes them for so is wrong. Here the x of a
+//! Slopes of many quantities on the same x are not independent, and a test that treats them so is wrong. Here the x of a
 //! block (a seed's selectivities) are permuted among its points, the same permutation for all quantities, so that whatever
 //! relates the quantities to each other stays as it is.
 
@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use super::average;
 
-/// The most points of a block whose permutations are all gone through: 7! = 5,040.
+/// The most points of a block whose permutations are all enumerated: 7! = 5,040.
 pub const ENUMERATED_POINTS: usize = 7;
 
 /// Permutations that are drawn where a block has more points.
@@ -22,7 +22,7 @@ pub const PERMUTATIONS: u32 = 10_000;
 pub struct Block {
     /// x of each point.
     pub x: Vec<f64>,
-    /// The quantities of each point, of every point the same ones.
+    /// The quantities of each point, the same ones for every point.
     pub y: Vec<Vec<f64>>,
 }
 
@@ -31,13 +31,13 @@ pub struct Block {
 pub struct SignTest {
     /// Slopes: blocks with spread of x times quantities.
     pub slopes: u32,
-    /// Those below 0.
+    /// Slopes below 0.
     pub below: u32,
     /// The share of permutations with at least as many below 0.
     pub p_as_many: f64,
     /// The share of permutations with at most as many below 0.
     pub p_as_few: f64,
-    /// Whether all permutations were gone through; else [`PERMUTATIONS`] were drawn, always the same ones, and the observed
+    /// Whether all permutations were enumerated; else [`PERMUTATIONS`] were drawn, always the same ones, and the observed
     /// order counts as one more (Phipson & Smyth 2010), so that no p is 0.
     pub exact: bool,
 }
@@ -55,7 +55,7 @@ struct Centred {
     /// Quantities of each point, one point after the other, in deviations from the block's mean.
     y: Vec<f64>,
     quantities: usize,
-    /// Below how much a sum of products is below 0, beyond rounding; one a quantity.
+    /// How far below 0 a sum of products must be to be more than rounding; one per quantity.
     tolerance: Vec<f64>,
 }
 
@@ -87,7 +87,7 @@ impl Centred {
         })
     }
 
-    /// Quantities whose slope is below 0 when point `i` has the x of point `order[i]`. `sums` is room to work in.
+    /// Quantities whose slope is below 0 when point `i` has the x of point `order[i]`. `sums` is scratch space.
     fn below(&self, order: &[usize], sums: &mut Vec<f64>) -> usize {
         sums.clear();
         sums.resize(self.quantities, 0.0);
@@ -156,7 +156,7 @@ pub fn sign_test(blocks: &[Block]) -> Option<SignTest> {
     })
 }
 
-/// Blocks are permuted independently: the distribution of the sum is that of each block after the other.
+/// Blocks are permuted independently, so the distribution of the sum is the convolution of the blocks' distributions.
 fn enumerated(blocks: &[Centred], below: usize) -> (f64, f64) {
     let mut total = vec![1.0];
     let each: Vec<Vec<f64>> = blocks.par_iter().map(Centred::distribution).collect();
@@ -169,9 +169,9 @@ fn enumerated(blocks: &[Centred], below: usize) -> (f64, f64) {
         }
         total = next;
     }
-    let many: f64 = total[below..].iter().sum();
-    let few: f64 = total[..=below].iter().sum();
-    (many.min(1.0), few.min(1.0))
+    let as_many: f64 = total[below..].iter().sum();
+    let as_few: f64 = total[..=below].iter().sum();
+    (as_many.min(1.0), as_few.min(1.0))
 }
 
 fn drawn(blocks: &[Centred], below: usize) -> (f64, f64) {
@@ -190,9 +190,9 @@ fn drawn(blocks: &[Centred], below: usize) -> (f64, f64) {
             .sum();
         (u32::from(drawn >= below), u32::from(drawn <= below))
     });
-    let (many, few) = counts.reduce(|| (0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
+    let (as_many, as_few) = counts.reduce(|| (0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
     let share = |count: u32| f64::from(count + 1) / f64::from(PERMUTATIONS + 1);
-    (share(many), share(few))
+    (share(as_many), share(as_few))
 }
 
 /// Calls `visit` with every order of `n` (Heap's algorithm).
@@ -227,8 +227,8 @@ mod tests {
     }
 
     /// numpy, over itertools.product of itertools.permutations of each block's x: 5 of 6 slopes are below 0, 12 of the 216
-    /// combinations have at least as many and 215 at most. Breaks when quantities are permuted apart, blocks are pooled, or a tail
-    /// leaves out what is observed.
+    /// combinations have at least as many and 215 at most. Breaks when quantities are permuted separately, blocks are pooled, or
+    /// a tail leaves out the observed order.
     #[test]
     fn small_blocks_are_enumerated() {
         let found = sign_test(&[
@@ -243,9 +243,9 @@ mod tests {
         assert!((found.p() - 24.0 / 216.0).abs() < 1e-12);
     }
 
-    /// 8 points that fall: of all 40,320 orders a share of 0.4884 has a slope below 0 (numpy, itertools.permutations), give or take
-    /// 0.015 for 10,000 draws (3 standard errors). Breaks when the same order is drawn again and again, a p can be 0, or draws change
-    /// from one call to the next.
+    /// 8 points that fall: of all 40,320 orders a share of 0.4884 has a slope below 0 (numpy, itertools.permutations), give or
+    /// take 0.015 for 10,000 draws (3 standard errors). Breaks when the same order is drawn again and again, a p can be 0, or
+    /// draws change from one call to the next.
     #[test]
     fn large_blocks_are_drawn_and_always_the_same() {
         let x: Vec<f64> = (0..8).map(f64::from).collect();
@@ -259,8 +259,8 @@ mod tests {
         );
         assert_eq!(found.p_as_few, 1.0);
         assert_eq!(sign_test(&one), Some(found));
-        let many: Vec<Block> = (0..30).map(|_| one[0].clone()).collect();
-        let found = sign_test(&many).unwrap();
+        let blocks: Vec<Block> = (0..30).map(|_| one[0].clone()).collect();
+        let found = sign_test(&blocks).unwrap();
         assert_eq!((found.below, found.p_as_many), (30, 1.0 / 10_001.0));
     }
 

@@ -1,4 +1,4 @@
-//! What is left of a relation when a covariate is held fixed: partial slopes, residuals, and the logit scale.
+//! Relations at a fixed covariate: partial slopes, residuals, and the logit scale.
 
 use super::{average, least_squares};
 
@@ -40,21 +40,21 @@ pub fn slope_with_covariate(points: &[(f64, f64, f64)]) -> Option<f64> {
     slope.is_finite().then_some(slope)
 }
 
-/// What the least-squares line of y on x leaves of the y of points (x, y), in their order and in units of y. Without spread of
+/// The residuals of the least-squares line of y on x through points (x, y), in their order and in units of y. Without spread of
 /// x the line is the mean of y. `None` below 3 points and for points that are not finite.
 pub fn residuals(points: &[(f64, f64)]) -> Option<Vec<f64>> {
     if points.len() < 3 || !points.iter().all(|(x, y)| x.is_finite() && y.is_finite()) {
         return None;
     }
     let y: Vec<f64> = points.iter().map(|point| point.1).collect();
-    let left: Vec<f64> = match least_squares(points) {
+    let residuals: Vec<f64> = match least_squares(points) {
         Some(line) => points
             .iter()
             .map(|(x, y)| y - line.intercept - line.slope * x)
             .collect(),
         None => y.iter().map(|one| one - average(&y)).collect(),
     };
-    Some(left)
+    Some(residuals)
 }
 
 /// The empirical logit of a share of `n`: ln((k + 1/2) / (n - k + 1/2)) with k = share * n, the logit of (k + 1/2) / (n + 1).
@@ -105,8 +105,8 @@ mod tests {
         }
     }
 
-    /// scipy.special.logit((k + 0.5) / 101) for k of 0, 37 and 100. Breaks when 0 and 1 are infinite, or the correction is
-    /// another.
+    /// scipy.special.logit((k + 0.5) / 101) for k of 0, 37 and 100. Breaks when 0 and 1 are infinite, or the correction
+    /// differs.
     #[test]
     fn logits_are_finite_at_the_ends() {
         for (share, expected) in [0.0, 0.37, 1.0].into_iter().zip([

@@ -17,14 +17,14 @@ pub const RESAMPLES: usize = 2_000;
 /// 126 different ones.
 pub const ENUMERATED_UP_TO: usize = 5;
 
-/// The most replicates whose drawn resamples are kept: together 16 MiB, if all numbers up to it are asked for.
+/// The most replicates whose drawn resamples are kept: 16 MiB in total, if all numbers up to it are used.
 const KEPT_UP_TO: usize = 128;
 
 /// One resample.
 pub(super) struct Resample<'a> {
     /// Replicates it holds, by index, as many as there are; one may be there several times.
     pub replicates: &'a [usize],
-    /// How many of the equally likely resamples it stands for.
+    /// How many of the equally likely resamples it represents.
     pub weight: f64,
 }
 
@@ -168,8 +168,8 @@ mod tests {
     }
 
     /// Broken by: drawing without replacement, a replicate that is drawn more often than another
-    /// (each is expected 2,000 times, give or take 44), or another draw at the second asking; on
-    /// both sides of what is kept.
+    /// (each is expected 2,000 times, give or take 44), or draws that change with the
+    /// second call; below and above [`KEPT_UP_TO`].
     #[test]
     fn drawn_resamples_are_uniform_and_always_the_same() {
         for n in [20, KEPT_UP_TO + 1] {

@@ -1,4 +1,4 @@
-//! How many replicates an interval of a wanted width takes.
+//! How many replicates an interval of a wanted width needs.
 
 use super::distributions::student_reach;
 
@@ -10,8 +10,8 @@ pub const MOST_REPLICATES: u32 = 100_000;
 /// standard deviation is the given one, in the same unit. `None` above [`MOST_REPLICATES`], for a
 /// half-width that is not above 0, a standard deviation below 0, or input that is not finite.
 ///
-/// The deviation of the next replicates is another: with the answered number the interval comes
-/// out wider than wanted about half of the time.
+/// The next replicates have a different deviation: with the returned number the interval is wider
+/// than wanted about half of the time.
 pub fn replicates_for_half_width(
     standard_deviation: f64,
     half_width: f64,

@@ -1,8 +1,8 @@
-//! Ordinary least squares of one measurement on another, and its slope as a measurement of a seed.
+//! Ordinary least squares of one measurement on another, with the slope as one value per seed.
 //!
 //! Runs that share a seed share their initial weights and the order of their images, so the points
-//! of a plot are not independent. One slope a seed is: each answers the question by itself, and
-//! inference is over their spread.
+//! of a plot are not independent. Slopes fitted per seed are: each answers the question by itself,
+//! and inference is over their spread.
 
 use super::student::{Inference, one_sample};
 use super::{CONFIDENCE, average};
@@ -34,7 +34,7 @@ pub struct SeedSlope {
 /// The slopes of several seeds, and what they say about the slope behind them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SlopeBySeed {
-    /// One line a seed that has one, in order of seeds.
+    /// One line for each seed that has one, in order of seeds.
     pub seeds: Vec<SeedSlope>,
     /// Seeds without one: they have fewer than [`FEWEST_POINTS`] points, or no spread of x.
     pub left_out: u32,

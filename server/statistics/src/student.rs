@@ -3,7 +3,7 @@
 use super::distributions::{student_reach, student_two_sided};
 use super::mean_and_deviation;
 
-/// What a test of Student's says about an estimate.
+/// The result of a Student t test of an estimate.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Inference {
     /// The mean, or the difference of means, in the unit of the values.
@@ -18,12 +18,12 @@ pub struct Inference {
     /// Two-sided p-value, within [0, 1]; absent for values without any spread, which say nothing of
     /// how far chance reaches.
     pub p: Option<f64>,
-    /// How many values it rests on: of one sample, of both samples together, or pairs.
+    /// The number of values: in one sample, in both samples together, or of pairs.
     pub n: u32,
 }
 
-/// The mean of values against a mean they might have by hypothesis, with an interval of the given
-/// confidence (within (0, 1)). `None` below 2 values or for input that is not finite.
+/// The mean of values against a hypothesised mean, with an interval of the given confidence
+/// (within (0, 1)). `None` below 2 values or for input that is not finite.
 pub fn one_sample(values: &[f64], hypothesised_mean: f64, confidence: f64) -> Option<Inference> {
     let n = u32::try_from(values.len()).ok()?;
     let (mean, deviation) = mean_and_deviation(values)?;
@@ -75,8 +75,8 @@ pub fn paired(first: &[f64], second: &[f64], confidence: f64) -> Option<Inferenc
 
 /// First minus second within pairs; `None` for lengths that differ and for infinite values.
 ///
-/// Differences that differ from each other by no more than the rounding of the values they are of
-/// are made equal: 0.4 - 0.3 and 0.3 - 0.2 are.
+/// Differences that vary by no more than the rounding of the values are made equal, as 0.4 - 0.3
+/// and 0.3 - 0.2 should be.
 pub fn differences(first: &[f64], second: &[f64]) -> Option<Vec<f64>> {
     if first.len() != second.len() {
         return None;
@@ -99,7 +99,7 @@ pub fn differences(first: &[f64], second: &[f64]) -> Option<Vec<f64>> {
         .iter()
         .all(|difference| (difference - one).abs() <= rounding)
     {
-        // Which for no difference at all is 0, however the values are rounded.
+        // No difference at all is exactly 0, however the values are rounded.
         let one = if one.abs() <= rounding { 0.0 } else { one };
         return Some(vec![one; differences.len()]);
     }
@@ -204,7 +204,7 @@ mod tests {
     }
 
     /// scipy.stats.ttest_rel(FIRST, SECOND[:5]), and its confidence_interval(0.9). Broken by: a test
-    /// of two samples, a confidence that is not the asked one, or the other sign.
+    /// of two samples, a confidence other than the given one, or the other sign.
     #[test]
     fn paired_is_scipys() {
         assert_close(
@@ -220,8 +220,8 @@ mod tests {
         );
     }
 
-    /// Breaks when there is 0 / 0, a p of 0 or 1 from values that say nothing of chance, or rounding that is taken for spread (0.1 +
-    /// 0.1 + 0.1 is not 0.3, and 0.4 - 0.3 is not 0.3 - 0.2).
+    /// Breaks when there is 0 / 0, a p of 0 or 1 from values that say nothing of chance, or rounding that is taken for spread
+    /// (0.1 + 0.1 + 0.1 is not 0.3, and 0.4 - 0.3 is not 0.3 - 0.2).
     #[test]
     fn values_without_spread_have_a_point_and_no_p() {
         let point = |found: Option<Inference>| {

@@ -27,23 +27,23 @@ async fn import(lab: &Lab, archive: impl Into<Body>) -> Answer {
 
 /// Everything in the folder of the lab's runs, by path.
 fn files(lab: &Lab) -> Vec<String> {
-    fn walk(folder: &Path, root: &Path, found: &mut Vec<String>) {
+    fn walk(folder: &Path, root: &Path, paths: &mut Vec<String>) {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            found.push(path.strip_prefix(root).unwrap().display().to_string());
+            paths.push(path.strip_prefix(root).unwrap().display().to_string());
             if path.is_dir() {
-                walk(&path, root, found);
+                walk(&path, root, paths);
             }
         }
     }
-    let (root, mut found) = (lab.state.directory.runs(), Vec::new());
-    walk(&root, &root, &mut found);
-    found.sort();
-    found
+    let (root, mut paths) = (lab.state.directory.runs(), Vec::new());
+    walk(&root, &root, &mut paths);
+    paths.sort();
+    paths
 }
 
 /// What a store shows of an experiment, with the numbers of its runs counted from 0.
-async fn shown(lab: &Lab, experiment: i64) -> (Vec<Run>, Vec<Value>) {
+async fn contents(lab: &Lab, experiment: i64) -> (Vec<Run>, Vec<Value>) {
     let path = format!("/experiments/{experiment}");
     let mut runs: Vec<Run> = lab.get(&format!("{path}/runs")).await;
     let first = runs[0].id;
@@ -96,7 +96,7 @@ fn renumber(value: &mut Value, first: i64, experiment: i64) {
 #[tokio::test]
 async fn an_archive_gives_the_same_findings_in_another_store() {
     let (here, there) = (Lab::open().await, Lab::open().await);
-    // The numbers of experiments and runs are others there.
+    // Experiments and runs have other numbers there.
     let (_, other) = there.launch(&small(&[0.5], 1)).await;
     there.wait_for_end(other[0]).await;
     let mut spec = small(&[-1.0, 0.0, 1.0], 2);
@@ -137,8 +137,8 @@ async fn an_archive_gives_the_same_findings_in_another_store() {
         )
     );
     assert_eq!(
-        shown(&here, experiment.id).await,
-        shown(&there, imported.id).await
+        contents(&here, experiment.id).await,
+        contents(&there, imported.id).await
     );
     let files_here: Vec<String> = files(&here)
         .into_iter()
@@ -235,13 +235,13 @@ async fn a_run_that_was_at_work_can_be_resumed_elsewhere() {
     let archived = archive(&here, experiment.id, "files=everything").await;
     let imported = import(&there, archived).await;
     assert_eq!(imported.status, StatusCode::CREATED, "{}", imported.text());
-    let found: Vec<Run> = there
+    let imported_runs: Vec<Run> = there
         .get(&format!(
             "/experiments/{}/runs",
             imported.json::<Experiment>().id
         ))
         .await;
-    for (run, was) in found.iter().zip(["running", "queued"]) {
+    for (run, was) in imported_runs.iter().zip(["running", "queued"]) {
         assert_eq!(run.state, RunState::Interrupted);
         assert!(
             run.reason.as_ref().unwrap().contains(was),
@@ -249,17 +249,19 @@ async fn a_run_that_was_at_work_can_be_resumed_elsewhere() {
             run.reason
         );
     }
-    assert!(found[0].epochs_done >= 1);
-    let _: Run = there.post(&format!("/runs/{}/resume", found[0].id)).await;
+    assert!(imported_runs[0].epochs_done >= 1);
+    let _: Run = there
+        .post(&format!("/runs/{}/resume", imported_runs[0].id))
+        .await;
     let resumed = there
-        .wait(found[0].id, |run| {
+        .wait(imported_runs[0].id, |run| {
             run.started
                 .as_ref()
                 .is_some_and(|started| started.resumed_from_epoch.is_some())
         })
         .await;
     assert!(resumed.started.unwrap().resumed_from_epoch >= Some(1));
-    for (lab, runs) in [(&here, runs), (&there, vec![found[0].id])] {
+    for (lab, runs) in [(&here, runs), (&there, vec![imported_runs[0].id])] {
         for run in runs {
             let _: Run = lab.post(&format!("/runs/{run}/cancel")).await;
         }
@@ -411,7 +413,7 @@ async fn events_that_do_not_fit_leave_nothing() {
                 .unwrap();
             bytes = format!("{text}{epoch}\n").into_bytes();
             written = bytes.len();
-            doubled = engine::train::sha256(&bytes);
+            doubled = engine::base::digest::sha256(&bytes);
         }
         if path.ends_with("manifest.json") {
             let mut manifest: Value = serde_json::from_slice(&bytes).unwrap();
@@ -452,12 +454,12 @@ async fn the_example_comes_once() {
         .await
         .unwrap_err();
     let id = import_example(store, directory, &file).await.unwrap();
-    let found: Experiment = there.get(&format!("/experiments/{}", id.unwrap())).await;
-    assert_eq!(found.tags, ["example"]);
-    assert_eq!(found.spec, experiment.spec);
+    let example: Experiment = there.get(&format!("/experiments/{}", id.unwrap())).await;
+    assert_eq!(example.tags, ["example"]);
+    assert_eq!(example.spec, experiment.spec);
     assert_eq!(import_example(store, directory, &file).await.unwrap(), None);
     let deleted = there
-        .ask(Method::DELETE, &format!("/experiments/{}", found.id))
+        .ask(Method::DELETE, &format!("/experiments/{}", example.id))
         .await;
     assert_eq!(deleted.status, StatusCode::NO_CONTENT);
     assert_eq!(import_example(store, directory, &file).await.unwrap(), None);

@@ -161,11 +161,11 @@ async fn a_run_is_attacked_again_with_more() {
     let (_, runs) = lab.launch(&spec).await;
     let id = runs[0];
     assert_eq!(lab.wait_for_end(id).await.state, RunState::Finished);
-    let of = async || -> Vec<AttackMeasurement> {
+    let attack_measurements = async || -> Vec<AttackMeasurement> {
         let all: Vec<Measurement> = lab.get(&format!("/runs/{id}/measurements")).await;
         all.iter().filter_map(|one| one.attack().cloned()).collect()
     };
-    let before = of().await;
+    let before = attack_measurements().await;
     assert_eq!(before.len(), 1);
     let more = attacks(vec![Attack::pgd(8.0, 0.5, 4), Attack::pgd(8.0, 0.5, 2)]);
     let answer = lab
@@ -177,7 +177,7 @@ async fn a_run_is_attacked_again_with_more() {
     assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text());
     let run: Run = lab.wait_for_end(id).await;
     assert_eq!(run.state, RunState::Finished, "{:?}", run.reason);
-    let after = of().await;
+    let after = attack_measurements().await;
     assert_eq!(after.len(), 2);
     assert!(after.contains(&before[0]));
 

@@ -26,25 +26,29 @@ async fn two_experiments_are_compared() {
         assert_eq!(run.state, RunState::Finished, "{:?}", run.reason);
         results.push(run);
     }
-    let of = |experiment: i64, alpha: f64| -> Vec<&Run> {
+    let runs_of = |experiment: i64, alpha: f64| -> Vec<&Run> {
         let chosen = |run: &&Run| run.experiment_id == experiment && run.spec.alpha == alpha;
         results.iter().filter(chosen).collect()
     };
 
     let path = format!("/compare?experiments={},{}", first.id, second.id);
-    let found: Comparison = lab.get(&path).await;
-    assert_eq!((found.chosen_runs, found.untrained), (6, 0));
+    let comparison: Comparison = lab.get(&path).await;
+    assert_eq!((comparison.chosen_runs, comparison.untrained), (6, 0));
     assert_eq!(
-        found.fields,
+        comparison.fields,
         [
             ConfigurationField::Experiment,
             ConfigurationField::Alpha,
             ConfigurationField::BatchSize
         ]
     );
-    assert_eq!(found.groups.len(), 3);
-    let expected = [of(first.id, -1.0), of(first.id, 1.0), of(second.id, 1.0)];
-    for (group, expected) in found.groups.iter().zip(expected) {
+    assert_eq!(comparison.groups.len(), 3);
+    let expected = [
+        runs_of(first.id, -1.0),
+        runs_of(first.id, 1.0),
+        runs_of(second.id, 1.0),
+    ];
+    for (group, expected) in comparison.groups.iter().zip(expected) {
         let selectivity: f64 = expected
             .iter()
             .map(|run| run.result.as_ref().unwrap().selectivity)
@@ -53,17 +57,21 @@ async fn two_experiments_are_compared() {
         assert!((mean.mean - selectivity / 2.0).abs() < 1e-12);
         assert_eq!((mean.n, group.runs.len()), (2, 2));
     }
-    assert_eq!(found.measures[2].measure, "corruption:all:all");
-    assert_eq!(found.measures[2].images, Some(20));
-    assert_eq!(found.measures[2].averaged_over, 95);
-    assert_eq!(found.tests.len(), 3);
+    assert_eq!(comparison.measures[2].measure, "corruption:all:all");
+    assert_eq!(comparison.measures[2].images, Some(20));
+    assert_eq!(comparison.measures[2].averaged_over, 95);
+    assert_eq!(comparison.tests.len(), 3);
     assert!(
-        found
+        comparison
             .tests
             .iter()
             .all(|test| test.paired && test.p_holm >= test.p)
     );
-    let differing: Vec<_> = found.differing.iter().map(|field| field.field).collect();
+    let differing: Vec<_> = comparison
+        .differing
+        .iter()
+        .map(|field| field.field)
+        .collect();
     assert!(
         differing.contains(&ConfigurationField::BatchSize),
         "{differing:?}"

@@ -40,7 +40,7 @@ const PATIENT: Limits = Limits {
     peer: 8,
 };
 
-/// What the server says until it closes the connection, which it must.
+/// What the server sends until it closes the connection, which it must.
 async fn until_closed(stream: &mut TcpStream) -> String {
     let mut answer = Vec::new();
     let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
@@ -49,7 +49,7 @@ async fn until_closed(stream: &mut TcpStream) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-async fn said(address: SocketAddr, text: &str) -> TcpStream {
+async fn connect_and_send(address: SocketAddr, text: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(text.as_bytes()).await.unwrap();
     stream
@@ -70,10 +70,10 @@ async fn who_says_nothing_is_closed() {
         "GET /api/v1/hea",
         "GET /api/v1/health HTTP/1.1\r\nhost: loc",
     ] {
-        let answer = until_closed(&mut said(address, text).await).await;
+        let answer = until_closed(&mut connect_and_send(address, text).await).await;
         assert!(!answer.contains("200 OK"), "{text:?}: {answer}");
     }
-    let answer = until_closed(&mut said(address, HEALTH).await).await;
+    let answer = until_closed(&mut connect_and_send(address, HEALTH).await).await;
     assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
 }
 
@@ -86,7 +86,7 @@ async fn a_body_that_does_not_come_is_refused() {
     };
     let (_lab, address) = listening(limits).await;
     let head = "POST /api/v1/experiments HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{";
-    let answer = until_closed(&mut said(address, head).await).await;
+    let answer = until_closed(&mut connect_and_send(address, head).await).await;
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
 }
 
@@ -102,7 +102,7 @@ async fn who_takes_nothing_is_closed() {
     let folder = lab.state.directory.run(1);
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("weights.safetensors"), vec![7; 64 << 20]).unwrap();
-    let stream = said(
+    let stream = connect_and_send(
         address,
         "GET /api/v1/runs/1/artifacts/weights.safetensors HTTP/1.1\r\nhost: localhost\r\n\r\n",
     )
@@ -110,7 +110,7 @@ async fn who_takes_nothing_is_closed() {
     // Its place is free again although nothing was read.
     let start = std::time::Instant::now();
     loop {
-        let answer = until_answered(&mut said(address, HEALTH).await).await;
+        let answer = until_answered(&mut connect_and_send(address, HEALTH).await).await;
         if answer.starts_with("HTTP/1.1 200 OK") {
             break;
         }
@@ -133,7 +133,7 @@ async fn one_address_holds_so_many_connections_and_no_more() {
     let (_lab, address) = listening(PATIENT).await;
     let mut held = Vec::new();
     for _ in 0..PATIENT.peer {
-        let mut stream = said(address, HEALTH).await;
+        let mut stream = connect_and_send(address, HEALTH).await;
         assert!(
             until_answered(&mut stream)
                 .await
@@ -141,7 +141,7 @@ async fn one_address_holds_so_many_connections_and_no_more() {
         );
         held.push(stream);
     }
-    let refused = until_closed(&mut said(address, HEALTH).await).await;
+    let refused = until_closed(&mut connect_and_send(address, HEALTH).await).await;
     // The refusal may be lost where the request was on its way.
     assert!(
         refused.is_empty() || refused.starts_with("HTTP/1.1 503 "),
@@ -149,7 +149,7 @@ async fn one_address_holds_so_many_connections_and_no_more() {
     );
     held.pop();
     let start = std::time::Instant::now();
-    while !until_answered(&mut said(address, HEALTH).await)
+    while !until_answered(&mut connect_and_send(address, HEALTH).await)
         .await
         .starts_with("HTTP/1.1 200 OK")
     {
@@ -162,7 +162,7 @@ async fn one_address_holds_so_many_connections_and_no_more() {
 #[tokio::test]
 async fn an_event_stream_stays_open() {
     let (lab, address) = listening(short()).await;
-    let mut stream = said(
+    let mut stream = connect_and_send(
         address,
         "GET /api/v1/events HTTP/1.1\r\nhost: localhost\r\n\r\n",
     )
@@ -183,18 +183,18 @@ async fn an_event_stream_stays_open() {
     lab.wait_for_end(runs[0]).await;
 }
 
-/// Breaks when a connection is not enciphered though a certificate was named, or one that is not is answered; also when the
-/// cookie that signs in could go out in the clear.
+/// Breaks when a connection is not encrypted although a certificate was named, or an unencrypted one is answered; also when the
+/// sign-in cookie could be sent in the clear.
 #[tokio::test]
 async fn with_a_certificate_only_tls_is_answered() {
     let folder = tempfile::tempdir().unwrap();
-    let made = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
+    let generated = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
     let (certificate, key) = (
         folder.path().join("cert.pem"),
         folder.path().join("key.pem"),
     );
-    std::fs::write(&certificate, made.cert.pem()).unwrap();
-    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    std::fs::write(&certificate, generated.cert.pem()).unwrap();
+    std::fs::write(&key, generated.signing_key.serialize_pem()).unwrap();
     // Wrong files are named.
     let swapped = server::tls::acceptor(&key, &certificate).err().unwrap();
     assert!(swapped.to_string().contains("key.pem"), "{swapped}");
@@ -216,7 +216,7 @@ async fn with_a_certificate_only_tls_is_answered() {
         std::future::pending(),
     ));
 
-    let root = ureq::tls::Certificate::from_der(made.cert.der());
+    let root = ureq::tls::Certificate::from_der(generated.cert.der());
     let get = move |path: String| {
         let root = root.to_owned();
         tokio::task::spawn_blocking(move || {
@@ -237,7 +237,7 @@ async fn with_a_certificate_only_tls_is_answered() {
         .unwrap()
         .to_owned();
     assert!(cookie.ends_with("; Secure"), "{cookie}");
-    let mut plain = said(address, HEALTH).await;
+    let mut plain = connect_and_send(address, HEALTH).await;
     let answer = until_closed(&mut plain).await;
     assert!(!answer.contains("200 OK"), "{answer}");
 }

@@ -2,7 +2,7 @@
 
 use axum::http::{Method, StatusCode};
 use protocol::api::{CorruptedSamplePage, EvaluationQueued};
-use protocol::evaluation::{CorruptionMeasurement, CorruptionSource, CorruptionSpec};
+use protocol::corruption_evaluation::{CorruptionMeasurement, CorruptionSource, CorruptionSpec};
 use protocol::measure::Scatter;
 use protocol::{Corruption, EvaluationSpec, Event, Measurement, Run, RunState};
 
@@ -158,18 +158,18 @@ async fn a_finished_run_is_evaluated_again_with_more() {
     for one in measured {
         assert!(after.contains(&one), "{} was measured anew", one.key());
     }
-    // Told once each, and nothing of the training again.
+    // Each is published once, and nothing of the training again.
     let events = lab
         .state
         .store
         .events_after(sequence, None, Some(id), 1000)
         .await
         .unwrap();
-    let told = events
+    let measurements = events
         .iter()
         .filter(|live| matches!(live.event, Event::Measured(_)))
         .count();
-    assert_eq!(told, 2);
+    assert_eq!(measurements, 2);
     assert!(
         !events
             .iter()
@@ -245,7 +245,7 @@ async fn frost_is_of_the_photographs_that_a_spec_names() {
     let apart = brightness[0].abs_diff(brightness[1]);
     assert!(apart > 40, "{brightness:?}");
 
-    // Photographs that are gone are told, not replaced.
+    // Missing photographs are reported, not replaced.
     std::fs::remove_dir_all(datasets.join("ice")).unwrap();
     std::fs::remove_dir_all(datasets.join("rime")).unwrap();
     let page: CorruptedSamplePage = lab

@@ -76,8 +76,8 @@ async fn stored(
     receiver: &mut tokio::sync::mpsc::UnboundedReceiver<Message>,
     count: usize,
 ) -> Vec<LiveEvent> {
-    let mut found = Vec::new();
-    while found.len() < count {
+    let mut events = Vec::new();
+    while events.len() < count {
         let message = tokio::time::timeout(PATIENCE, receiver.recv())
             .await
             .expect("too few events")
@@ -92,9 +92,9 @@ async fn stored(
             live.sequence.is_none(),
             matches!(live.event, Event::Progress(_))
         );
-        found.extend(live.sequence.is_some().then_some(live));
+        events.extend(live.sequence.is_some().then_some(live));
     }
-    found
+    events
 }
 
 /// Listeners that come at any moment, some filtered, while several workers speak at once, all see the
@@ -136,9 +136,9 @@ async fn listeners_miss_nothing_and_see_nothing_twice() {
             .events_after(last, experiment, run, 10_000)
             .await
             .unwrap();
-        let found = stored(&mut receiver, expected.len()).await;
+        let received = stored(&mut receiver, expected.len()).await;
         assert_eq!(
-            found, expected,
+            received, expected,
             "after {last}, experiment {experiment:?}, run {run:?}"
         );
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -167,8 +167,8 @@ async fn a_long_replay_is_whole() {
         .unwrap();
     assert_eq!(all.len(), 1200);
     let from = all[99].sequence;
-    let found = stored(&mut listen(&lab, &query, from).await, 1100).await;
-    assert_eq!(found, all[100..]);
+    let received = stored(&mut listen(&lab, &query, from).await, 1100).await;
+    assert_eq!(received, all[100..]);
 }
 
 /// Broken by: replaying to those who did not ask, or silence for a listener whose last number this
@@ -264,9 +264,9 @@ async fn changes_are_told() {
         (Change::ExperimentDeleted, vec![zero]),
     ];
     for (kind, run_ids) in &expected {
-        let told = change(&mut everything).await;
-        let found = (told.experiment_id, told.change, told.run_ids);
-        assert_eq!(found, (experiment, *kind, run_ids.clone()));
+        let heard = change(&mut everything).await;
+        let received = (heard.experiment_id, heard.change, heard.run_ids);
+        assert_eq!(received, (experiment, *kind, run_ids.clone()));
     }
     for (kind, _) in expected.iter().filter(|(_, runs)| runs.contains(&zero)) {
         assert_eq!(change(&mut of_first).await.change, *kind);

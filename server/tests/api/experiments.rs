@@ -194,7 +194,7 @@ async fn curves_are_those_of_the_epochs(lab: &Lab) {
             assert_eq!(curve.values, values);
             assert_eq!(curve.epochs, [1]);
         }
-        let means = curves.alphas.iter().map(|of| of.means[0].mean);
+        let means = curves.alphas.iter().map(|alpha| alpha.means[0].mean);
         assert!(means.eq(curves.runs.iter().map(|run| run.values[0])));
     }
     lab.ask(Method::GET, "/experiments/1/training-curves?quantity=loss")

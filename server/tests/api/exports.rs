@@ -37,7 +37,7 @@ async fn table(lab: &Lab, path: &str) -> (Vec<String>, Vec<Vec<String>>) {
     (header, rows)
 }
 
-/// The same of a Parquet file, its values written as CSV writes them.
+/// The same for a Parquet file, its values written as CSV writes them.
 async fn parquet_table(lab: &Lab, path: &str) -> (Vec<String>, Vec<Vec<String>>) {
     let answer = lab.ask(Method::GET, path).await;
     assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.text());
@@ -95,35 +95,35 @@ async fn tables_have_every_row_and_every_digit() {
         .collect();
     let path = format!("/experiments/{}", experiment.id);
 
-    let found = table(&lab, &format!("{path}/export.csv")).await;
+    let exported = table(&lab, &format!("{path}/export.csv")).await;
     assert_eq!(
-        found,
+        exported,
         table(&lab, &format!("{path}/export.csv?table=runs")).await
     );
-    assert_eq!(numbers(&found, "run"), [ids[0] as f64, ids[1] as f64]);
-    assert_eq!(numbers(&found, "alpha"), [-1.0, 1.0]);
+    assert_eq!(numbers(&exported, "run"), [ids[0] as f64, ids[1] as f64]);
+    assert_eq!(numbers(&exported, "alpha"), [-1.0, 1.0]);
     assert_eq!(
-        numbers(&found, "test_accuracy"),
+        numbers(&exported, "test_accuracy"),
         [results[0].test_accuracy, results[1].test_accuracy]
     );
     assert_eq!(
-        numbers(&found, "selectivity"),
+        numbers(&exported, "selectivity"),
         [results[0].selectivity, results[1].selectivity]
     );
 
     let metrics: Vec<RunMetrics> = lab.get(&format!("{path}/metrics")).await;
-    let found = table(&lab, &format!("{path}/export.csv?table=epochs")).await;
-    assert_eq!(numbers(&found, "epoch"), [1.0, 2.0, 1.0, 2.0]);
+    let exported = table(&lab, &format!("{path}/export.csv?table=epochs")).await;
+    assert_eq!(numbers(&exported, "epoch"), [1.0, 2.0, 1.0, 2.0]);
     let losses: Vec<f64> = metrics
         .iter()
         .flat_map(|run| &run.epochs)
         .map(|epoch| epoch.train_loss)
         .collect();
-    assert_eq!(numbers(&found, "train_loss_nats"), losses);
+    assert_eq!(numbers(&exported, "train_loss_nats"), losses);
     let of_run = table(&lab, &format!("/runs/{}/export.csv", ids[1])).await;
     assert_eq!(numbers(&of_run, "train_loss_nats"), losses[2..]);
 
-    let found = table(&lab, &format!("{path}/export.csv?table=units")).await;
+    let exported = table(&lab, &format!("{path}/export.csv?table=units")).await;
     let units: Vec<f64> = results
         .iter()
         .flat_map(|result| &result.layers)
@@ -131,17 +131,17 @@ async fn tables_have_every_row_and_every_digit() {
         .map(|&unit| unit.to_string().parse().unwrap())
         .collect();
     assert!(units.len() > 100);
-    assert_eq!(numbers(&found, "selectivity"), units);
+    assert_eq!(numbers(&exported, "selectivity"), units);
     let classes = &runs[0].started.as_ref().unwrap().classes;
     let last = results[1].layers.last().unwrap();
-    let row = found.1.last().unwrap();
+    let row = exported.1.last().unwrap();
     assert_eq!(row[4], last.name);
     assert_eq!(
         row[7],
         classes[*last.preferred_class.last().unwrap() as usize]
     );
     let of_run = table(&lab, &format!("/runs/{}/export.csv?table=units", ids[0])).await;
-    assert_eq!(of_run.1, found.1[..units.len() / 2]);
+    assert_eq!(of_run.1, exported.1[..units.len() / 2]);
 
     for wrong in [
         format!("{path}/export.csv?table=layers"),
@@ -192,7 +192,10 @@ async fn a_run_hands_out_its_files_and_no_others() {
     let (_, ids) = lab.launch(&small(&[0.0], 1)).await;
     assert_eq!(lab.wait_for_end(ids[0]).await.state, RunState::Finished);
     let artifacts: Vec<Artifact> = lab.get(&format!("/runs/{}/artifacts", ids[0])).await;
-    for name in [engine::train::WEIGHTS_FILE, engine::train::RESULT_FILE] {
+    for name in [
+        engine::training::run_folder::WEIGHTS_FILE,
+        engine::training::run_folder::RESULT_FILE,
+    ] {
         assert!(
             artifacts.iter().any(|artifact| artifact.name == name),
             "{artifacts:?} lacks {name}"
@@ -235,7 +238,7 @@ async fn parquet_says_what_csv_says() {
     for root in roots {
         for name in ExportTable::ALL {
             if root.starts_with("/runs") && name == ExportTable::Runs {
-                continue; // Of experiments alone.
+                continue; // Only for experiments.
             }
             let written = table(&lab, &format!("{root}/export.csv?table={name}")).await;
             let read = parquet_table(&lab, &format!("{root}/export.parquet?table={name}")).await;

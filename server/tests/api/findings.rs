@@ -5,8 +5,8 @@ use analysis::run_numbers::RunNumbers;
 use axum::http::{Method, StatusCode};
 use protocol::api::{Change, ExperimentPage};
 use protocol::attack::{Attack, AttackSpec};
+use protocol::corruption_evaluation::CorruptionSpec;
 use protocol::dimensionality::DimensionalitySpec;
-use protocol::evaluation::CorruptionSpec;
 use protocol::finding::{Claim, Finding, Findings, Verdict, WIDEST_WINDOW};
 use protocol::gradient::InputUnitGradientSpec;
 use protocol::{Corruption, EvaluationSpec, Run, RunState};
@@ -59,7 +59,7 @@ async fn every_claim_is_answered_from_what_is_in_the_store() {
     assert_eq!((before.alphas.len(), before.seeds.len()), (3, 2));
     let claims = before.findings.iter().map(|one| one.claim);
     assert!(claims.eq(Claim::ALL));
-    let unmeasured = |of: &Finding| of.evidence.is_empty() || of.claim == Claim::C8;
+    let unmeasured = |finding: &Finding| finding.evidence.is_empty() || finding.claim == Claim::C8;
     for finding in &before.findings {
         assert_eq!(finding.verdict, Verdict::NotEnoughRuns, "{finding:?}");
         assert!(!finding.sentence.is_empty() && !finding.rule.is_empty());
@@ -69,9 +69,9 @@ async fn every_claim_is_answered_from_what_is_in_the_store() {
         );
     }
 
-    let asked = serde_json::to_vec(&everything()).unwrap();
+    let spec = serde_json::to_vec(&everything()).unwrap();
     let evaluate = format!("/experiments/{}/evaluate", experiment.id);
-    let answer = lab.post_json(&evaluate, asked).await;
+    let answer = lab.post_json(&evaluate, spec).await;
     assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text());
     for &run in &runs {
         let run = lab.wait_for_end(run).await;
@@ -120,8 +120,8 @@ async fn every_claim_is_answered_from_what_is_in_the_store() {
     in_the_list(&lab, experiment.id).await;
 }
 
-/// Breaks when the list shows another verdict than the page of findings, accuracies of other runs, or verdicts of before a run was
-/// deleted; or when it waits for them to be made.
+/// Breaks when the list shows another verdict than the page of findings, accuracies of other runs, or verdicts from before a run
+/// was deleted; or when it waits for them to be computed.
 async fn in_the_list(lab: &Lab, experiment: i64) {
     let listed = async || {
         let page: ExperimentPage = lab.get("/experiments").await;
@@ -129,7 +129,7 @@ async fn in_the_list(lab: &Lab, experiment: i64) {
     };
     let mut changes = lab.state.scheduler.subscribe();
     assert_eq!(listed().await.verdicts, None);
-    let told = async {
+    let announced = async {
         loop {
             if let News::Change(change) = changes.recv().await.unwrap()
                 && change.change == Change::FindingsMade
@@ -138,18 +138,18 @@ async fn in_the_list(lab: &Lab, experiment: i64) {
             }
         }
     };
-    let told = tokio::time::timeout(PATIENCE, told).await;
-    assert_eq!(told.unwrap(), experiment);
+    let announced = tokio::time::timeout(PATIENCE, announced).await;
+    assert_eq!(announced.unwrap(), experiment);
     let path = format!("/experiments/{experiment}/findings");
-    let found: Findings = lab.get(&path).await;
-    let verdicts = |of: &Findings| -> Vec<(Claim, Verdict)> {
-        let all = of.findings.iter();
+    let findings: Findings = lab.get(&path).await;
+    let verdicts = |findings: &Findings| -> Vec<(Claim, Verdict)> {
+        let all = findings.findings.iter();
         all.map(|one| (one.claim, one.verdict)).collect()
     };
     let one = listed().await;
-    let shown = one.verdicts.unwrap().into_iter();
-    let shown: Vec<_> = shown.map(|one| (one.claim, one.verdict)).collect();
-    assert_eq!(shown, verdicts(&found));
+    let in_list = one.verdicts.unwrap().into_iter();
+    let in_list: Vec<_> = in_list.map(|one| (one.claim, one.verdict)).collect();
+    assert_eq!(in_list, verdicts(&findings));
     let runs: Vec<Run> = lab.get(&format!("/experiments/{experiment}/runs")).await;
     let accuracies = runs
         .iter()
@@ -163,15 +163,15 @@ async fn in_the_list(lab: &Lab, experiment: i64) {
     assert_eq!(listed().await.verdicts, None, "of a run that is gone");
 }
 
-/// Breaks when an experiment that is not there has findings, one without a trained run has none, or a window that is none is taken.
+/// Breaks when a missing experiment has findings, one without a trained run has none, or an invalid window is accepted.
 #[tokio::test]
 async fn nothing_trained_is_said_and_nothing_there_is_not_found() {
     let lab = Lab::open().await;
     let (experiment, _) = lab.launch(&endless(&[0.0, 1.0])).await;
     let path = format!("/experiments/{}/findings", experiment.id);
-    let found: Findings = lab.get(&path).await;
-    assert_eq!((found.runs, found.missing_runs), (0, 2));
-    let verdicts = found.findings.iter().map(|one| one.verdict);
+    let findings: Findings = lab.get(&path).await;
+    assert_eq!((findings.runs, findings.missing_runs), (0, 2));
+    let verdicts = findings.findings.iter().map(|one| one.verdict);
     assert!(verdicts.eq([Verdict::NotEnoughRuns; 8]));
     // A window is refused with its field wherever it is taken.
     for page in ["findings", "claim-figures", "report.html"] {

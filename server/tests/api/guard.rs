@@ -19,11 +19,11 @@ const THERE: &str = "192.0.2.7:50000";
 /// A lab behind the guard of a server on port 3000, as `serve` puts it together.
 async fn guarded(added: &[String], tokens: bool) -> (Lab, Tokens) {
     let mut lab = Lab::open().await;
-    let made = Tokens::load_or_make(lab.folder.path()).unwrap();
-    let guarding = Guard::new(3000, added, tokens.then(|| made.clone()), false);
+    let access_tokens = Tokens::load_or_make(lab.folder.path()).unwrap();
+    let guarding = Guard::new(3000, added, tokens.then(|| access_tokens.clone()), false);
     let site = server::ssr::site(lab.router.clone(), lab.folder.path().to_owned());
     lab.router = site.layer(from_fn_with_state(guarding, guard));
-    (lab, made)
+    (lab, access_tokens)
 }
 
 async fn ask_from(
@@ -120,13 +120,13 @@ async fn a_foreign_origin_is_refused() {
             .await
             .refusal(StatusCode::FORBIDDEN);
     }
-    let ours = [
+    let own_page = [
         host,
         ("origin", "http://localhost:3000"),
         ("sec-fetch-site", "same-origin"),
     ];
     assert_eq!(
-        ask(&lab, Method::POST, &ours).await.status,
+        ask(&lab, Method::POST, &own_page).await.status,
         StatusCode::ACCEPTED
     );
     // A link from elsewhere may lead here, and a program without a browser may ask.
@@ -142,11 +142,11 @@ async fn a_foreign_origin_is_refused() {
     );
 }
 
-/// Breaks when whoever reaches the port may launch and delete, because they say a name of ours.
+/// Breaks when whoever reaches the port may launch and delete, because they send a name of this server.
 #[tokio::test]
 async fn another_machine_needs_a_token() {
     for tokens in [false, true] {
-        let (lab, made) = guarded(&["lab.example".into()], tokens).await;
+        let (lab, access_tokens) = guarded(&["lab.example".into()], tokens).await;
         let (experiment, _) = lab_launch(&lab).await;
         let one = format!("/api/v1/experiments/{experiment}");
         let spoofed = [("host", "localhost:3000")];
@@ -181,7 +181,7 @@ async fn another_machine_needs_a_token() {
                 .await
                 .refusal(StatusCode::UNAUTHORIZED);
         }
-        let bearer = format!("Bearer {}", made.of(Access::Full));
+        let bearer = format!("Bearer {}", access_tokens.of(Access::Full));
         let headers = [
             ("host", "whatever.example"),
             ("authorization", bearer.as_str()),
@@ -280,7 +280,7 @@ async fn the_reports_policy_reaches_the_browser() {
     assert!(policy.contains("default-src 'none'"), "{policy}");
 }
 
-/// Breaks when a path under `/api` that is none of ours is answered with a page.
+/// Breaks when an unknown path under `/api` is answered with a page.
 #[tokio::test]
 async fn nonsense_under_api_is_refused_as_a_problem() {
     let (lab, _) = guarded(&[], false).await;

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
-use engine::train::sha256;
+use engine::base::digest::sha256;
 use protocol::api::Artifact;
-use protocol::evaluation::CorruptionSpec;
+use protocol::corruption_evaluation::CorruptionSpec;
 use protocol::{Corruption, EpochMetrics, Measurement, Run, RunState};
 use server::import::remove_abandoned;
 use server::store::{ImportTarget, StoreError};
@@ -62,13 +62,13 @@ async fn imported_weights_are_measured_like_the_run_they_came_from() {
     assert_eq!(origin.sha256, sha256(&weights));
     assert!((run.queued_at - origin.imported_at).abs() < 600_000);
 
-    let (ours, theirs) = (run.result.unwrap(), trained.result.unwrap());
-    assert_eq!(ours.test_accuracy, theirs.test_accuracy);
-    assert_eq!(ours.test_cross_entropy, theirs.test_cross_entropy);
-    assert_eq!(ours.layers, theirs.layers);
-    assert_eq!(ours.best_epoch, None);
+    let (imported, original) = (run.result.unwrap(), trained.result.unwrap());
+    assert_eq!(imported.test_accuracy, original.test_accuracy);
+    assert_eq!(imported.test_cross_entropy, original.test_cross_entropy);
+    assert_eq!(imported.layers, original.layers);
+    assert_eq!(imported.best_epoch, None);
     assert_eq!(
-        (ours.validation_accuracy, ours.validation_images),
+        (imported.validation_accuracy, imported.validation_images),
         (None, 0)
     );
     let measured =
@@ -143,12 +143,15 @@ async fn what_cannot_be_imported_is_refused_and_leaves_nothing() {
             .refusal(status);
         for word in words {
             let fields = error.fields.iter();
-            let told = fields.map(|field| format!("{}: {}", field.field, field.reason));
-            let told = told
+            let messages = fields.map(|field| format!("{}: {}", field.field, field.reason));
+            let messages = messages
                 .chain([error.detail.clone()])
                 .collect::<Vec<_>>()
                 .join("\n");
-            assert!(told.contains(word), "{query}: `{word}` is not in: {told}");
+            assert!(
+                messages.contains(word),
+                "{query}: `{word}` is not in: {messages}"
+            );
         }
         assert_eq!(folders(&lab), before, "{query}");
     };

@@ -48,15 +48,16 @@ async fn the_bench_shows_what_was_measured() {
         Some(&network.changed_class),
         sample.corrupted.class.as_ref()
     );
-    let of = |class: &str| {
+    let confidences = |class: &str| {
         network
             .classes
             .iter()
             .find(|one| one.class == class)
             .unwrap()
     };
-    let clean = of(&network.clean_class).clean - f64::from(sample.clean.confidence);
-    let changed = of(&network.changed_class).changed - f64::from(sample.corrupted.confidence);
+    let clean = confidences(&network.clean_class).clean - f64::from(sample.clean.confidence);
+    let changed =
+        confidences(&network.changed_class).changed - f64::from(sample.corrupted.confidence);
     assert!(
         clean.abs() < 1e-5 && changed.abs() < 1e-5,
         "{clean} {changed}"

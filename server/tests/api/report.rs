@@ -21,20 +21,20 @@ async fn every_claim_has_its_figures_and_the_report_has_all() {
         assert_eq!(run.state, RunState::Finished, "{:?}", run.reason);
     }
     let root = format!("/experiments/{}", experiment.id);
-    // Of all runs: without a control, none counts within a window.
+    // On all runs: without a control, none counts within a window.
     let path = format!("{root}/claim-figures?window=100");
     let all: Vec<ClaimFigures> = lab.get(&path).await;
-    let claims: Vec<Claim> = all.iter().map(|of| of.claim).collect();
+    let claims: Vec<Claim> = all.iter().map(|figures| figures.claim).collect();
     assert_eq!(claims, Claim::ALL);
-    assert!(all.iter().all(|of| !of.figures.is_empty()));
+    assert!(all.iter().all(|figures| !figures.figures.is_empty()));
     for (claim, name) in [
         ("C1", ClaimFigureName::CorruptionSelectivity),
         ("C8", ClaimFigureName::CleanSelectivity),
     ] {
         let one: Vec<ClaimFigures> = lab.get(&format!("{path}&claim={claim}")).await;
         assert_eq!((one.len(), one[0].figures[0].name), (1, name));
-        // Asked for alone or with the others: the same figures.
-        let same = all.iter().find(|of| of.claim == one[0].claim);
+        // A claim's figures are the same, requested alone or with the others.
+        let same = all.iter().find(|figures| figures.claim == one[0].claim);
         assert_eq!(same, Some(&one[0]));
         let Picture::Scatter(scatter) = &one[0].figures[0].picture else {
             panic!("{claim} is not against selectivity");

@@ -1,4 +1,4 @@
-//! Parts of answers, and answers that somebody has already.
+//! Partial answers, and answers that a client has already.
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
@@ -16,8 +16,8 @@ async fn ask(lab: &Lab, path: &str, known: Option<&str>) -> Answer {
     lab.send(request.body(Body::empty()).unwrap()).await
 }
 
-/// Breaks when an answer is made anew for somebody who has it, one that is old passes for new, or the same tag is given to
-/// something else.
+/// Breaks when an answer is computed again for a client that has it, an old one passes for new, or the same tag is given to
+/// another answer.
 #[tokio::test]
 async fn an_answer_that_one_has_is_not_sent_again() {
     let lab = Lab::open().await;

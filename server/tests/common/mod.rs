@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use protocol::api::{ApiError, Experiment};
-use protocol::evaluation::CorruptionSpec;
+use protocol::corruption_evaluation::CorruptionSpec;
 use protocol::{
     Augmentation, Dataset, EvaluationSpec, ExecutorSpec, ExperimentSpec, Network, Run, RunState,
     TrainingSpec,
@@ -21,7 +21,8 @@ use server::catalogue::Catalogue;
 use server::directory::DataDirectory;
 use server::estimate::Estimator;
 use server::perturbation_bench::PerturbationBench;
-use server::scheduler::{Scheduler, Scope, Slots};
+use server::scheduler::{Scheduler, Slots};
+use server::store::Scope;
 use server::store::Store;
 use tower::ServiceExt;
 
@@ -73,7 +74,7 @@ impl Lab {
             bench: PerturbationBench::new(executable(), directory.datasets().to_owned()),
             directory,
             estimator: Arc::new(Estimator::new(executable())),
-            kept: Default::default(),
+            cache: Default::default(),
         };
         Lab {
             router: app(state.clone()),

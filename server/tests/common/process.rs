@@ -48,7 +48,7 @@ impl Server {
         Server::start_as(serve(folder))
     }
 
-    /// Starts one as `command` says, which is [`serve`]'s and perhaps more.
+    /// Starts one with `command`, which is [`serve`]'s, perhaps with more arguments.
     pub fn start_as(mut command: Command) -> Server {
         let mut child = command
             .process_group(0)

@@ -1,4 +1,4 @@
-//! Commands: `selectivity-lab run`, the browser's twin, into the same store; `import-weights`; what all of them bear.
+//! Commands: `selectivity-lab run`, into the browser's store; `import-weights`; what all commands must withstand.
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;

@@ -151,9 +151,9 @@ async fn a_full_disk_delays_events_and_ends_nothing() {
         (run.state, run.epochs_done),
         (RunState::Running, before.epochs_done)
     );
-    // It is said, and what waits is not begun.
+    // It is reported, and what waits is not begun.
     let lacking = lab.get::<Health>("/health").await.lacking_room;
-    assert!(lacking.is_some_and(|said| said.contains("disk is full")));
+    assert!(lacking.is_some_and(|reason| reason.contains("disk is full")));
     disk.end().await;
     let run = lab
         .wait(ids[0], |run| run.epochs_done > before.epochs_done + 2)

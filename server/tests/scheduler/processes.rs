@@ -4,10 +4,10 @@ use std::path::Path;
 use std::process::Command;
 
 /// The processes whose command line names `folder` and begins with `selectivity-lab <command>`.
-pub fn of(command: &str, folder: &Path) -> Vec<u32> {
+pub fn running(command: &str, folder: &Path) -> Vec<u32> {
     let folder = folder.to_str().unwrap();
     let listed = std::fs::read_dir("/proc").unwrap().flatten();
-    let mut found: Vec<u32> = listed
+    let mut processes: Vec<u32> = listed
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
         .filter(|process: &u32| {
             let line = std::fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
@@ -22,13 +22,13 @@ pub fn of(command: &str, folder: &Path) -> Vec<u32> {
                 && words.iter().any(|word| word.starts_with(folder))
         })
         .collect();
-    found.sort_unstable();
-    found
+    processes.sort_unstable();
+    processes
 }
 
 /// The workers of a lab in `folder`.
 pub fn workers(folder: &Path) -> Vec<u32> {
-    of("worker", folder)
+    running("worker", folder)
 }
 
 /// Sends `signal` (for example `KILL`) to `process`, or to a whole group where it begins with `-`.

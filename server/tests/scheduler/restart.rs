@@ -27,17 +27,17 @@ fn launch(server: &Server) -> [i64; 2] {
     ids
 }
 
-/// Starts the server again, checks that nothing that was told is lost, and that both runs come to their end by themselves,
+/// Starts the server again, checks that nothing that was sent is lost, and that both runs come to their end by themselves,
 /// without one epoch trained twice.
-fn everything_goes_on(folder: &Path, told: &[LiveEvent], ids: [i64; 2]) {
+fn everything_goes_on(folder: &Path, sent: &[LiveEvent], ids: [i64; 2]) {
     let server = Server::start(folder);
     assert_eq!(server.get::<Health>("/health").interrupted, 0);
-    let told: Vec<_> = told
+    let sent: Vec<_> = sent
         .iter()
         .filter(|event| event.sequence.is_some())
         .collect();
     assert!(
-        told.iter()
+        sent.iter()
             .any(|event| matches!(event.event, Event::Epoch(_)))
     );
     let replayed = server.listen();
@@ -55,14 +55,14 @@ fn everything_goes_on(folder: &Path, told: &[LiveEvent], ids: [i64; 2]) {
             epochs.iter().map(|epoch| epoch.epoch).collect::<Vec<_>>(),
             (1..=last).collect::<Vec<_>>()
         );
-        for event in &told {
+        for event in &sent {
             if let (Event::Epoch(metrics), true) = (&event.event, event.run_id == id) {
                 assert_eq!(&epochs[metrics.epoch as usize - 1], metrics);
             }
         }
     }
     let replayed = replayed.lock().unwrap();
-    for event in told {
+    for event in sent {
         assert!(replayed.contains(event), "{event:?} is lost");
     }
     // Nothing is stored twice.
@@ -77,7 +77,7 @@ fn everything_goes_on(folder: &Path, told: &[LiveEvent], ids: [i64; 2]) {
     assert_eq!(seen.len(), all);
 }
 
-/// Broken by: telling of events before they are on disk, a worker that dies with its server, a queue that is emptied, events
+/// Broken by: publishing events before they are on disk, a worker that dies with its server, a queue that is emptied, events
 /// that are read twice or not at all by the next server.
 #[test]
 fn a_killed_server_loses_nothing_and_its_runs_go_on() {
@@ -90,9 +90,9 @@ fn a_killed_server_loses_nothing_and_its_runs_go_on() {
     assert_eq!(workers.len(), 1);
     processes::send("KILL", server.process());
     server.wait();
-    let told = heard.lock().unwrap().clone();
+    let sent = heard.lock().unwrap().clone();
     assert_eq!(processes::workers(folder.path()), workers);
-    everything_goes_on(folder.path(), &told, ids);
+    everything_goes_on(folder.path(), &sent, ids);
 }
 
 /// Broken by: a stop that hangs on an open event stream, or that ends or forgets what is at work.
@@ -113,8 +113,8 @@ fn a_stopped_server_leaves_its_runs_at_work() {
     // A copy of the one file has everything.
     let log = folder.path().join("data/store.sqlite-wal");
     assert!(!log.exists(), "the write-ahead log stays");
-    let told = heard.lock().unwrap().clone();
-    everything_goes_on(folder.path(), &told, ids);
+    let sent = heard.lock().unwrap().clone();
+    everything_goes_on(folder.path(), &sent, ids);
 }
 
 /// Ctrl-C in a terminal goes to the whole process group. Broken by: workers in the server's own group, which then die of it.

@@ -216,10 +216,10 @@ async fn a_run_whose_worker_was_killed_is_tried_again() {
                 .await;
             assert!(resumed.started.unwrap().resumed_from_epoch >= Some(1));
             let log: Vec<LogLine> = lab.get(&format!("/runs/{}/log", ids[0])).await;
-            let told = |line: &LogLine| {
+            let retried = |line: &LogLine| {
                 line.message.contains("SIGKILL") && line.message.contains("tried again (1 of 1)")
             };
-            assert!(log.iter().any(told), "{log:?}");
+            assert!(log.iter().any(retried), "{log:?}");
         } else {
             assert_eq!(lab.wait_for_end(ids[0]).await.state, RunState::Interrupted);
             // Whoever resumes it asks for its retries anew.
@@ -254,7 +254,7 @@ async fn a_diverged_run_says_where_and_stays_ended() {
     );
 }
 
-/// Broken by: an event that is told although the store refused it, or that changes a run which has ended.
+/// Broken by: an event that is published although the store refused it, or that changes a run which has ended.
 #[tokio::test]
 async fn what_comes_too_late_changes_nothing() {
     let lab = Lab::open().await;

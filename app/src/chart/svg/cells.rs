@@ -37,10 +37,10 @@ pub fn draw(title: &str, chart: &Chart, cells: &Cells) -> String {
         };
         text += &words(LEFT + (column as f64 + 0.5) * width, 15.0, "middle", &name);
     }
-    for (row, of) in cells.rows.iter().enumerate() {
-        let top = TOP + row as f64 * ROW;
-        text += &words(LEFT - 8.0, top + 14.5, "end", &of.label);
-        for (column, cell) in of.cells.iter().enumerate() {
+    for (index, row) in cells.rows.iter().enumerate() {
+        let top = TOP + index as f64 * ROW;
+        text += &words(LEFT - 8.0, top + 14.5, "end", &row.label);
+        for (column, cell) in row.cells.iter().enumerate() {
             let Some(cell) = cell else { continue };
             let left = LEFT + column as f64 * width;
             let class = match cells.scale {

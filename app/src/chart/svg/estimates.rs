@@ -13,27 +13,27 @@ use crate::format;
 const ROW: f64 = 19.0;
 const LINE: f64 = 13.0;
 
-/// Letters of a label that there is room for on a line.
+/// Letters of a label that fit on a line.
 const LETTERS: usize = 29;
 
 /// Width of the drawing.
 const WIDTH: f64 = 640.0;
 
-/// Where rows are drawn, across; labels are before it and numbers after it.
+/// Horizontal extent of the rows; labels are to its left, numbers to its right.
 const FIELD: [f64; 2] = [240.0, 420.0];
 
-/// The rows of a claim: each against 0, the dashed line. Rows of one unit share a scale, and units have scales of their own, so that
-/// sides and distances from 0 in intervals can be compared, and numbers stand beside. The band is the margin within which a difference
-/// counts as none. Empty text without an estimate.
+/// The rows of a claim, each against 0, the dashed line. Each unit has its own scale, so that sides of 0 and distances in
+/// intervals can be compared; the numbers are beside. The band is the margin within which a difference counts as none. Empty
+/// text without an estimate.
 pub fn estimates(title: &str, rows: &[&Estimate]) -> String {
     let drawn: Vec<&&Estimate> = rows.iter().filter(|row| row.estimate.is_some()).collect();
     if drawn.is_empty() {
         return String::new();
     }
     let middle = FIELD[0].midpoint(FIELD[1]);
-    // What reaches furthest touches neither labels nor numbers.
+    // The longest row touches neither labels nor numbers.
     let half = (FIELD[1] - FIELD[0]) / 2.0 - 8.0;
-    // Of the rows that share a unit, the furthest that anything reaches.
+    // The largest distance from 0 in the rows of a unit.
     let reach = |unit: &str| {
         let of_unit = drawn.iter().filter(|row| row.unit == unit);
         let ends = of_unit.flat_map(|row| row.interval.into_iter().flatten().chain(row.estimate));
@@ -90,7 +90,7 @@ pub fn estimates(title: &str, rows: &[&Estimate]) -> String {
     svg(title, [WIDTH, bottom + 4.0], &text)
 }
 
-/// `−4.0 (−4.9 to −3.1)`; of a count the count alone.
+/// `−4.0 (−4.9 to −3.1)`; for a count, only the count.
 fn numbers(row: &Estimate) -> String {
     let Some(estimate) = row.estimate else {
         return "–".to_owned();

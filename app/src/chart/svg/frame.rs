@@ -9,30 +9,30 @@ use crate::chart::{Axis, Place, Point, Series};
 pub const WIDTH: f64 = 480.0;
 /// See [`WIDTH`].
 pub const HEIGHT: f64 = 320.0;
-/// The width of a drawing of rows, and what their names take of it.
+/// The width of a drawing of rows, and the part for their names.
 const ROWS_WIDTH: f64 = 720.0;
 const NAMES: f64 = 330.0;
 /// The height of a row.
 const ROW: f64 = 24.0;
-/// Letters of a row's name that there is room for.
+/// Letters of a row's name that fit.
 const LETTERS: usize = 46;
 
 /// An axis with the range that it shows, in the axis' unit.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Along<'a> {
+pub struct AxisRange<'a> {
     axis: &'a Axis,
     range: [f64; 2],
 }
 
-impl<'a> Along<'a> {
-    /// An axis of places, or of numbers within `range`; none where numbers have none.
-    pub fn new(axis: &'a Axis, range: Option<[f64; 2]>) -> Option<Along<'a>> {
+impl<'a> AxisRange<'a> {
+    /// An axis of places, or of numbers within `range`; none for numbers without a range.
+    pub fn new(axis: &'a Axis, range: Option<[f64; 2]>) -> Option<AxisRange<'a>> {
         let numbers = axis.range.or(range);
         let range = match &axis.places {
             Some(places) => [-0.5, places.len() as f64 - 0.5],
             None => numbers?.map(|end| end * axis.factor),
         };
-        Some(Along { axis, range })
+        Some(AxisRange { axis, range })
     }
 
     /// Where a value is, 0 to 1 from the axis' beginning; none where it has no place.
@@ -49,7 +49,7 @@ impl<'a> Along<'a> {
         Some((value - low) / (high - low))
     }
 
-    /// Where there are ticks, 0 to 1, with what stands there.
+    /// Ticks: their place, 0 to 1, and their label.
     fn marks(&self) -> Vec<(f64, String)> {
         let marks = match &self.axis.places {
             None => ticks(self.range),
@@ -71,8 +71,8 @@ impl<'a> Along<'a> {
 /// Axes around an area to draw in.
 #[derive(Debug, Clone)]
 pub struct Frame<'a> {
-    x: Along<'a>,
-    y: Along<'a>,
+    x: AxisRange<'a>,
+    y: AxisRange<'a>,
     size: [f64; 2],
     left: f64,
     right: f64,
@@ -89,7 +89,7 @@ const LONG: usize = 6;
 
 impl<'a> Frame<'a> {
     /// A frame with the legend of `series` above.
-    pub fn new(x: Along<'a>, y: Along<'a>, series: &[Series]) -> Frame<'a> {
+    pub fn new(x: AxisRange<'a>, y: AxisRange<'a>, series: &[Series]) -> Frame<'a> {
         let rows = y.axis.places.as_ref().filter(|_| y.axis.rows);
         let left = match rows {
             Some(_) => NAMES,
@@ -140,12 +140,12 @@ impl<'a> Frame<'a> {
         Some((self.x(x), self.y(y)))
     }
 
-    /// A point's horizontal and vertical interval, with caps; what has no interval has no bar.
+    /// A point's horizontal and vertical interval, with caps; no bar without an interval.
     pub fn bars(&self, point: &Point) -> String {
         let Some((at_x, at_y)) = self.at(point) else {
             return String::new();
         };
-        let ends = |along: &Along, interval: Option<[f64; 2]>| {
+        let ends = |along: &AxisRange, interval: Option<[f64; 2]>| {
             interval.map(|ends| ends.map(|end| along.share(&Place::Number(end)).unwrap_or(0.0)))
         };
         let mut path = String::new();
@@ -195,7 +195,7 @@ impl<'a> Frame<'a> {
 
     fn ticks_across(&self) -> String {
         let (top, bottom) = (self.top, self.bottom);
-        // Of many long names every second one is room enough for.
+        // With many long names, only every second one fits.
         let marks = self.x.marks();
         let every = if self.slanted {
             1 + marks.len() / 21
@@ -285,7 +285,7 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// The first of `text`, with an ellipsis where there is more.
+/// `text`, cut to `most` letters with an ellipsis.
 fn shortened(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         return text.to_owned();
@@ -310,8 +310,8 @@ mod tests {
 
     fn on_frame<T>(use_frame: impl Fn(&Frame) -> T) -> T {
         let (x, y) = (Axis::numbers("x"), Axis::numbers("y <&> z"));
-        let x = Along::new(&x, Some([0.0, 1.0])).unwrap();
-        let y = Along::new(&y, Some([0.0, 10.0])).unwrap();
+        let x = AxisRange::new(&x, Some([0.0, 1.0])).unwrap();
+        let y = AxisRange::new(&y, Some([0.0, 10.0])).unwrap();
         use_frame(&Frame::new(x, y, &[]))
     }
 
@@ -343,8 +343,8 @@ mod tests {
     #[test]
     fn rows_go_down_and_their_names_are_cut() {
         let (x, y) = (Axis::numbers("x"), Axis::rows(vec!["a".into(), "b".into()]));
-        let x = Along::new(&x, Some([0.0, 1.0])).unwrap();
-        let frame = Frame::new(x, Along::new(&y, None).unwrap(), &[]);
+        let x = AxisRange::new(&x, Some([0.0, 1.0])).unwrap();
+        let frame = Frame::new(x, AxisRange::new(&y, None).unwrap(), &[]);
         let down = |row: u32| frame.at(&Point::new(0.5, row)).unwrap().1;
         assert!(down(0) < down(1) && down(1) < frame.size[1]);
         assert_eq!(shortened("abc def", 5), "abc…");

@@ -4,7 +4,7 @@ use super::escape::escape;
 use crate::chart::{Ink, Series, Shape};
 use crate::theme::Theme;
 
-/// A place, as SVG writes it: a tenth of a unit is finer than anyone sees.
+/// A coordinate as SVG text: a tenth of a unit is finer than anyone sees.
 pub fn place(value: f64) -> String {
     let text = format!("{value:.1}");
     text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
@@ -44,7 +44,7 @@ pub fn path(shape: Shape, x: f64, y: f64, size: f64) -> String {
     }
 }
 
-/// A star of so many spikes, the first upwards and turned by this share of the angle between two.
+/// A star of `number` spikes, the first upwards and turned by the share `turn` of the angle between two.
 fn spikes(number: u32, turn: f64, x: f64, y: f64, size: f64) -> String {
     let corner = |index: u32| {
         let radius = size * if index.is_multiple_of(2) { 1.3 } else { 0.5 };
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
     use crate::chart::Kind;
 
-    /// Broken by: a sign of alpha that only a colour tells, or a legend wider than the drawing.
+    /// Broken by: a sign of alpha that only a colour shows, or a legend wider than the drawing.
     #[test]
     fn signs_have_shapes_and_legends_wrap() {
         assert_eq!(

@@ -1,7 +1,7 @@
 //! A chart as SVG text, made without a browser: for the presentation, whose type grows with the screen, and for the
 //! report, which must be readable with no server, no network and no script.
 //!
-//! Ink comes from the style sheet around the drawing: text is `currentColor`, and what has a colour of its own carries it
+//! Colours come from the style sheet around the drawing: text is `currentColor`, and marks with their own colour carry it
 //! for light and for dark as custom properties, as [`AlphaChip`](crate::components::AlphaChip) does.
 
 mod cells;
@@ -14,7 +14,7 @@ mod ticks;
 pub use estimates::estimates;
 
 use super::{Chart, Kind, Place, Point, Series};
-use frame::{Along, Frame};
+use frame::{AxisRange, Frame};
 use marks::{attributes, path, place};
 use ticks::range;
 
@@ -26,11 +26,11 @@ pub fn draw(title: &str, chart: &Chart) -> String {
     let across = ends(chart, |point| (&point.x, point.x_interval));
     let down = ends(chart, |point| (&point.y, point.y_interval));
     let (Some(x), Some(y)) = (
-        Along::new(
+        AxisRange::new(
             &chart.x,
             range(across.chain(chart.verticals.iter().copied())),
         ),
-        Along::new(&chart.y, range(down)),
+        AxisRange::new(&chart.y, range(down)),
     ) else {
         return String::new();
     };
@@ -49,10 +49,13 @@ pub fn draw(title: &str, chart: &Chart) -> String {
 }
 
 /// Where points and the ends of their intervals are along an axis of numbers.
-fn ends(chart: &Chart, of: fn(&Point) -> (&Place, Option<[f64; 2]>)) -> impl Iterator<Item = f64> {
+fn ends(
+    chart: &Chart,
+    coordinate: fn(&Point) -> (&Place, Option<[f64; 2]>),
+) -> impl Iterator<Item = f64> {
     let points = chart.series.iter().flat_map(|series| &series.points);
     points.flat_map(move |point| {
-        let (at, interval) = of(point);
+        let (at, interval) = coordinate(point);
         let at = match at {
             Place::Number(value) => Some(*value),
             Place::Whole(value) => Some(f64::from(*value)),
@@ -118,8 +121,7 @@ mod tests {
     use crate::chart::{Axis, Ink};
     use crate::figures::lines::tests::lines;
 
-    /// Broken by: a line that passes through what was not measured, a band that crosses itself, or marks on a line
-    /// without them.
+    /// Broken by: a line that passes through a missing value, a band that crosses itself, or marks on a line without them.
     #[test]
     fn gaps_stay_gaps_and_bands_go_around() {
         let points = vec![
@@ -153,16 +155,16 @@ mod tests {
         let text = draw("title", &crate::figures::lines::chart(&lines()));
         let lines: Vec<&str> = text.split("class=\"line\" d=\"").skip(1).collect();
         assert_eq!(lines.len(), 2);
-        let points = |of: &str| of.split('"').next().unwrap().matches(['M', 'L']).count();
+        let points = |path: &str| path.split('"').next().unwrap().matches(['M', 'L']).count();
         assert_eq!(
-            lines.iter().map(|of| points(of)).collect::<Vec<_>>(),
+            lines.iter().map(|line| points(line)).collect::<Vec<_>>(),
             [2, 1]
         );
         assert_eq!(text.matches("class=\"bar\"").count(), 2);
         assert!(!text.contains("NaN") && !text.contains("inf"));
     }
 
-    /// Broken by: an axis without 0, which a reader could not judge an interval by, or a name that is markup.
+    /// Broken by: an axis without 0, on which an interval cannot be judged, or a name that is markup.
     #[test]
     fn no_effect_is_always_shown() {
         let row = Point {

@@ -51,7 +51,7 @@ mod tests {
         ticks(range).into_iter().map(|(_, words)| words).collect()
     }
 
-    /// Broken by: ticks outside the range, digits that tell no two apart, or a hyphen for a minus.
+    /// Broken by: ticks outside the range, labels that do not differ, or a hyphen for a minus.
     #[test]
     fn ticks_are_round_and_inside() {
         assert_eq!(

@@ -4,11 +4,12 @@ use leptos::prelude::*;
 use leptos_router::components::{A, Form};
 use protocol::Corruption;
 use protocol::api::ExperimentPage;
-use protocol::comparison::{Comparison, ConfigurationField, Grouping};
+use protocol::comparison::{Comparison, ConfigurationField, ExperimentLabel, Grouping};
 use protocol::quantity::{LayerQuantity, LayerRange, Perturbations, Quantity, Scale};
 
-use super::View;
-use crate::components::{Choice, Chooser};
+use super::{View, joined, use_kept};
+use crate::choice::Choice;
+use crate::components::Chooser;
 use crate::corruptions::{scale_choices, scale_from};
 use crate::format;
 
@@ -19,7 +20,7 @@ pub fn Choose(
     view: View,
     /// Experiments that can be added.
     offered: ExperimentPage,
-    /// What was answered, where something was.
+    /// The answer, if there was one.
     comparison: Option<Comparison>,
     /// Shows another view.
     go: Callback<View>,
@@ -36,25 +37,69 @@ pub fn Choose(
                 Choice::new(experiment.id.to_string(), label)
             }),
     );
+    let measures = measure_choices(comparison.as_ref(), &view.measure);
+    let measured = comparison
+        .as_ref()
+        .and_then(|comparison| comparison.measures.first())
+        .map_or_else(|| view.measure.clone(), |measure| measure.measure.clone());
+    let scale = match view.share_of_clean {
+        true => Scale::ShareOfClean,
+        false => Scale::Raw,
+    };
+    let [of_add, of_measure, of_scale] = [view.clone(), view.clone(), view.clone()];
+    let nothing = view.is_empty();
+    let labels = comparison
+        .as_ref()
+        .map_or_else(Vec::new, |comparison| comparison.experiments.clone());
+    view! {
+        <Chosen view=view.clone() labels />
+        <div class="controls">
+            <Chooser
+                id="add-experiment" label="Add an experiment" options=Signal::stored(add)
+                value=Signal::stored(String::new())
+                choose=move |id| if !id.is_empty() { go.run(of_add.with_experiment(&id)) }
+            />
+        </div>
+        <Search view=view.clone() />
+        <div hidden=nothing class="choices-of-comparison">
+            <Chips view comparison />
+            <div class="controls">
+                <Chooser
+                    id="measure" label="Measure" options=Signal::stored(measures) value=Signal::stored(measured)
+                    choose=move |measure| go.run(View { measure, ..of_measure.clone() })
+                />
+                <Chooser
+                    id="scale" label="Accuracies" options=Signal::stored(scale_choices()) value=Signal::stored(scale.id().to_owned())
+                    choose=move |scale| go.run(View { share_of_clean: scale_from(&scale) == Scale::ShareOfClean, ..of_scale.clone() })
+                />
+            </div>
+        </div>
+    }
+    .into_any()
+}
+
+/// What is compared, each with a way to take it out.
+#[component]
+fn Chosen(view: View, labels: Vec<ExperimentLabel>) -> impl IntoView {
+    let kept = use_kept();
     let name_of = |id: &str| {
-        let known = comparison
-            .iter()
-            .flat_map(|comparison| &comparison.experiments);
-        let mut known = known.filter(|label| label.id.to_string() == id);
-        known.next().map_or_else(
+        let known = labels.iter().find(|label| label.id.to_string() == id);
+        known.map_or_else(
             || format!("experiment {id}"),
             |label| format!("{} ({id})", label.name),
         )
     };
-    let experiments = chosen
+    let experiments = view
+        .experiment_ids()
         .iter()
         .map(|id| {
             let name = name_of(id);
             let label = format!("Take out {name}");
+            let without = view.without_experiment(id).address();
             view! {
                 <li class="chip">
                     <A href=format!("/experiments/{id}")>{name}</A>
-                    <a href=view.without_experiment(id).address() data-noscroll="" aria-label=label>"✕"</a>
+                    <a href=move || kept.with(|kept| joined(&without, kept)) data-noscroll="" aria-label=label>"✕"</a>
                 </li>
             }
         })
@@ -64,14 +109,22 @@ pub fn Choose(
         let without = View {
             runs: String::new(),
             ..view.clone()
-        };
+        }
+        .address();
         view! {
             <li class="chip">
                 <span>{format::plural(single as u64, "single run", "single runs")}</span>
-                <a href=without.address() data-noscroll="" aria-label="Take out the single runs">"✕"</a>
+                <a href=move || kept.with(|kept| joined(&without, kept)) data-noscroll="" aria-label="Take out the single runs">"✕"</a>
             </li>
         }
     });
+    view! { <ul class="chips" id="chosen" aria-label="What is compared">{experiments}{runs}</ul> }
+        .into_any()
+}
+
+/// The form that works without a script; it keeps what is chosen elsewhere.
+#[component]
+fn Search(view: View) -> impl IntoView {
     let hidden = [
         ("group", view.group.clone()),
         ("group_all_but", view.group_all_but.clone()),
@@ -91,31 +144,8 @@ pub fn Choose(
         Some(view! { <input type="hidden" name=name value=value /> })
     })
     .collect_view();
-    let measures = measure_choices(comparison.as_ref(), &view.measure);
-    let measured = comparison
-        .as_ref()
-        .and_then(|comparison| comparison.measures.first())
-        .map_or_else(|| view.measure.clone(), |measure| measure.measure.clone());
-    let scale = match view.share_of_clean {
-        true => Scale::ShareOfClean,
-        false => Scale::Raw,
-    };
-    let [of_add, of_measure, of_scale] = [view.clone(), view.clone(), view.clone()];
-    let nothing = view.is_empty();
-    let (experiments_text, runs_text, filter_text) = (
-        view.experiments.clone(),
-        view.runs.clone(),
-        view.filter.clone(),
-    );
+    let (experiments_text, runs_text, filter_text) = (view.experiments, view.runs, view.filter);
     view! {
-        <ul class="chips" id="chosen" aria-label="What is compared">{experiments}{runs}</ul>
-        <div class="controls">
-            <Chooser
-                id="add-experiment" label="Add an experiment" options=Signal::stored(add)
-                value=Signal::stored(String::new())
-                choose=move |id| if !id.is_empty() { go.run(of_add.with_experiment(&id)) }
-            />
-        </div>
         <Form method="get" action="/compare" attr:class="filter" attr:role="search">
             <label for="chosen-experiments">"Experiments"</label>
             <input id="chosen-experiments" name="experiments" type="text" inputmode="numeric" autocomplete="off" placeholder="1, 2" value=experiments_text.clone() prop:value=experiments_text />
@@ -126,19 +156,6 @@ pub fn Choose(
             {hidden}
             <button type="submit">"Show"</button>
         </Form>
-        <div hidden=nothing class="choices-of-comparison">
-            <Chips view comparison />
-            <div class="controls">
-                <Chooser
-                    id="measure" label="Measure" options=Signal::stored(measures) value=Signal::stored(measured)
-                    choose=move |measure| go.run(View { measure, ..of_measure.clone() })
-                />
-                <Chooser
-                    id="scale" label="Accuracies" options=Signal::stored(scale_choices()) value=Signal::stored(scale.id().to_owned())
-                    choose=move |scale| go.run(View { share_of_clean: scale_from(&scale) == Scale::ShareOfClean, ..of_scale.clone() })
-                />
-            </div>
-        </div>
     }
     .into_any()
 }
@@ -146,6 +163,7 @@ pub fn Choose(
 /// Which fields runs are grouped by: those in which they differ.
 #[component]
 fn Chips(view: View, comparison: Option<Comparison>) -> impl IntoView {
+    let kept = use_kept();
     let grouping = view.grouping();
     let grouped_by = grouping.fields();
     let differing: Vec<ConfigurationField> = comparison
@@ -166,8 +184,9 @@ fn Chips(view: View, comparison: Option<Comparison>) -> impl IntoView {
                 true => format!("✓ {}", field.label()),
                 false => field.label().to_owned(),
             };
+            let toggled = view.toggled(field).address();
             view! {
-                <li><a href=view.toggled(field).address() data-noscroll="" class="chip" data-field=field.id() aria-current=is_in.then_some("true")>{label}</a></li>
+                <li><a href=move || kept.with(|kept| joined(&toggled, kept)) data-noscroll="" class="chip" data-field=field.id() aria-current=is_in.then_some("true")>{label}</a></li>
             }
         })
         .collect_view();
@@ -177,7 +196,7 @@ fn Chips(view: View, comparison: Option<Comparison>) -> impl IntoView {
         <div class="group-by">
             <span class="hint" id="group-by-label">"Group by"</span>
             <ul class="chips" id="group-by" aria-labelledby="group-by-label">
-                <li><a href=default data-noscroll="" class="chip" aria-current=is_default.then_some("true")>"All but seed"</a></li>
+                <li><a href=move || kept.with(|kept| joined(&default, kept)) data-noscroll="" class="chip" aria-current=is_default.then_some("true")>"All but seed"</a></li>
                 {fields}
             </ul>
         </div>
@@ -185,7 +204,7 @@ fn Chips(view: View, comparison: Option<Comparison>) -> impl IntoView {
     .into_any()
 }
 
-/// The measures to choose from, and the one that is chosen where it is another.
+/// The measures to choose from, with the chosen one if it is none of them.
 fn measure_choices(comparison: Option<&Comparison>, chosen: &str) -> Vec<Choice> {
     let layers = |range, quantity| Quantity::Layers { range, quantity };
     let corruption = |corruption| Quantity::Corruption {

@@ -6,10 +6,10 @@ use protocol::comparison::{Comparison, ConfigurationField, FieldValue};
 use super::groups::value;
 use crate::format;
 
-/// Groups that have a column; more would not be read, and are told.
+/// The most groups with a column; more would not be read, but are counted.
 const COLUMNS: usize = 12;
 
-/// Values of a field that a cell shows.
+/// The most values of a field that a cell shows.
 const VALUES: usize = 6;
 
 /// The table of fields that differ, and those that all runs share.
@@ -83,7 +83,7 @@ fn cell(field: ConfigurationField, values: &[FieldValue]) -> AnyView {
 
 /// Some of the values, and how many more there are.
 fn words(values: &[FieldValue]) -> String {
-    let shown: Vec<&str> = values
+    let labels: Vec<&str> = values
         .iter()
         .take(VALUES)
         .map(|value| value.label.as_str())
@@ -92,14 +92,14 @@ fn words(values: &[FieldValue]) -> String {
         0 => String::new(),
         left => format!(" and {} more", format::count(left as u64)),
     };
-    format!("{}{rest}", shown.join(", "))
+    format!("{}{rest}", labels.join(", "))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Broken by: a cell of a thousand seeds, or values left out without a word.
+    /// Broken by: a cell of a thousand seeds, or values left out without saying so.
     #[test]
     fn many_values_are_counted() {
         let values: Vec<FieldValue> = (0..8)

@@ -15,7 +15,7 @@ use crate::format;
 #[component]
 pub fn Groups(comparison: StoredValue<Comparison>) -> impl IntoView {
     let open = RwSignal::new(BTreeSet::<usize>::new());
-    let shown = RwSignal::new(ROWS);
+    let limit = RwSignal::new(ROWS);
     let all = comparison.with_value(|comparison| comparison.groups.len());
     let headings = comparison.with_value(|comparison| {
         let measures = comparison.measures.iter().map(|measure| {
@@ -38,7 +38,7 @@ pub fn Groups(comparison: StoredValue<Comparison>) -> impl IntoView {
     });
     let rows = move || {
         comparison.with_value(|comparison| {
-            let groups = comparison.groups.iter().enumerate().take(shown.get());
+            let groups = comparison.groups.iter().enumerate().take(limit.get());
             groups
                 .map(|(index, group)| rows_of(comparison, index, group, open))
                 .collect_view()
@@ -63,7 +63,7 @@ pub fn Groups(comparison: StoredValue<Comparison>) -> impl IntoView {
                     <tbody>{rows}</tbody>
                 </table>
             </div>
-            <More shown all />
+            <More limit all />
             <p class="hint" hidden=!uneven>"* Some of its replicates have more runs than others: their means are over different things. Group by more fields, or filter."</p>
             <p class="hint" hidden=missing.is_empty()>{missing.clone()}</p>
         </section>
@@ -75,20 +75,20 @@ pub fn Groups(comparison: StoredValue<Comparison>) -> impl IntoView {
 #[component]
 pub fn More(
     /// How many are shown.
-    shown: RwSignal<usize>,
+    limit: RwSignal<usize>,
     /// How many there are.
     all: usize,
 ) -> impl IntoView {
     let label = move || {
-        let left = all.saturating_sub(shown.get());
+        let remaining = all.saturating_sub(limit.get());
         format!(
             "Show {} of {} more",
-            left.min(ROWS),
-            format::count(left as u64)
+            remaining.min(ROWS),
+            format::count(remaining as u64)
         )
     };
-    let done = move || shown.get() >= all;
-    view! { <p hidden=done><button type="button" class="more" on:click=move |_| shown.update(|shown| *shown += ROWS)>{label}</button></p> }
+    let done = move || limit.get() >= all;
+    view! { <p hidden=done><button type="button" class="more" on:click=move |_| limit.update(|limit| *limit += ROWS)>{label}</button></p> }
 }
 
 /// Which measures runs lack, in words.
@@ -123,7 +123,7 @@ pub fn value(field: ConfigurationField, value: &FieldValue) -> AnyView {
     }
 }
 
-/// A mean with its interval; with its n where that is another than the row says.
+/// A mean with its interval, and with its n where that differs from the row's.
 pub fn mean(mean: Option<Mean>, n: u32) -> String {
     let Some(mean) = mean else {
         return "–".to_owned();
@@ -154,7 +154,7 @@ fn rows_of(
         .fields
         .iter()
         .zip(&group.values)
-        .map(|(&field, of)| view! { <td>{value(field, of)}</td> })
+        .map(|(&field, field_value)| view! { <td>{value(field, field_value)}</td> })
         .collect_view();
     let n = group
         .means
@@ -165,7 +165,7 @@ fn rows_of(
     let means = group
         .means
         .iter()
-        .map(|of| view! { <td class="number">{mean(*of, n)}</td> })
+        .map(|group_mean| view! { <td class="number">{mean(*group_mean, n)}</td> })
         .collect_view();
     let fields = comparison.fields.len();
     let runs = group.runs.clone();
@@ -198,8 +198,8 @@ fn members(runs: &[GroupedRun], fields: usize) -> AnyView {
                 .values
                 .iter()
                 .map(|value| {
-                    let shown = value.map_or("–".to_owned(), |value| format!("{value:.3}"));
-                    view! { <td class="number">{shown}</td> }
+                    let text = value.map_or("–".to_owned(), |value| format!("{value:.3}"));
+                    view! { <td class="number">{text}</td> }
                 })
                 .collect_view();
             let what = format!("alpha {}, seed {}", format::alpha(run.alpha), run.seed);
@@ -229,16 +229,16 @@ mod tests {
     /// Broken by: an n that is the row's where a measure has fewer values, or an interval of one value.
     #[test]
     fn means_say_their_own_n() {
-        let of = |n, interval| Mean {
+        let group_mean = |n, interval| Mean {
             mean: 0.5,
             n,
             interval,
         };
         assert_eq!(
-            mean(Some(of(3, Some([0.25, 0.75]))), 3),
+            mean(Some(group_mean(3, Some([0.25, 0.75]))), 3),
             "0.500 [0.250, 0.750]"
         );
-        assert_eq!(mean(Some(of(1, None)), 3), "0.500 (n = 1)");
+        assert_eq!(mean(Some(group_mean(1, None)), 3), "0.500 (n = 1)");
         assert_eq!(mean(None, 3), "–");
     }
 }

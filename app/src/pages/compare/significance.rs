@@ -10,7 +10,7 @@ use crate::format;
 /// The table of tests.
 #[component]
 pub fn Tests(comparison: StoredValue<Comparison>) -> impl IntoView {
-    let shown = RwSignal::new(ROWS);
+    let limit = RwSignal::new(ROWS);
     let all = comparison.with_value(|comparison| comparison.tests.len());
     let what = comparison.with_value(|comparison| {
         let measure = comparison.measures.first();
@@ -18,7 +18,7 @@ pub fn Tests(comparison: StoredValue<Comparison>) -> impl IntoView {
     });
     let rows = move || {
         comparison.with_value(|comparison| {
-            let tests = comparison.tests.iter().take(shown.get());
+            let tests = comparison.tests.iter().take(limit.get());
             tests.map(|test| row(comparison, test)).collect_view()
         })
     };
@@ -54,7 +54,7 @@ pub fn Tests(comparison: StoredValue<Comparison>) -> impl IntoView {
                     <tbody>{rows}</tbody>
                 </table>
             </div>
-            <More shown all />
+            <More limit all />
             {untested}
             <p class="waiting" id="no-tests" hidden=all != 0>{none}</p>
         </section>

@@ -1,4 +1,4 @@
-//! What the page compares, as its address says it.
+//! What the page compares, read from its address.
 
 use protocol::comparison::{ConfigurationField, Grouping};
 use protocol::measure::Scale;
@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use crate::api::segment;
 use crate::corruptions::scale_from;
 
-/// What is compared, and how. Held as it was written: what is wrong with it is for the server to say.
+/// What is compared, and how. Kept as it was written: the server reports its errors.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct View {
     /// Experiments, by number with commas between.
     pub experiments: String,
-    /// Runs besides, likewise.
+    /// Further runs, likewise.
     pub runs: String,
     /// Which of the runs count.
     pub filter: String,
@@ -27,7 +27,7 @@ pub struct View {
 }
 
 impl View {
-    /// The view of an address, of which `get` gives the parameters.
+    /// The view of an address, whose parameters `get` returns.
     pub fn from_query(get: impl Fn(&str) -> Option<String>) -> View {
         let text = |key| get(key).unwrap_or_default().trim().to_owned();
         View {
@@ -77,13 +77,13 @@ impl View {
         format!("/compare{}", self.query())
     }
 
-    /// How the runs are grouped; as seeds' replicates where the address names no grouping.
+    /// How the runs are grouped; seeds as replicates where the address names no grouping.
     pub fn grouping(&self) -> Grouping {
         Grouping::from_names(self.group.as_deref(), self.group_all_but.as_deref())
             .unwrap_or_default()
     }
 
-    /// The same, grouped otherwise.
+    /// The same view with another grouping.
     pub fn grouped(&self, grouping: &Grouping) -> View {
         let names = |fields: &[ConfigurationField]| {
             let names: Vec<&str> = fields.iter().map(|field| field.id()).collect();
@@ -107,7 +107,7 @@ impl View {
         let fields = grouping.fields();
         let is_in = fields.contains(&field);
         let toggled = match grouping {
-            // All but some never takes tags in.
+            // `AllBut` never includes tags.
             Grouping::AllBut(_) if field == ConfigurationField::Tag => {
                 Grouping::By([fields, vec![field]].concat())
             }
@@ -121,7 +121,7 @@ impl View {
         self.grouped(&toggled)
     }
 
-    /// The same with an experiment more.
+    /// The same with one more experiment.
     pub fn with_experiment(&self, id: &str) -> View {
         let mut known: Vec<&str> = parts(&self.experiments);
         if !known.contains(&id) {
@@ -167,28 +167,10 @@ fn parts(list: &str) -> Vec<&str> {
     parts.filter(|part| !part.is_empty()).collect()
 }
 
-/// The address where `runs` are compared, or, where none is chosen, all of `experiments`.
-pub fn address_of(experiments: &[i64], runs: &[i64]) -> String {
-    let list = |ids: &[i64]| {
-        let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
-        ids.join(",")
-    };
-    let view = match runs.is_empty() {
-        true => View {
-            experiments: list(experiments),
-            ..View::default()
-        },
-        false => View {
-            runs: list(runs),
-            ..View::default()
-        },
-    };
-    view.address()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::addresses::comparison;
     use ConfigurationField::{Alpha, Network, Seed, Tag};
 
     fn from(address: &str) -> View {
@@ -225,8 +207,8 @@ mod tests {
             assert_eq!(from(&view.address()), view, "{}", view.address());
         }
         assert_eq!(View::default().address(), "/compare");
-        assert_eq!(address_of(&[1, 2], &[]), "/compare?experiments=1%2C2");
-        assert_eq!(address_of(&[1], &[7]), "/compare?runs=7");
+        assert_eq!(from(&comparison(&[1, 2], &[])).experiments, "1,2");
+        assert_eq!(from(&comparison(&[1], &[7, 9])).runs, "7,9");
     }
 
     /// Broken by: a chip that does not undo itself, drops another field, or cannot take in tags.
@@ -245,12 +227,12 @@ mod tests {
         );
         let tagged = all_but_seed.toggled(Tag).grouping().fields();
         assert!(tagged.contains(&Tag) && tagged.contains(&Alpha) && !tagged.contains(&Seed));
-        let by = all_but_seed.grouped(&Grouping::By(vec![Network]));
+        let by_network = all_but_seed.grouped(&Grouping::By(vec![Network]));
         assert_eq!(
-            by.toggled(Alpha).grouping(),
+            by_network.toggled(Alpha).grouping(),
             Grouping::By(vec![Network, Alpha])
         );
-        assert_eq!(by.toggled(Network).grouping(), Grouping::By(vec![]));
+        assert_eq!(by_network.toggled(Network).grouping(), Grouping::By(vec![]));
     }
 
     /// Broken by: an experiment chosen twice, or others lost with the one that is taken out.

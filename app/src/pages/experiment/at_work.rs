@@ -1,18 +1,18 @@
-//! What runs where: the runs that a worker is on.
+//! What runs where: the runs at work.
 
 use leptos::prelude::*;
 use leptos_router::components::A;
 use protocol::event::Progress;
 use protocol::{Run, RunState};
 
-use super::Now;
+use super::PageSignals;
 use crate::components::{AlphaChip, ProgressBar};
 use crate::format;
 use crate::run_state::{activity, share_done};
 
-/// A row a run at work; the queue waits behind them.
+/// One row per run at work, and the number that wait.
 #[component]
-pub fn AtWork(now: Now) -> impl IntoView {
+pub fn AtWork(now: PageSignals) -> impl IntoView {
     let ids = Memo::new(move |_| {
         now.runs.with(|runs| {
             let running = runs.iter().filter(|run| run.state == RunState::Running);
@@ -57,9 +57,9 @@ pub fn AtWork(now: Now) -> impl IntoView {
     .into_any()
 }
 
-/// A run. What is about to leave the table keeps what it showed.
+/// A run. A row that is about to disappear keeps its content.
 #[component]
-fn Row(now: Now, id: i64) -> impl IntoView {
+fn Row(now: PageSignals, id: i64) -> impl IntoView {
     let run = Memo::new(move |last: Option<&Option<Run>>| {
         let find = |runs: &Vec<Run>| runs.iter().find(|run| run.id == id).cloned();
         now.runs.with(find).or_else(|| last.cloned().flatten())

@@ -8,26 +8,22 @@ use protocol::attack::Attack;
 use protocol::corruption::SEVERITIES;
 use protocol::dimensionality::{ActivationMatrix, DimensionStatistic};
 use protocol::layer_measure::LayerProfiles;
-use protocol::measure::Scatter;
-use protocol::quantity::{LayerQuantity, Perturbations, Quantity};
+use protocol::quantity::{LayerQuantity, Perturbations};
 
-use super::measures::{
-    ALL, MeasuresFigure, RANGES, Selection, View, follow, naming_setter, setter,
-};
-use super::{Now, Selections};
+use super::geometry_controls::source_attack;
+use super::measures::MeasuresFigure;
+use super::view::View;
+use super::{PageSignals, Selections};
 use crate::api;
 use crate::attacks::attack_choices;
 use crate::chart::Figure;
-use crate::components::{Choice, Chooser, ErrorBox};
+use crate::choice::Choice;
+use crate::components::{Chooser, ErrorBox};
 use crate::corruptions::{FAMILIES, of_family};
 use crate::figures::layer_profile;
+use crate::query::{ALL, follow, setter};
 
-/// The attack of the source's dimensionality.
-fn source_attack() -> Attack {
-    Attack::pgd(8.0, 0.5, 40)
-}
-
-/// `wanted` where it is known, else the source's, else the first; the source's where none is known.
+/// The first of `wanted` and [`source_attack`] that is known, else the first known one, else the first of the two.
 fn closest(wanted: Option<Attack>, known: &[Attack]) -> Attack {
     let preferred = [wanted, Some(source_attack())].into_iter().flatten();
     preferred
@@ -38,7 +34,7 @@ fn closest(wanted: Option<Attack>, known: &[Attack]) -> Attack {
         .unwrap_or_else(source_attack)
 }
 
-/// What of each layer is shown.
+/// Which measure of layers is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ProfileKind {
     Clean,
@@ -141,7 +137,7 @@ impl ProfileSelection {
         }
     }
 
-    /// The measure, with `attack` where it is of one.
+    /// The measure, with `attack` where it needs one.
     fn measure(self, attack: Attack) -> LayerQuantity {
         let dimensionality = |perturbations| LayerQuantity::Dimensionality {
             matrix: self.matrix,
@@ -167,7 +163,7 @@ impl ProfileSelection {
         format!("/experiments/{experiment}/layer-profiles?measure={measure}")
     }
 
-    /// Asks for the profiles; twice where dimensionality was measured under other attacks than was asked for.
+    /// Requests the profiles; twice where dimensionality was not measured under the first attack requested.
     pub async fn read(self, experiment: String) -> Result<LayerProfiles, ApiError> {
         let attack = self.attack.unwrap_or_else(source_attack);
         let first: LayerProfiles = api::get(&self.path(&experiment, attack)).await?;
@@ -187,7 +183,7 @@ pub fn use_profile_selection() -> Memo<ProfileSelection> {
 
 /// The section.
 #[component]
-pub fn Geometry(now: Now, selections: Selections) -> impl IntoView {
+pub fn Geometry(now: PageSignals, selections: Selections) -> impl IntoView {
     let figures = View::ALL
         .into_iter()
         .filter(|view| view.has_geometry())
@@ -208,9 +204,9 @@ pub fn Geometry(now: Now, selections: Selections) -> impl IntoView {
     .into_any()
 }
 
-/// A number of each layer, by alpha.
+/// A measure of each layer, by alpha.
 #[component]
-fn Profiles(now: Now, selection: Memo<ProfileSelection>) -> impl IntoView {
+fn Profiles(now: PageSignals, selection: Memo<ProfileSelection>) -> impl IntoView {
     let profiles = now.profiles?;
     let id = now.experiment.with_untracked(|experiment| experiment.id);
     let error = follow(selection, profiles, move |wanted| {
@@ -311,120 +307,6 @@ fn ProfileControls(
     .into_any()
 }
 
-/// The measures of layers that a view can show, `shown` among them. `attacks`: those that dimensionality was
-/// measured under.
-fn geometry_choices(view: View, attacks: &[Attack], shown: Option<LayerQuantity>) -> Vec<Choice> {
-    let mut measures = Vec::new();
-    if view != View::Gradients {
-        let all = Perturbations::Corruption {
-            corruption: None,
-            severity: None,
-        };
-        let attacks = match attacks {
-            [] => vec![source_attack()],
-            known => known.to_vec(),
-        };
-        let attacks = attacks.into_iter().map(Perturbations::Attack);
-        measures.extend(
-            [Perturbations::Clean, all]
-                .into_iter()
-                .chain(attacks)
-                .map(LayerQuantity::dimensionality),
-        );
-    }
-    if view != View::Geometry {
-        measures.extend([LayerQuantity::CvAcrossSamples, LayerQuantity::CvAcrossUnits]);
-    }
-    if view == View::Gradients {
-        measures.push(LayerQuantity::GradientNorm);
-    }
-    measures.extend(shown.filter(|shown| !measures.contains(shown)));
-    measures
-        .into_iter()
-        .map(|measure| {
-            let label = measure.label();
-            // The source's way to count dimensions goes without saying here; the axis says it.
-            let label = label
-                .strip_suffix(" (components for 95 % of variance, unit responses)")
-                .unwrap_or(&label);
-            Choice::new(measure.to_string(), label)
-        })
-        .collect()
-}
-
-/// The accuracies that geometry can be set against.
-fn robustness_choices(attacks: &[Attack], shown: Quantity) -> Vec<Choice> {
-    let mut measures = vec![Quantity::Corruption {
-        corruption: None,
-        severity: None,
-    }];
-    measures.extend(attacks.iter().copied().map(Quantity::Attack));
-    if !measures.contains(&shown) {
-        measures.push(shown);
-    }
-    measures
-        .into_iter()
-        .map(|measure| Choice::new(measure.to_string(), measure.label()))
-        .collect()
-}
-
-/// Which measure of layers, of which layers, and against which accuracy.
-#[component]
-pub fn GeometryControls(
-    /// What the page shows.
-    now: Now,
-    /// The view.
-    view: View,
-    /// What the address selects for it.
-    selection: Memo<Selection>,
-    /// What was answered.
-    scatter: RwSignal<Scatter>,
-) -> impl IntoView {
-    let keys = view.keys();
-    let attacks = Memo::new(move |_| {
-        let attacks = |profiles: RwSignal<LayerProfiles>| {
-            profiles.with(|profiles| profiles.known_attacks.clone())
-        };
-        now.profiles.map(attacks).unwrap_or_default()
-    });
-    let measures = Memo::new(move |_| {
-        let shown = selection.get().geometry();
-        attacks.with(|attacks| geometry_choices(view, attacks, shown))
-    });
-    let ranges = RANGES
-        .map(|range| Choice::new(range.id(), range.label()))
-        .to_vec();
-    let robustness = (view == View::GeometryRobustness).then(|| {
-        let against = Memo::new(move |_| {
-            let shown = selection.get().robustness();
-            scatter.with(|scatter| robustness_choices(&scatter.known_attacks, shown))
-        });
-        view! {
-            <Chooser
-                id=keys.robustness label="Against" options=against
-                value=Signal::derive(move || selection.get().robustness().to_string())
-                choose=setter(keys.robustness)
-            />
-        }
-    });
-    // "All" is a choice of its own here: the views begin with other layers.
-    let choose_range = naming_setter(keys.range);
-    view! {
-        <Chooser
-            id=keys.geometry label="Measure" options=measures
-            value=Signal::derive(move || selection.get().geometry().map_or_else(String::new, |measure| measure.to_string()))
-            choose=setter(keys.geometry)
-        />
-        <Chooser
-            id=keys.range label="Layers" options=Signal::stored(ranges)
-            value=Signal::derive(move || selection.get().range().id().to_owned())
-            choose=choose_range
-        />
-        {robustness}
-    }
-    .into_any()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -436,8 +318,7 @@ mod tests {
         })
     }
 
-    /// Broken by: an address that asks for something else than what it names, or a typo in it that takes the
-    /// whole page down.
+    /// Broken by: an address that requests something else than it names, or a typo in it that breaks the whole page.
     #[test]
     fn an_address_selects_a_measure_of_layers() {
         let path = |pairs: &[(&str, &str)]| selection(pairs).path("7", source_attack());
@@ -464,8 +345,8 @@ mod tests {
         ];
         assert_eq!(selection(&wrong), selection(&[]));
         for quantity in ProfileKind::ALL {
-            let found = selection(&[(QUANTITY, quantity.id())]);
-            assert_eq!(found.quantity, quantity);
+            let selected = selection(&[(QUANTITY, quantity.id())]);
+            assert_eq!(selected.quantity, quantity);
         }
     }
 
@@ -477,31 +358,5 @@ mod tests {
         assert_eq!(closest(Some(weak), &[weak, source]), weak);
         assert_eq!(closest(None, &[weak]), weak);
         assert_eq!(closest(Some(weak), &[]), weak);
-    }
-
-    /// Broken by: a measure in the address that its chooser does not list, or one listed twice.
-    #[test]
-    fn what_is_shown_is_a_choice() {
-        let values = |view, shown| -> Vec<String> {
-            let choices = geometry_choices(view, &[], shown);
-            choices.into_iter().map(|choice| choice.value).collect()
-        };
-        let clean = LayerQuantity::dimensionality(Perturbations::Clean);
-        assert_eq!(values(View::Geometry, Some(clean)).len(), 3);
-        let other = LayerQuantity::Selectivity;
-        assert_eq!(values(View::Geometry, Some(other))[3], other.to_string());
-        assert_eq!(values(View::GeometryRobustness, None).len(), 5);
-        let gradients = values(View::Gradients, None);
-        assert_eq!(
-            gradients,
-            ["cv_across_samples", "cv_across_units", "gradient_norm"]
-        );
-        let all = Quantity::Corruption {
-            corruption: None,
-            severity: None,
-        };
-        let attack = Attack::fgsm(1.0);
-        assert_eq!(robustness_choices(&[attack], all).len(), 2);
-        assert_eq!(robustness_choices(&[], Quantity::Attack(attack)).len(), 2);
     }
 }

@@ -4,13 +4,13 @@ use leptos::html;
 use leptos::prelude::*;
 use protocol::{EvaluationSpec, FieldError, Run};
 
-use super::Now;
+use super::PageSignals;
 use crate::api::{self, Upload};
 use crate::components::{CommandError, Field, Input, Inputs, use_command};
 use crate::draft::Draft;
 use crate::{format, parse};
 
-/// What the form asks beside the file, as the API's query has it; or what is wrong with it.
+/// The fields beside the file as a query of the API, or what is wrong with them.
 fn query(draft: &Draft) -> Result<Vec<(&'static str, String)>, Vec<FieldError>> {
     let mut errors = Vec::new();
     let mut pairs = Vec::new();
@@ -74,7 +74,7 @@ fn query(draft: &Draft) -> Result<Vec<(&'static str, String)>, Vec<FieldError>> 
 
 /// A small form in a fold.
 #[component]
-pub fn ImportWeights(now: Now, after: Callback<()>) -> impl IntoView {
+pub fn ImportWeights(now: PageSignals, after: Callback<()>) -> impl IntoView {
     let (id, spec) = now
         .experiment
         .with_untracked(|experiment| (experiment.id, experiment.spec.clone()));
@@ -117,7 +117,7 @@ pub fn ImportWeights(now: Now, after: Callback<()>) -> impl IntoView {
             after.run(());
         });
     };
-    let said = move || {
+    let status = move || {
         imported.get().map(|run| {
             view! { "Imported as "<a href=format!("/runs/{run}")>{format!("run {run}")}</a>": it is queued, and its results appear with the others’ as they come." }
         })
@@ -145,7 +145,7 @@ pub fn ImportWeights(now: Now, after: Callback<()>) -> impl IntoView {
                     <Field inputs path="std" label="Channel standard deviations" input=line() hint="Likewise" />
                 </div>
                 <CommandError command />
-                <p role="status">{said}</p>
+                <p role="status">{status}</p>
                 <div class="actions">
                     <button type="submit" class="primary" id="import" disabled=command.busy>
                         {move || if command.busy.get() { "Importing …" } else { "Import" }}

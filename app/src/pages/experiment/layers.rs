@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use leptos::prelude::*;
 
 use super::geometry::Geometry;
-use super::{Now, Selections};
+use super::{PageSignals, Selections};
 use crate::chart::Figure;
 use crate::figures::{accuracy_selectivity, alpha_selectivity, layer_profile, words};
 
@@ -14,10 +14,10 @@ const WAITING: &str = "No run is trained yet: this is measured at the best epoch
 
 /// The tab.
 #[component]
-pub fn Layers(now: Now, selections: Selections) -> impl IntoView {
+pub fn Layers(now: PageSignals, selections: Selections) -> impl IntoView {
     let points = Memo::new(move |_| now.runs.with(|runs| accuracy_selectivity::points(runs)));
     let seeds = move || {
-        // Of the runs: imported ones have seeds of their own.
+        // From the runs: imported ones have their own seeds.
         let all = now.runs.with(|runs| {
             let seeds = runs.iter().map(|run| run.spec.seed);
             seeds.collect::<BTreeSet<_>>().len()

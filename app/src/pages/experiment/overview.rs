@@ -1,25 +1,26 @@
-//! The answer first: while networks train, how far they are; then what came out, and the runs.
+//! The overview: progress while networks train, then the results, and the runs.
 
 use leptos::prelude::*;
 use leptos_router::components::A;
 use protocol::Run;
 use protocol::finding::{DEFAULT_WINDOW, Finding, Findings};
 
-use super::measures::{MeasuresFigure, View};
-use super::{Now, Selections, at_work, runs, training};
+use super::measures::MeasuresFigure;
+use super::view::View;
+use super::{PageSignals, Selections, at_work, runs, training};
+use crate::addresses;
 use crate::chart::Figure;
 use crate::components::{Annotated, Annotations, ExperimentTab, VerdictBadge};
 use crate::figures::accuracy_selectivity;
 use crate::format;
-use crate::pages::findings;
 
 /// The tab.
 #[component]
-pub fn Overview(now: Now, selections: Selections) -> impl IntoView {
+pub fn Overview(now: PageSignals, selections: Selections) -> impl IntoView {
     let active = now.active();
     let answer = move || {
-        let found = now.findings.get().filter(|found| found.runs > 0)?;
-        Some(view! { <Verdicts findings=found /> })
+        let findings = now.findings.get().filter(|findings| findings.runs > 0)?;
+        Some(view! { <Verdicts findings /> })
     };
     let under_way = move || {
         let figures = || view! { <div class="figures"><training::ByAlphaFigures now /></div> };
@@ -45,9 +46,9 @@ pub fn Overview(now: Now, selections: Selections) -> impl IntoView {
     .into_any()
 }
 
-/// Why it is run and what came of it, as people wrote.
+/// The notes: why it is run and what came of it.
 #[component]
-fn Notes(now: Now) -> impl IntoView {
+fn Notes(now: PageSignals) -> impl IntoView {
     let id = now.experiment.with_untracked(|experiment| experiment.id);
     let annotated = Signal::derive(move || {
         now.experiment.with(|experiment| Annotated {
@@ -64,13 +65,13 @@ fn Notes(now: Now) -> impl IntoView {
     view! { <Annotations path=format!("/experiments/{id}") now=annotated saved /> }
 }
 
-/// A verdict a claim, each leading to its evidence.
+/// One verdict per claim, each leading to its evidence.
 #[component]
 fn Verdicts(findings: Findings) -> impl IntoView {
     let id = findings.experiment_id;
     let card = |finding: &Finding| {
         let claim = finding.claim;
-        let to = findings::address(id, "findings", DEFAULT_WINDOW, Some(claim));
+        let to = addresses::findings(id, "findings", DEFAULT_WINDOW, Some(claim));
         view! {
             <li data-claim=claim.id()>
                 <a href=format!("{to}#claim") title=finding.sentence.clone()>
@@ -110,14 +111,14 @@ fn Verdicts(findings: Findings) -> impl IntoView {
     .into_any()
 }
 
-/// Whether an accuracy among so many classes is no better than guessing: at most half as much again.
+/// Whether an accuracy among `classes` classes is no better than guessing: at most 1.5 times chance.
 fn guesses(accuracy: f64, classes: usize) -> bool {
     accuracy * classes as f64 <= 1.5
 }
 
 /// Names the networks that have learnt nothing, so that nobody reads their robustness as such.
 #[component]
-fn Collapsed(now: Now) -> impl IntoView {
+fn Collapsed(now: PageSignals) -> impl IntoView {
     const NAMED: usize = 5;
     let notice = move || {
         now.runs.with(|runs| {
@@ -153,7 +154,7 @@ fn Collapsed(now: Now) -> impl IntoView {
 }
 
 #[component]
-fn Accuracy(now: Now) -> impl IntoView {
+fn Accuracy(now: PageSignals) -> impl IntoView {
     let points = Memo::new(move |_| now.runs.with(|runs| accuracy_selectivity::points(runs)));
     let chart = move || {
         let chart = now.summary.with(|summary| {

@@ -2,12 +2,13 @@
 
 use leptos::prelude::*;
 
-use super::measures::{MeasuresFigure, View};
-use super::{Now, Selections};
+use super::measures::MeasuresFigure;
+use super::view::View;
+use super::{PageSignals, Selections};
 
 /// The tab.
 #[component]
-pub fn Robustness(now: Now, selections: Selections) -> impl IntoView {
+pub fn Robustness(now: PageSignals, selections: Selections) -> impl IntoView {
     view! {
         <div class="figures">
             <MeasuresFigure now view=View::Corruptions selections />

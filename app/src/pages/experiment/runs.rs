@@ -8,8 +8,8 @@ use leptos_router::{NavigateOptions, params::ParamsMap};
 use protocol::Run;
 use protocol::comparison::{Comparison, ExperimentLabel};
 
-use super::Now;
-use crate::pages::compare::address_of;
+use super::PageSignals;
+use crate::addresses::comparison;
 use crate::selection::{SelectedRuns, selected_runs};
 use view::View;
 
@@ -18,10 +18,10 @@ mod row;
 mod single;
 mod view;
 
-/// Rows a page of single runs shows, and the runs that a row of the table by alpha opens to at most.
+/// Rows per page of single runs, and the most runs that a row of the table by alpha opens to.
 const ROWS: usize = 100;
 
-/// Measures that have a column of their own; the table's others come after them in a [`Comparison`].
+/// Measures with their own column; the others come after them in a [`Comparison`].
 const OWN_COLUMNS: usize = 2;
 
 /// What the parts of the table share.
@@ -33,7 +33,7 @@ struct Table {
     experiment: Memo<ExperimentLabel>,
     /// What each run measured besides selectivity and clean accuracy, by run.
     extra: Memo<BTreeMap<i64, Vec<Option<f64>>>>,
-    /// Runs that are ticked: those that are selected, here or in a figure.
+    /// Ticked runs: those selected here or in a figure.
     selected: SelectedRuns,
     /// What the address says.
     view: Memo<View>,
@@ -42,7 +42,7 @@ struct Table {
 }
 
 impl Table {
-    /// One run, as it is now; a row that is about to go keeps what it showed.
+    /// One run, as it is now; a row that is about to disappear keeps its content.
     fn run(self, id: i64) -> Memo<Option<Run>> {
         Memo::new(move |last: Option<&Option<Run>>| {
             let found = self
@@ -66,7 +66,7 @@ impl Table {
 
 /// The table of runs.
 #[component]
-pub fn Runs(now: Now) -> impl IntoView {
+pub fn Runs(now: PageSignals) -> impl IntoView {
     let query = use_query_map();
     let view = Memo::new(move |_| query.with(|query| View::from_query(|key| query.get(key))));
     let path = use_location().pathname;
@@ -115,7 +115,7 @@ pub fn Runs(now: Now) -> impl IntoView {
         go,
     };
     let id = now.experiment.with_untracked(|experiment| experiment.id);
-    let compare = address_of(&[id], &[]);
+    let compare = comparison(&[id], &[]);
     let all = Memo::new(move |_| view.with(|view| view.all));
     let current = move |is_all: bool| move || (all.get() == is_all).then_some("true");
     let switch = move |is_all: bool| {

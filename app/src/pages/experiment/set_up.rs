@@ -1,10 +1,10 @@
-//! What was asked of an experiment, what can be asked besides, and its downloads.
+//! An experiment's configuration, further tests, and its downloads.
 
 use leptos::prelude::*;
 use protocol::api::Experiment;
 use protocol::export::ExportTable;
 
-use super::{Now, import, measures, submissions};
+use super::{PageSignals, import, measures, submissions};
 use crate::components::{AlphaChips, Exports, evaluation_facts, training_facts};
 use crate::format;
 
@@ -12,7 +12,7 @@ use crate::format;
 #[component]
 pub fn SetUp(
     /// What the page shows.
-    now: Now,
+    now: PageSignals,
     /// Called when runs were queued or imported.
     after: Callback<()>,
 ) -> impl IntoView {

@@ -24,18 +24,18 @@ pub fn Submissions(
     view! {
         <section aria-labelledby="submissions-title">
             <h2 id="submissions-title">"Handed over to Slurm"</h2>
-            <Load resource=submissions render=|found| view! { <List found /> } />
+            <Load resource=submissions render=|submissions| view! { <List submissions /> } />
         </section>
     }
     .into_any()
 }
 
 #[component]
-fn List(found: Vec<SubmissionInfo>) -> impl IntoView {
-    let none = found
+fn List(submissions: Vec<SubmissionInfo>) -> impl IntoView {
+    let none = submissions
         .is_empty()
         .then(|| view! { <p class="hint">"Nothing was handed over yet."</p> });
-    let list = found
+    let list = submissions
         .into_iter()
         .map(|submission| {
             let number = match submission.job {

@@ -5,12 +5,13 @@ use leptos_router::hooks::use_query_map;
 use protocol::api::ApiError;
 use protocol::training_curve::{CurveQuantity, TrainingCurves};
 
-use super::Now;
-use super::measures::{follow, setter};
+use super::PageSignals;
 use crate::api;
 use crate::chart::Figure;
-use crate::components::{Choice, Chooser, ErrorBox};
+use crate::choice::Choice;
+use crate::components::{Chooser, ErrorBox};
 use crate::figures::training_curves;
+use crate::query::{follow, setter};
 
 /// Said before there is anything to draw.
 const WAITING: &str = "No epoch has ended yet.";
@@ -18,7 +19,7 @@ const WAITING: &str = "No epoch has ended yet.";
 /// The name of the chosen quantity, in the address and of the element.
 const QUANTITY: &str = "quantity";
 
-/// Asks for the curves of a quantity.
+/// Requests the curves of a quantity.
 pub async fn read(experiment: String, quantity: CurveQuantity) -> Result<TrainingCurves, ApiError> {
     let quantity = quantity.id();
     api::get(&format!(
@@ -39,7 +40,7 @@ pub fn use_quantity() -> Memo<CurveQuantity> {
 
 /// The tab.
 #[component]
-pub fn Training(now: Now, quantity: Memo<CurveQuantity>) -> impl IntoView {
+pub fn Training(now: PageSignals, quantity: Memo<CurveQuantity>) -> impl IntoView {
     view! {
         <div class="figures">
             <ByAlphaFigures now />
@@ -51,7 +52,7 @@ pub fn Training(now: Now, quantity: Memo<CurveQuantity>) -> impl IntoView {
 
 /// Loss and accuracy by alpha, so far.
 #[component]
-pub fn ByAlphaFigures(now: Now) -> impl IntoView {
+pub fn ByAlphaFigures(now: PageSignals) -> impl IntoView {
     let chart = |curves: RwSignal<Option<TrainingCurves>>| {
         move || {
             let chart = curves.with(|curves| curves.as_ref().map(training_curves::by_alpha));
@@ -71,9 +72,9 @@ pub fn ByAlphaFigures(now: Now) -> impl IntoView {
     .into_any()
 }
 
-/// A curve a run, of a quantity that the address names.
+/// One curve per run, of a quantity that the address names.
 #[component]
-fn Runs(now: Now, quantity: Memo<CurveQuantity>) -> impl IntoView {
+fn Runs(now: PageSignals, quantity: Memo<CurveQuantity>) -> impl IntoView {
     let curves = now.curves?;
     let id = now.experiment.with_untracked(|experiment| experiment.id);
     let error = follow(quantity, curves, move |wanted| read(id.to_string(), wanted));

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use leptos_router::components::A;
 use protocol::finding::{Claim, Estimate, Finding, Findings, PILOT_BELOW, Role};
 
-use super::address;
+use crate::addresses;
 use crate::chart::svg;
 use crate::components::VerdictBadge;
 use crate::format;
@@ -47,7 +47,7 @@ pub fn Claims(
             let to = move || {
                 let opened = (!is_open()).then_some(claim);
                 let place = if opened.is_some() { "#claim" } else { "" };
-                format!("{}{place}", address(experiment, "findings", window, opened))
+                format!("{}{place}", addresses::findings(experiment, "findings", window, opened))
             };
             let forest = svg::estimates(claim.statement(), &main_rows(&finding));
             let n = n(&finding);

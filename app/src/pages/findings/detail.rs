@@ -73,18 +73,18 @@ pub fn Detail(
     .into_any()
 }
 
-/// The claim's figures as far as they are there.
+/// The claim's figures, once they are loaded.
 fn drawn(claim: Claim, figures: Option<&Figures>) -> impl IntoView + use<> {
     match figures {
-        Some((of, Ok(found))) if *of == claim => EitherOf3::A(
-            found
+        Some((answered, Ok(entry))) if *answered == claim => EitherOf3::A(
+            entry
                 .figures
                 .iter()
                 .cloned()
                 .map(|figure| view! { <ClaimFigureView figure /> })
                 .collect_view(),
         ),
-        Some((of, Err(error))) if *of == claim => {
+        Some((answered, Err(error))) if *answered == claim => {
             EitherOf3::B(view! { <ErrorBox error=error.clone() /> })
         }
         _ => {

@@ -1,4 +1,4 @@
-//! What the server says of a draft, asked anew once typing pauses.
+//! The server's answer to a draft, requested again once typing pauses.
 
 use leptos::prelude::*;
 use protocol::ExperimentSpec;
@@ -28,14 +28,14 @@ impl<T> Clone for Answer<T> {
 
 impl<T> Copy for Answer<T> {}
 
-/// What `POST path` answers to what is in `asked`; what it refuses is shown at the fields of `form`.
-pub fn answer<T>(form: Form, path: &'static str, asked: Memo<Option<ExperimentSpec>>) -> Answer<T>
+/// The answer of `POST path` to `spec`; its errors are shown at the fields of `form`.
+pub fn answer<T>(form: Form, path: &'static str, spec: Memo<Option<ExperimentSpec>>) -> Answer<T>
 where
     T: DeserializeOwned + Send + Sync + 'static,
 {
     let now = RwSignal::new(None::<Result<T, ApiError>>);
     let asking = RwSignal::new(false);
-    let settled: Signal<Option<ExperimentSpec>> = leptos_use::signal_debounced(asked, PAUSE);
+    let settled: Signal<Option<ExperimentSpec>> = leptos_use::signal_debounced(spec, PAUSE);
     let newest = StoredValue::new(0_u64);
     Effect::new(move |_| {
         newest.update_value(|number| *number += 1);
@@ -51,7 +51,7 @@ where
         asking.set(true);
         leptos::task::spawn_local(async move {
             let answer = api::send::<T>(Method::Post, path, Some(body)).await;
-            // An answer to what is no longer asked, or on a page that was left, is dropped.
+            // An answer to an older request, or on a page that was left, is dropped.
             if newest.try_get_value() == Some(number) {
                 if let Err(error) = &answer {
                     form.inputs.refuse(error);

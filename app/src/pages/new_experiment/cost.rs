@@ -57,7 +57,7 @@ pub fn Cost(
     .into_any()
 }
 
-/// What the estimate depends on: all but name and notes, so that naming does not ask anew.
+/// What the estimate depends on: all but name and notes, so that naming does not ask again.
 fn estimated_part(form: Form) -> Memo<Option<ExperimentSpec>> {
     Memo::new(move |_| {
         let mut spec = form.spec.with(|spec| spec.as_ref().ok().cloned())?;

@@ -1,4 +1,4 @@
-//! What was typed and not launched yet: kept in the tab, so that a reload or a way back loses nothing.
+//! Edits that are not launched yet: kept in the tab, so that reloading or going back loses nothing.
 
 use leptos::prelude::*;
 
@@ -9,10 +9,10 @@ use crate::draft::Draft;
 pub struct Edits {
     draft: RwSignal<Draft>,
     start: StoredValue<Draft>,
-    /// Where it is kept: one form for each preset and each copied experiment.
+    /// The storage key: one for each preset and each copied experiment.
     key: StoredValue<String>,
     /// Whether an earlier visit's edits were found.
-    pub found: RwSignal<bool>,
+    pub restored: RwSignal<bool>,
 }
 
 impl Edits {
@@ -22,7 +22,7 @@ impl Edits {
             draft,
             start: StoredValue::new(draft.get_untracked()),
             key: StoredValue::new(key),
-            found: RwSignal::new(false),
+            restored: RwSignal::new(false),
         };
         Effect::new(move |last: Option<()>| {
             let typed = draft.get();
@@ -31,7 +31,7 @@ impl Edits {
             {
                 let mut with = typed.clone();
                 with.take(&kept);
-                edits.found.set(with != typed);
+                edits.restored.set(with != typed);
                 draft.set(with);
             } else {
                 let changed = edits.start.with_value(|start| *start != typed);
@@ -52,11 +52,11 @@ impl Edits {
     /// Back to what the form began with.
     pub fn discard(self) {
         self.forget();
-        self.found.set(false);
+        self.restored.set(false);
         self.draft.set(self.start.get_value());
     }
 
-    /// Keeps them no longer: they were launched.
+    /// Removes the kept edits, after a launch.
     pub fn forget(self) {
         self.key.with_value(|key| write(key, None));
     }

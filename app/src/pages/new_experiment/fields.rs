@@ -6,7 +6,9 @@ use protocol::api::{DatasetInfo, DatasetStatus, DeviceInfo, FormOptions};
 use protocol::{Augmentation, ExecutorKind};
 
 use super::Form;
-use crate::components::{AttackFields, Choice, CorruptionFields, Field, GeometryFields, Input};
+use crate::choice::Choice;
+use crate::components::{AttackFields, CorruptionFields, Field, GeometryFields, Input, Inputs};
+use crate::draft::Draft;
 use crate::format;
 use crate::parse;
 
@@ -79,13 +81,6 @@ pub fn Fields(
         .executors
         .iter()
         .any(|executor| executor.id == ExecutorKind::Slurm && executor.available);
-    let augmentations = Augmentation::ALL
-        .into_iter()
-        .map(|entry| Choice {
-            value: entry.id().to_owned(),
-            label: entry.label().to_owned(),
-        })
-        .collect();
     let network = Signal::derive(move || {
         let network = inputs
             .draft
@@ -97,19 +92,7 @@ pub fn Fields(
             .get()
             .map_or_else(String::new, |network| network.description().to_owned())
     });
-    let seeds_hint = Signal::derive(move || {
-        let seeds = inputs.draft.with(|draft| parse::seeds(draft.get("seeds")));
-        let count = seeds.map_or_else(
-            |_| String::new(),
-            |seeds| {
-                format!(
-                    " Now: {}.",
-                    format::plural(seeds.len() as u64, "seed", "seeds")
-                )
-            },
-        );
-        format!("Replicates. 0..4 is 0, 1, 2, 3, 4.{count}")
-    });
+    let seeds_hint = Signal::derive(move || inputs.draft.with(seeds_hint));
     let sets = StoredValue::new(options.datasets);
     let missing = move || {
         let chosen = inputs.draft.with(|draft| draft.get("dataset").to_owned());
@@ -121,12 +104,7 @@ pub fn Fields(
             <p class="notice" id="dataset-missing">"This data set is not installed. "<A href="/datasets">"Fetch it on the data sets page"</A>"."</p>
         })
     };
-    let text = |hint: &str| Signal::stored(hint.to_owned());
-    let (words, whole, decimal) = (
-        Input::Line("text"),
-        Input::Line("numeric"),
-        Input::Line("decimal"),
-    );
+    let words = Input::Line("text");
     view! {
         <div class="groups">
             <fieldset>
@@ -144,6 +122,52 @@ pub fn Fields(
                 <Field inputs path="seeds" label="Seeds" input=words.clone() hint=seeds_hint />
             </fieldset>
             <super::place::Cluster form />
+            <Training inputs />
+            <fieldset class="wide">
+                <legend>"Tests after training"</legend>
+                <CorruptionFields inputs dataset=Signal::derive(move || inputs.get("dataset")) />
+                <AttackFields inputs />
+                <GeometryFields inputs network />
+            </fieldset>
+        </div>
+    }
+    .into_any()
+}
+
+/// What the hint at the seeds says, with how many are typed.
+fn seeds_hint(draft: &Draft) -> String {
+    let count = parse::seeds(draft.get("seeds")).map_or_else(
+        |_| String::new(),
+        |seeds| {
+            format!(
+                " Now: {}.",
+                format::plural(seeds.len() as u64, "seed", "seeds")
+            )
+        },
+    );
+    format!("Replicates. 0..4 is 0, 1, 2, 3, 4.{count}")
+}
+
+fn text(hint: &str) -> Signal<String> {
+    Signal::stored(hint.to_owned())
+}
+
+/// How each network is trained.
+#[component]
+fn Training(inputs: Inputs) -> impl IntoView {
+    let augmentations = Augmentation::ALL
+        .into_iter()
+        .map(|entry| Choice {
+            value: entry.id().to_owned(),
+            label: entry.label().to_owned(),
+        })
+        .collect();
+    let (words, whole, decimal) = (
+        Input::Line("text"),
+        Input::Line("numeric"),
+        Input::Line("decimal"),
+    );
+    view! {
             <fieldset class="columns">
                 <legend>"Training"</legend>
                 <Field inputs path="training.epochs" label="Epochs" input=whole.clone() />
@@ -157,13 +181,6 @@ pub fn Fields(
                 <Field inputs path="training.train_images_per_class" label="Training images a class" input=whole.clone() hint=text("Empty: all that are left.") />
                 <Field inputs path="training.validation_images_per_class" label="Validation images a class" input=whole hint=text("Held out to choose the best epoch.") />
             </fieldset>
-            <fieldset class="wide">
-                <legend>"Tests after training"</legend>
-                <CorruptionFields inputs dataset=Signal::derive(move || inputs.get("dataset")) />
-                <AttackFields inputs />
-                <GeometryFields inputs network />
-            </fieldset>
-        </div>
     }
     .into_any()
 }

@@ -1,4 +1,4 @@
-//! Where runs compute: this machine, or a Slurm cluster with what is asked of it and exactly what it will be given.
+//! Where runs compute: this machine, or a Slurm cluster with the request and the exact scripts.
 
 use leptos::prelude::*;
 use protocol::ExecutorKind;
@@ -6,7 +6,8 @@ use protocol::executor::BatchScripts;
 
 use super::Form;
 use super::answer::{Answer, answer};
-use crate::components::{Choice, Field, Input};
+use crate::choice::Choice;
+use crate::components::{Field, Input};
 use crate::draft::EXECUTOR;
 
 /// The fields that say where runs compute, for places that can be used from the server's machine.
@@ -21,7 +22,7 @@ pub fn Place(
 ) -> impl IntoView {
     let inputs = form.inputs;
     let local = ExecutorKind::Local.id();
-    // A copy of an experiment that ran on a cluster which is not here still shows what it asked for.
+    // A copied experiment from a cluster that is not here still shows its request.
     let offered = slurm || inputs.get(EXECUTOR) != local;
     let choices: Vec<Choice> = ExecutorKind::ALL
         .map(|kind| Choice::new(kind.id(), kind.label()))
@@ -43,7 +44,7 @@ pub fn Place(
     .into_any()
 }
 
-/// What is asked of a cluster, while runs are to compute on one.
+/// The request to a cluster, if runs compute on one.
 #[component]
 pub fn Cluster(
     /// The form.
@@ -80,11 +81,11 @@ fn Slurm(form: Form) -> impl IntoView {
     .into_any()
 }
 
-/// What `sbatch` will be given.
+/// The scripts for `sbatch`.
 #[component]
 fn Scripts(form: Form) -> impl IntoView {
-    let asked = Memo::new(move |_| form.spec.with(|spec| spec.as_ref().ok().cloned()));
-    let Answer { now, asking } = answer::<BatchScripts>(form, "/executors/slurm/scripts", asked);
+    let spec = Memo::new(move |_| form.spec.with(|spec| spec.as_ref().ok().cloned()));
+    let Answer { now, asking } = answer::<BatchScripts>(form, "/executors/slurm/scripts", spec);
     let texts = move || {
         now.with(|answer| match answer {
             Some(Ok(answer)) => answer.scripts.clone(),

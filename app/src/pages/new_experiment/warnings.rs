@@ -1,12 +1,12 @@
-//! What a spec may well ask for by mistake: it can be launched, and the form says what to expect.
+//! Likely mistakes in a spec: it can be launched, and the form says what to expect.
 
 use protocol::numeral::plain;
 use protocol::{ExperimentSpec, FieldError};
 
-/// The largest learning rate that is not remarked on: SGD's usual ones are ten times smaller.
+/// The largest learning rate without a warning: SGD's usual ones are ten times smaller.
 const LARGE_LEARNING_RATE: f64 = 1.0;
 
-/// What is remarkable about `spec`, field by field; `classes` are those of its data set, where they are known.
+/// Warnings about `spec`, field by field; `classes` is the number of classes in its data set, if known.
 pub fn warnings(spec: &ExperimentSpec, classes: Option<usize>) -> Vec<FieldError> {
     let mut warnings = Vec::new();
     let mut warn = |field: &str, reason: String| warnings.push(FieldError::new(field, reason));
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
     use protocol::preset::presets;
 
-    /// Broken by: a mistake that passes in silence, or a preset that is warned of.
+    /// Broken by: a mistake without a warning, or a preset with one.
     #[test]
     fn mistakes_are_remarked_on_and_presets_are_not() {
         for preset in presets() {

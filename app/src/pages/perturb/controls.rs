@@ -1,4 +1,4 @@
-//! What is changed, and how: the image, the way, and its strength.
+//! The controls: the image, the kind of change, and its strength.
 
 use leptos::html;
 use leptos::prelude::*;
@@ -7,9 +7,10 @@ use protocol::perturbation_bench::BenchAnswer;
 use serde::Deserialize;
 
 use super::Bench;
-use super::view::{MOST_STEPS, STEP_SIZES, View, WIDEST, Way};
+use super::view::{ChangeKind, MOST_STEPS, STEP_SIZES, View, WIDEST};
 use crate::api::{self, Upload};
-use crate::components::{Choice, Chooser, CommandError, use_command};
+use crate::choice::Choice;
+use crate::components::{Chooser, CommandError, use_command};
 use crate::format;
 
 /// The clean image, and which it is.
@@ -32,7 +33,7 @@ pub fn Image(bench: Bench) -> impl IntoView {
     };
     let index = move || bench.view.with(|view| view.image.parse::<u32>().ok());
     let go = move |to: u32| bench.change(|view| view.image = to.min(last()).to_string());
-    let by = move |step: i64| {
+    let move_by = move |step: i64| {
         let from = i64::from(index().unwrap_or(0));
         go(u32::try_from((from + step).max(0)).unwrap_or(0));
     };
@@ -70,8 +71,8 @@ pub fn Image(bench: Bench) -> impl IntoView {
                     prop:value=move || index().map(|index| index.to_string()).unwrap_or_default()
                     on:change=move |event| if let Ok(to) = event_target_value(&event).parse() { go(to) }
                 />
-                <button type="button" aria-label="Previous test image" on:click=move |_| by(-1)>"‹"</button>
-                <button type="button" aria-label="Next test image" on:click=move |_| by(1)>"›"</button>
+                <button type="button" aria-label="Previous test image" on:click=move |_| move_by(-1)>"‹"</button>
+                <button type="button" aria-label="Next test image" on:click=move |_| move_by(1)>"›"</button>
                 <button type="button" id="bench-another" on:click=another>"Another"</button>
             </div>
             <Own bench />
@@ -82,11 +83,11 @@ pub fn Image(bench: Bench) -> impl IntoView {
 
 /// The name of an image that the server keeps.
 #[derive(Debug, Clone, Deserialize)]
-struct Brought {
+struct Uploaded {
     image: String,
 }
 
-/// An image that a person brings.
+/// An uploaded image.
 #[component]
 fn Own(bench: Bench) -> impl IntoView {
     let command = use_command();
@@ -95,7 +96,7 @@ fn Own(bench: Bench) -> impl IntoView {
         let Some(upload) = Upload::chosen(file) else {
             return;
         };
-        let sent = api::send_file::<Brought>("/perturbation/images", upload);
+        let sent = api::send_file::<Uploaded>("/perturbation/images", upload);
         command.wait(sent, move |brought| {
             bench.change(|view| view.image = brought.image);
         });
@@ -113,7 +114,7 @@ fn Own(bench: Bench) -> impl IntoView {
 /// How the image is changed, and how strongly.
 #[component]
 pub fn Change(bench: Bench) -> impl IntoView {
-    let ways = Way::ALL
+    let ways = ChangeKind::ALL
         .into_iter()
         .map(|way| {
             let is = move || bench.view.with(|view| view.way) == way;
@@ -125,7 +126,9 @@ pub fn Change(bench: Bench) -> impl IntoView {
             }
         })
         .collect_view();
-    let is = move |ways: &'static [Way]| move || !ways.contains(&bench.view.with(|view| view.way));
+    let is = move |ways: &'static [ChangeKind]| {
+        move || !ways.contains(&bench.view.with(|view| view.way))
+    };
     let corruptions = Corruption::ALL
         .into_iter()
         .map(|corruption| Choice::new(corruption.id(), corruption.label()))
@@ -138,7 +141,7 @@ pub fn Change(bench: Bench) -> impl IntoView {
         <section class="bench-change" aria-labelledby="bench-change-title">
             <h2 id="bench-change-title">"What is done to it"</h2>
             <fieldset class="ways"><legend class="sr-only">"Kind of change"</legend>{ways}</fieldset>
-            <div hidden=is(&[Way::Corruption])>
+            <div hidden=is(&[ChangeKind::Corruption])>
                 <Chooser
                     id="bench-corruption" label="Corruption" options=Signal::stored(corruptions)
                     value=Signal::derive(move || bench.view.with(|view| view.corruption.id().to_owned()))
@@ -150,14 +153,14 @@ pub fn Change(bench: Bench) -> impl IntoView {
                     words=|view| match view.severity { 0 => "clean".into(), severity => severity.to_string() }
                 />
             </div>
-            <div hidden=is(&[Way::Fgsm, Way::Pgd])>
+            <div hidden=is(&[ChangeKind::Fgsm, ChangeKind::Pgd])>
                 <Slider
                     bench id="bench-epsilon" label="Epsilon, L∞" max=WIDEST step=0.25
                     value=|view| view.epsilon set=|view, value| view.epsilon = value
                     words=|view| format!("{}/255", view.epsilon)
                 />
             </div>
-            <div hidden=is(&[Way::Pgd])>
+            <div hidden=is(&[ChangeKind::Pgd])>
                 <Slider
                     bench id="bench-steps" label="Steps" max=MOST_STEPS.into() step=1.0
                     value=|view| view.steps.into() set=|view, value| view.steps = value as u32
@@ -176,16 +179,16 @@ pub fn Change(bench: Bench) -> impl IntoView {
     .into_any()
 }
 
-/// What a way does, in a sentence or two.
-fn words(way: Way) -> &'static str {
+/// What a kind of change does, in a sentence or two.
+fn words(way: ChangeKind) -> &'static str {
     match way {
-        Way::Corruption => {
+        ChangeKind::Corruption => {
             "Drawn as CIFAR10-C and Tiny ImageNet-C are (Hendrycks & Dietterich 2019), with seed 0 as in evaluations: the same image for every network."
         }
-        Way::Fgsm => {
+        ChangeKind::Fgsm => {
             "One step along the sign of the loss gradient (Goodfellow et al. 2015), against each network its own. Of your own image the class is not known: the attack then leads away from the class that the network sees."
         }
-        Way::Pgd => {
+        ChangeKind::Pgd => {
             "Projected gradient descent from the clean image (Madry et al. 2018), against each network its own; the slider goes back and forth along its way."
         }
     }
@@ -218,7 +221,7 @@ fn Slider(
     .into_any()
 }
 
-/// Runs along the way of PGD, a step an answer.
+/// Plays PGD, one step per answer.
 #[component]
 fn Play(bench: Bench) -> impl IntoView {
     let playing = bench.playing;
@@ -239,14 +242,14 @@ fn Play(bench: Bench) -> impl IntoView {
         if !ready {
             return;
         }
-        // A step can be seen; a slower answer sets the pace itself.
+        // Long enough to see a step; slower answers set the pace themselves.
         set_timeout(
             move || {
                 if playing.try_get_untracked() != Some(true) {
                     return;
                 }
                 let (way, steps) = bench.view.with_untracked(|view| (view.way, view.steps));
-                if way != Way::Pgd || steps >= MOST_STEPS {
+                if way != ChangeKind::Pgd || steps >= MOST_STEPS {
                     playing.set(false);
                 } else {
                     bench.view.update(|view| view.steps += 1);

@@ -223,10 +223,11 @@ fn Maps(bench: Bench, place: usize, network: Memo<Option<BenchNetwork>>) -> impl
             <p class="hint">{format!("Dark is 0, light is {}.", format::significant(maps.largest.into()))}</p>
         })
     };
-    let shown = move || network.with(|network| Some(network.as_ref()?.maps.as_ref()?.unit.unit));
+    let mapped_unit =
+        move || network.with(|network| Some(network.as_ref()?.maps.as_ref()?.unit.unit));
     let units = move || {
         let units = network.with(|network| Some(network.as_ref()?.units.clone()))?;
-        let shown = shown();
+        let mapped = mapped_unit();
         let button = |one: UnitChange| {
             let unit = one.unit;
             let title = format!(
@@ -234,7 +235,7 @@ fn Maps(bench: Bench, place: usize, network: Memo<Option<BenchNetwork>>) -> impl
                 format::significant(one.clean.into()),
                 format::significant(one.changed.into())
             );
-            let pressed = (shown == Some(unit)).to_string();
+            let pressed = (mapped == Some(unit)).to_string();
             view! { <button type="button" class="quiet" title=title aria-pressed=pressed on:click=move |_| bench.change(|view| view.unit = Some(unit))>{unit}</button> }
         };
         Some(

@@ -18,7 +18,7 @@ pub const STEP_SIZES: [f64; 4] = [0.5, 0.25, 1.0, 2.0];
 
 /// Ways to change an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
+pub enum ChangeKind {
     /// A natural corruption.
     Corruption,
     /// The fast gradient sign method.
@@ -27,25 +27,25 @@ pub enum Way {
     Pgd,
 }
 
-impl Way {
+impl ChangeKind {
     /// Every way.
-    pub const ALL: [Way; 3] = [Way::Corruption, Way::Fgsm, Way::Pgd];
+    pub const ALL: [ChangeKind; 3] = [ChangeKind::Corruption, ChangeKind::Fgsm, ChangeKind::Pgd];
 
     /// The name in the address.
     pub fn id(self) -> &'static str {
         match self {
-            Way::Corruption => "corruption",
-            Way::Fgsm => "fgsm",
-            Way::Pgd => "pgd",
+            ChangeKind::Corruption => "corruption",
+            ChangeKind::Fgsm => "fgsm",
+            ChangeKind::Pgd => "pgd",
         }
     }
 
     /// What a person calls it.
     pub fn label(self) -> &'static str {
         match self {
-            Way::Corruption => "Natural corruption",
-            Way::Fgsm => "FGSM",
-            Way::Pgd => "PGD, step by step",
+            ChangeKind::Corruption => "Natural corruption",
+            ChangeKind::Fgsm => "FGSM",
+            ChangeKind::Pgd => "PGD, step by step",
         }
     }
 }
@@ -58,7 +58,7 @@ pub struct View {
     /// Index of a test image, or the name of one that was brought.
     pub image: String,
     /// How it is changed.
-    pub way: Way,
+    pub way: ChangeKind,
     /// With which corruption.
     pub corruption: Corruption,
     /// How strongly, 1 to 5; 0 not at all.
@@ -80,7 +80,7 @@ impl Default for View {
         View {
             runs: Vec::new(),
             image: "0".into(),
-            way: Way::Corruption,
+            way: ChangeKind::Corruption,
             corruption: Corruption::GaussianNoise,
             severity: 2,
             epsilon: 2.0,
@@ -93,7 +93,7 @@ impl Default for View {
 }
 
 impl View {
-    /// The view that a query asks for; what it does not say, or says wrongly, is as at first.
+    /// The view of a query; what it leaves out, or names wrongly, has its default.
     pub fn from_query(get: impl Fn(&str) -> Option<String>) -> View {
         let first = View::default();
         let runs = get("runs").unwrap_or_default();
@@ -111,7 +111,7 @@ impl View {
             image: get("image")
                 .filter(|image| !image.is_empty())
                 .unwrap_or(first.image),
-            way: Way::ALL
+            way: ChangeKind::ALL
                 .into_iter()
                 .find(|known| known.id() == way)
                 .unwrap_or(first.way),
@@ -130,15 +130,19 @@ impl View {
     /// What is done to the image.
     pub fn change(&self) -> ImageChange {
         match self.way {
-            Way::Corruption if SEVERITIES.contains(&self.severity) => ImageChange::Corruption {
-                corruption: self.corruption,
-                severity: self.severity,
-            },
-            Way::Fgsm if self.epsilon > 0.0 => ImageChange::Attack(Attack::fgsm(self.epsilon)),
-            Way::Pgd if self.epsilon > 0.0 && self.steps > 0 => {
+            ChangeKind::Corruption if SEVERITIES.contains(&self.severity) => {
+                ImageChange::Corruption {
+                    corruption: self.corruption,
+                    severity: self.severity,
+                }
+            }
+            ChangeKind::Fgsm if self.epsilon > 0.0 => {
+                ImageChange::Attack(Attack::fgsm(self.epsilon))
+            }
+            ChangeKind::Pgd if self.epsilon > 0.0 && self.steps > 0 => {
                 ImageChange::Attack(Attack::pgd(self.epsilon, self.step, self.steps))
             }
-            Way::Corruption | Way::Fgsm | Way::Pgd => ImageChange::None,
+            ChangeKind::Corruption | ChangeKind::Fgsm | ChangeKind::Pgd => ImageChange::None,
         }
     }
 
@@ -156,7 +160,7 @@ impl View {
         layer + &unit
     }
 
-    /// Where the API answers it.
+    /// Its path in the API.
     pub fn question(&self) -> String {
         format!(
             "/perturbation?runs={}&image={}&change={}{}",
@@ -167,12 +171,14 @@ impl View {
         )
     }
 
-    /// Its address, of the experiment's bench.
+    /// Its address on the experiment's bench.
     pub fn address(&self, experiment: i64) -> String {
         let settings = match self.way {
-            Way::Corruption => format!("corruption={}&severity={}", self.corruption, self.severity),
-            Way::Fgsm => format!("epsilon={}", self.epsilon),
-            Way::Pgd => format!(
+            ChangeKind::Corruption => {
+                format!("corruption={}&severity={}", self.corruption, self.severity)
+            }
+            ChangeKind::Fgsm => format!("epsilon={}", self.epsilon),
+            ChangeKind::Pgd => format!(
                 "epsilon={}&step={}&steps={}",
                 self.epsilon, self.step, self.steps
             ),
@@ -198,8 +204,8 @@ mod tests {
             .filter_map(|pair| pair.split_once('='))
             .collect();
         View::from_query(|key| {
-            let found = pairs.iter().find(|(name, _)| *name == key)?;
-            Some(found.1.to_owned())
+            let pair = pairs.iter().find(|(name, _)| *name == key)?;
+            Some(pair.1.to_owned())
         })
     }
 
@@ -218,12 +224,12 @@ mod tests {
             },
             View {
                 runs: vec![2],
-                way: Way::Fgsm,
+                way: ChangeKind::Fgsm,
                 epsilon: 0.25,
                 ..View::default()
             },
             View {
-                way: Way::Pgd,
+                way: ChangeKind::Pgd,
                 epsilon: 8.0,
                 step: 1.0,
                 steps: 0,
@@ -255,17 +261,17 @@ mod tests {
             };
             view.change().to_string()
         };
-        assert_eq!(at(Way::Corruption, 3, 0.0, 0), "gaussian_noise:3");
-        assert_eq!(at(Way::Fgsm, 0, 2.5, 0), "fgsm:linf:2.5/255");
+        assert_eq!(at(ChangeKind::Corruption, 3, 0.0, 0), "gaussian_noise:3");
+        assert_eq!(at(ChangeKind::Fgsm, 0, 2.5, 0), "fgsm:linf:2.5/255");
         assert_eq!(
-            at(Way::Pgd, 0, 8.0, 3),
+            at(ChangeKind::Pgd, 0, 8.0, 3),
             "pgd:linf:8/255:step=0.5/255:steps=3"
         );
         for nothing in [
-            at(Way::Corruption, 0, 2.0, 2),
-            at(Way::Fgsm, 2, 0.0, 2),
-            at(Way::Pgd, 2, 2.0, 0),
-            at(Way::Pgd, 2, 0.0, 2),
+            at(ChangeKind::Corruption, 0, 2.0, 2),
+            at(ChangeKind::Fgsm, 2, 0.0, 2),
+            at(ChangeKind::Pgd, 2, 2.0, 0),
+            at(ChangeKind::Pgd, 2, 0.0, 2),
         ] {
             assert_eq!(nothing, "none");
         }

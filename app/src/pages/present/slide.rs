@@ -12,15 +12,15 @@ use crate::figures::claim;
 use crate::format;
 use crate::pages::findings::n;
 
-/// The slide of a number. Of figures with two scales the raw one, or the share of clean where `share`.
+/// The slide of a number. Figures with two scales are shown raw, or as a share of clean if `share`.
 pub fn slide(number: usize, slide: Slide, data: &Data, share: bool) -> AnyView {
     let inside = match slide {
         Slide::Title => title(&data.findings),
         Slide::Verdicts => verdicts(&data.findings),
         Slide::Claim(claim, name) => {
             let finding = data.findings.findings.iter().find(|one| one.claim == claim);
-            let figures = data.figures.iter().filter(|one| one.claim == claim);
-            let figures = figures.flat_map(|of| &of.figures);
+            let figures = data.figures.iter().filter(|entry| entry.claim == claim);
+            let figures = figures.flat_map(|entry| &entry.figures);
             let figures: Vec<&ClaimFigure> =
                 figures.filter(|figure| Some(figure.name) == name).collect();
             match finding {
@@ -32,7 +32,7 @@ pub fn slide(number: usize, slide: Slide, data: &Data, share: bool) -> AnyView {
     view! { <section class="slide" data-slide=number>{inside}</section> }.into_any()
 }
 
-/// What is said beside a slide: the numbers behind its claim.
+/// The notes beside a slide: the numbers behind its claim.
 pub fn numbers(slide: Slide, data: &Data) -> Option<String> {
     let Slide::Claim(claim, _) = slide else {
         return None;
@@ -79,11 +79,11 @@ fn title(findings: &Findings) -> AnyView {
 fn about_claim(finding: &Finding, figures: &[&ClaimFigure], share: bool) -> AnyView {
     let claim = finding.claim;
     let of_scale = |scale| figures.iter().find(|figure| figure.scale == Some(scale));
-    let shown = match share {
+    let preferred = match share {
         true => of_scale(Scale::ShareOfClean),
         false => of_scale(Scale::Raw),
     };
-    let drawn = shown.or(figures.first()).map(|figure| {
+    let drawn = preferred.or(figures.first()).map(|figure| {
         let svg = claim::drawing(figure);
         let empty = svg.is_empty();
         // Raw accuracy alone would hide that clean accuracy moves too.

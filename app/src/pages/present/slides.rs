@@ -14,16 +14,16 @@ pub enum Slide {
     Claim(Claim, Option<ClaimFigureName>),
 }
 
-/// The slides in order: a title, the answer, then each claim with one figure after the other. A claim for which
-/// nothing was measured has one slide, that says so. Slides have numbers from 1.
+/// The slides in order: a title, the verdicts, then each claim, one figure per slide. A claim for which nothing was
+/// measured has one slide that says so. Slides are numbered from 1.
 pub fn slides(figures: &[ClaimFigures]) -> Vec<Slide> {
     let mut slides = vec![Slide::Title, Slide::Verdicts];
     for claim in Claim::ALL {
-        let of_claim = figures.iter().filter(|of| of.claim == claim);
+        let of_claim = figures.iter().filter(|entry| entry.claim == claim);
         let mut first = None;
-        // One that is drawn at two scales is one figure.
+        // A figure drawn at two scales counts once.
         let mut names: Vec<ClaimFigureName> = Vec::new();
-        for figure in of_claim.flat_map(|of| &of.figures) {
+        for figure in of_claim.flat_map(|entry| &entry.figures) {
             first = first.or(Some(figure.name));
             if !figure.picture.is_empty() && !names.contains(&figure.name) {
                 names.push(figure.name);
@@ -52,7 +52,7 @@ pub enum Move {
     Slide(usize),
     /// Back to the findings.
     Leave,
-    /// The speaker notes, or no longer.
+    /// Shows or hides the speaker notes.
     Notes,
     /// The other scale of a figure that has two: raw accuracy, or share of clean.
     Scale,

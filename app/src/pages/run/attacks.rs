@@ -13,10 +13,10 @@ use crate::format;
 
 mod samples;
 
-/// What was measured, under which conditions it is shown.
+/// What was measured, and the conditions that are shown.
 #[derive(Debug, Clone, Copy)]
 struct Shown {
-    /// Every set of conditions, that of most attacks first.
+    /// Every set of conditions, most attacks first.
     known: Memo<Vec<AttackConditions>>,
     /// The conditions that are shown; none while nothing was attacked.
     conditions: Memo<Option<AttackConditions>>,
@@ -71,9 +71,9 @@ pub fn Attacks(
 /// What to say, and to do, while nothing is measured.
 fn nothing(run: RwSignal<Run>) -> &'static str {
     run.with(|run| {
-        let asked = run.spec.evaluation.attacks.is_some() || !run.later_evaluations.is_empty();
+        let requested = run.spec.evaluation.attacks.is_some() || !run.later_evaluations.is_empty();
         match (run.state, run.result.is_some()) {
-            (RunState::Queued | RunState::Running, _) if asked => {
+            (RunState::Queued | RunState::Running, _) if requested => {
                 "No attack is made yet: they follow training, and appear here one by one."
             }
             (RunState::Queued | RunState::Running, _) => {
@@ -170,11 +170,11 @@ fn Others(shown: Shown) -> impl IntoView {
     .into_any()
 }
 
-/// A row of the table: which attack, what it leaves with n and interval, and as a share of clean accuracy.
+/// A row of the table: attack, accuracy with n and interval, and the share of clean accuracy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Row {
     name: String,
-    /// The name of one of an ensemble.
+    /// Whether it is a member of an ensemble.
     member: bool,
     accuracy: String,
     of_clean: String,
@@ -290,7 +290,7 @@ mod tests {
     use crate::attacks::tests::measured;
     use protocol::attack::{Attack, MaskingCheck, Method};
 
-    /// Broken by: a verdict that trusts numbers of which one check says otherwise, or where none was made.
+    /// Broken by: a verdict that trusts numbers though a check failed, or none was made.
     #[test]
     fn one_failed_check_is_a_warning() {
         let report = |holds: &[bool]| MaskingReport {

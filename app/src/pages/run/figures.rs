@@ -1,8 +1,8 @@
-//! The run's five figures; of imported weights the last one.
+//! The run's five figures; for imported weights only the last.
 
 use leptos::prelude::*;
 use leptos_router::components::A;
-use protocol::{EpochMetrics, Run};
+use protocol::{EpochMetrics, Run, RunResult};
 
 use crate::chart::Figure;
 use crate::figures::run_curves::{self, Pair};
@@ -52,25 +52,7 @@ pub fn Figures(run: RwSignal<Run>, epochs: RwSignal<Vec<EpochMetrics>>) -> impl 
             />
         }
     };
-    let units_n = move || {
-        result.with(|result| {
-            let Some(result) = result else {
-                return String::new();
-            };
-            let units: usize = result.layers.iter().map(|layer| layer.units.len()).sum();
-            let dead: u32 = result.layers.iter().map(|layer| layer.dead_units).sum();
-            format!(
-                "; n = {} in {} layers, {} of them dead (selectivity 0 by definition); {}, {} test images",
-                format::plural(units as u64, "unit", "units"),
-                result.layers.len(),
-                format::count(dead.into()),
-                result
-                    .best_epoch
-                    .map_or_else(|| "imported weights".to_owned(), |epoch| format!("epoch {epoch}")),
-                format::count(result.test_images.into())
-            )
-        })
-    };
+    let units_n = move || result.with(|result| result.as_ref().map_or_else(String::new, units_n));
     view! {
         <div class="figures" id="curves">
             {(!imported).then(|| view! {
@@ -98,4 +80,21 @@ pub fn Figures(run: RwSignal<Run>, epochs: RwSignal<Vec<EpochMetrics>>) -> impl 
         </div>
     }
     .into_any()
+}
+
+/// How many units are shown, and on which images.
+fn units_n(result: &RunResult) -> String {
+    let units: usize = result.layers.iter().map(|layer| layer.units.len()).sum();
+    let dead: u32 = result.layers.iter().map(|layer| layer.dead_units).sum();
+    let weights = result.best_epoch.map_or_else(
+        || "imported weights".to_owned(),
+        |epoch| format!("epoch {epoch}"),
+    );
+    format!(
+        "; n = {} in {} layers, {} of them dead (selectivity 0 by definition); {weights}, {} test images",
+        format::plural(units as u64, "unit", "units"),
+        result.layers.len(),
+        format::count(dead.into()),
+        format::count(result.test_images.into())
+    )
 }

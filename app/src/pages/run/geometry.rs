@@ -7,14 +7,15 @@ use leptos_router::components::A;
 use leptos_router::hooks::{query_signal_with_options, use_query_map};
 use protocol::api::ApiError;
 use protocol::corruption::Corruption;
+use protocol::corruption_evaluation::CorruptionConditions;
 use protocol::dimensionality::{ActivationMatrix, DimensionStatistic, DimensionalityMeasurement};
-use protocol::evaluation::CorruptionConditions;
 use protocol::unit::{LayerQuantiles, SelectivityOverTraining, UnitGradients};
 use protocol::{EvaluationSpec, Measurement, Run, RunState};
 
 use crate::api;
 use crate::chart::Figure;
-use crate::components::{Choice, Chooser, ErrorBox};
+use crate::choice::Choice;
+use crate::components::{Chooser, ErrorBox};
 use crate::corruptions::conditions_choices;
 use crate::figures::{run_dimensionality, run_gradients, run_selectivity_training};
 use crate::geometry::{Basis, Curve, bases, closest, corruption_choices, corruptions, curves, on};
@@ -54,13 +55,13 @@ pub fn Geometry(
     .into_any()
 }
 
-/// What to say, and to do, while `what` is not measured; `asked` tells whether an evaluation asks for it.
-fn nothing(run: &Run, what: &str, asked: fn(&EvaluationSpec) -> bool) -> String {
-    let asked = std::iter::once(&run.spec.evaluation)
+/// What to say, and to do, while `what` is not measured; `is_requested` tells whether an evaluation asks for it.
+fn nothing(run: &Run, what: &str, is_requested: fn(&EvaluationSpec) -> bool) -> String {
+    let requested = std::iter::once(&run.spec.evaluation)
         .chain(&run.later_evaluations)
-        .any(asked);
+        .any(is_requested);
     match (run.state, run.result.is_some()) {
-        (RunState::Queued | RunState::Running, _) if asked => {
+        (RunState::Queued | RunState::Running, _) if requested => {
             format!(
                 "{what}: not measured yet. It follows training, and appears here once it is there."
             )
@@ -76,12 +77,12 @@ fn nothing(run: &Run, what: &str, asked: fn(&EvaluationSpec) -> bool) -> String 
 }
 
 /// What the address holds under `key`.
-fn asked_for(key: &'static str) -> Memo<Option<String>> {
+fn query_value(key: &'static str) -> Memo<Option<String>> {
     let query = use_query_map();
     Memo::new(move |_| query.with(|query| query.get(key)))
 }
 
-/// Puts a choice into the address; what is shown without being named, `default`, is not named there.
+/// Puts a choice into the address; `default` is left out.
 fn setter(key: &'static str, default: &'static str) -> impl Fn(String) + Send + Sync + 'static {
     let options = NavigateOptions {
         replace: true,
@@ -92,7 +93,7 @@ fn setter(key: &'static str, default: &'static str) -> impl Fn(String) + Send + 
     move |value: String| set.set((value != default).then_some(value))
 }
 
-/// The statistic called `id`; the source's where there is none.
+/// The statistic called `id`, else that of Leavitt & Morcos (2020).
 fn statistic_from(id: Option<&str>) -> DimensionStatistic {
     DimensionStatistic::ALL
         .into_iter()
@@ -121,7 +122,7 @@ fn layer_names(run: &Run) -> Vec<String> {
     }
 }
 
-/// What of dimensionality is shown.
+/// The dimensionality that is shown.
 #[derive(Debug, Clone, Copy)]
 struct Shown {
     /// Every matrix under every set of conditions.
@@ -140,7 +141,7 @@ struct Shown {
 #[component]
 fn Dimensionality(run: RwSignal<Run>, measurements: RwSignal<Vec<Measurement>>) -> impl IntoView {
     let [statistic, matrix, corruption, conditions] =
-        [STATISTIC, MATRIX, CORRUPTION, CONDITIONS].map(asked_for);
+        [STATISTIC, MATRIX, CORRUPTION, CONDITIONS].map(query_value);
     let known = Memo::new(move |_| measurements.with(|all| bases(all)));
     let basis = Memo::new(move |_| {
         let matrix = matrix_from(matrix.get().as_deref());
@@ -197,11 +198,11 @@ fn Controls(shown: Shown) -> impl IntoView {
         .map(|one| Choice::new(one.id(), capitalised(one.label())))
         .into();
     let matrices = Memo::new(move |_| {
-        let mut found: Vec<ActivationMatrix> = shown
+        let mut matrices: Vec<ActivationMatrix> = shown
             .known
             .with(|known| known.iter().map(|one| one.matrix).collect());
-        found.dedup();
-        found
+        matrices.dedup();
+        matrices
     });
     let conditions = Memo::new(move |_| {
         let matrix = shown.basis.get().map(|basis| basis.matrix);
@@ -264,7 +265,7 @@ fn capitalised(text: &str) -> String {
 #[component]
 fn Gradients(run: RwSignal<Run>, measurements: RwSignal<Vec<Measurement>>) -> impl IntoView {
     let id = run.with_untracked(|run| run.id);
-    // What was measured; more of it is a reason to ask anew.
+    // What was measured; when it grows, the data are requested again.
     let measured = Memo::new(move |_| {
         measurements.with(|all| {
             let gradients = all.iter().filter_map(Measurement::input_unit_gradients);
@@ -289,7 +290,7 @@ fn Gradients(run: RwSignal<Run>, measurements: RwSignal<Vec<Measurement>>) -> im
             {move || Suspend::new(async move {
                 match answer.await {
                     Ok(None) => ().into_any(),
-                    Ok(Some(found)) => view! { <GradientFigures found /> }.into_any(),
+                    Ok(Some(gradients)) => view! { <GradientFigures gradients /> }.into_any(),
                     Err(error) => view! { <ErrorBox error /> }.into_any(),
                 }
             })}
@@ -306,8 +307,8 @@ async fn read_gradients(id: i64, any: bool) -> Result<Option<UnitGradients>, Api
 }
 
 #[component]
-fn GradientFigures(found: UnitGradients) -> impl IntoView {
-    let found = StoredValue::new(found);
+fn GradientFigures(gradients: UnitGradients) -> impl IntoView {
+    let gradients = StoredValue::new(gradients);
     let waiting = "No unit was measured. Evaluate the run again with input-unit gradients, below.";
     view! {
         <div class="figures">
@@ -315,13 +316,13 @@ fn GradientFigures(found: UnitGradients) -> impl IntoView {
                 id="figure-run-gradients"
                 question="How evenly do units respond to changes of the image?"
                 waiting
-                chart=move || found.with_value(run_gradients::of_samples)
+                chart=move || gradients.with_value(run_gradients::of_samples)
             />
             <Figure
                 id="figure-run-cv-units"
                 question="How unlike are a layer’s units in their sensitivity?"
                 waiting
-                chart=move || found.with_value(run_gradients::of_units)
+                chart=move || gradients.with_value(run_gradients::of_units)
             />
         </div>
     }
@@ -337,7 +338,7 @@ fn OverTraining(run: RwSignal<Run>) -> impl IntoView {
     let best_epoch = Memo::new(move |_| {
         run.with(|run| run.result.as_ref().and_then(|result| result.best_epoch))
     });
-    // Kept, if at all, once training is over.
+    // It exists, if at all, once training is over.
     let answer = Resource::new(
         move || (id, trained.get()),
         |(id, trained)| read_over_training(id, trained),
@@ -348,7 +349,7 @@ fn OverTraining(run: RwSignal<Run>) -> impl IntoView {
                 let waiting = not_kept(trained.get(), imported);
                 Suspend::new(async move {
                     match answer.await {
-                        Ok(found) => view! { <OverTrainingFigure found waiting best_epoch /> }.into_any(),
+                        Ok(selectivity) => view! { <OverTrainingFigure selectivity waiting best_epoch /> }.into_any(),
                         Err(error) => view! { <ErrorBox error /> }.into_any(),
                     }
                 })
@@ -381,26 +382,28 @@ async fn read_over_training(
 
 #[component]
 fn OverTrainingFigure(
-    found: Option<SelectivityOverTraining>,
+    selectivity: Option<SelectivityOverTraining>,
     waiting: &'static str,
     best_epoch: Memo<Option<u32>>,
 ) -> impl IntoView {
-    let images = found.as_ref().map_or(0, |found| found.validation_images);
-    let layers = found.map_or_else(Vec::new, |found| found.layers);
+    let images = selectivity
+        .as_ref()
+        .map_or(0, |selectivity| selectivity.validation_images);
+    let layers = selectivity.map_or_else(Vec::new, |selectivity| selectivity.layers);
     let names: Vec<Choice> = layers
         .iter()
         .map(|layer| Choice::new(layer.layer.clone(), layer.layer.clone()))
         .collect();
     let none = names.is_empty();
     let layers = StoredValue::new(layers);
-    let wanted = asked_for(LAYER);
-    let shown = Memo::new(move |_| {
+    let wanted = query_value(LAYER);
+    let layer = Memo::new(move |_| {
         let wanted = wanted.get();
         layers.with_value(|layers| layer_called(layers, wanted.as_deref()).cloned())
     });
     let name = move || {
-        shown.with(|shown| {
-            shown
+        layer.with(|layer| {
+            layer
                 .as_ref()
                 .map_or_else(String::new, |layer| layer.layer.clone())
         })
@@ -410,7 +413,7 @@ fn OverTrainingFigure(
             id="figure-run-selectivity-training"
             question="How did selectivity spread over training?"
             waiting
-            chart=move || shown.with(|shown| run_selectivity_training::chart(shown.as_ref(), images, best_epoch.get()))
+            chart=move || layer.with(|layer| run_selectivity_training::chart(layer.as_ref(), images, best_epoch.get()))
         >
             <div class="controls" hidden=none>
                 <Chooser
@@ -462,7 +465,7 @@ mod tests {
         }
     }
 
-    /// Broken by: a reader who is told to evaluate a run that has no weights, or to wait for what nothing asks for.
+    /// Broken by: a reader who is told to evaluate a run without weights, or to wait for something not requested.
     #[test]
     fn what_is_missing_says_what_to_do() {
         let mut run = run();

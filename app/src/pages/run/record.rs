@@ -6,21 +6,25 @@ use protocol::event::LogLevel;
 use protocol::export::ExportTable;
 use protocol::{Origin, Run};
 
-use super::Now;
+use super::PageSignals;
 use crate::components::{Exports, evaluation_facts, training_facts};
 use crate::format;
 
 /// Configuration, log, artifacts and exports.
 #[component]
-pub fn Record(now: Now) -> impl IntoView {
+pub fn Record(now: PageSignals) -> impl IntoView {
     let Run {
         id,
         spec,
         queued_at,
         ..
     } = now.run.get_untracked();
-    let time = move |of: fn(&Run) -> Option<i64>| {
-        move || now.run.with(of).map_or("–".to_owned(), format::timestamp)
+    let time = move |field: fn(&Run) -> Option<i64>| {
+        move || {
+            now.run
+                .with(field)
+                .map_or("–".to_owned(), format::timestamp)
+        }
     };
     let imported = spec.origin.is_some();
     let machine = move || {
@@ -99,7 +103,7 @@ fn origin_facts(origin: &Origin, epochs: u32) -> impl IntoView + use<> {
     }
 }
 
-fn artifacts(now: Now) -> impl IntoView + use<> {
+fn artifacts(now: PageSignals) -> impl IntoView + use<> {
     now.artifacts.with(|artifacts| {
         if artifacts.is_empty() {
             return view! { <p class="waiting">"No file yet: the first epoch leaves a checkpoint."</p> }.into_any();
@@ -159,7 +163,7 @@ fn table(files: &[Artifact], id: Option<&'static str>) -> impl IntoView + use<> 
     }
 }
 
-fn log(now: Now) -> impl IntoView + use<> {
+fn log(now: PageSignals) -> impl IntoView + use<> {
     now.log.with(|log| {
         if log.is_empty() {
             return view! { <p class="waiting">"Nothing was logged yet."</p> }.into_any();

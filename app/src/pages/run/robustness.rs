@@ -1,7 +1,7 @@
 //! A run's robustness to natural corruptions: which break it, how fast, and on which images.
 
 use leptos::prelude::*;
-use protocol::evaluation::{CorruptionConditions, CorruptionMeasurement};
+use protocol::corruption_evaluation::{CorruptionConditions, CorruptionMeasurement};
 use protocol::measure::Scale;
 use protocol::{Dataset, Measurement, Run, RunState};
 
@@ -17,10 +17,10 @@ mod samples;
 
 pub(super) use samples::{PAGE_SIZE, Pages, half, pages};
 
-/// What was measured, on which conditions and scale it is shown.
+/// What was measured, and the conditions and scale that are shown.
 #[derive(Debug, Clone, Copy)]
 struct Shown {
-    /// Every set of conditions, that of most measurements first.
+    /// Every set of conditions, most measurements first.
     known: Memo<Vec<CorruptionConditions>>,
     /// The conditions that are shown; none while nothing was measured.
     conditions: Memo<Option<CorruptionConditions>>,
@@ -87,9 +87,10 @@ pub fn Robustness(
 /// What to say, and to do, while nothing is measured.
 fn nothing(run: RwSignal<Run>) -> &'static str {
     run.with(|run| {
-        let asked = run.spec.evaluation.corruptions.is_some() || !run.later_evaluations.is_empty();
+        let requested =
+            run.spec.evaluation.corruptions.is_some() || !run.later_evaluations.is_empty();
         match (run.state, run.result.is_some()) {
-            (RunState::Queued | RunState::Running, _) if asked => {
+            (RunState::Queued | RunState::Running, _) if requested => {
                 "No corruption is tested yet: they follow training, and appear here one by one."
             }
             (RunState::Queued | RunState::Running, _) => {

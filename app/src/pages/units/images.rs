@@ -8,7 +8,7 @@ use crate::format;
 /// Images that activate the unit, strongest or weakest first; its mean input gradient.
 #[component]
 pub fn Images(detail: Memo<Option<UnitDetail>>) -> impl IntoView {
-    let of = move |which: fn(&UnitDetail) -> &Vec<ActivatingImage>| {
+    let images = move |which: fn(&UnitDetail) -> &Vec<ActivatingImage>| {
         Memo::new(move |_| {
             detail.with(|detail| {
                 detail
@@ -18,8 +18,8 @@ pub fn Images(detail: Memo<Option<UnitDetail>>) -> impl IntoView {
             })
         })
     };
-    let most = of(|detail| &detail.most_activating);
-    let least = of(|detail| &detail.least_activating);
+    let most = images(|detail| &detail.most_activating);
+    let least = images(|detail| &detail.least_activating);
     view! {
         <section class="activating" aria-labelledby="unit-images-title">
             <h3 id="unit-images-title">"Which images does it respond to?"</h3>
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
     use crate::figures::unit_tuning::tests::detail;
 
-    /// Broken by: a map of which nobody knows the scale, or over how many images it is.
+    /// Broken by: a map without its scale or its number of images.
     #[test]
     fn the_map_tells_scale_and_n() {
         let mut detail = detail();

@@ -3,12 +3,13 @@
 use leptos::prelude::*;
 use protocol::unit::{UnitSummary, UnitTable};
 
-use super::Now;
+use super::PageSignals;
 use super::view::{Column, View};
-use crate::components::{Choice, Chooser, ErrorBox};
+use crate::choice::Choice;
+use crate::components::{Chooser, ErrorBox};
 use crate::format;
 
-/// Rows that are shown at first; more would weigh the page down.
+/// Rows that are shown at first; more would slow the page down.
 const ROWS: usize = 256;
 
 /// What a select holds where nothing is filtered.
@@ -37,14 +38,14 @@ fn class_choices(table: &UnitTable) -> Vec<Choice> {
 }
 
 /// What is shown, and over how many images.
-fn caption(table: &UnitTable, shown: usize) -> String {
+fn caption(table: &UnitTable, number: usize) -> String {
     let all = table.units.len();
-    let units = if shown == all {
+    let units = if number == all {
         format::plural(all as u64, "unit", "units")
     } else {
         format!(
             "{} of {}",
-            format::count(shown as u64),
+            format::count(number as u64),
             format::plural(all as u64, "unit", "units")
         )
     };
@@ -72,12 +73,12 @@ fn caption(table: &UnitTable, shown: usize) -> String {
 
 /// Which units are listed.
 #[component]
-pub fn Filters(now: Now) -> impl IntoView {
+pub fn Filters(now: PageSignals) -> impl IntoView {
     let classes = Memo::new(move |_| {
         let mut choices = now
             .table
             .with(|table| table.as_ref().map(class_choices).unwrap_or_default());
-        // What is filtered by stays a choice in a layer where no unit prefers it.
+        // The class of the filter stays a choice in a layer where no unit prefers it.
         if let Some(class) = now.view.with(|view| view.class.clone())
             && !choices.iter().any(|choice| choice.value == class)
         {
@@ -117,7 +118,7 @@ pub fn Filters(now: Now) -> impl IntoView {
 
 /// The table.
 #[component]
-pub fn Units(now: Now, busy: RwSignal<bool>) -> impl IntoView {
+pub fn Units(now: PageSignals, busy: RwSignal<bool>) -> impl IntoView {
     let whole = RwSignal::new(false);
     let error = move || {
         let error = now.table.with(|table| table.as_ref().err().cloned());
@@ -129,9 +130,9 @@ pub fn Units(now: Now, busy: RwSignal<bool>) -> impl IntoView {
         })
     };
     let words = move || {
-        let shown = now.order.with(Vec::len);
+        let number = now.order.with(Vec::len);
         now.table
-            .with(|table| table.as_ref().ok().map(|table| caption(table, shown)))
+            .with(|table| table.as_ref().ok().map(|table| caption(table, number)))
     };
     let none = move || now.order.with(Vec::is_empty) && now.table.with(|table| table.is_ok());
     let failed = move || now.table.with(Result::is_err);
@@ -145,8 +146,8 @@ pub fn Units(now: Now, busy: RwSignal<bool>) -> impl IntoView {
                 .unwrap_or_default()
         });
         now.order.with(|order| {
-            let shown = order.iter().take(limit);
-            shown.map(|unit| row(now, *unit, &classes)).collect_view()
+            let units = order.iter().take(limit);
+            units.map(|unit| row(now, *unit, &classes)).collect_view()
         })
     };
     let hidden = move || {
@@ -180,7 +181,7 @@ pub fn Units(now: Now, busy: RwSignal<bool>) -> impl IntoView {
 
 /// A heading that sorts by its column.
 #[component]
-fn Heading(now: Now, column: Column) -> impl IntoView {
+fn Heading(now: PageSignals, column: Column) -> impl IntoView {
     let direction = move || {
         now.view
             .with(|view| match (view.sort == column, view.descending) {
@@ -203,7 +204,7 @@ fn Heading(now: Now, column: Column) -> impl IntoView {
     }
 }
 
-fn row(now: Now, unit: UnitSummary, classes: &[String]) -> impl IntoView + use<> {
+fn row(now: PageSignals, unit: UnitSummary, classes: &[String]) -> impl IntoView + use<> {
     let number = unit.unit;
     let chosen = move || now.view.with(|view| view.unit == Some(number));
     let address = move || {

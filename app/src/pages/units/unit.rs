@@ -4,29 +4,31 @@ use leptos::prelude::*;
 use protocol::dimensionality::Perturbation;
 use protocol::unit::UnitDetail;
 
-use super::Now;
+use super::PageSignals;
 use super::images::Images;
 use super::view::{View, neighbours};
 use crate::chart::Figure;
-use crate::components::{Choice, Chooser, ErrorBox};
+use crate::choice::Choice;
+use crate::components::{Chooser, ErrorBox};
 use crate::figures::unit_tuning::{self, Shown, TOP, default_perturbation};
 use crate::figures::{unit_gradients, unit_perturbed, unit_training};
 use crate::format;
 
 /// The section.
 #[component]
-pub fn Unit(now: Now, busy: RwSignal<bool>) -> impl IntoView {
+pub fn Unit(now: PageSignals, busy: RwSignal<bool>) -> impl IntoView {
     let detail = Memo::new(move |_| now.unit.with(|unit| unit.clone().and_then(Result::ok)));
     let none = Memo::new(move |_| detail.with(Option::is_none));
     let error = move || {
         let error = now.unit.with(|unit| unit.clone().and_then(Result::err));
         error.map(|error| view! { <ErrorBox error /> })
     };
-    // What is shown, which lags behind the address while an answer is waited for.
-    let shown = move || detail.with(|detail| detail.as_ref().map(|detail| detail.summary.unit));
+    // The unit that is shown; it lags behind the address while an answer is pending.
+    let current_unit =
+        move || detail.with(|detail| detail.as_ref().map(|detail| detail.summary.unit));
     let unasked = move || now.view.with(|view| view.unit.is_none());
     view! {
-        <section id="unit" class="unit" aria-label="One unit" data-unit-detail=shown aria-busy=move || busy.get().to_string()>
+        <section id="unit" class="unit" aria-label="One unit" data-unit-detail=current_unit aria-busy=move || busy.get().to_string()>
             <p class="empty" hidden=move || !unasked()>"Choose a unit in the table to see what it responds to."</p>
             {error}
             <div class="unit" hidden=move || none.get() || unasked()>
@@ -64,7 +66,7 @@ pub fn Unit(now: Now, busy: RwSignal<bool>) -> impl IntoView {
 
 /// Which unit, and the way to its neighbours in the table.
 #[component]
-fn Header(now: Now, detail: Memo<Option<UnitDetail>>) -> impl IntoView {
+fn Header(now: PageSignals, detail: Memo<Option<UnitDetail>>) -> impl IntoView {
     let title = move || {
         detail.with(|detail| {
             detail
@@ -99,9 +101,9 @@ fn Header(now: Now, detail: Memo<Option<UnitDetail>>) -> impl IntoView {
 /// The unit's numbers.
 #[component]
 fn Facts(detail: Memo<Option<UnitDetail>>) -> impl IntoView {
-    let fact = move |of: fn(&UnitDetail) -> Option<String>| {
+    let fact = move |field: fn(&UnitDetail) -> Option<String>| {
         move || {
-            let words = detail.with(|detail| detail.as_ref().and_then(of));
+            let words = detail.with(|detail| detail.as_ref().and_then(field));
             words.unwrap_or_else(|| "–".to_owned())
         }
     };
@@ -134,9 +136,9 @@ fn Facts(detail: Memo<Option<UnitDetail>>) -> impl IntoView {
     }
 }
 
-/// Mean responses by class, with what they are set against.
+/// Mean responses by class, clean and under one perturbation.
 #[component]
-fn Tuning(now: Now, detail: Memo<Option<UnitDetail>>) -> impl IntoView {
+fn Tuning(now: PageSignals, detail: Memo<Option<UnitDetail>>) -> impl IntoView {
     let shown = Memo::new(move |_| {
         let fallback = || detail.with(|detail| detail.as_ref().and_then(default_perturbation));
         // What was chosen for one run may not have been measured on another.

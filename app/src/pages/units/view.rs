@@ -86,7 +86,7 @@ impl Column {
         }
     }
 
-    /// Whether it is sorted from the top at first.
+    /// Whether it is first sorted in descending order.
     fn begins_descending(self) -> bool {
         !matches!(self, Column::Unit | Column::Class)
     }
@@ -96,7 +96,7 @@ impl Column {
         !matches!(self, Column::Class | Column::Dead)
     }
 
-    /// What it is sorted by; absent where not measured, or where it is not a number.
+    /// The number it is sorted by; absent where not measured, or not a number.
     fn number(self, unit: &UnitSummary) -> Option<f64> {
         match self {
             Column::Unit => Some(unit.unit.into()),
@@ -121,11 +121,11 @@ pub struct View {
     pub sort: Column,
     /// Whether the largest comes first.
     pub descending: bool,
-    /// Units that prefer this class alone, by its name.
+    /// Only units that prefer this class, by its name.
     pub class: Option<String>,
-    /// Dead units alone, or living ones.
+    /// Only dead units, or only living ones.
     pub dead: Option<bool>,
-    /// What clean responses are set against; one that was measured when absent.
+    /// The perturbation compared with clean; a measured one when absent.
     pub perturbation: Option<Perturbation>,
     /// Classes as they are listed, not by the unit's response.
     pub listed: bool,
@@ -160,7 +160,7 @@ impl View {
         }
     }
 
-    /// Its address on `run`. What is shown without being named is not named.
+    /// Its address on `run`, without defaults.
     pub fn address(&self, run: i64) -> String {
         let order =
             (self.descending != self.sort.begins_descending()).then_some(if self.descending {
@@ -189,7 +189,7 @@ impl View {
         format!("/runs/{run}/units{mark}{}", query.join("&"))
     }
 
-    /// The same, sorted by `column`: the other way round where it is already.
+    /// The same, sorted by `column`; reversed if it is already.
     pub fn sorted_by(self, column: Column) -> View {
         let descending = if self.sort == column {
             !self.descending
@@ -206,13 +206,13 @@ impl View {
     /// The units that are shown, in order; those without a value last, either way round.
     pub fn arrange(&self, table: &UnitTable) -> Vec<UnitSummary> {
         let class = |unit: &UnitSummary| table.classes.get(unit.preferred_class as usize);
-        let shown = |unit: &&UnitSummary| {
+        let is_shown = |unit: &&UnitSummary| {
             self.class
                 .as_ref()
                 .is_none_or(|wanted| class(unit) == Some(wanted))
                 && self.dead.is_none_or(|wanted| unit.dead == Some(wanted))
         };
-        let mut units: Vec<UnitSummary> = table.units.iter().filter(shown).copied().collect();
+        let mut units: Vec<UnitSummary> = table.units.iter().filter(is_shown).copied().collect();
         let directed = |ordering: Ordering| {
             if self.descending {
                 ordering.reverse()

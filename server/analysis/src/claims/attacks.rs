@@ -42,7 +42,7 @@ impl Family {
         }
     }
 
-    /// What is held fixed along its budget.
+    /// The parameters that are held fixed while its budget varies.
     fn fixed(self, attack: &Attack) -> Option<[u64; 2]> {
         match self {
             Family::Fgsm => None,
@@ -54,9 +54,9 @@ impl Family {
 /// Why an attack says nothing about the difference between networks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// Nearly nothing withstands it.
+    /// It leaves hardly any accuracy.
     Floor,
-    /// It hardly takes anything.
+    /// It takes hardly any accuracy.
     Ceiling,
 }
 
@@ -101,12 +101,12 @@ impl Sweep {
         }
     }
 
-    /// Both families'.
+    /// The sweeps of both families.
     pub fn all(numbers: &Numbers) -> Vec<Sweep> {
         Family::ALL.map(|family| Sweep::of(numbers, family)).into()
     }
 
-    /// Whether an attack of it counts.
+    /// Whether an attack of the sweep counts.
     pub fn counts(&self, attack: &Attack) -> bool {
         self.attacks.contains(attack) && !self.left_out.iter().any(|(out, _)| out == attack)
     }
@@ -118,7 +118,9 @@ impl Sweep {
 
     /// The mean accuracy of every run over the attacks that count.
     pub fn accuracies(&self, numbers: &Numbers) -> Accuracies {
-        let images = numbers.attack_conditions.map_or(0, |of| of.images);
+        let images = numbers
+            .attack_conditions
+            .map_or(0, |conditions| conditions.images);
         Accuracies::mean_of(
             self.family.label(),
             &numbers.attacks,
@@ -128,11 +130,12 @@ impl Sweep {
     }
 }
 
-/// At which end an attack leaves more than half of the runs.
+/// The end at which an attack leaves more than half of the runs, if any.
 fn end(column: &Column<Attack, Accuracy>) -> Option<End> {
     let runs = || column.values.iter().flatten();
-    let most =
-        |of: fn(&Accuracy) -> bool| 2 * runs().filter(|one| of(one)).count() > runs().count();
+    let most = |is_at_end: fn(&Accuracy) -> bool| {
+        2 * runs().filter(|one| is_at_end(one)).count() > runs().count()
+    };
     if most(|one| one.perturbed < FLOOR) {
         Some(End::Floor)
     } else if most(|one| one.clean - one.perturbed < CEILING) {
@@ -142,13 +145,13 @@ fn end(column: &Column<Attack, Accuracy>) -> Option<End> {
     }
 }
 
-/// The families of which something was measured and an attack counts, with their accuracies.
+/// The accuracies of the families that have an attack that counts.
 pub fn counted(sweeps: &[Sweep], numbers: &Numbers) -> Vec<Accuracies> {
     let counted = sweeps.iter().filter(|sweep| sweep.counted() > 0);
     counted.map(|sweep| sweep.accuracies(numbers)).collect()
 }
 
-/// Which attacks are left out, in a sentence each.
+/// A sentence on the attacks that are left out, for each reason.
 pub fn left_out(sweeps: &[Sweep]) -> Vec<String> {
     let named = |wanted: End| -> Vec<String> {
         let all = sweeps.iter().flat_map(|sweep| &sweep.left_out);
@@ -175,8 +178,8 @@ mod tests {
     use super::*;
     use crate::made_up::Lab;
 
-    /// FGSM 0.25/255 takes 1 point, 8/255 leaves 1 %; PGD with 40 steps leaves 1 % in 7 of 15 runs only. Breaks when an attack at an end
-    /// counts, the ends are told apart wrongly, or a minority of the runs leaves an attack out.
+    /// FGSM 0.25/255 takes 1 point, 8/255 leaves 1 %; PGD with 40 steps leaves 1 % in 7 of 15 runs only. Breaks when an attack
+    /// at an end counts, the ends are confused, or a minority of the runs leaves an attack out.
     #[test]
     fn attacks_at_an_end_are_left_out_and_named() {
         let lab = Lab::new(3).each_attack(|attack, seed, alpha, _| {
@@ -198,14 +201,14 @@ mod tests {
         assert_eq!(ends, [End::Ceiling, End::Floor]);
         assert_eq!(sweeps[1].left_out, []);
         assert_eq!(sweeps[0].counted(), sweeps[0].attacks.len() - 2);
-        let told = left_out(&sweeps);
+        let sentences = left_out(&sweeps);
         assert!(
-            told[0].contains("under 2 %") && told[0].contains("8/255"),
-            "{told:?}"
+            sentences[0].contains("under 2 %") && sentences[0].contains("8/255"),
+            "{sentences:?}"
         );
         assert!(
-            told[1].contains("less than 2 points") && told[1].contains("0.25/255"),
-            "{told:?}"
+            sentences[1].contains("less than 2 points") && sentences[1].contains("0.25/255"),
+            "{sentences:?}"
         );
         let mean = sweeps[0].accuracies(&numbers).perturbed;
         assert!(

@@ -8,10 +8,10 @@ use protocol::quantity::{Axis, Quantity, Scale, Unit};
 
 use super::contrasts::{contrasts, sentences};
 use super::draw::{Sheet, figure};
+use super::estimands::{PER_TENTH, Predictor, ways};
 use super::evidence::{SCALES, Side};
 use super::numbers::{Numbers, complete_mean, needed};
 use super::verdict::{Words, finding, not_enough};
-use super::ways::{Against, PER_TENTH, ways};
 
 const RULE: &str = "Primary: one least-squares slope of raw corruption accuracy (mean over all corruptions and severities) on mean selectivity for each seed with at least 3 alphas, at least 3 seeds; Student's t over seeds, 95 %. Supported where the interval lies below 0, contradicted where it lies above; no difference where it lies inside ±0.5 points per 0.1 of selectivity (choice). Sensitivity, each by the same rule: share of clean accuracy; residual of logit corruption accuracy on logit clean accuracy over the runs (margin 0.02 logits per 0.1); slope with clean accuracy as covariate within seed (at least 4 alphas). Two of the four decided in opposite directions: depends on the scale.";
 
@@ -40,7 +40,7 @@ pub fn weigh(numbers: &Numbers) -> Finding {
     );
     let ways = ways(
         numbers,
-        Against::Selectivity,
+        Predictor::Selectivity,
         &[accuracies],
         Side::Below,
         PER_TENTH,
@@ -57,16 +57,16 @@ pub fn weigh(numbers: &Numbers) -> Finding {
 pub fn figures(sheet: &Sheet) -> Vec<ClaimFigure> {
     use ClaimFigureName::{CorruptionAlpha, CorruptionSelectivity, CorruptionSeverity};
     let against = SCALES.map(|scale| {
-        let shown = Picture::Scatter(against_selectivity(sheet, scale));
-        figure(CorruptionSelectivity, Some(scale), shown)
+        let picture = Picture::Scatter(against_selectivity(sheet, scale));
+        figure(CorruptionSelectivity, Some(scale), picture)
     });
     let by_alpha = SCALES.map(|scale| {
-        let shown = Picture::Lines(by_alpha(sheet, scale));
-        figure(CorruptionAlpha, Some(scale), shown)
+        let picture = Picture::Lines(by_alpha(sheet, scale));
+        figure(CorruptionAlpha, Some(scale), picture)
     });
     let by_severity = SCALES.map(|scale| {
-        let shown = Picture::Lines(by_severity(sheet, scale));
-        figure(CorruptionSeverity, Some(scale), shown)
+        let picture = Picture::Lines(by_severity(sheet, scale));
+        figure(CorruptionSeverity, Some(scale), picture)
     });
     [against, by_alpha, by_severity]
         .into_iter()
@@ -84,7 +84,7 @@ fn against_selectivity(sheet: &Sheet, scale: Scale) -> Scatter {
     }
 }
 
-/// Lines of accuracy on corruptions, with what they are over.
+/// Lines of accuracy on corruptions, with the corruptions and conditions that they average over.
 fn lines(
     sheet: &Sheet,
     x: &str,
@@ -158,7 +158,7 @@ fn by_severity(sheet: &Sheet, scale: Scale) -> Lines {
             let of_run = each.iter().map(|values| values.get(run).copied().flatten());
             of_run
                 .collect::<Option<Vec<f64>>>()
-                .filter(|of| !of.is_empty())
+                .filter(|values| !values.is_empty())
         })
         .collect();
     let places = severities.iter().map(u8::to_string).collect();
@@ -181,7 +181,7 @@ mod tests {
         weigh(&Numbers::new(&lab.run_numbers()))
     }
 
-    /// Breaks when the sign is wrong, a way is left out, or numbers are told in another unit. Accuracy is
+    /// Breaks when the sign is wrong, a way is left out, or numbers are in another unit. Accuracy is
     /// 0.7 - 0.3 x selectivity and clean accuracy always 0.8, so 0.1 of selectivity costs 3 points, or 3.75 % of clean.
     #[test]
     fn a_fall_supports_it_and_a_rise_contradicts_it() {
@@ -219,8 +219,8 @@ mod tests {
         );
     }
 
-    /// Lowering selectivity helps and raising it hurts: alpha -1 has 0.1 less selectivity than the control, 3 points. Breaks when the two
-    /// are told as one, or the sign of one is lost.
+    /// Lowering selectivity helps and raising it hurts: alpha -1 has 0.1 less selectivity than the control, 3 points. Breaks when
+    /// the two are merged into one sentence, or one loses its sign.
     #[test]
     fn lowering_and_raising_are_different_sentences() {
         let fall = weighed(Lab::new(5).corruptions(falls(0.3)));
@@ -262,8 +262,8 @@ mod tests {
         assert!((more.half_width - 2.775).abs() < 0.01);
     }
 
-    /// Breaks when opposite directions are called inconclusive, or the sentence hides one of them. Raw accuracy falls, but clean accuracy
-    /// falls faster, so its share rises.
+    /// Breaks when opposite directions are called inconclusive, or the sentence hides one of them. Raw accuracy falls, but clean
+    /// accuracy falls faster, so its share rises.
     #[test]
     fn opposite_directions_depend_on_the_scale() {
         let lab = Lab::new(3).corruptions(|seed, alpha, selectivity| {

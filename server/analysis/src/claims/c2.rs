@@ -14,14 +14,14 @@ use statistics::{
 
 use super::c1::ASK;
 use super::draw::{Sheet, figure};
+use super::estimands::{Estimand, NAMES, PER_TENTH, capital};
 use super::evidence::{FEWEST_SEEDS, LEVEL, SCALES, Side, Test, seeds};
 use super::numbers::{Numbers, Values, needed};
 use super::verdict::{Words, finding, not_enough, too_few_seeds};
-use super::ways::{NAMES, PER_TENTH, Way, capital};
 
 const RULE: &str = "Primary: of the slopes of raw accuracy on selectivity (one for each corruption and severity, each the mean over seeds with at least 3 alphas; at least 3 seeds), how many are below 0. Tested against permutations of selectivities within seed, the same for all corruptions, which leaves whatever corruptions have in common as it is: how many slopes of single seeds are below 0, two-sided p (all permutations up to 7 alphas a seed, else 10,000 random ones, always the same). Supported where at least 90 % are below 0 and more are than by chance (p < 0.05), contradicted where at most half are and fewer than by chance. A count has no margin. Sensitivity by the same rule: share of clean accuracy; residual of logit accuracy on logit clean accuracy; slope with clean accuracy as covariate. Cells of the map are starred after Holm, as there any of many may be claimed.";
 
-/// The share of corruptions and severities that is nearly every one of them.
+/// The share of corruptions and severities that counts as nearly every one.
 const NEARLY_ALL: f64 = 0.9;
 
 const WORDS: Words = Words {
@@ -48,7 +48,9 @@ fn cells(numbers: &Numbers, way: usize) -> Vec<Cell> {
             .all(|&place| columns[place].values[run].is_some())
     };
     let complete: Vec<bool> = (0..numbers.runs.len()).map(complete).collect();
-    let images = numbers.corruption_conditions.map_or(0, |of| of.images);
+    let images = numbers
+        .corruption_conditions
+        .map_or(0, |conditions| conditions.images);
     let cell = |&place: &usize| {
         let of_run = |value: &dyn Fn(crate::run_numbers::Accuracy) -> Option<f64>| -> Values {
             let runs = columns[place].values.iter().zip(&complete);
@@ -56,29 +58,31 @@ fn cells(numbers: &Numbers, way: usize) -> Vec<Cell> {
                 .collect()
         };
         let values = match way {
-            1 => of_run(&|of| of.on(Scale::ShareOfClean)),
+            1 => of_run(&|accuracy| accuracy.on(Scale::ShareOfClean)),
             2 => {
-                let logits = of_run(&|of| empirical_logit(of.perturbed, images));
-                let clean = of_run(&|of| empirical_logit(of.clean, images));
+                let logits = of_run(&|accuracy| empirical_logit(accuracy.perturbed, images));
+                let clean = of_run(&|accuracy| empirical_logit(accuracy.clean, images));
                 residual(&clean, &logits)
             }
-            _ => of_run(&|of| Some(of.perturbed)),
+            _ => of_run(&|accuracy| Some(accuracy.perturbed)),
         };
         Cell {
             item: columns[place].item,
             values,
-            clean: of_run(&|of| Some(of.clean)),
+            clean: of_run(&|accuracy| Some(accuracy.clean)),
         }
     };
     needed.iter().map(cell).collect()
 }
 
-/// What `x` leaves of `y`, over all runs that have both.
+/// The residuals of `y` on `x`, over all runs that have both.
 fn residual(x: &Values, y: &Values) -> Values {
     let both = || x.iter().zip(y).map(|(x, y)| Some(((*x)?, (*y)?)));
     let points: Vec<(f64, f64)> = both().flatten().collect();
-    let mut left = residuals(&points).unwrap_or_default().into_iter();
-    both().map(|one| one.and_then(|_| left.next())).collect()
+    let mut residuals = residuals(&points).unwrap_or_default().into_iter();
+    both()
+        .map(|point| point.and_then(|_| residuals.next()))
+        .collect()
 }
 
 /// The mean slope over seeds of every cell, in one way.
@@ -152,14 +156,14 @@ fn signs(numbers: &Numbers, cells: &[Cell], way: usize) -> Option<SignTest> {
                 if way < 3 {
                     return Some(values);
                 }
-                // The sign of a partial slope is that of the slope of what the covariate leaves.
+                // The sign of a partial slope is that of the slope of the residuals on the covariate.
                 let clean = runs.iter().map(|&run| cell.clean[run]);
                 let points: Option<Vec<_>> =
                     clean.zip(values).map(|(x, y)| Some((x?, y))).collect();
                 residuals(&points?)
             };
             let by_cell: Vec<Vec<f64>> = cells.iter().map(of_cell).collect::<Option<_>>()?;
-            let y = (0..runs.len()).map(|at| by_cell.iter().map(|of| of[at]).collect());
+            let y = (0..runs.len()).map(|at| by_cell.iter().map(|values| values[at]).collect());
             Some(Block { x, y: y.collect() })
         })
         .collect();
@@ -167,7 +171,7 @@ fn signs(numbers: &Numbers, cells: &[Cell], way: usize) -> Option<SignTest> {
 }
 
 /// One way of counting, and the slopes that are counted.
-fn way(numbers: &Numbers, place: usize) -> (Way, Vec<Evidence>) {
+fn way(numbers: &Numbers, place: usize) -> (Estimand, Vec<Evidence>) {
     let cells = cells(numbers, place);
     let slopes = slopes(numbers, &cells, place);
     let signs = signs(numbers, &cells, place);
@@ -176,7 +180,7 @@ fn way(numbers: &Numbers, place: usize) -> (Way, Vec<Evidence>) {
     let n = slopes.iter().map(|one| one.n).min().unwrap_or(0);
     let p = signs.map(SignTest::p);
     let by_chance = p.is_none_or(|p| p >= LEVEL);
-    let more = signs.is_some_and(|of| of.p_as_many < of.p_as_few);
+    let more = signs.is_some_and(|test| test.p_as_many < test.p_as_few);
     let verdict = match n {
         _ if n < FEWEST_SEEDS => Verdict::NotEnoughRuns,
         _ if !by_chance && more && share >= NEARLY_ALL => Verdict::Supported,
@@ -202,18 +206,18 @@ fn way(numbers: &Numbers, place: usize) -> (Way, Vec<Evidence>) {
         role,
         verdict,
     };
-    let told = signs.map_or_else(
+    let description = signs.map_or_else(
         || format!("{below} {unit} ({})", seeds(n)),
-        |of| {
-            let p = if of.p() < 0.001 {
+        |test| {
+            let p = if test.p() < 0.001 {
                 "p < 0.001".to_owned()
             } else {
-                format!("p = {:.3}", of.p())
+                format!("p = {:.3}", test.p())
             };
             format!(
                 "{below} {unit} ({} of {} slopes of single seeds, permutation {p}, {})",
-                of.below,
-                of.slopes,
+                test.below,
+                test.slopes,
                 seeds(n)
             )
         },
@@ -233,11 +237,11 @@ fn way(numbers: &Numbers, place: usize) -> (Way, Vec<Evidence>) {
         agrees: Some(share >= NEARLY_ALL),
         decides: place == 0,
     };
-    let way = Way {
+    let way = Estimand {
         name,
         role,
         rows: vec![(row, line)],
-        told,
+        description,
     };
     (way, slopes)
 }
@@ -247,14 +251,14 @@ pub fn weigh(numbers: &Numbers) -> Finding {
     if numbers.corruptions.is_empty() {
         return not_enough(Claim::C2, RULE, ASK);
     }
-    let (ways, slopes): (Vec<Way>, Vec<Vec<Evidence>>) =
+    let (ways, slopes): (Vec<Estimand>, Vec<Vec<Evidence>>) =
         (0..4).map(|place| way(numbers, place)).unzip();
     let fewest = ways[0].rows[0].0.n;
     let mut found = finding(Claim::C2, RULE, WORDS, ways);
     if found.verdict == Verdict::NotEnoughRuns {
         found.sentence = too_few_seeds(fewest);
     }
-    // A share of signs is brought no known number closer by seeds.
+    // There is no known number of seeds that would decide a share of signs.
     found.more_seeds = None;
     for mut of_scale in slopes.into_iter().take(SCALES.len()) {
         correct(&mut of_scale);
@@ -263,7 +267,7 @@ pub fn weigh(numbers: &Numbers) -> Finding {
     found
 }
 
-/// Corrects tests of which any one may be claimed, after Holm.
+/// Corrects tests after Holm, as any one of them may be claimed.
 fn correct(together: &mut [Evidence]) {
     let p: Vec<f64> = together
         .iter()
@@ -277,8 +281,8 @@ fn correct(together: &mut [Evidence]) {
 /// Its figures: the slopes by corruption and severity, at both scales.
 pub fn figures(sheet: &Sheet) -> Vec<ClaimFigure> {
     let maps = SCALES.into_iter().enumerate().map(|(way, scale)| {
-        let shown = Picture::Slopes(slope_map(sheet, way, scale));
-        figure(ClaimFigureName::CorruptionSlopes, Some(scale), shown)
+        let picture = Picture::Slopes(slope_map(sheet, way, scale));
+        figure(ClaimFigureName::CorruptionSlopes, Some(scale), picture)
     });
     maps.collect()
 }
@@ -299,12 +303,12 @@ fn slope_map(sheet: &Sheet, way: usize, scale: Scale) -> SlopeMap {
         let place = cells
             .iter()
             .position(|cell| cell.item == (corruption, severity))?;
-        let of = &slopes[place];
+        let slope = &slopes[place];
         Some(SlopeCell {
-            slope: of.estimate? / factor,
-            interval: of.interval.map(|ends| ends.map(|end| end / factor)),
-            p_holm: of.p_holm,
-            n: of.n,
+            slope: slope.estimate? / factor,
+            interval: slope.interval.map(|ends| ends.map(|end| end / factor)),
+            p_holm: slope.p_holm,
+            n: slope.n,
         })
     };
     SlopeMap {
@@ -321,7 +325,9 @@ fn slope_map(sheet: &Sheet, way: usize, scale: Scale) -> SlopeMap {
             .filter(|row| row.cells.iter().any(Option::is_some))
             .collect(),
         severities,
-        images: numbers.corruption_conditions.map(|of| of.images),
+        images: numbers
+            .corruption_conditions
+            .map(|conditions| conditions.images),
         method: format!(
             "Of every seed with {FEWEST_POINTS} alphas or more the least-squares slope over its alphas; the mean over seeds, Student's t, p after Holm for all cells."
         ),
@@ -337,9 +343,9 @@ mod tests {
         weigh(&Numbers::new(&lab.run_numbers()))
     }
 
-    /// All 95 fall in all of 6 seeds. They are one and the same accuracy, so that each seed's 95 fall together in half of the orders: p is
-    /// about 2 / 2^6. Breaks when signs are not counted one by one, or corruptions are permuted apart, which would make p far smaller, and
-    /// 3 seeds enough.
+    /// All 95 fall in all of 6 seeds. They are one and the same accuracy, so each seed's 95 fall together in half of the orders:
+    /// p is about 2 / 2^6. Breaks when signs are not counted one by one, or corruptions are permuted separately, which would
+    /// make p far smaller, and 3 seeds enough.
     #[test]
     fn all_that_fall_support_it() {
         let found = weighed(Lab::new(6).corruptions(falls(0.3)));

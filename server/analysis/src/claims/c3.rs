@@ -7,10 +7,10 @@ use protocol::quantity::{Axis, Scale, Unit};
 use super::attacks::{Family, Sweep, counted, left_out};
 use super::contrasts::{contrasts, sentences};
 use super::draw::{Sheet, figure};
+use super::estimands::{PER_TENTH, Predictor, ways};
 use super::evidence::{SCALES, Side, Test};
 use super::numbers::{Numbers, Values};
 use super::verdict::{Words, finding, not_enough};
-use super::ways::{Against, PER_TENTH, ways};
 
 const RULE: &str = "Primary: one least-squares slope on mean selectivity for each seed with at least 3 alphas, at least 3 seeds, of raw accuracy under FGSM (mean over radii) and under PGD (L-infinity, from the clean image, mean over numbers of steps); Student's t over seeds, 95 %. Supported where both intervals lie above 0, contradicted where both lie below, no difference where both lie inside ±0.5 points per 0.1 of selectivity (choice); both must agree, so neither is corrected. Attacks that leave under 2 % accuracy, or take less than 2 points from clean accuracy, in more than half of the runs are left out; a family of which none is left decides nothing. Sensitivity by the same rule: share of clean accuracy; residual of logit adversarial accuracy on logit clean accuracy over the runs (margin 0.02 logits per 0.1); slope with clean accuracy as covariate within seed (at least 4 alphas). Two of the four decided in opposite directions: depends on the scale.";
 
@@ -48,15 +48,20 @@ pub fn weigh(numbers: &Numbers) -> Finding {
     }
     let ways = ways(
         numbers,
-        Against::Selectivity,
+        Predictor::Selectivity,
         &families,
         Side::Above,
         PER_TENTH,
     );
     let mut found = finding(Claim::C3, RULE, WORDS, ways);
-    for of in &families {
-        let alphas = contrasts(numbers, &of.perturbed, &of.name, Side::Above);
-        found.notes.extend(sentences(&alphas, &of.name));
+    for accuracies in &families {
+        let alphas = contrasts(
+            numbers,
+            &accuracies.perturbed,
+            &accuracies.name,
+            Side::Above,
+        );
+        found.notes.extend(sentences(&alphas, &accuracies.name));
         found
             .estimates
             .extend(alphas.into_iter().map(|one| one.estimate));
@@ -90,7 +95,7 @@ fn each(numbers: &Numbers) -> Vec<Evidence> {
     SCALES.into_iter().enumerate().flat_map(of_scale).collect()
 }
 
-/// Its figures: accuracy by budget, of each family at both scales.
+/// Its figures: accuracy by budget, for each family at both scales.
 pub fn figures(sheet: &Sheet) -> Vec<ClaimFigure> {
     let families = [
         (ClaimFigureName::FgsmEpsilon, Family::Fgsm),
@@ -118,7 +123,7 @@ fn by_budget(sheet: &Sheet, family: Family, scale: Scale) -> Lines {
         .collect();
     let values: Vec<Option<Vec<f64>>> = (0..numbers.runs.len())
         .map(|run| {
-            // All of them attacked the same images.
+            // All attacks are on the same images.
             let clean = match scale {
                 Scale::Raw => columns.first()?.values[run]?.clean,
                 Scale::ShareOfClean => 1.0,
@@ -179,7 +184,8 @@ mod tests {
         weigh(&Numbers::new(&lab.run_numbers()))
     }
 
-    /// Breaks when the sign is that of the other kind of robustness, a family is left out, or tests that must agree are corrected.
+    /// Breaks when the sign is that of the other kind of robustness, a family is left out, or tests that must agree are
+    /// corrected.
     #[test]
     fn a_rise_supports_it_and_a_fall_contradicts_it() {
         let rise = weighed(Lab::new(3).attacks(rises(0.3)));
@@ -220,7 +226,7 @@ mod tests {
         );
     }
 
-    /// Breaks when PGD that nothing withstands is counted as evidence, or passed over in silence.
+    /// Breaks when PGD that leaves no accuracy is counted as evidence, or left out without a note.
     #[test]
     fn an_attack_that_nothing_withstands_is_left_out_and_named() {
         let lab = Lab::new(3).each_attack(|attack, seed, alpha, selectivity| match attack.method {

@@ -7,10 +7,10 @@ use protocol::measure::Scatter;
 use protocol::quantity::{LayerQuantity, LayerRange, Perturbations, Quantity};
 
 use super::draw::{Sheet, Shown, figure};
+use super::estimands::{Estimand, describe_rows};
 use super::evidence::{Side, Test, Unit, estimate};
 use super::numbers::{Numbers, Values, fractions, layer_mean};
 use super::verdict::{Words, finding, not_enough};
-use super::ways::{Way, rows_told};
 
 const RULE: &str = "Primary: one least-squares slope on mean selectivity for each seed with at least 3 alphas, at least 3 seeds, of the dimension fraction of clean unit responses (components for 95 % of the variance / units, mean over the first third of layers); Student's t over seeds, 95 %. Supported where the interval lies below 0, contradicted where it lies above, no difference where it lies inside ±0.005 per 0.1 of selectivity (choice). Other shares of variance, the participation ratio and all layers are shown and decide nothing.";
 
@@ -27,11 +27,11 @@ const WORDS: Words = Words {
     whether: "selectivity lowers the dimensions of early layers",
 };
 
-/// Of every run the mean over a range of layers.
+/// Every run's mean over a range of layers.
 fn values(numbers: &Numbers, statistic: DimensionStatistic, range: LayerRange) -> Values {
     let clean = numbers.clean_dimensions.iter();
     clean
-        .map(|of| layer_mean(&fractions((*of)?, statistic), range))
+        .map(|dimensions| layer_mean(&fractions((*dimensions)?, statistic), range))
         .collect()
 }
 
@@ -66,10 +66,10 @@ pub fn weigh(numbers: &Numbers) -> Finding {
         Some(UNIT.margin),
     );
     let rows = vec![(row, early)];
-    let way = Way {
+    let way = Estimand {
         name: "",
         role: Role::Primary,
-        told: rows_told(&rows),
+        description: describe_rows(&rows),
         rows,
     };
     let mut found = finding(Claim::C4, RULE, WORDS, vec![way]);
@@ -92,13 +92,15 @@ pub fn figures(sheet: &Sheet) -> Vec<ClaimFigure> {
     let layers: Vec<_> = numbers
         .clean_dimensions
         .iter()
-        .map(|of| Some(fractions((*of)?, primary)))
+        .map(|dimensions| Some(fractions((*dimensions)?, primary)))
         .collect();
-    let images = numbers.dimension_conditions.map(|of| of.images);
+    let images = numbers
+        .dimension_conditions
+        .map(|conditions| conditions.images);
     let by_layer = Lines {
         of: numbers
             .dimension_conditions
-            .map_or_else(String::new, |of| of.label()),
+            .map_or_else(String::new, |conditions| conditions.label()),
         images,
         ..sheet.by_layer(measure.axis(), &layers)
     };
@@ -132,7 +134,8 @@ mod tests {
     use crate::made_up::{Lab, noise};
     use protocol::finding::Verdict;
 
-    /// Breaks when late layers are taken for early ones (here they rise), another share of variance decides, or the sign is wrong.
+    /// Breaks when late layers are taken for early ones (here they rise), another share of variance decides, or the sign is
+    /// wrong.
     #[test]
     fn early_layers_decide() {
         let with = |slope: f64| {

@@ -8,10 +8,10 @@ use protocol::finding::{Claim, Finding, Role};
 use protocol::quantity::{self, Axis, LayerRange};
 
 use super::draw::{LAYER, Sheet, figure};
+use super::estimands::{Estimand, describe_rows};
 use super::evidence::{Side, Test, Unit, estimate};
 use super::numbers::{Numbers, Values};
 use super::verdict::{Words, finding, not_enough};
-use super::ways::{Way, rows_told};
 use crate::{INTERVAL_METHOD, mean};
 
 const RULE: &str = "Primary: for each run the dimension fraction of the difference that a perturbation makes to unit responses (components for 95 % of the variance / units, mean over the first third of layers), under the strongest L-infinity PGD from the clean image (with 40 steps where measured) less the mean over all corruptions and severities. Its mean over a seed's alphas is one value; at least 3 seeds; Student's t over seeds, 95 %. Supported where the interval lies above 0, contradicted where it lies below, no difference where it lies inside ±0.01 (choice).";
@@ -32,8 +32,8 @@ const WORDS: Words = Words {
     whether: "attacks change more dimensions of early layers than corruptions do",
 };
 
-/// Of each run and layer the dimension fraction under the attack that is chosen and the mean over corruptions, of the runs that have
-/// both. Verdict and figure are made of it.
+/// Each run's dimension fractions by layer, under the chosen attack and averaged over corruptions, for the runs that have both.
+/// Verdict and figure both rest on them.
 struct Compared {
     attack: Attack,
     layers: Vec<Option<ByLayer>>,
@@ -42,7 +42,8 @@ struct Compared {
 impl Compared {
     fn of(numbers: &Numbers, attack: Attack, severity: Option<u8>) -> Compared {
         let attacked = numbers.attacked_layers(attack);
-        let corrupted = numbers.corrupted_layers(|of| severity.is_none_or(|one| one == of));
+        let corrupted =
+            numbers.corrupted_layers(|measured| severity.is_none_or(|wanted| wanted == measured));
         let both = attacked.into_iter().zip(corrupted);
         Compared {
             attack,
@@ -52,15 +53,16 @@ impl Compared {
         }
     }
 
-    /// Of each run the early layers' mean under attack less that under corruptions.
+    /// Each run's mean over the early layers under attack minus that under corruptions.
     fn early(&self) -> Values {
         let early = |layers: &[f64]| {
             let early = &layers[..LayerRange::Early.count(layers.len())];
             early.iter().sum::<f64>() / early.len().max(1) as f64
         };
         let runs = self.layers.iter();
-        runs.map(|of| {
-            of.as_ref()
+        runs.map(|by_layer| {
+            by_layer
+                .as_ref()
                 .map(|(attacked, corrupted)| early(attacked) - early(corrupted))
         })
         .collect()
@@ -103,10 +105,10 @@ pub fn weigh(numbers: &Numbers) -> Finding {
         margin,
     );
     let rows = vec![(row, primary)];
-    let way = Way {
+    let way = Estimand {
         name: "",
         role: Role::Primary,
-        told: rows_told(&rows),
+        description: describe_rows(&rows),
         rows,
     };
     let mut found = finding(Claim::C5, RULE, WORDS, vec![way]);
@@ -158,19 +160,19 @@ fn strongest(numbers: &Numbers) -> Option<Attack> {
 
 /// Its figure: by layer, attack beside corruptions.
 pub fn figures(sheet: &Sheet) -> Vec<ClaimFigure> {
-    let shown = Picture::Lines(differences(sheet));
-    vec![figure(ClaimFigureName::DifferenceLayers, None, shown)]
+    let picture = Picture::Lines(differences(sheet));
+    vec![figure(ClaimFigureName::DifferenceLayers, None, picture)]
 }
 
 /// A run's dimension fractions by layer: of the difference that PGD makes, and of those that corruptions make.
 type ByLayer = (Vec<f64>, Vec<f64>);
 
-/// Of every seed the mean over its alphas, then the mean over seeds, as in the verdict.
+/// The mean of each seed over its alphas, then the mean over seeds, as in the verdict.
 fn differences(sheet: &Sheet) -> Lines {
     let numbers = sheet.numbers;
     let compared = strongest(numbers).map(|attack| Compared::of(numbers, attack, None));
-    let shown = |of: &Compared| of.layers.iter().flatten().count();
-    let compared = compared.filter(|of| shown(of) > 0);
+    let complete_runs = |compared: &Compared| compared.layers.iter().flatten().count();
+    let compared = compared.filter(|compared| complete_runs(compared) > 0);
     let layers = sheet.layers();
     let line = |compared: &Compared, label: String, pick: fn(&ByLayer) -> &Vec<f64>| {
         let at = |layer: usize| {
@@ -211,11 +213,11 @@ fn differences(sheet: &Sheet) -> Lines {
             Vec::new()
         },
         series: series.unwrap_or_default(),
-        of: conditions.map_or_else(String::new, |of| {
-            format!("each seed's mean over its alphas; {}", of.label())
+        of: conditions.map_or_else(String::new, |conditions| {
+            format!("each seed's mean over its alphas; {}", conditions.label())
         }),
-        images: conditions.map(|of| of.images),
-        incomplete_runs: (numbers.runs.len() - compared.as_ref().map_or(0, shown)) as u32,
+        images: conditions.map(|conditions| conditions.images),
+        incomplete_runs: (numbers.runs.len() - compared.as_ref().map_or(0, complete_runs)) as u32,
         interval_method: INTERVAL_METHOD.into(),
     }
 }
@@ -269,10 +271,11 @@ mod tests {
         let mut lab = lab(3, 0.4, 0.0);
         let mut weaker = lab.measurements.clone();
         weaker.retain_mut(|(_, measured)| match measured {
-            protocol::Measurement::Dimensionality(of) => match &mut of.perturbation {
+            protocol::Measurement::Dimensionality(dimensions) => match &mut dimensions.perturbation
+            {
                 Perturbation::Attack(attack) => {
                     attack.steps = Some(80);
-                    of.components_95 = vec![1; of.columns.len()];
+                    dimensions.components_95 = vec![1; dimensions.columns.len()];
                     true
                 }
                 _ => false,
@@ -299,8 +302,8 @@ mod tests {
         );
         let mut half = lab(3, 0.4, 0.0);
         half.measurements.retain(|(_, one)| {
-            let of = one.dimensionality().map(|of| of.perturbation);
-            !matches!(of, Some(Perturbation::Corruption { .. }))
+            let perturbation = one.dimensionality().map(|measured| measured.perturbation);
+            !matches!(perturbation, Some(Perturbation::Corruption { .. }))
         });
         let half = weighed(&half);
         assert!(

@@ -7,10 +7,10 @@ use protocol::quantity::Quantity;
 use protocol::quantity::{LayerQuantity, LayerRange};
 
 use super::draw::{Sheet, Shown, figure};
+use super::estimands::{Estimand, describe_rows};
 use super::evidence::{Side, Test, Unit, estimate};
 use super::numbers::{Numbers, Values, layer_mean};
 use super::verdict::{Words, finding, not_enough};
-use super::ways::{Way, rows_told};
 
 const RULE: &str = "Primary: one least-squares slope on mean selectivity for each seed with at least 3 alphas, at least 3 seeds, of CV_u (variability across samples) and of CV_l (variability across units), each the mean over all layers; Student's t over seeds, 95 %. Supported where both intervals lie above 0, contradicted where both lie below, no difference where both lie inside ±0.01 per 0.1 of selectivity (choice); both must agree, so neither is corrected. Early layers are shown and decide nothing.";
 
@@ -39,7 +39,7 @@ const KINDS: [Kind; 2] = [
     (
         "CV_u",
         LayerQuantity::CvAcrossSamples,
-        |of| &of.cv_across_samples,
+        |gradients| &gradients.cv_across_samples,
         [
             ClaimFigureName::SampleVariabilitySelectivity,
             ClaimFigureName::SampleVariabilityLayers,
@@ -48,7 +48,7 @@ const KINDS: [Kind; 2] = [
     (
         "CV_l",
         LayerQuantity::CvAcrossUnits,
-        |of| &of.cv_across_units,
+        |gradients| &gradients.cv_across_units,
         [
             ClaimFigureName::UnitVariabilitySelectivity,
             ClaimFigureName::UnitVariabilityLayers,
@@ -56,11 +56,10 @@ const KINDS: [Kind; 2] = [
     ),
 ];
 
-/// Of every run the mean over a range of layers.
+/// Every run's mean over a range of layers.
 fn values(numbers: &Numbers, kind: &Kind, range: LayerRange) -> Values {
-    let gradients = numbers.gradients.iter();
-    gradients
-        .map(|of| layer_mean((kind.2)((*of)?), range))
+    let runs = numbers.gradients.iter();
+    runs.map(|gradients| layer_mean((kind.2)((*gradients)?), range))
         .collect()
 }
 
@@ -95,10 +94,10 @@ pub fn weigh(numbers: &Numbers) -> Finding {
             )
         })
         .collect();
-    let way = Way {
+    let way = Estimand {
         name: "",
         role: Role::Primary,
-        told: rows_told(&rows),
+        description: describe_rows(&rows),
         rows,
     };
     let mut found = finding(Claim::C6, RULE, WORDS, vec![way]);
@@ -130,7 +129,7 @@ pub fn figures(sheet: &Sheet) -> Vec<ClaimFigure> {
         let layers: Vec<_> = numbers
             .gradients
             .iter()
-            .map(|of| Some(layers((*of)?).clone()))
+            .map(|gradients| Some(layers((*gradients)?).clone()))
             .collect();
         let lines = Lines {
             images: numbers.gradient_images,

@@ -8,10 +8,10 @@ use protocol::quantity::{Axis, Scale, Unit};
 use super::attacks::{Family, Sweep, counted, left_out};
 use super::c1;
 use super::draw::{Sheet, Shown, figure};
+use super::estimands::{PER_TEN_POINTS, Predictor, ways};
 use super::evidence::{SCALES, Side};
 use super::numbers::{Numbers, needed};
 use super::verdict::{Words, finding, not_enough};
-use super::ways::{Against, PER_TEN_POINTS, ways};
 
 const RULE: &str = "Primary: one least-squares slope on raw corruption accuracy for each seed with at least 3 alphas, at least 3 seeds, of raw accuracy under FGSM (mean over radii) and under PGD (mean over numbers of steps), as far as they are measured; Student's t over seeds, 95 %. Supported where every interval lies below 0, contradicted where every one lies above, no difference where every one lies inside ±0.5 points per 10 points (choice); all must agree, so none is corrected. Attacks that leave under 2 % accuracy, or take less than 2 points from clean accuracy, in more than half of the runs are left out. Sensitivity by the same rule: both as a share of clean accuracy; both as residuals on logit clean accuracy over the runs (margin 0.05); slope with clean accuracy as covariate within seed (at least 4 alphas). Two of the four decided in opposite directions: depends on the scale.";
 
@@ -39,7 +39,7 @@ pub fn weigh(numbers: &Numbers) -> Finding {
         let sentence = "No attack tells the runs apart: evaluate with another epsilon.";
         not_enough(Claim::C7, RULE, sentence)
     } else {
-        let against = Against::Accuracy(&corruptions);
+        let against = Predictor::Accuracy(&corruptions);
         let ways = ways(numbers, against, &families, Side::Below, PER_TEN_POINTS);
         finding(Claim::C7, RULE, WORDS, ways)
     };
@@ -55,8 +55,8 @@ pub fn figures(sheet: &Sheet) -> Vec<ClaimFigure> {
     ];
     let drawn = families.into_iter().flat_map(|(name, family)| {
         SCALES.map(|scale| {
-            let shown = Picture::Scatter(trade_off(sheet, family, scale));
-            figure(name, Some(scale), shown)
+            let picture = Picture::Scatter(trade_off(sheet, family, scale));
+            figure(name, Some(scale), picture)
         })
     });
     drawn.collect()
@@ -80,7 +80,9 @@ fn trade_off(sheet: &Sheet, family: Family, scale: Scale) -> Scatter {
             .with(what)
             .on(scale),
         values: sweep.accuracies(numbers).on(scale).clone(),
-        images: numbers.attack_conditions.map(|of| of.images),
+        images: numbers
+            .attack_conditions
+            .map(|conditions| conditions.images),
     };
     let x = sheet.corruption_axis(&numbers.corruption_accuracies(), scale);
     Scatter {
@@ -103,8 +105,8 @@ mod tests {
         weigh(&Numbers::new(&lab.run_numbers()))
     }
 
-    /// Corruption accuracy falls by 0.3 and adversarial accuracy rises by 0.15 for each unit of selectivity: -5 points for 10 of the
-    /// other. Breaks when axes are the other way round, the sign is wrong, or a way is left out.
+    /// Corruption accuracy falls by 0.3 and adversarial accuracy rises by 0.15 for each unit of selectivity: -5 points per 10
+    /// points of corruption accuracy. Breaks when axes are swapped, the sign is wrong, or a way is left out.
     #[test]
     fn opposite_slopes_support_it_and_equal_ones_contradict_it() {
         let traded = weighed(Lab::new(3).corruptions(falls(0.3)).attacks(rises(0.15)));
@@ -139,8 +141,8 @@ mod tests {
         );
     }
 
-    /// All accuracies fall, but clean accuracy falls faster than those under attack. Breaks when there is a verdict where scales are
-    /// decided in opposite directions.
+    /// All accuracies fall, but clean accuracy falls faster than those under attack. Breaks when there is a verdict where scales
+    /// are decided in opposite directions.
     #[test]
     fn opposite_directions_depend_on_the_scale() {
         let clean = |selectivity: f64| 0.9 - 0.6 * selectivity;
@@ -164,7 +166,7 @@ mod tests {
         );
     }
 
-    /// Breaks when an attack that nothing withstands is averaged in, passed over in silence, or taken for a test.
+    /// Breaks when an attack that leaves no accuracy is averaged in, left out without a note, or taken for a test.
     #[test]
     fn attacks_at_the_floor_are_left_out_and_named() {
         let lab = |fgsm: bool| {

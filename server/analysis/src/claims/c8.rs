@@ -1,5 +1,6 @@
 //! C8: selectivity can be cut about 2.5-fold at no loss of clean accuracy.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use protocol::claim_figure::{ClaimFigure, ClaimFigureName, Picture};
@@ -10,7 +11,7 @@ use statistics::{CONFIDENCE, one_sample};
 
 use super::contrasts::{Contrast, contrasts};
 use super::draw::{Sheet, Shown, figure};
-use super::evidence::{FEWEST_SEEDS, Side, Test, Unit, decide, told};
+use super::evidence::{FEWEST_SEEDS, Side, Test, Unit, decide, describe};
 use super::numbers::Numbers;
 use super::verdict::{not_enough, to_decide};
 
@@ -22,7 +23,7 @@ const MARGIN: f64 = 1.0;
 /// About the cut of Leavitt & Morcos (2020).
 const CUT: f64 = 2.5;
 
-/// What a fold's interval must be above, and from where on a cut counts against the claim.
+/// The fold that an interval must lie above, and from which a cut can count against the claim.
 const FEWEST_FOLD: f64 = 2.0;
 
 const FOLD: Unit = Unit {
@@ -67,17 +68,17 @@ impl Cut {
     }
 
     /// `alpha −1 (3.0-fold) +0.1 points (simultaneous 95 % CI ..)`.
-    fn told(&self) -> String {
+    fn describe(&self) -> String {
         format!(
             "alpha {} ({:.1}-fold) {}",
             numeral::alpha(self.contrast.alpha),
             self.mean_fold(),
-            told(&self.contrast.estimate, "simultaneous 95 % CI")
+            describe(&self.contrast.estimate, "simultaneous 95 % CI")
         )
     }
 }
 
-/// What a difference of clean accuracy says: the interval against the margin on the side where it matters.
+/// The verdict on a difference of clean accuracy: its interval against the margin on the side of a loss.
 fn accuracy_verdict(evidence: &Evidence) -> Verdict {
     match decide(evidence, Side::Above, Some(MARGIN)) {
         Verdict::NotEnoughRuns => Verdict::NotEnoughRuns,
@@ -90,7 +91,7 @@ fn accuracy_verdict(evidence: &Evidence) -> Verdict {
     }
 }
 
-/// Every alpha below 0 that some seed has beside the control, ascending.
+/// Every alpha below 0 that some seed has as well as the control, ascending.
 fn cuts(numbers: &Numbers) -> Vec<Cut> {
     let below = numbers.only(|run| run.alpha <= 0.0);
     let accuracy = contrasts(
@@ -127,7 +128,7 @@ fn cuts(numbers: &Numbers) -> Vec<Cut> {
             };
             let mut fold = test.of_values(&folds, 1.0, 2 * folds.len() as u32);
             let simultaneous = one_sample(&folds, 1.0, 1.0 - (1.0 - CONFIDENCE) / together);
-            fold.interval = simultaneous.map(|found| found.interval);
+            fold.interval = simultaneous.map(|inference| inference.interval);
             fold.agrees = fold.estimate.map(|fold| fold >= CUT);
             let simultaneous = Evidence {
                 interval: contrast.estimate.interval,
@@ -157,7 +158,7 @@ fn cuts(numbers: &Numbers) -> Vec<Cut> {
 
 /// Weighs the claim.
 pub fn weigh(numbers: &Numbers) -> Finding {
-    let has = |of: fn(f64) -> bool| numbers.runs.iter().any(|run| of(run.alpha));
+    let has = |condition: fn(f64) -> bool| numbers.runs.iter().any(|run| condition(run.alpha));
     let missing = match (has(|alpha| alpha == 0.0), has(|alpha| alpha < 0.0)) {
         (false, _) => Some("no trained run with alpha 0, the control"),
         (_, false) => Some("no trained run with an alpha below 0"),
@@ -169,81 +170,14 @@ pub fn weigh(numbers: &Numbers) -> Finding {
     }
     let cuts = cuts(numbers);
     let tested: Vec<&Cut> = cuts.iter().filter(|cut| cut.is_tested()).collect();
-    let by_fold = |a: &&Cut, b: &&Cut| a.mean_fold().total_cmp(&b.mean_fold());
-    let deep: Vec<&Cut> = tested
-        .iter()
-        .copied()
-        .filter(|cut| cut.mean_fold() >= FEWEST_FOLD)
-        .collect();
-    let supporting = tested
-        .iter()
-        .copied()
-        .filter(|cut| cut.is_deep() && cut.is_free())
-        .max_by(by_fold);
-    // What a reader asks for first: the alpha that cuts about as far as the claim says, else the furthest.
-    let at_cut = deep
-        .iter()
-        .copied()
-        .filter(|cut| cut.mean_fold() >= CUT)
-        .min_by(by_fold);
-    let telling = at_cut.or(deep.iter().copied().max_by(by_fold));
-    let (verdict, sentence) = match (supporting, telling) {
-        _ if tested.is_empty() => {
-            let most = cuts
-                .iter()
-                .map(|cut| cut.contrast.estimate.n)
-                .max()
-                .unwrap_or(0);
-            (
-                Verdict::NotEnoughRuns,
-                format!(
-                    "Not enough runs: at most {most} {} the control and an alpha below 0, and it takes {FEWEST_SEEDS}; fewer than 5 are a pilot.",
-                    if most == 1 { "seed has" } else { "seeds have" }
-                ),
-            )
-        }
-        (Some(cut), _) => (
-            Verdict::Supported,
-            format!(
-                "Selectivity can be cut {:.1}-fold at no loss of clean accuracy: {}.",
-                cut.mean_fold(),
-                cut.told()
-            ),
-        ),
-        (None, Some(cut)) if deep.iter().all(|cut| cut.costs()) => (
-            Verdict::Contradicted,
-            format!(
-                "Every alpha that cuts selectivity 2-fold or more costs more than 1 point of clean accuracy: {}.",
-                cut.told()
-            ),
-        ),
-        (None, Some(cut)) => (
-            Verdict::Inconclusive,
-            format!(
-                "Whether selectivity can be cut 2.5-fold at no loss of clean accuracy is open: {}.",
-                cut.told()
-            ),
-        ),
-        (None, None) => {
-            let furthest = tested
-                .iter()
-                .copied()
-                .max_by(by_fold)
-                .map_or_else(String::new, Cut::told);
-            (
-                Verdict::Inconclusive,
-                format!(
-                    "No alpha cuts selectivity 2-fold, try alphas further below 0; the furthest: {furthest}."
-                ),
-            )
-        }
-    };
+    let telling = telling(&tested);
+    let (verdict, sentence) = judge(&cuts, &tested, telling);
     let free = tested
         .iter()
         .filter(|cut| cut.is_free() && cut.mean_fold() > 1.0);
     let largest = free.copied().max_by(by_fold);
     let note = match largest {
-        Some(cut) => format!("The largest cut at no loss: {}.", cut.told()),
+        Some(cut) => format!("The largest cut at no loss: {}.", cut.describe()),
         None => "No cut is free of loss beyond chance.".into(),
     };
     let more_seeds = match verdict {
@@ -282,7 +216,72 @@ pub fn weigh(numbers: &Numbers) -> Finding {
     }
 }
 
-/// What would tell whether a cut loses more than the margin, as one of those tested: its interval no longer reaching it.
+fn by_fold(a: &&Cut, b: &&Cut) -> Ordering {
+    a.mean_fold().total_cmp(&b.mean_fold())
+}
+
+/// The most informative alpha: the smallest cut that is at least as large as the claim's, else the largest of those that cut
+/// selectivity 2-fold or more.
+fn telling<'a>(tested: &[&'a Cut]) -> Option<&'a Cut> {
+    let deep = tested.iter().copied();
+    let deep = deep.filter(|cut| cut.mean_fold() >= FEWEST_FOLD);
+    let at_cut = deep.clone().filter(|cut| cut.mean_fold() >= CUT);
+    at_cut.min_by(by_fold).or(deep.max_by(by_fold))
+}
+
+/// The verdict, and the sentence that says it.
+fn judge(cuts: &[Cut], tested: &[&Cut], telling: Option<&Cut>) -> (Verdict, String) {
+    if tested.is_empty() {
+        let most = cuts.iter().map(|cut| cut.contrast.estimate.n).max();
+        let most = most.unwrap_or(0);
+        let have = if most == 1 { "seed has" } else { "seeds have" };
+        let sentence = format!(
+            "Not enough runs: at most {most} {have} the control and an alpha below 0, and it takes {FEWEST_SEEDS}; fewer than 5 are a pilot."
+        );
+        return (Verdict::NotEnoughRuns, sentence);
+    }
+    let all = tested.iter().copied();
+    let supporting = all
+        .clone()
+        .filter(|cut| cut.is_deep() && cut.is_free())
+        .max_by(by_fold);
+    let mut deep = all.clone().filter(|cut| cut.mean_fold() >= FEWEST_FOLD);
+    match (supporting, telling) {
+        (Some(cut), _) => (
+            Verdict::Supported,
+            format!(
+                "Selectivity can be cut {:.1}-fold at no loss of clean accuracy: {}.",
+                cut.mean_fold(),
+                cut.describe()
+            ),
+        ),
+        (None, Some(cut)) if deep.all(|cut| cut.costs()) => (
+            Verdict::Contradicted,
+            format!(
+                "Every alpha that cuts selectivity 2-fold or more costs more than 1 point of clean accuracy: {}.",
+                cut.describe()
+            ),
+        ),
+        (None, Some(cut)) => (
+            Verdict::Inconclusive,
+            format!(
+                "Whether selectivity can be cut 2.5-fold at no loss of clean accuracy is open: {}.",
+                cut.describe()
+            ),
+        ),
+        (None, None) => {
+            let furthest = all.max_by(by_fold).map_or_else(String::new, Cut::describe);
+            (
+                Verdict::Inconclusive,
+                format!(
+                    "No alpha cuts selectivity 2-fold, try alphas further below 0; the furthest: {furthest}."
+                ),
+            )
+        }
+    }
+}
+
+/// How many more seeds would keep the interval of a cut's difference off the margin, as one of `tested` tests.
 fn more_seeds(cut: &Cut, tested: usize) -> Option<MoreSeeds> {
     let difference = &cut.contrast.alone;
     to_decide(difference, (difference.estimate? + MARGIN).abs(), tested)
@@ -295,8 +294,8 @@ pub fn figures(sheet: &Sheet) -> Vec<ClaimFigure> {
         values: sheet.numbers.test_accuracy(),
         images: sheet.test_images,
     };
-    let shown = Picture::Scatter(sheet.scatter(sheet.selectivity(), accuracy));
-    vec![figure(ClaimFigureName::CleanSelectivity, None, shown)]
+    let picture = Picture::Scatter(sheet.scatter(sheet.selectivity(), accuracy));
+    vec![figure(ClaimFigureName::CleanSelectivity, None, picture)]
 }
 
 #[cfg(test)]
@@ -304,18 +303,18 @@ mod tests {
     use super::*;
     use crate::made_up::{Lab, noise};
 
-    /// Selectivity and clean accuracy of every run.
-    fn weighed(seeds: u64, of: impl Fn(u64, f64) -> (f64, f64)) -> Finding {
+    /// `values` gives selectivity and clean accuracy by seed and alpha.
+    fn weighed(seeds: u64, values: impl Fn(u64, f64) -> (f64, f64)) -> Finding {
         let mut lab = Lab::with_alphas(seeds, &[-2.0, -1.0, 0.0]);
         for run in &mut lab.runs {
-            let (selectivity, accuracy) = of(run.spec.seed, run.spec.alpha);
+            let (selectivity, accuracy) = values(run.spec.seed, run.spec.alpha);
             let result = run.result.as_mut().unwrap();
             (result.selectivity, result.test_accuracy) = (selectivity, accuracy);
         }
         weigh(&Numbers::new(&lab.run_numbers()))
     }
 
-    /// Folds 3 at alpha -1 and 6 at -2, clean accuracy 0.80 +- 0.001 and at -2 `deep`.
+    /// Folds of 3 at alpha -1 and 6 at -2; clean accuracy `shallow` at -1, `deep` at -2, 0.8 at 0, each +- 0.001.
     fn cut(seeds: u64, shallow: f64, deep: f64) -> Finding {
         weighed(seeds, |seed, alpha| {
             let (selectivity, accuracy) = match alpha {
@@ -361,8 +360,8 @@ mod tests {
         assert!(costly.evidence.iter().all(|one| one.n == 3));
     }
 
-    /// Clean accuracy falls by 0.3 points, its interval below 0 and inside the margin of 1 point. Breaks when a cut is free and
-    /// contradicts the claim at once.
+    /// Clean accuracy falls by 0.3 points, its interval below 0 and inside the margin of 1 point. Breaks when a cut is both free
+    /// and against the claim.
     #[test]
     fn a_loss_inside_the_margin_is_no_loss() {
         let found = weighed(5, |seed, alpha| match alpha {
@@ -390,7 +389,8 @@ mod tests {
         assert_eq!(costs(0.011).verdict, Verdict::Contradicted);
     }
 
-    /// Differences of -0.03, 0 and 0.03. Breaks when there is a verdict from a spread that reaches over both margins, or no advice.
+    /// Differences of -0.03, 0 and 0.03. Breaks when there is a verdict from a spread that reaches over both margins, or no
+    /// advice.
     #[test]
     fn noise_is_inconclusive() {
         let found = weighed(3, |seed, alpha| match alpha {

@@ -1,4 +1,4 @@
-//! Each alpha against the control, within seed: what lowering and what raising selectivity does, told apart.
+//! Each alpha against the control, within seed: the effects of lowering and of raising selectivity, kept apart.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use protocol::finding::{Estimate, Evidence, Role, Verdict};
 use protocol::numeral;
 use statistics::{CONFIDENCE, differences, one_sample};
 
-use super::evidence::{FEWEST_SEEDS, Side, Test, Unit, estimate, told};
+use super::evidence::{FEWEST_SEEDS, Side, Test, Unit, describe, estimate};
 use super::numbers::{Numbers, Values};
 
 /// Points of accuracy.
@@ -16,7 +16,7 @@ const POINTS: Unit = Unit {
     margin: 0.0,
 };
 
-/// One alpha less the control.
+/// The difference of one alpha from the control.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Contrast {
     /// The alpha.
@@ -27,10 +27,10 @@ pub struct Contrast {
     pub alone: Evidence,
 }
 
-/// For every alpha but 0, over the seeds that have it and the control: the mean of `values` at alpha less at the control, in
-/// points. Intervals and p are simultaneous over all alphas with at least [`FEWEST_SEEDS`] seeds, after Bonferroni: each is of
-/// confidence 1 - 0.05 / alphas, which holds whatever the alphas have in common and takes no equal spread for granted (Dunnett's
-/// does). `raising` is where the claim puts the difference for alpha above 0; for alpha below 0 it is the other side.
+/// For every alpha but 0, over the seeds that have it and the control: the mean of `values` at alpha minus at the control, in
+/// points. Intervals and p are simultaneous over all alphas with at least [`FEWEST_SEEDS`] seeds, after Bonferroni: each has
+/// confidence 1 - 0.05 / alphas, which holds however the alphas depend on each other and, unlike Dunnett's test, does not
+/// assume equal spread. `raising` is the side of the claim for alpha above 0; for alpha below 0 it is the other side.
 pub fn contrasts(numbers: &Numbers, values: &Values, what: &str, raising: Side) -> Vec<Contrast> {
     let mut pairs: BTreeMap<u64, (Vec<f64>, Vec<f64>)> = BTreeMap::new();
     let value = |run: usize| values.get(run).copied().flatten();
@@ -60,26 +60,26 @@ pub fn contrasts(numbers: &Numbers, values: &Values, what: &str, raising: Side) 
         .into_iter()
         .filter_map(|(alpha, (values, controls))| Some((alpha, differences(&values, &controls)?)))
         .collect();
-    let of = |alpha: f64| {
+    let differences_at = |alpha: f64| {
         by_alpha
             .get(&alpha.to_bits())
             .map_or(&[][..], Vec::as_slice)
     };
     let together = alphas
         .iter()
-        .filter(|&&alpha| of(alpha).len() as u32 >= FEWEST_SEEDS)
+        .filter(|&&alpha| differences_at(alpha).len() as u32 >= FEWEST_SEEDS)
         .count()
         .max(1) as f64;
     alphas
         .iter()
-        .filter(|&&alpha| !of(alpha).is_empty())
+        .filter(|&&alpha| !differences_at(alpha).is_empty())
         .map(|&alpha| {
             let claimed = if alpha > 0.0 {
                 raising
             } else {
                 raising.other()
             };
-            let of_alpha = of(alpha);
+            let of_alpha = differences_at(alpha);
             let test = Test {
                 what: what.to_owned(),
                 scale: None,
@@ -91,7 +91,7 @@ pub fn contrasts(numbers: &Numbers, values: &Values, what: &str, raising: Side) 
             let scaled: Vec<f64> = of_alpha.iter().map(|one| one * POINTS.factor).collect();
             let simultaneous = one_sample(&scaled, 0.0, 1.0 - (1.0 - CONFIDENCE) / together);
             let evidence = Evidence {
-                interval: simultaneous.map(|found| found.interval),
+                interval: simultaneous.map(|inference| inference.interval),
                 p: alone.p.map(|p| (p * together).min(1.0)),
                 ..alone.clone()
             };
@@ -105,15 +105,15 @@ pub fn contrasts(numbers: &Numbers, values: &Values, what: &str, raising: Side) 
         .collect()
 }
 
-/// A sentence on lowering and one on raising selectivity; where there is nothing to compare, why.
+/// A sentence on lowering and one on raising selectivity; one on the reason where there is nothing to compare.
 pub fn sentences(contrasts: &[Contrast], what: &str) -> Vec<String> {
     if contrasts.is_empty() {
         return vec![format!(
             "{what}: no alpha can be set against the control, as no seed has both."
         )];
     }
-    let side = |name: &str, of: &dyn Fn(&&Contrast) -> bool| -> Option<String> {
-        let of_side: Vec<&Contrast> = contrasts.iter().filter(of).collect();
+    let side = |name: &str, is_on_side: &dyn Fn(&&Contrast) -> bool| -> Option<String> {
+        let of_side: Vec<&Contrast> = contrasts.iter().filter(is_on_side).collect();
         let furthest = of_side
             .iter()
             .filter(|one| one.estimate.verdict != Verdict::NotEnoughRuns)
@@ -137,7 +137,7 @@ pub fn sentences(contrasts: &[Contrast], what: &str) -> Vec<String> {
             moved(true),
             moved(false),
             numeral::alpha(furthest.alpha),
-            told(&furthest.estimate, "simultaneous 95 % CI")
+            describe(&furthest.estimate, "simultaneous 95 % CI")
         ))
     };
     let lowering = side("Lowering", &|one| one.alpha < 0.0);
@@ -157,9 +157,10 @@ mod tests {
     use super::*;
     use crate::made_up::Lab;
 
-    /// Four seeds, differences -0.043, -0.031, -0.028 and -0.050 from the control, the same at every one of m alphas. scipy with 3 degrees
-    /// of freedom: mean +- stats.t.ppf(1 - 0.05 / m / 2, 3) * stats.sem(d) and m * stats.ttest_1samp(d, 0).pvalue, for m = 1 and 6.
-    /// Breaks when intervals are not simultaneous, seeds are not paired, or alphas below 0 are claimed on the side of those above.
+    /// Four seeds, differences -0.043, -0.031, -0.028 and -0.050 from the control, the same at every one of m alphas. scipy
+    /// with 3 degrees of freedom: mean +- stats.t.ppf(1 - 0.05 / m / 2, 3) * stats.sem(d) and
+    /// m * stats.ttest_1samp(d, 0).pvalue, for m = 1 and 6. Breaks when intervals are not simultaneous, seeds are not paired,
+    /// or alphas below 0 are claimed on the side of those above.
     #[test]
     fn intervals_are_simultaneous_and_within_seed() {
         const DIFFERENCES: [f64; 4] = [-0.043, -0.031, -0.028, -0.05];
@@ -204,17 +205,23 @@ mod tests {
                 assert_eq!(one.estimate.verdict, expected);
                 assert_eq!((one.estimate.n, one.estimate.runs), (4, 8));
             }
-            let told = sentences(&found, "accuracy");
-            assert_eq!(told.len(), if alphas.len() > 2 { 2 } else { 1 });
+            let notes = sentences(&found, "accuracy");
+            assert_eq!(notes.len(), if alphas.len() > 2 { 2 } else { 1 });
             assert!(
-                told.last().unwrap().starts_with("Raising selectivity: of "),
-                "{told:?}"
+                notes
+                    .last()
+                    .unwrap()
+                    .starts_with("Raising selectivity: of "),
+                "{notes:?}"
             );
-            assert!(told.last().unwrap().contains("4 seeds, pilot"), "{told:?}");
+            assert!(
+                notes.last().unwrap().contains("4 seeds, pilot"),
+                "{notes:?}"
+            );
         }
     }
 
-    /// Breaks when there is a contrast without a control, or silence about it.
+    /// Breaks when there is a contrast without a control, or no sentence about it.
     #[test]
     fn without_a_control_there_is_no_contrast() {
         let lab = Lab::with_alphas(3, &[-1.0, 1.0]);

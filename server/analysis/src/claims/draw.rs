@@ -1,4 +1,4 @@
-//! Figures of the table of numbers: what verdicts are made of, drawn.
+//! Figures drawn from the same numbers that verdicts rest on.
 
 use protocol::Network;
 use protocol::api::Mean;
@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::numbers::{Accuracies, Numbers, Values};
 use crate::{INTERVAL_METHOD, mean};
 
-/// The numbers, and what figures say besides.
+/// The numbers, and what else figures state.
 #[derive(Debug, Clone)]
 pub struct Sheet<'n, 'a> {
     /// The numbers.
@@ -21,14 +21,14 @@ pub struct Sheet<'n, 'a> {
     pub test_images: Option<u32>,
 }
 
-/// What is set against something else: its axis and its values.
+/// A quantity to plot against another: its axis and its values.
 #[derive(Debug, Clone)]
 pub struct Shown {
-    /// What the axis says.
+    /// Its axis.
     pub axis: Axis,
-    /// One value a run.
+    /// One value per run.
     pub values: Values,
-    /// Images that each value is over.
+    /// Images behind each value.
     pub images: Option<u32>,
 }
 
@@ -48,7 +48,7 @@ impl Sheet<'_, '_> {
         layers.into_iter().map(|layer| layer.name).collect()
     }
 
-    /// Selectivity, to set something against.
+    /// Selectivity, as an axis with its values.
     pub fn selectivity(&self) -> Shown {
         Shown {
             axis: Quantity::Selectivity.axis(),
@@ -62,11 +62,14 @@ impl Sheet<'_, '_> {
         Shown {
             axis: Quantity::CORRUPTIONS.axis_on(scale),
             values: accuracies.on(scale).clone(),
-            images: self.numbers.corruption_conditions.map(|of| of.images),
+            images: self
+                .numbers
+                .corruption_conditions
+                .map(|conditions| conditions.images),
         }
     }
 
-    /// One value against another: a point a run, and means over the seeds of each alpha. It says nothing of conditions.
+    /// One quantity against another: a point per run, and means over the seeds of each alpha. Conditions are left empty.
     pub fn scatter(&self, x: Shown, y: Shown) -> Scatter {
         let numbers = self.numbers;
         let value = |values: &Values, run: usize| values.get(run).copied().flatten();
@@ -115,7 +118,7 @@ impl Sheet<'_, '_> {
         }
     }
 
-    /// A line an alpha of means over seeds, of the runs that have a value at every place.
+    /// One line per alpha: means over seeds, of the runs that have a value at every place.
     pub fn lines(
         &self,
         x: &str,
@@ -124,7 +127,7 @@ impl Sheet<'_, '_> {
         values: &[Option<Vec<f64>>],
     ) -> Lines {
         let numbers = self.numbers;
-        let shown: Vec<(f64, &Vec<f64>)> = numbers
+        let complete: Vec<(f64, &Vec<f64>)> = numbers
             .runs
             .iter()
             .zip(values)
@@ -133,10 +136,10 @@ impl Sheet<'_, '_> {
         let series = numbers
             .alphas()
             .into_par_iter()
-            .filter(|alpha| shown.iter().any(|(of, _)| of == alpha))
+            .filter(|alpha| complete.iter().any(|(run_alpha, _)| run_alpha == alpha))
             .map(|alpha| {
                 let at = |place: usize| {
-                    let of_alpha = shown.iter().filter(|(of, _)| *of == alpha);
+                    let of_alpha = complete.iter().filter(|(run_alpha, _)| *run_alpha == alpha);
                     let at_place = of_alpha.filter_map(|(_, values)| values.get(place).copied());
                     mean(
                         &at_place
@@ -159,24 +162,29 @@ impl Sheet<'_, '_> {
             series,
             of: String::new(),
             images: None,
-            incomplete_runs: (numbers.runs.len() - shown.len()) as u32,
+            incomplete_runs: (numbers.runs.len() - complete.len()) as u32,
             interval_method: INTERVAL_METHOD.into(),
         }
     }
 
-    /// One value a layer of every run, a line an alpha. A layer without a value in a run is left out of its alpha's mean.
+    /// One line per alpha over the layers. A layer without a value in a run is left out of its alpha's mean.
     pub fn by_layer(&self, y: Axis, values: &[Option<Vec<Option<f64>>>]) -> Lines {
-        // As `lines` takes it: a value that is absent is no number, and is left out of the mean below.
+        // An absent value becomes NaN, which `lines` leaves out of the mean.
         let filled: Vec<Option<Vec<f64>>> = values
             .iter()
-            .map(|of| {
-                let of = of.as_ref()?;
-                Some(of.iter().map(|value| value.unwrap_or(f64::NAN)).collect())
+            .map(|layers| {
+                let layers = layers.as_ref()?;
+                Some(
+                    layers
+                        .iter()
+                        .map(|value| value.unwrap_or(f64::NAN))
+                        .collect(),
+                )
             })
             .collect();
         self.lines(LAYER, self.layers(), y, &filled)
     }
 }
 
-/// What an axis of layers says.
+/// The label of an axis of layers.
 pub const LAYER: &str = "Layer, from input to output";

@@ -19,7 +19,7 @@ pub const FEWEST_FOR_BOOTSTRAP: usize = 10;
 /// Both scales in which figures show an accuracy under perturbation.
 pub const SCALES: [Scale; 2] = [Scale::Raw, Scale::ShareOfClean];
 
-/// On which side of no effect the claim puts an estimate.
+/// The side of no effect on which a claim expects an estimate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
     /// Above.
@@ -38,12 +38,12 @@ impl Side {
     }
 }
 
-/// How an estimate is told.
+/// The unit in which an estimate is given.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Unit {
     /// What the raw number is multiplied by.
     pub factor: f64,
-    /// The unit then.
+    /// The unit after that.
     pub words: &'static str,
     /// The largest difference that counts as none, in that unit (choice).
     pub margin: f64,
@@ -52,30 +52,30 @@ pub struct Unit {
 /// What is tested, before its numbers are known.
 #[derive(Debug, Clone)]
 pub struct Test {
-    /// What, for a reader.
+    /// What is tested, for a reader.
     pub what: String,
     /// The scale of an accuracy under perturbation.
     pub scale: Option<Scale>,
     /// Unit of the estimate.
     pub unit: Unit,
-    /// Where the claim puts the estimate.
+    /// The side on which the claim expects the estimate.
     pub claimed: Side,
     /// Whether the claim's verdict rests on it.
     pub decides: bool,
 }
 
 impl Test {
-    /// The slope of y on x: one a seed through its points (seed, x, y), and their mean against 0.
+    /// Slopes of y on x, one per seed through its points (seed, x, y), and their mean against 0.
     pub fn of_slopes(self, points: &[(u64, f64, f64)]) -> Evidence {
-        let Some(found) = slope_by_seed(points) else {
+        let Some(fit) = slope_by_seed(points) else {
             return self.without_numbers();
         };
-        let slopes: Vec<f64> = found.seeds.iter().map(|seed| seed.line.slope).collect();
-        let runs = found.seeds.iter().map(|seed| seed.n).sum();
+        let slopes: Vec<f64> = fit.seeds.iter().map(|seed| seed.line.slope).collect();
+        let runs = fit.seeds.iter().map(|seed| seed.n).sum();
         self.of_values(&slopes, 0.0, runs)
     }
 
-    /// The slope of y on x with a covariate z: one a seed through its points (seed, x, z, y), and their mean against 0.
+    /// Slopes of y on x with a covariate z, one per seed through its points (seed, x, z, y), and their mean against 0.
     pub fn of_partial_slopes(self, points: &[(u64, f64, f64, f64)]) -> Evidence {
         let mut seeds: Vec<u64> = points.iter().map(|point| point.0).collect();
         seeds.sort_unstable();
@@ -92,7 +92,7 @@ impl Test {
         self.of_values(&slopes, 0.0, runs)
     }
 
-    /// The mean of values, one a seed, against `no_effect`; `runs` is how many runs they are over.
+    /// The mean of values, one per seed, against `no_effect`; `runs` is how many runs they are over.
     pub fn of_values(self, values: &[f64], no_effect: f64, runs: u32) -> Evidence {
         let factor = self.unit.factor;
         let values: Vec<f64> = values.iter().map(|value| value * factor).collect();
@@ -100,7 +100,7 @@ impl Test {
         self.evidence(&values, no_effect * factor, inference, runs)
     }
 
-    /// The test where there was nothing to make it of.
+    /// The evidence where there are no numbers to test.
     pub fn without_numbers(self) -> Evidence {
         self.evidence(&[], 0.0, None, 0)
     }
@@ -127,7 +127,8 @@ impl Test {
             p_holm: None,
             effect: inference.and_then(|inference| {
                 let deviation = inference.standard_error * f64::from(n).sqrt();
-                Some((inference.estimate - no_effect) / deviation).filter(|of| of.is_finite())
+                Some((inference.estimate - no_effect) / deviation)
+                    .filter(|effect| effect.is_finite())
             }),
             n,
             runs,
@@ -140,9 +141,9 @@ impl Test {
     }
 }
 
-/// What an estimate says by its interval: nothing below [`FEWEST_SEEDS`]; no difference where the interval lies inside the
-/// margin on both sides; else a side where the interval leaves 0 out. Seeds without any spread test nothing: their interval
-/// is a point, and they say that there is no difference, or leave the claim open.
+/// The verdict that an interval supports: not enough runs below [`FEWEST_SEEDS`]; no difference where the interval lies inside
+/// the margin on both sides; else a side where the interval leaves 0 out. Seeds without any spread test nothing: their
+/// interval is a point, and the verdict is no difference or inconclusive.
 pub fn decide(evidence: &Evidence, claimed: Side, margin: Option<f64>) -> Verdict {
     let Some([low, high]) = evidence.interval.filter(|_| evidence.n >= FEWEST_SEEDS) else {
         return Verdict::NotEnoughRuns;
@@ -189,7 +190,7 @@ pub fn seeds(n: u32) -> String {
 }
 
 /// `−4.0 points per 0.1 of selectivity (95 % CI −4.9 to −3.1, 3 seeds, pilot)`; `interval` is what the interval is called.
-pub fn told(estimate: &Estimate, interval: &str) -> String {
+pub fn describe(estimate: &Estimate, interval: &str) -> String {
     let n = seeds(estimate.n);
     let Some(value) = estimate.estimate else {
         return format!("no estimate ({n})");
@@ -252,8 +253,9 @@ mod tests {
     }
 
     /// Slopes -0.2, -0.3 and -0.4 of three seeds: mean -0.3, sd 0.1, so t = -0.3 / (0.1 / sqrt(3)) = -5.196 with 2
-    /// degrees of freedom, reach 4.30265 * 0.057735 = 0.24841 and p = 0.0351; ten times that in points per 0.1. Breaks when the fit is
-    /// pooled, the interval is of another kind, a sentence has other numbers than the evidence, or a pilot is not called one.
+    /// degrees of freedom, reach 4.30265 * 0.057735 = 0.24841 and p = 0.0351; ten times that in points per 0.1. Breaks when the
+    /// fit is pooled, the interval is of another kind, a sentence has other numbers than the evidence, or a pilot is not called
+    /// one.
     #[test]
     fn slopes_become_evidence_and_words() {
         let mut points = Vec::new();
@@ -273,7 +275,7 @@ mod tests {
         let row = estimate("raw", &found, Role::Primary, Side::Below, Some(0.5));
         assert_eq!(row.verdict, Verdict::Supported);
         assert_eq!(
-            told(&row, "95 % CI"),
+            describe(&row, "95 % CI"),
             "−3.0 points per 0.1 of selectivity (95 % CI −5.5 to −0.5, 3 seeds, pilot)"
         );
     }
@@ -288,8 +290,8 @@ mod tests {
         }
     }
 
-    /// Breaks when a difference inside the margin is called an effect, a margin holds on one side only, two seeds decide, or values
-    /// without spread do.
+    /// Breaks when a difference inside the margin is called an effect, a margin holds on one side only, two seeds decide, or
+    /// values without spread do.
     #[test]
     fn intervals_decide_by_one_margin_on_both_sides() {
         let says = |interval, p| decide(&with_interval(3, interval, p), Side::Below, Some(0.5));
@@ -312,11 +314,11 @@ mod tests {
         let found = test().of_values(&[-0.25, -0.25, -0.25], 0.0, 15);
         assert_eq!((found.estimate, found.p), (Some(-2.5), None));
         let row = estimate("raw", &found, Role::Primary, Side::Below, Some(0.5));
-        assert!(told(&row, "95 % CI").ends_with("3 seeds, pilot, no spread over seeds)"));
+        assert!(describe(&row, "95 % CI").ends_with("3 seeds, pilot, no spread over seeds)"));
         let one = test().of_values(&[-0.25], 0.0, 4);
         assert_eq!((one.interval, one.p), (None, None));
         let row = estimate("raw", &one, Role::Primary, Side::Below, None);
-        assert!(told(&row, "95 % CI").ends_with("(1 seed, pilot, too few for an interval)"));
+        assert!(describe(&row, "95 % CI").ends_with("(1 seed, pilot, too few for an interval)"));
     }
 
     /// A bootstrapped interval is shown from 10 seeds on. Breaks when it is shown where it is too short.
@@ -335,7 +337,7 @@ mod tests {
         );
     }
 
-    /// Breaks when numbers are rounded to nothing, or told to a precision that they do not have.
+    /// Breaks when numbers are rounded to nothing, or given to a precision that they do not have.
     #[test]
     fn two_digits_are_told() {
         let found: Vec<usize> = [31.0, 3.1, 0.31, 0.031, 0.0, 1e-12, f64::NAN]

@@ -1,18 +1,18 @@
 //! What an experiment says about the claims of Leavitt & Morcos (2020): each is tested over seeds and given a verdict with its
-//! rule, its estimates and, where nothing is decided, the seeds that would.
+//! rule, its estimates and, where nothing is decided, the number of seeds that would decide.
 //!
-//! [`run_numbers`](crate::run_numbers) takes what is needed from a run's measurements and [`numbers`] sets runs side by side: runs x
-//! quantities. One file a claim holds its verdict and its figures, both of the same columns. Shared by them: [`window`] (which
-//! networks count), [`evidence`] (tests over seeds), [`ways`] (the primary estimand and its sensitivity), [`contrasts`] (alphas
-//! against the control), [`attacks`] (which attacks count), [`verdict`] (what it amounts to) and [`draw`].
+//! [`run_numbers`](crate::run_numbers) takes what is needed from a run's measurements and [`numbers`] sets runs side by side:
+//! runs x quantities. Each claim has a file with its verdict and its figures, both from the same columns. The claims share
+//! [`window`] (which networks count), [`evidence`] (tests over seeds), [`estimands`] (the primary estimand and its sensitivity),
+//! [`contrasts`] (alphas against the control), [`attacks`] (which attacks count), [`verdict`] (the conclusion) and [`draw`].
 
 pub mod attacks;
 pub mod contrasts;
 pub mod draw;
+pub mod estimands;
 pub mod evidence;
 pub mod numbers;
 pub mod verdict;
-pub mod ways;
 pub mod window;
 
 mod c1;
@@ -35,8 +35,8 @@ use draw::Sheet;
 use numbers::Numbers;
 use verdict::not_enough;
 
-/// A claim's verdict and its figures, of the same numbers.
-struct Weighed {
+/// A claim's verdict and its figures, from the same numbers.
+struct ClaimAnalysis {
     claim: Claim,
     weigh: fn(&Numbers) -> Finding,
     figures: fn(&Sheet) -> Vec<ClaimFigure>,
@@ -46,15 +46,15 @@ struct Weighed {
 
 /// The claims, in order; a new one is one line and one file.
 #[rustfmt::skip]
-const CLAIMS: [Weighed; 8] = [
-    Weighed { claim: Claim::C1, weigh: c1::weigh, figures: c1::figures, windowed: true },
-    Weighed { claim: Claim::C2, weigh: c2::weigh, figures: c2::figures, windowed: true },
-    Weighed { claim: Claim::C3, weigh: c3::weigh, figures: c3::figures, windowed: true },
-    Weighed { claim: Claim::C4, weigh: c4::weigh, figures: c4::figures, windowed: true },
-    Weighed { claim: Claim::C5, weigh: c5::weigh, figures: c5::figures, windowed: true },
-    Weighed { claim: Claim::C6, weigh: c6::weigh, figures: c6::figures, windowed: true },
-    Weighed { claim: Claim::C7, weigh: c7::weigh, figures: c7::figures, windowed: true },
-    Weighed { claim: Claim::C8, weigh: c8::weigh, figures: c8::figures, windowed: false },
+const CLAIMS: [ClaimAnalysis; 8] = [
+    ClaimAnalysis { claim: Claim::C1, weigh: c1::weigh, figures: c1::figures, windowed: true },
+    ClaimAnalysis { claim: Claim::C2, weigh: c2::weigh, figures: c2::figures, windowed: true },
+    ClaimAnalysis { claim: Claim::C3, weigh: c3::weigh, figures: c3::figures, windowed: true },
+    ClaimAnalysis { claim: Claim::C4, weigh: c4::weigh, figures: c4::figures, windowed: true },
+    ClaimAnalysis { claim: Claim::C5, weigh: c5::weigh, figures: c5::figures, windowed: true },
+    ClaimAnalysis { claim: Claim::C6, weigh: c6::weigh, figures: c6::figures, windowed: true },
+    ClaimAnalysis { claim: Claim::C7, weigh: c7::weigh, figures: c7::figures, windowed: true },
+    ClaimAnalysis { claim: Claim::C8, weigh: c8::weigh, figures: c8::figures, windowed: false },
 ];
 
 const METHOD: &str = "Each claim has one primary estimand, declared before the data; its verdict is the claim's. Other ways of measuring the same (share of clean accuracy, accuracy-adjusted) stand beside it with verdicts of their own; where two are decided in opposite directions the claim depends on the scale. Seeds are the replicates: runs that share a seed share their initial weights and the order of their images, so each seed gives one value (a least-squares slope over its alphas, or a mean over them). Intervals are Student's t over seeds, 95 %. One margin a claim says, on both sides, which differences count as none: an interval inside it is a verdict of its own. Only runs whose clean accuracy is within the window of their seed's control (alpha 0) count; runs of a seed without a control do not. Tests that must all agree are not corrected; where any of many may be claimed, p is corrected after Holm or intervals are simultaneous (Bonferroni). Only numbers under the same conditions compare: those of most runs. At least 3 seeds, for slopes with at least 3 alphas each; below 5 seeds a study is a pilot. Seeds that do not differ at all have no p, and decide only that there is no difference.";
@@ -69,7 +69,7 @@ pub fn findings(
 ) -> Findings {
     let all = Numbers::new(trained);
     let (inside, left_out) = window::within(&all, window);
-    let weigh = |claim: &Weighed| {
+    let weigh = |claim: &ClaimAnalysis| {
         if !claim.windowed || left_out.is_empty() {
             return (claim.weigh)(&all);
         }
@@ -108,8 +108,8 @@ pub fn findings(
     }
 }
 
-/// The figures of `claims`, in their order, from an experiment's runs and the numbers of the trained ones, of the runs that
-/// count in their verdicts.
+/// The figures of `claims`, in their order, over the runs that count in their verdicts. `trained` holds the numbers of those
+/// of `runs` that are trained.
 pub fn figures(
     runs: &[Run],
     trained: &[RunNumbers],
@@ -125,11 +125,11 @@ pub fn figures(
         test_images: result.map(|result| result.test_images),
     };
     let drawn = claims.par_iter().filter_map(|claim| {
-        let of = CLAIMS.iter().find(|one| one.claim == *claim)?;
-        let numbers = if of.windowed { &inside } else { &all };
+        let analysis = CLAIMS.iter().find(|one| one.claim == *claim)?;
+        let numbers = if analysis.windowed { &inside } else { &all };
         Some(ClaimFigures {
             claim: *claim,
-            figures: (of.figures)(&sheet(numbers)),
+            figures: (analysis.figures)(&sheet(numbers)),
         })
     });
     drawn.collect()

@@ -1,11 +1,11 @@
-//! What the claims need of an experiment: a column of numbers for each thing measured, like with like.
+//! The numbers of an experiment that the claims need: one column per quantity, like with like (see [`like`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::Corruption;
 use protocol::attack::{Attack, AttackConditions};
+use protocol::corruption_evaluation::CorruptionConditions;
 use protocol::dimensionality::{DimensionStatistic, Perturbation};
-use protocol::evaluation::CorruptionConditions;
 use protocol::gradient::InputUnitGradientMeasurement;
 use protocol::quantity::LayerRange;
 use protocol::quantity::Scale;
@@ -14,7 +14,7 @@ use crate::like;
 use crate::run_numbers::{Accuracy, Dimensions, RunNumbers};
 use statistics::{empirical_logit, residuals};
 
-/// One value a trained run, in the order of [`Numbers::runs`]; absent where a run has none.
+/// One value per trained run, in the order of [`Numbers::runs`]; absent where a run has none.
 pub type Values = Vec<Option<f64>>;
 
 /// A trained run.
@@ -32,23 +32,23 @@ pub struct RunRow {
     pub test_accuracy: f64,
 }
 
-/// An accuracy under perturbation of every run, in the ways in which a claim about it is measured.
+/// Every run's accuracy under perturbation, in each of the ways that claims measure it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Accuracies {
     /// What it is called, for example `Corruption accuracy`.
     pub name: String,
-    /// Under perturbation, 0 to 1; a mean where several perturbations make it up.
+    /// Under perturbation, 0 to 1; the mean where there are several perturbations.
     pub perturbed: Values,
     /// The same as a share of clean accuracy.
     pub share: Values,
-    /// Of the same images, clean, 0 to 1.
+    /// Clean accuracy on the same images, 0 to 1.
     pub clean: Values,
-    /// Images that each accuracy is of.
+    /// Images behind each accuracy.
     pub images: u32,
 }
 
 impl Accuracies {
-    /// The mean over the columns that `covers` picks, of those that most runs have.
+    /// The mean over those columns that `covers` selects and most runs have.
     pub fn mean_of<K>(
         name: impl Into<String>,
         columns: &[Column<K, Accuracy>],
@@ -58,14 +58,14 @@ impl Accuracies {
         let mean = |value: fn(Accuracy) -> Option<f64>| complete_mean(columns, &covers, value);
         Accuracies {
             name: name.into(),
-            perturbed: mean(|of| Some(of.perturbed)),
-            share: mean(|of| of.on(Scale::ShareOfClean)),
-            clean: mean(|of| Some(of.clean)),
+            perturbed: mean(|accuracy| Some(accuracy.perturbed)),
+            share: mean(|accuracy| accuracy.on(Scale::ShareOfClean)),
+            clean: mean(|accuracy| Some(accuracy.clean)),
             images,
         }
     }
 
-    /// It in a scale.
+    /// The values in a scale.
     pub fn on(&self, scale: Scale) -> &Values {
         match scale {
             Scale::Raw => &self.perturbed,
@@ -73,7 +73,7 @@ impl Accuracies {
         }
     }
 
-    /// What logit clean accuracy leaves of logit perturbed accuracy (empirical logits), over the runs that have both:
+    /// The residuals of logit perturbed accuracy on logit clean accuracy (empirical logits), over the runs that have both:
     /// effective robustness, after Taori et al. (2020), in logits.
     pub fn residual(&self) -> Values {
         let logit = |share: Option<f64>| empirical_logit(share?, self.images);
@@ -84,17 +84,17 @@ impl Accuracies {
             .map(|(perturbed, clean)| Some((logit(*clean)?, logit(*perturbed)?)))
             .collect();
         let points: Vec<(f64, f64)> = both.iter().copied().flatten().collect();
-        let Some(left) = residuals(&points) else {
+        let Some(residuals) = residuals(&points) else {
             return vec![None; both.len()];
         };
-        let mut left = left.into_iter();
+        let mut residuals = residuals.into_iter();
         both.iter()
-            .map(|one| one.and_then(|_| left.next()))
+            .map(|point| point.and_then(|_| residuals.next()))
             .collect()
     }
 }
 
-/// The mean of a measurement's layers within `range`, of those that have a value.
+/// The mean over the layers within `range` that have a value.
 pub fn layer_mean(layers: &[Option<f64>], range: LayerRange) -> Option<f64> {
     mean(
         layers[..range.count(layers.len())]
@@ -104,9 +104,9 @@ pub fn layer_mean(layers: &[Option<f64>], range: LayerRange) -> Option<f64> {
     )
 }
 
-/// A clean measurement's dimension fractions, one a layer.
-pub fn fractions(of: &Dimensions, statistic: DimensionStatistic) -> Vec<Option<f64>> {
-    of.fractions(statistic).map(Some).collect()
+/// A clean measurement's dimension fractions, one per layer.
+pub fn fractions(dimensions: &Dimensions, statistic: DimensionStatistic) -> Vec<Option<f64>> {
+    dimensions.fractions(statistic).map(Some).collect()
 }
 
 fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
@@ -114,17 +114,17 @@ fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
     (n > 0).then(|| sum / f64::from(n))
 }
 
-/// One thing measured, of every trained run.
+/// One measured quantity of every trained run.
 #[derive(Debug, Clone)]
 pub struct Column<K, V> {
-    /// What.
+    /// What was measured.
     pub item: K,
-    /// One value a run, absent where it was not measured.
+    /// One value per run, absent where it was not measured.
     pub values: Vec<Option<V>>,
 }
 
 /// The numbers of an experiment: runs x quantities, each kind of measurement under the conditions of most runs. Verdicts and
-/// figures are both made of it.
+/// figures both rest on them.
 #[derive(Debug, Clone)]
 pub struct Numbers<'a> {
     /// The trained runs.
@@ -143,14 +143,14 @@ pub struct Numbers<'a> {
     pub clean_dimensions: Vec<Option<&'a Dimensions>>,
     /// Every layer's dimension fraction (95 % of the variance) of the difference, by perturbation.
     pub differences: Vec<Column<Perturbation, &'a Dimensions>>,
-    /// Images that input-unit gradients are over.
+    /// Images behind the input-unit gradients.
     pub gradient_images: Option<u32>,
     /// Input-unit gradients.
     pub gradients: Vec<Option<&'a InputUnitGradientMeasurement>>,
 }
 
 impl<'a> Numbers<'a> {
-    /// Those of trained runs. A run whose selectivity or accuracy is no number is left out.
+    /// The numbers of trained runs. A run whose selectivity or accuracy is not finite is left out.
     pub fn new(runs: &'a [RunNumbers]) -> Numbers<'a> {
         let runs: Vec<&RunNumbers> = runs
             .iter()
@@ -161,12 +161,17 @@ impl<'a> Numbers<'a> {
         });
         let attack_conditions = common(&runs, |run| run.attacks.iter().map(|one| one.0).collect());
         let dimension_conditions = common(&runs, |run| {
-            run.response_dimensions().map(|of| of.conditions).collect()
+            run.response_dimensions()
+                .map(|dimensions| dimensions.conditions)
+                .collect()
         });
         let gradient_images = common(&runs, |run| {
-            run.gradients.iter().map(|of| of.images).collect()
+            run.gradients
+                .iter()
+                .map(|gradients| gradients.images)
+                .collect()
         });
-        // In an order of their own: runs list them in any.
+        // Sorted here, as runs list them in any order.
         let mut corruptions = columns(&runs, corruption_conditions, |run| run.corruptions.clone());
         corruptions.sort_by_key(|column| column.item);
         let mut attacks = columns(&runs, attack_conditions, |run| run.attacks.clone());
@@ -184,24 +189,24 @@ impl<'a> Numbers<'a> {
             clean_dimensions: runs
                 .iter()
                 .map(|run| {
-                    run.response_dimensions().find(|of| {
-                        of.perturbation == Perturbation::Clean
-                            && Some(of.conditions) == dimension_conditions
+                    run.response_dimensions().find(|dimensions| {
+                        dimensions.perturbation == Perturbation::Clean
+                            && Some(dimensions.conditions) == dimension_conditions
                     })
                 })
                 .collect(),
             differences: columns(&runs, dimension_conditions, |run| {
                 run.response_dimensions()
-                    .filter(|of| of.perturbation != Perturbation::Clean)
-                    .map(|of| (of.conditions, of.perturbation, of))
+                    .filter(|dimensions| dimensions.perturbation != Perturbation::Clean)
+                    .map(|dimensions| (dimensions.conditions, dimensions.perturbation, dimensions))
                     .collect()
             }),
             dimension_conditions,
             gradients: runs
                 .iter()
                 .map(|run| {
-                    let mut of = run.gradients.iter();
-                    of.find(|of| Some(of.images) == gradient_images)
+                    let mut measured = run.gradients.iter();
+                    measured.find(|gradients| Some(gradients.images) == gradient_images)
                 })
                 .collect(),
             gradient_images,
@@ -236,7 +241,9 @@ impl<'a> Numbers<'a> {
 
     /// Accuracy on corrupted images: the mean over all corruptions and severities that most runs have.
     pub fn corruption_accuracies(&self) -> Accuracies {
-        let images = self.corruption_conditions.map_or(0, |of| of.images);
+        let images = self
+            .corruption_conditions
+            .map_or(0, |conditions| conditions.images);
         Accuracies::mean_of("Corruption accuracy", &self.corruptions, |_| true, images)
     }
 
@@ -246,17 +253,19 @@ impl<'a> Numbers<'a> {
         self.runs.iter().map(accuracy).collect()
     }
 
-    /// Of each run the mean over all corruptions and severities of the difference's dimension fraction, one a layer.
+    /// Each run's dimension fraction of the difference, one per layer: the mean over corruptions at the severities of `covers`.
     pub fn corrupted_layers(&self, covers: impl Fn(u8) -> bool) -> Vec<Option<Vec<f64>>> {
         mean_layers(
             &self.differences,
-            |of| matches!(of, Perturbation::Corruption { severity, .. } if covers(*severity)),
+            |item| matches!(item, Perturbation::Corruption { severity, .. } if covers(*severity)),
         )
     }
 
-    /// Of each run the dimension fraction of the difference that `attack` makes, one a layer.
+    /// Each run's dimension fraction of the difference that `attack` makes, one per layer.
     pub fn attacked_layers(&self, attack: Attack) -> Vec<Option<Vec<f64>>> {
-        mean_layers(&self.differences, |of| *of == Perturbation::Attack(attack))
+        mean_layers(&self.differences, |item| {
+            *item == Perturbation::Attack(attack)
+        })
     }
 
     /// Selectivity of every run.
@@ -274,8 +283,8 @@ impl<'a> Numbers<'a> {
             .collect()
     }
 
-    /// The mean of each seed over its alphas, seeds in order, and how many runs that is over. Only seeds count that
-    /// have a value at every alpha that most seeds have, so that no seed's mean is over other alphas than its neighbours'.
+    /// The mean of each seed over its alphas, in order of seeds, and how many runs the means are over. A seed counts only
+    /// if it has a value at every alpha that most seeds have, so that all means are over the same alphas.
     pub fn means_by_seed(&self, values: &[Option<f64>]) -> (Vec<f64>, u32) {
         let mut by_seed: BTreeMap<u64, BTreeMap<u64, f64>> = BTreeMap::new();
         for (run, value) in self.runs.iter().zip(values) {
@@ -318,7 +327,7 @@ impl<'a> Numbers<'a> {
     }
 }
 
-/// The columns that `covers` picks and that most runs have (of equally frequent sets the largest), by place.
+/// The places of the columns that `covers` selects and most runs have (of equally frequent sets, the largest).
 pub fn needed<K, V: Copy>(columns: &[Column<K, V>], covers: impl Fn(&K) -> bool) -> Vec<usize> {
     let covered: Vec<usize> = (0..columns.len())
         .filter(|&place| covers(&columns[place].item))
@@ -331,8 +340,8 @@ pub fn needed<K, V: Copy>(columns: &[Column<K, V>], covers: impl Fn(&K) -> bool)
     like::items((0..runs).map(of_run))
 }
 
-/// The mean of each run over the columns that `covers` picks, of those columns that most runs have; absent where a run
-/// lacks one of these, so that no mean is over something else than its neighbours.
+/// The mean of each run over those columns that `covers` selects and most runs have; absent where a run lacks one of them, so
+/// that all means are over the same columns.
 pub fn complete_mean<K, V: Copy>(
     columns: &[Column<K, V>],
     covers: impl Fn(&K) -> bool,
@@ -351,7 +360,7 @@ pub fn complete_mean<K, V: Copy>(
         .collect()
 }
 
-/// As [`complete_mean`], of values of which a run has one a layer.
+/// As [`complete_mean`], for dimension fractions, of which a run has one per layer.
 fn mean_layers<K>(
     columns: &[Column<K, &Dimensions>],
     covers: impl Fn(&K) -> bool,
@@ -360,8 +369,10 @@ fn mean_layers<K>(
     let runs = columns.first().map_or(0, |column| column.values.len());
     (0..runs)
         .map(|run| {
-            let layers = |of: &'_ Dimensions| of.fractions(DimensionStatistic::Fraction95).len();
-            let mut sums = vec![0.0; layers(columns[*needed.first()?].values[run]?)];
+            let count = |dimensions: &Dimensions| {
+                dimensions.fractions(DimensionStatistic::Fraction95).len()
+            };
+            let mut sums = vec![0.0; count(columns[*needed.first()?].values[run]?)];
             for &column in &needed {
                 let layers = columns[column].values[run]?.fractions(DimensionStatistic::Fraction95);
                 if layers.len() != sums.len() {
@@ -381,7 +392,7 @@ fn chosen<T: Copy>(values: &[T], places: &[usize]) -> Vec<T> {
     places.iter().map(|&place| values[place]).collect()
 }
 
-/// The values of these runs; columns that none of them has are left out.
+/// The columns of these runs; a column that none of them has is left out.
 fn chosen_columns<K: Copy, V: Copy>(columns: &[Column<K, V>], runs: &[usize]) -> Vec<Column<K, V>> {
     let chosen = columns.iter().map(|column| Column {
         item: column.item,
@@ -399,7 +410,7 @@ fn common<C: Copy + Ord>(
 ) -> Option<C> {
     let of_runs = runs.iter().flat_map(|run| {
         let mut conditions = conditions(run);
-        conditions.dedup(); // A run has few different ones, in order.
+        conditions.dedup(); // A run has few different conditions, and lists them in order.
         conditions.into_iter().map(|one| (run.id, one))
     });
     like::conditions(of_runs).first().copied()
@@ -409,13 +420,16 @@ fn common<C: Copy + Ord>(
 fn columns<'a, C: Copy + PartialEq, K: Copy + PartialEq, V: Copy>(
     runs: &[&'a RunNumbers],
     conditions: Option<C>,
-    of: impl Fn(&'a RunNumbers) -> Vec<(C, K, V)>,
+    measurements: impl Fn(&'a RunNumbers) -> Vec<(C, K, V)>,
 ) -> Vec<Column<K, V>> {
     let mut columns: Vec<Column<K, V>> = Vec::new();
     for (index, &run) in runs.iter().enumerate() {
         // Runs list the same items in the same order: the next column is nearly always the next item's.
         let mut next = 0;
-        for (_, item, value) in of(run).into_iter().filter(|one| Some(one.0) == conditions) {
+        for (_, item, value) in measurements(run)
+            .into_iter()
+            .filter(|one| Some(one.0) == conditions)
+        {
             let known = columns.len();
             let place = (next..known)
                 .chain(0..next)

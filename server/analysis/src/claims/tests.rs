@@ -1,4 +1,4 @@
-//! Verdicts and figures are of the same numbers, for all eight claims; the window reaches both.
+//! Verdicts and figures rest on the same numbers, for all eight claims; the window applies to both.
 
 use protocol::Run;
 use protocol::claim_figure::{ClaimFigure, ClaimFigureName, Picture, Series};
@@ -12,8 +12,8 @@ use statistics::slope_by_seed;
 use super::*;
 use crate::made_up::{Lab, noise};
 
-/// Three seeds of five alphas with everything measured, nothing of it the same for two runs; one run lacks a corruption, one was
-/// measured once more under other conditions, and one has collapsed.
+/// Three seeds of five alphas with everything measured, and different numbers for every run; one run lacks a corruption, one
+/// was measured once more under other conditions, and one has collapsed.
 fn lab() -> Lab {
     let accuracy = |base: f64, slope: f64| {
         move |seed: u64, alpha: f64, selectivity: f64| {
@@ -59,7 +59,7 @@ fn drawn(lab: &Lab, claim: Claim, window: f64) -> Vec<ClaimFigure> {
         .figures
 }
 
-fn found(lab: &Lab, claim: Claim, window: f64) -> Finding {
+fn finding(lab: &Lab, claim: Claim, window: f64) -> Finding {
     let numbers = lab.run_numbers();
     let findings = findings(&experiment(), &numbers, lab.runs.len(), window);
     findings
@@ -111,7 +111,7 @@ fn close(found: f64, expected: f64) {
     );
 }
 
-/// Breaks when a figure of a scatter is of other runs, conditions, attacks or means than the verdict beside it: C1, C4, C6, C7.
+/// Breaks when a scatter has other runs, conditions, attacks or means than the verdict beside it: C1, C4, C6, C7.
 #[test]
 fn slopes_through_the_points_are_the_verdicts() {
     use ClaimFigureName as Name;
@@ -128,21 +128,21 @@ fn slopes_through_the_points_are_the_verdicts() {
         (Claim::C7, Name::TradeOffFgsm, share, 2, 10.0),
         (Claim::C7, Name::TradeOffPgd, share, 3, 10.0),
     ] {
-        let row = &found(&lab, claim, DEFAULT_WINDOW).estimates[row];
+        let row = &finding(&lab, claim, DEFAULT_WINDOW).estimates[row];
         let figures = drawn(&lab, claim, DEFAULT_WINDOW);
-        let shown = scatter(&figures, name, scale);
-        close(slope(shown) * factor, row.estimate.unwrap());
-        assert_eq!(shown.points.len() as u32, row.runs, "{claim:?} {name:?}");
+        let figure = scatter(&figures, name, scale);
+        close(slope(figure) * factor, row.estimate.unwrap());
+        assert_eq!(figure.points.len() as u32, row.runs, "{claim:?} {name:?}");
     }
-    // Some attack is left out, so that it is seen to be left out of both.
-    assert!(found(&lab, Claim::C7, DEFAULT_WINDOW).notes[0].starts_with("Left out"));
+    // Some attack is left out, which shows that it is left out of both.
+    assert!(finding(&lab, Claim::C7, DEFAULT_WINDOW).notes[0].starts_with("Left out"));
 }
 
-/// Breaks when the map of slopes is of other cells, or counts others than the verdict: C2.
+/// Breaks when the map of slopes has other cells than the verdict counts: C2.
 #[test]
 fn the_maps_cells_are_the_verdicts() {
     let lab = lab();
-    let found = found(&lab, Claim::C2, DEFAULT_WINDOW);
+    let finding = finding(&lab, Claim::C2, DEFAULT_WINDOW);
     let figures = drawn(&lab, Claim::C2, DEFAULT_WINDOW);
     for (place, figure) in figures.iter().enumerate() {
         let Picture::Slopes(map) = &figure.picture else {
@@ -155,8 +155,8 @@ fn the_maps_cells_are_the_verdicts() {
             .collect();
         assert_eq!(cells.len(), 95);
         let below = cells.iter().filter(|cell| cell.slope < 0.0).count();
-        assert_eq!(found.estimates[place].estimate, Some(below as f64));
-        let of_scale: Vec<_> = found.evidence[4..]
+        assert_eq!(finding.estimates[place].estimate, Some(below as f64));
+        let of_scale: Vec<_> = finding.evidence[4..]
             .iter()
             .filter(|one| one.scale == figure.scale)
             .collect();
@@ -174,14 +174,15 @@ fn series(figure: &ClaimFigure) -> &[Series] {
     }
 }
 
-/// The contrast of an alpha with the control, in points, is the distance of its line from the control's, averaged over the budgets that
-/// count: C3. Breaks when the figure's curves are of other runs or attacks. All runs count here, so that every line is of all seeds.
+/// The contrast of an alpha with the control, in points, is the distance of its line from the control's, averaged over the
+/// budgets that count: C3. Breaks when the figure's curves are of other runs or attacks. All runs count here, so that every
+/// line is of all seeds.
 #[test]
 fn the_curves_are_the_contrasts() {
     let lab = lab();
     let runs = lab.run_numbers();
     let numbers = Numbers::new(&runs);
-    let found = found(&lab, Claim::C3, WIDEST_WINDOW);
+    let finding = finding(&lab, Claim::C3, WIDEST_WINDOW);
     let figures = drawn(&lab, Claim::C3, WIDEST_WINDOW);
     for (sweep, figure) in attacks::Sweep::all(&numbers)
         .iter()
@@ -206,7 +207,7 @@ fn the_curves_are_the_contrasts() {
                 sweep.family.label(),
                 protocol::numeral::alpha(alpha)
             );
-            let contrast = found
+            let contrast = finding
                 .estimates
                 .iter()
                 .find(|one| one.label == label)
@@ -220,18 +221,18 @@ fn the_curves_are_the_contrasts() {
     }
 }
 
-/// The distance of the two lines, averaged over the early layers, is the verdict's estimate: C5. Breaks when another attack is drawn, or
-/// runs that lack one of the two are in one line alone.
+/// The distance of the two lines, averaged over the early layers, is the verdict's estimate: C5. Breaks when another attack is
+/// drawn, or a run that lacks one of the two is in the other line.
 #[test]
 fn the_lines_distance_is_the_verdicts() {
     let mut lab = lab();
     // An attack of more steps that fewer runs have: neither verdict nor figure may take it.
     let mut stronger: Vec<_> = lab.measurements.iter().take(2_000).cloned().collect();
     stronger.retain_mut(|(_, measured)| match measured {
-        protocol::Measurement::Dimensionality(of) => match &mut of.perturbation {
+        protocol::Measurement::Dimensionality(dimensions) => match &mut dimensions.perturbation {
             Perturbation::Attack(attack) => {
                 attack.steps = Some(80);
-                of.components_95 = vec![600; of.columns.len()];
+                dimensions.components_95 = vec![600; dimensions.columns.len()];
                 true
             }
             _ => false,
@@ -241,7 +242,7 @@ fn the_lines_distance_is_the_verdicts() {
     let attacked = stronger.len();
     stronger.truncate(attacked.saturating_sub(1).max(1));
     lab.measurements.extend(stronger);
-    let row = found(&lab, Claim::C5, WIDEST_WINDOW).estimates[0].clone();
+    let row = finding(&lab, Claim::C5, WIDEST_WINDOW).estimates[0].clone();
     let figures = drawn(&lab, Claim::C5, WIDEST_WINDOW);
     let [attack, corruptions] = series(&figures[0]) else {
         panic!("not two lines");
@@ -255,17 +256,17 @@ fn the_lines_distance_is_the_verdicts() {
     assert_eq!(row.verdict, Verdict::Supported);
 }
 
-/// The mean clean accuracy of an alpha's points less that of the control's is the verdict's difference: C8. Breaks when runs are left out of
-/// one of them.
+/// The mean clean accuracy of an alpha's points minus that of the control's is the verdict's difference: C8. Breaks when runs
+/// are left out of one of them.
 #[test]
 fn the_points_differences_are_the_verdicts() {
     let lab = lab();
-    let found = found(&lab, Claim::C8, DEFAULT_WINDOW);
+    let finding = finding(&lab, Claim::C8, DEFAULT_WINDOW);
     let figures = drawn(&lab, Claim::C8, DEFAULT_WINDOW);
-    let shown = scatter(&figures, ClaimFigureName::CleanSelectivity, None);
-    assert_eq!(shown.points.len(), lab.runs.len(), "no window");
+    let figure = scatter(&figures, ClaimFigureName::CleanSelectivity, None);
+    assert_eq!(figure.points.len(), lab.runs.len(), "no window");
     let at = |alpha: f64| {
-        shown
+        figure
             .alphas
             .iter()
             .find(|one| one.alpha == alpha)
@@ -273,18 +274,18 @@ fn the_points_differences_are_the_verdicts() {
             .y
             .mean
     };
-    for (alpha, row) in [-1.0, -0.4].into_iter().zip(&found.estimates) {
+    for (alpha, row) in [-1.0, -0.4].into_iter().zip(&finding.estimates) {
         assert!((100.0 * (at(alpha) - at(0.0)) - row.estimate.unwrap()).abs() < 1e-9);
     }
 }
 
-/// Breaks when a collapsed run counts, when nobody is told which it is, or the verdict on all runs is withheld.
+/// Breaks when a collapsed run counts, is not named, or the verdict on all runs is missing.
 #[test]
 fn the_window_leaves_collapsed_runs_out_and_says_so() {
     let lab = lab();
     let numbers = lab.run_numbers();
-    let of = |window| findings(&experiment(), &numbers, 15, window);
-    let windowed = of(DEFAULT_WINDOW);
+    let findings_within = |window| findings(&experiment(), &numbers, 15, window);
+    let windowed = findings_within(DEFAULT_WINDOW);
     let [left_out] = &windowed.left_out[..] else {
         panic!("{:?}", windowed.left_out);
     };
@@ -297,43 +298,49 @@ fn the_window_leaves_collapsed_runs_out_and_says_so() {
         (0.3, Some(0.8))
     );
     assert!(windowed.pilot && windowed.window == DEFAULT_WINDOW);
-    for found in &windowed.findings {
+    for finding in &windowed.findings {
         assert_eq!(
-            found.all_runs.is_some(),
-            found.claim != Claim::C8,
+            finding.all_runs.is_some(),
+            finding.claim != Claim::C8,
             "{:?}",
-            found.claim
+            finding.claim
         );
     }
     assert_eq!(
         windowed.findings[0].estimates[0].runs, 13,
         "one lacks a corruption"
     );
-    let all = of(WIDEST_WINDOW);
-    assert!(all.left_out.is_empty() && all.findings.iter().all(|found| found.all_runs.is_none()));
+    let all = findings_within(WIDEST_WINDOW);
+    assert!(all.left_out.is_empty());
+    assert!(
+        all.findings
+            .iter()
+            .all(|finding| finding.all_runs.is_none())
+    );
     assert_eq!(all.findings[0].estimates[0].runs, 14);
-    let said = windowed.findings[0].all_runs.as_ref().unwrap();
+    let all_runs = windowed.findings[0].all_runs.as_ref().unwrap();
     assert_eq!(
-        (said.verdict, &said.sentence),
+        (all_runs.verdict, &all_runs.sentence),
         (all.findings[0].verdict, &all.findings[0].sentence)
     );
 }
 
-/// Breaks when an experiment without a control is called unmeasured, or has a verdict within a window that cannot be put around anything.
+/// Breaks when an experiment without a control is called unmeasured, or has a verdict within a window that has no control to
+/// lie around.
 #[test]
 fn without_a_control_only_all_runs_have_a_verdict() {
     let lab = Lab::with_alphas(3, &[-1.0, 0.5, 1.0]).corruptions(crate::made_up::falls(0.3));
     let numbers = lab.run_numbers();
-    let found = findings(&experiment(), &numbers, 9, DEFAULT_WINDOW);
-    assert_eq!(found.left_out.len(), 9);
-    assert_eq!(found.findings[0].verdict, Verdict::NotEnoughRuns);
+    let result = findings(&experiment(), &numbers, 9, DEFAULT_WINDOW);
+    assert_eq!(result.left_out.len(), 9);
+    assert_eq!(result.findings[0].verdict, Verdict::NotEnoughRuns);
     assert!(
-        found.findings[0].sentence.contains("within 10 points"),
+        result.findings[0].sentence.contains("within 10 points"),
         "{}",
-        found.findings[0].sentence
+        result.findings[0].sentence
     );
     assert_eq!(
-        found.findings[0].all_runs.as_ref().unwrap().verdict,
+        result.findings[0].all_runs.as_ref().unwrap().verdict,
         Verdict::Supported
     );
 }
@@ -357,8 +364,8 @@ fn without_measurements_every_figure_is_empty() {
     assert!(empty(&[untrained], &[]));
 }
 
-/// Breaks when alphas share a place, which would draw a line through them, a curve does not begin at clean accuracy, or attacks are out of
-/// order.
+/// Breaks when alphas share a place, which would draw a line through them, a curve does not begin at clean accuracy, or attacks
+/// are out of order.
 #[test]
 fn places_are_in_order() {
     let lab = lab();

@@ -3,13 +3,13 @@
 use protocol::finding::{Claim, Evidence, Finding, MoreSeeds, Verdict};
 use statistics::{CONFIDENCE, replicates_for_half_width, student_reach};
 
+use super::estimands::{Estimand, overall};
 use super::evidence::{FEWEST_SEEDS, count, digits, seeds};
-use super::ways::{Way, overall};
 
 /// More seeds than these are not advised: something else must change first.
 const MOST_ADVISED: u32 = 1_000;
 
-/// How a claim's verdicts begin in words; the numbers follow after a colon.
+/// How the sentences of a claim's verdicts begin; the numbers follow after a colon.
 #[derive(Debug, Clone, Copy)]
 pub struct Words {
     /// Supported.
@@ -24,8 +24,8 @@ pub struct Words {
 
 impl Words {
     /// The verdict on `ways` in one sentence.
-    pub fn sentence(&self, verdict: Verdict, ways: &[Way]) -> String {
-        let primary = ways.first().map_or("", |way| &way.told);
+    pub fn sentence(&self, verdict: Verdict, ways: &[Estimand]) -> String {
+        let primary = ways.first().map_or("", |way| &way.description);
         match verdict {
             Verdict::Supported => format!("{}: {primary}.", self.supported),
             Verdict::Contradicted => format!("{}: {primary}.", self.contradicted),
@@ -35,15 +35,15 @@ impl Words {
                 let decided = |wanted| ways.iter().position(|way| way.verdict() == wanted);
                 let mut both = [decided(Verdict::Supported), decided(Verdict::Contradicted)];
                 both.sort();
-                let said: Vec<String> = both
+                let parts: Vec<String> = both
                     .into_iter()
                     .flatten()
-                    .map(|place| format!("{} {}", ways[place].name, ways[place].told))
+                    .map(|place| format!("{} {}", ways[place].name, ways[place].description))
                     .collect();
                 format!(
                     "Whether {} depends on the scale: {}.",
                     self.whether,
-                    said.join(", but ")
+                    parts.join(", but ")
                 )
             }
             Verdict::NotEnoughRuns => too_few(ways),
@@ -52,7 +52,7 @@ impl Words {
 }
 
 /// How many seeds there are, and how many it takes.
-fn too_few(ways: &[Way]) -> String {
+fn too_few(ways: &[Estimand]) -> String {
     let rows = ways.first().map(|way| &way.rows[..]).unwrap_or_default();
     let fewest = rows.iter().map(|(row, _)| row.n).min().unwrap_or(0);
     too_few_seeds(fewest)
@@ -82,8 +82,8 @@ pub fn not_enough(claim: Claim, rule: &str, sentence: impl Into<String>) -> Find
     }
 }
 
-/// The finding on ways of measuring a claim, the primary one first.
-pub fn finding(claim: Claim, rule: &str, words: Words, ways: Vec<Way>) -> Finding {
+/// The finding from the ways of measuring a claim, the primary one first.
+pub fn finding(claim: Claim, rule: &str, words: Words, ways: Vec<Estimand>) -> Finding {
     let verdict = overall(&ways);
     let sentence = words.sentence(verdict, &ways);
     let primary: Vec<&Evidence> = ways
@@ -104,8 +104,8 @@ pub fn finding(claim: Claim, rule: &str, words: Words, ways: Vec<Way>) -> Findin
     }
 }
 
-/// How many more seeds would let every primary test leave 0 out, should estimates and spread stay as they are. `None` where all
-/// do, where they would decide for different sides, without an estimate, and above 1,000.
+/// How many more seeds would let every primary interval leave 0 out if estimates and spread stay as they are. `None` where all
+/// do already, where they would decide for different sides, without an estimate, and above 1,000.
 pub fn more_seeds(primary: &[&Evidence]) -> Option<MoreSeeds> {
     let side = primary.first()?.agrees?;
     if primary.iter().any(|one| one.agrees != Some(side)) {
@@ -119,15 +119,15 @@ pub fn more_seeds(primary: &[&Evidence]) -> Option<MoreSeeds> {
     };
     let mut most: Option<MoreSeeds> = None;
     for one in primary.iter().filter(open) {
-        let found = to_decide(one, one.estimate?.abs(), 1)?;
-        if most.as_ref().is_none_or(|most| most.seeds < found.seeds) {
-            most = Some(found);
+        let needed = to_decide(one, one.estimate?.abs(), 1)?;
+        if most.as_ref().is_none_or(|most| most.seeds < needed.seeds) {
+            most = Some(needed);
         }
     }
     most
 }
 
-/// How many more seeds would bring the interval of `evidence` to reach no further than `half_width` (in its unit), as one of
+/// How many more seeds would narrow the interval of `evidence` to a half-width of `half_width` (in its unit), as one of
 /// `together` tests. `None` below 2 seeds, above 1,000 more, for a width of 0, and where there are enough.
 pub fn to_decide(evidence: &Evidence, half_width: f64, together: usize) -> Option<MoreSeeds> {
     let [low, high] = evidence.interval?;

@@ -1,5 +1,5 @@
-//! Which networks count: those whose clean accuracy is near their seed's control. Networks that hardly learned would carry the
-//! slopes.
+//! Which networks count: those whose clean accuracy is near their seed's control. Networks that hardly learned would dominate
+//! the slopes.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use protocol::finding::{LeftOutRun, WIDEST_WINDOW};
 
 use super::numbers::{Numbers, RunRow};
 
-/// Rounding that is no difference, in points.
+/// Differences up to this, in points, are rounding.
 const ROUNDING: f64 = 1e-9;
 
-/// The numbers of the runs whose clean test accuracy is within `window` points of that of their seed's control (alpha 0), to
+/// The numbers of the runs whose clean test accuracy is within `window` points of that of their seed's control (alpha 0), on
 /// both sides, and the runs that are left out. A seed without a control has nothing to be compared with: its runs are left
 /// out. The widest window leaves no run out.
 pub fn within<'a>(numbers: &Numbers<'a>, window: f64) -> (Numbers<'a>, Vec<LeftOutRun>) {
@@ -70,13 +70,13 @@ mod tests {
         let runs = lab.run_numbers();
         let numbers = Numbers::new(&runs);
         let (inside, left_out) = within(&numbers, 10.0);
-        let of = |seed| {
+        let alphas_of = |seed| {
             let runs = inside.runs.iter().filter(move |run| run.seed == seed);
             runs.map(|run| run.alpha).collect::<Vec<_>>()
         };
-        assert_eq!(of(0), [-1.0, -0.4, 0.0, 0.4]);
-        assert_eq!(of(1), [-1.0, -0.4, 0.0, 0.4]);
-        assert_eq!(of(2), [0.0; 0]);
+        assert_eq!(alphas_of(0), [-1.0, -0.4, 0.0, 0.4]);
+        assert_eq!(alphas_of(1), [-1.0, -0.4, 0.0, 0.4]);
+        assert_eq!(alphas_of(2), [0.0; 0]);
         let outside: Vec<_> = left_out.iter().map(|run| (run.seed, run.alpha)).collect();
         assert_eq!(outside[..2], [(0, 1.0), (1, 1.0)]);
         assert_eq!((left_out.len(), left_out[2].control_accuracy), (6, None));

@@ -40,9 +40,8 @@ pub enum Objective {
     CrossEntropy,
     /// The difference of logits ratio (`apgd-dlr`); needs 3 classes.
     Dlr,
-    /// The targeted difference of logits ratio (`apgd-t`), once towards each of so many classes: those with
-    /// the largest logits of the clean image. Needs 4 classes. More targets than other classes are as many
-    /// as there are.
+    /// The targeted difference of logits ratio (`apgd-t`), once towards each of `targets` classes: those with the
+    /// largest logits of the clean image. Needs 4 classes. `targets` is capped at the number of other classes.
     TargetedDlr {
         /// 1 or more.
         targets: usize,
@@ -83,8 +82,8 @@ impl Apgd {
         })
     }
 
-    /// Climbs from a random start. Images that the network gets wrong on the way go to the gallery, to
-    /// `places`; what is given is each image's best point, in the order of `samples`.
+    /// Climbs from a random start. Images that the network gets wrong on the way go to the gallery, to `places`;
+    /// returns each image's best point, in the order of `samples`.
     fn climb(
         &self,
         target: &Target,
@@ -126,7 +125,7 @@ impl Apgd {
                 last_checkpoint = step;
             }
         }
-        // Nothing was found for these: the points of the largest loss.
+        // No adversarial image was found for these: offer the points of the largest loss.
         for (row, &place) in climbers.places.iter().enumerate() {
             gallery.offer(place, &climbers.best, row);
         }
@@ -218,22 +217,22 @@ pub(super) fn ranked_targets(
         .collect())
 }
 
-/// The steps after which step sizes are looked at: `ceil(p_j steps)` with `p_0 = 0`, `p_1 = 0.22` and
+/// The steps after which step sizes are checked: `ceil(p_j steps)` with `p_0 = 0`, `p_1 = 0.22` and
 /// `p_(j+1) = p_j + max(p_j - p_(j-1) - 0.03, 0.06)` (section 3.2), those from 1 to `steps`.
 pub(super) fn checkpoints(steps: usize) -> Vec<usize> {
     // In hundredths, so that nothing is rounded.
     let (mut before, mut now) = (0_usize, 22_usize);
-    let mut found = Vec::new();
+    let mut checkpoints = Vec::new();
     while now <= 100 {
-        found.push((now * steps).div_ceil(100));
+        checkpoints.push((now * steps).div_ceil(100));
         let gap = (now - before).saturating_sub(3).max(6);
         (before, now) = (now, now + gap);
     }
-    found.dedup();
-    found
+    checkpoints.dedup();
+    checkpoints
 }
 
-/// What is known of one image's way.
+/// The state of one image's climb.
 #[derive(Debug, Clone, Copy)]
 struct State {
     /// The step size.
@@ -263,7 +262,7 @@ impl State {
         }
     }
 
-    /// Takes in the loss at a new point; says whether it is the largest.
+    /// Adds the loss at a new point; returns whether it is the largest.
     fn look(&mut self, loss: f64) -> bool {
         self.rises += usize::from(loss > self.last);
         self.last = loss;
@@ -274,7 +273,7 @@ impl State {
         improved
     }
 
-    /// A checkpoint so many steps after the one before; says whether the step was halved.
+    /// A checkpoint `steps` steps after the one before; returns whether the step was halved.
     fn adapt(&mut self, steps: usize) -> bool {
         let stuck = !self.was_halved && self.best_then >= self.best;
         let halve = (self.rises as f64) < RHO * steps as f64 || stuck;
@@ -288,7 +287,7 @@ impl State {
     }
 }
 
-/// The images that are under way. Tensors are `[images, 3, height, width]`.
+/// The images still under attack. Tensors are `[images, 3, height, width]`.
 struct Climbers {
     ball: Ball,
     objective: Objective,
@@ -325,7 +324,7 @@ impl Climbers {
         self.before = std::mem::replace(&mut self.x, next);
     }
 
-    /// Computes losses, with their gradient if it is wanted, and predictions at `x`; lets those go that the
+    /// Computes losses, with their gradient if it is wanted, and predictions at `x`; drops the images that the
     /// network is wrong about.
     fn look(
         &mut self,
@@ -389,7 +388,7 @@ impl Climbers {
         Ok(())
     }
 
-    /// A checkpoint, so many steps after the one before.
+    /// A checkpoint, `steps` steps after the one before.
     fn adapt(&mut self, steps: usize) {
         let halved: Vec<bool> = self
             .states
@@ -413,8 +412,8 @@ mod tests {
         assert_eq!(checkpoints(50), [11, 21, 29, 35, 40, 44, 47, 50]);
         assert_eq!(checkpoints(1), [1]);
         for steps in 1..300 {
-            let found = checkpoints(steps);
-            assert!(found.is_sorted() && *found.last().unwrap() <= steps);
+            let checkpoints = checkpoints(steps);
+            assert!(checkpoints.is_sorted() && *checkpoints.last().unwrap() <= steps);
         }
     }
 
@@ -443,7 +442,7 @@ mod tests {
         assert_eq!(state.eta, 0.25);
     }
 
-    /// Breaks when a budget of nothing is taken.
+    /// Breaks when an empty budget is accepted.
     #[test]
     fn no_budget_is_refused() {
         let ball = Ball::new(super::super::Norm::Linf, 0.1).unwrap();

@@ -10,62 +10,17 @@
 //! - the **direction** of steepest ascent for a gradient `g`: `sign(g)` in L-infinity, `g / |g|` in L2;
 //! - a **random start**.
 
-use std::fmt;
-
 use burn::tensor::{Tensor, TensorData};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 
-use super::{AttackError, Samples};
-use crate::evaluate::host;
+use super::{AttackError, Norm, Samples, distance};
+use crate::base::host::host;
 
 /// What rounding may add to a distance or a value, on the [0, 1] scale.
 pub const TOLERANCE: f64 = 1e-6;
-
-/// How the size of a perturbation is measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Norm {
-    /// The largest change of any value.
-    Linf,
-    /// The Euclidean length over all values of an image.
-    L2,
-}
-
-impl fmt::Display for Norm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Norm::Linf => "L-infinity",
-            Norm::L2 => "L2",
-        })
-    }
-}
-
-impl Norm {
-    /// The size of the difference between two images of equally many values.
-    pub fn distance(self, a: &[f32], b: &[f32]) -> f64 {
-        let differences = a.iter().zip(b).map(|(a, b)| f64::from(*a) - f64::from(*b));
-        match self {
-            Norm::Linf => differences.fold(0.0, |largest, d| {
-                // A NaN is farther than anything.
-                if d.is_nan() {
-                    f64::INFINITY
-                } else {
-                    d.abs().max(largest)
-                }
-            }),
-            Norm::L2 => {
-                let sum: f64 = differences.map(|d| d * d).sum();
-                if sum.is_nan() {
-                    f64::INFINITY
-                } else {
-                    sum.sqrt()
-                }
-            }
-        }
-    }
-}
 
 /// The allowed images around a clean one: at most `epsilon` away, and in [0, 1].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -202,7 +157,7 @@ impl Ball {
                 value,
             });
         }
-        let distance = self.norm.distance(clean, image);
+        let distance = distance(self.norm, clean, image);
         if !self.holds(distance) {
             return Err(AttackError::OutsideBall {
                 attack: attack.to_owned(),
@@ -240,7 +195,7 @@ mod tests {
         Tensor::from_data(TensorData::new(values.to_vec(), shape), &Device::flex())
     }
 
-    /// Breaks when a radius that is none is taken.
+    /// Breaks when an invalid radius is accepted.
     #[test]
     fn a_radius_is_finite_and_not_negative() {
         for epsilon in [-0.1, f64::NAN, f64::INFINITY] {
@@ -259,12 +214,12 @@ mod tests {
         let far = tensor(&[0.9, -0.4, 2.0], 1);
         let ball = Ball::new(Norm::Linf, 0.1).unwrap();
         let near = host(ball.project(&clean, far));
-        for (ours, known) in near.iter().zip([0.6, 0.0, 1.0]) {
-            assert!((ours - known).abs() < 1e-6, "{near:?}");
+        for (value, known) in near.iter().zip([0.6, 0.0, 1.0]) {
+            assert!((value - known).abs() < 1e-6, "{near:?}");
         }
         let inside = tensor(&[0.45, 0.05, 0.9], 1);
         let kept = host(ball.project(&clean, inside.clone()));
-        assert!(Norm::Linf.distance(&kept, &host(inside)) < 1e-7);
+        assert!(distance(Norm::Linf, &kept, &host(inside)) < 1e-7);
     }
 
     /// Breaks when one image's length decides another's projection, a short change is stretched, or 0 divides.
@@ -276,7 +231,7 @@ mod tests {
         let ball = Ball::new(Norm::L2, 0.1).unwrap();
         let near = host(ball.project(&clean, far.clone()));
         let known = [0.56, 0.58, 0.5, 0.53, 0.54, 0.5, 0.5, 0.5, 0.5];
-        assert!(Norm::Linf.distance(&near, &known) < 1e-6, "{near:?}");
+        assert!(distance(Norm::Linf, &near, &known) < 1e-6, "{near:?}");
         let none = Ball::new(Norm::L2, 0.0).unwrap();
         assert_eq!(host(none.project(&clean, far)), [0.5; 9]);
     }
@@ -292,7 +247,7 @@ mod tests {
                     .direction(gradient.clone()),
             );
             let known = [0.6, -0.8, 0.0, 0.0, 0.0, 0.0];
-            assert!(Norm::Linf.distance(&l2, &known) < 1e-6, "{l2:?}");
+            assert!(distance(Norm::Linf, &l2, &known) < 1e-6, "{l2:?}");
             let linf = host(Ball::new(Norm::Linf, 1.0).unwrap().direction(gradient));
             assert_eq!(linf, [1.0, -1.0, 0.0, 0.0, 0.0, 0.0]);
         }
@@ -322,8 +277,8 @@ mod tests {
             assert_ne!(rows(ball.random_start(&samples, [1, 1])), all);
             let free = Samples::new(middle.clone(), vec![0], vec![9], 3).unwrap();
             let start = rows(ball.random_start(&free, [1, 0])).remove(0);
-            let size = norm.distance(&start, &[0.5; 48]);
-            assert!(size > 0.8 * 0.05, "{size} of 0.05 in {norm}");
+            let size = distance(norm, &start, &[0.5; 48]);
+            assert!(size > 0.8 * 0.05, "{size} of 0.05 in {}", norm.label());
         }
     }
 

@@ -1,10 +1,10 @@
-//! Attacks one after another, each on the images that all before it left right.
+//! Attacks one after another, each on the images that none before it broke.
 //!
-//! The accuracy after the last is the *robust accuracy*: the share of images that no attack broke. The
-//! standard ensemble is AutoAttack's (Croce & Hein 2020, "Reliable evaluation of adversarial robustness with
-//! an ensemble of diverse parameter-free attacks", section 5): two gradient attacks on losses of different
-//! kinds, one that looks for the boundary, one that sees no gradient. It has nothing to be tuned to a
-//! network, so that its numbers can be compared.
+//! The accuracy after the last is the *robust accuracy*: the share of images that no attack broke. The standard
+//! ensemble is AutoAttack's (Croce & Hein 2020, "Reliable evaluation of adversarial robustness with an ensemble of
+//! diverse parameter-free attacks", section 5): two gradient attacks on losses of different kinds, one that looks for
+//! the boundary, one that sees no gradient. It has no parameters to tune to a network, so that its numbers can be
+//! compared.
 
 use super::run::{clean_predictions, right, run_on, since};
 use super::{
@@ -12,7 +12,7 @@ use super::{
     Target, Work, at_least_one, in_words,
 };
 
-/// How much each attack of the standard ensemble may do.
+/// The budget of each attack of the standard ensemble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
     /// Steps of APGD-CE, APGD-T and FAB-T (the latter two for each target).
@@ -38,10 +38,10 @@ pub struct Ensemble {
 /// What an ensemble did to a set of images.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EnsembleOutcome {
-    /// For each attack what is left after it: an image counts as robust when neither it nor any before it
-    /// broke it. Predictions and distances are those of the images that this attack was given.
+    /// The outcome after each attack: an image counts as robust when no attack so far broke it. Predictions and
+    /// distances are those of the images that this attack was given.
     pub members: Vec<AttackOutcome>,
-    /// For each image the adversarial one of the attack that broke it, or of the last.
+    /// For each image, the adversarial image of the attack that broke it, or of the last attack.
     pub overall: AttackOutcome,
 }
 

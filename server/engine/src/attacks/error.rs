@@ -1,6 +1,6 @@
 //! What can go wrong in an attack.
 
-use super::Norm;
+use protocol::attack::Norm;
 
 fn class(class: &Option<u32>) -> String {
     class.map_or_else(|| "none".to_owned(), |class| class.to_string())
@@ -21,18 +21,23 @@ pub enum AttackError {
         what: &'static str,
         /// What was asked for.
         value: f64,
-        /// What is possible.
+        /// The allowed values.
         expected: &'static str,
     },
-    /// The attack knows nothing of this norm.
-    #[error("{attack} is not defined in {norm}")]
+    /// The attack is not defined in this norm.
+    #[error("{attack} is not defined in {}", norm.label())]
     Norm {
         /// The attack.
         attack: &'static str,
         /// What was asked for.
         norm: Norm,
     },
-    /// Attacks of one ensemble may not change the same.
+    /// An ensemble was to change every image.
+    #[error(
+        "{0} changes only the images that are still classified correctly; choose one of its members"
+    )]
+    Ensemble(&'static str),
+    /// The attacks of one ensemble have different balls.
     #[error("{attack} has the ball {ball}; the attacks before it have {expected}")]
     Balls {
         /// The attack.
@@ -62,10 +67,10 @@ pub enum AttackError {
         /// Classes of the network.
         classes: usize,
     },
-    /// Things that belong together are not equally many.
+    /// Two counts that must be equal differ.
     #[error("there are {found} {what} for {expected} images")]
     Count {
-        /// What there is a wrong number of.
+        /// What was counted.
         what: &'static str,
         /// How many there are.
         found: usize,
@@ -82,7 +87,7 @@ pub enum AttackError {
     },
     /// An adversarial image is not where it has to be: a mistake in an attack.
     #[error(
-        "{attack}: the adversarial image of {index} is {distance:e} from the clean one in {norm}, allowed are {epsilon:e}"
+        "{attack}: the adversarial image of {index} is {distance:e} from the clean one in {}, allowed are {epsilon:e}", norm.label()
     )]
     OutsideBall {
         /// The attack.
@@ -153,14 +158,14 @@ pub enum AttackError {
         "the gradient of {loss} with respect to sample {row} of the batch is {value}, though its logits are finite: no accuracy under this attack can be trusted"
     )]
     Gradient {
-        /// What is climbed.
+        /// The loss.
         loss: &'static str,
         /// Which sample of the batch.
         row: usize,
         /// A value of it.
         value: f32,
     },
-    /// Whoever watches ended it.
+    /// A watcher cancelled it.
     #[error("cancelled")]
     Cancelled,
 }

@@ -26,7 +26,7 @@ use super::{
     Attack, AttackError, Ball, Loss, Norm, Samples, Target, at_least_one, in_words, purpose,
 };
 
-/// Most that the clean image draws.
+/// The largest weight of the clean image.
 const ALPHA_MAX: f64 = 0.1;
 /// How far beyond the plane to go.
 const ETA: f64 = 1.05;
@@ -53,9 +53,9 @@ pub struct Nearest {
 }
 
 impl Fab {
-    /// `steps` steps towards each of the `targets` most likely wrong classes, `restarts` times: first from
-    /// the clean image, then from random images half a radius around it. AutoAttack's standard version has
-    /// 100 steps, 9 targets and no second start. More targets than other classes are as many as there are.
+    /// `steps` steps towards each of the `targets` most likely wrong classes, `restarts` times: first from the clean
+    /// image, then from random images half a radius around it. AutoAttack's standard version has 100 steps, 9 targets
+    /// and no second start. `targets` is capped at the number of other classes.
     ///
     /// # Errors
     /// When there are no steps, targets or restarts.
@@ -151,7 +151,7 @@ impl Fab {
         })
     }
 
-    /// Walks all of them to the end, or until what they found is enough; puts that into `best`.
+    /// Walks each to the end, or until its best image is near enough; puts the best images into `best`.
     fn walk(
         &self,
         target: &Target,
@@ -230,16 +230,16 @@ impl Attack for Fab {
     }
 
     fn perturb(&self, target: &Target, samples: &Samples) -> Result<Tensor<4>, AttackError> {
-        let found = self.search(target, samples, Some(self.ball))?;
-        // What lies outside the ball is no answer here: then the clean image is given.
-        let inside = found
+        let nearest = self.search(target, samples, Some(self.ball))?;
+        // An image outside the ball is no answer here: the clean image is given instead.
+        let inside = nearest
             .distances
             .iter()
             .map(|distance| distance.is_some_and(|distance| self.ball.holds(distance)))
             .collect::<Vec<_>>();
         Ok(super::samples::choose(
             &inside,
-            &found.images,
+            &nearest.images,
             samples.images(),
         ))
     }
@@ -290,15 +290,15 @@ impl Walker<'_> {
             0.0
         };
         for (index, x) in self.x.iter_mut().enumerate() {
-            let ours = f64::from(*x) + ETA * change[index];
-            let cleans = f64::from(self.clean[index]) + ETA * clean_change[index];
-            *x = ((1.0 - alpha) * ours + alpha * cleans).clamp(0.0, 1.0) as f32;
+            let moved = f64::from(*x) + ETA * change[index];
+            let moved_clean = f64::from(self.clean[index]) + ETA * clean_change[index];
+            *x = ((1.0 - alpha) * moved + alpha * moved_clean).clamp(0.0, 1.0) as f32;
         }
     }
 
     /// Step 4.
     fn crossed(&mut self, norm: Norm) {
-        let distance = norm.distance(self.clean, &self.x);
+        let distance = super::distance(norm, self.clean, &self.x);
         if !distance.is_finite() {
             return; // A value is not a number: nothing was found.
         }
@@ -332,7 +332,7 @@ fn size(norm: Norm, change: &[f64]) -> f64 {
 fn onto_plane(norm: Norm, x: &[f32], w: &[f32], excess: f64) -> Vec<f64> {
     let sign = if excess < 0.0 { -1.0 } else { 1.0 };
     let wanted = excess.abs();
-    // Which way a value moves, how fast, how far it may, and what that brings.
+    // For each value: its direction, its speed, its room, and its effect on the sum.
     let moves: Vec<(f64, f64, f64, f64)> = x
         .iter()
         .zip(w)
@@ -363,7 +363,7 @@ fn onto_plane(norm: Norm, x: &[f32], w: &[f32], excess: f64) -> Vec<f64> {
             break;
         }
         if slope == 0.0 {
-            // Everything is at its end.
+            // No value has room left.
             length = f64::MAX;
             break;
         }
@@ -396,9 +396,9 @@ mod tests {
     #[test]
     fn the_plane_is_reached_by_the_smallest_change() {
         let w = [2.0_f32, -1.0, 0.0, 0.5];
-        let close = |ours: &[f64], known: [f64; 4]| {
-            for (a, b) in ours.iter().zip(known) {
-                assert!((a - b).abs() < 1e-9, "{ours:?} {known:?}");
+        let close = |change: &[f64], known: [f64; 4]| {
+            for (a, b) in change.iter().zip(known) {
+                assert!((a - b).abs() < 1e-9, "{change:?} {known:?}");
             }
         };
         let free = [0.5_f32; 4];
@@ -407,10 +407,10 @@ mod tests {
             &onto_plane(Norm::Linf, &free, &w, 0.7),
             [-0.2, 0.2, 0.0, -0.2],
         );
-        let by = 0.525 / 5.25;
+        let length = 0.525 / 5.25;
         close(
             &onto_plane(Norm::L2, &free, &w, 0.525),
-            [-2.0 * by, by, 0.0, -0.5 * by],
+            [-2.0 * length, length, 0.0, -0.5 * length],
         );
         // The other way.
         close(
@@ -431,7 +431,7 @@ mod tests {
                 if v.abs() < 0.15 { v } else { v.signum() * left }
             }),
         );
-        // Out of reach, and without a way.
+        // A plane out of reach, and one without a direction.
         close(
             &onto_plane(Norm::L2, &free, &w, 9.0),
             [-0.5, 0.5, 0.0, -0.5],
@@ -439,7 +439,7 @@ mod tests {
         close(&onto_plane(Norm::Linf, &free, &[0.0; 4], 1.0), [0.0; 4]);
     }
 
-    /// Breaks when a budget of nothing is taken.
+    /// Breaks when an empty budget is accepted.
     #[test]
     fn no_budget_is_refused() {
         let ball = Ball::new(Norm::Linf, 0.1).unwrap();

@@ -15,7 +15,7 @@ use burn::tensor::Tensor;
 
 use super::ball::rows;
 use super::samples::select;
-use super::{AttackError, Ball, Logits, Norm, Samples, Target};
+use super::{AttackError, Ball, Logits, Norm, Samples, Target, distance};
 
 /// Images on which radius 0 and another batch are tried: so many that no pass is filled up with copies.
 pub const CHECKED: usize = 8;
@@ -47,7 +47,7 @@ pub(super) fn are_numbers(
     }
 }
 
-/// Checks what an attack of radius 0 made of `samples`, whose clean images are of the classes `clean`.
+/// Checks the images that an attack of radius 0 gave for `samples`, whose clean images have the classes `clean`.
 pub(super) fn radius_zero(
     attack: &'static str,
     ball: Ball,
@@ -66,7 +66,7 @@ pub(super) fn radius_zero(
                 index,
                 clean: clean[row],
                 found,
-                distance: Norm::Linf.distance(&before[row], &after[row]),
+                distance: distance(Norm::Linf, &before[row], &after[row]),
             });
         }
         ball.with_epsilon_zero()
@@ -82,8 +82,8 @@ pub(super) struct Answer {
     pub(super) logits: Logits,
 }
 
-/// Checks that `again`, what the attack made of the samples at `rows` in a batch of their own, is what it made of
-/// them in the whole batch.
+/// Checks that `again`, the attack's images for the rows `rows_checked` in a batch of their own, equals its images
+/// for them in the whole batch.
 pub(super) fn other_batch(
     whole: &Answer,
     target: &Target,
@@ -100,9 +100,11 @@ pub(super) fn other_batch(
     let same = select(&whole.images, rows_checked);
     let logits = target.logits(same.clone())?;
     for (place, &row) in rows_checked.iter().enumerate() {
-        let (alone, together) = (logits.row(place), whole.logits.row(row));
-        let largest = together.iter().fold(0.0_f32, |most, z| most.max(z.abs()));
-        let difference = Norm::Linf.distance(alone, together);
+        let (own_logits, whole_logits) = (logits.row(place), whole.logits.row(row));
+        let largest = whole_logits
+            .iter()
+            .fold(0.0_f32, |most, z| most.max(z.abs()));
+        let difference = distance(Norm::Linf, own_logits, whole_logits);
         let allowed = if target.is_exact() { 0.0 } else { ROUNDING };
         if difference > f64::from(allowed * largest) {
             return Err(breach(row, "logits", difference));
@@ -112,7 +114,7 @@ pub(super) fn other_batch(
         let (same, again) = (rows(same), rows(again.clone()));
         for (place, &row) in rows_checked.iter().enumerate() {
             if same[place] != again[place] {
-                let distance = Norm::Linf.distance(&same[place], &again[place]);
+                let distance = distance(Norm::Linf, &same[place], &again[place]);
                 return Err(breach(row, "values in [0, 1]", distance));
             }
         }

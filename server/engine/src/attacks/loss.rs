@@ -1,4 +1,4 @@
-//! What attacks climb: losses of one image's logits, with their gradients with respect to the logits.
+//! The losses that attacks climb: functions of one image's logits, with their gradients with respect to the logits.
 //!
 //! They are computed on the host in `f64`: logits are few, and an image's loss then depends on nothing
 //! but its own logits. All of them grow as the network gets worse.
@@ -51,7 +51,7 @@ impl Loss<'_> {
         }
     }
 
-    /// Whether the loss can be computed of so many images and classes with these labels.
+    /// Checks that the loss is defined for this many images and classes with these labels.
     ///
     /// # Errors
     /// Too few classes; labels or targets that are no classes, or not one an image.
@@ -75,9 +75,15 @@ impl Loss<'_> {
         }
     }
 
-    /// The loss of image `row` of the batch with these logits, and its gradient written over `gradient`;
-    /// both of one value a class.
-    pub(super) fn of(&self, row: usize, logits: &[f32], label: u32, gradient: &mut [f32]) -> f64 {
+    /// The loss of image `row` of the batch with these logits, and its gradient written over `gradient`; both have
+    /// one value per class.
+    pub(super) fn value_and_gradient(
+        &self,
+        row: usize,
+        logits: &[f32],
+        label: u32,
+        gradient: &mut [f32],
+    ) -> f64 {
         let label = label as usize;
         let z = |class: usize| f64::from(logits[class]);
         gradient.fill(0.0);
@@ -200,13 +206,15 @@ mod tests {
     const LOGITS: [f32; 5] = [2.0, -1.0, 5.0, 0.5, 1.0];
 
     fn value(loss: Loss, logits: &[f32], label: u32) -> f64 {
-        loss.of(0, logits, label, &mut vec![0.0; logits.len()])
+        loss.value_and_gradient(0, logits, label, &mut vec![0.0; logits.len()])
     }
 
     /// Breaks when DLR takes other ranks than the authors' equations 6 and 7.
     #[test]
     fn losses_of_known_logits() {
-        let close = |ours: f64, known: f64| assert!((ours - known).abs() < 1e-9, "{ours} {known}");
+        let close = |computed: f64, known: f64| {
+            assert!((computed - known).abs() < 1e-9, "{computed} {known}")
+        };
         // Ranked: 5, 2, 1, 0.5, -1. Right: the best other is 2. Wrong: the best other is 5.
         close(value(Loss::Dlr, &LOGITS, 2), -(5.0 - 2.0) / (5.0 - 1.0));
         close(value(Loss::Dlr, &LOGITS, 0), -(2.0 - 5.0) / (5.0 - 1.0));
@@ -234,11 +242,11 @@ mod tests {
         ] {
             for label in [0, 2] {
                 let mut gradient = [0.0; 5];
-                loss.of(0, &LOGITS, label, &mut gradient);
+                loss.value_and_gradient(0, &LOGITS, label, &mut gradient);
                 for class in 0..5 {
-                    let moved = |by: f32| {
+                    let moved = |change: f32| {
                         let mut logits = LOGITS;
-                        logits[class] += by;
+                        logits[class] += change;
                         value(loss, &logits, label)
                     };
                     let step = 1.0 / 256.0;
@@ -257,14 +265,14 @@ mod tests {
     #[test]
     fn a_confident_networks_gradient_is_kept() {
         let mut gradient = [0.0; 2];
-        Loss::CrossEntropy.of(0, &[40.0, 0.0], 0, &mut gradient);
+        Loss::CrossEntropy.value_and_gradient(0, &[40.0, 0.0], 0, &mut gradient);
         assert!(
             gradient[0] < 0.0 && gradient[0] + gradient[1] == 0.0,
             "{gradient:?}"
         );
     }
 
-    /// Breaks when labels that are no classes, or too few classes, are taken.
+    /// Breaks when labels that are no classes, or too few classes, are accepted.
     #[test]
     fn what_does_not_fit_is_refused() {
         assert!(Loss::Dlr.check(&[0, 2], 2, 3).is_ok());

@@ -103,11 +103,11 @@ impl MaskingReport {
 
     /// The verdict in words.
     pub fn summary(&self) -> String {
-        let found: Vec<_> = self.suspicious().map(|check| check.name).collect();
-        if found.is_empty() {
+        let signs: Vec<_> = self.suspicious().map(|check| check.name).collect();
+        if signs.is_empty() {
             "no sign of masking".to_owned()
         } else {
-            format!("signs of masking: {}", found.join(", "))
+            format!("signs of masking: {}", signs.join(", "))
         }
     }
 }
@@ -186,129 +186,175 @@ pub fn check_masking(
             expected: "at least 2",
         });
     }
-    let (norm, epsilon) = (plan.ball.norm(), plan.ball.epsilon());
-    let mut series = |series: &dyn Series| -> Result<Vec<AttackOutcome>, AttackError> {
-        run_series(series, target, work, &mut |_, now| progress(now))
-    };
-    let accuracies = |outcomes: &[AttackOutcome]| {
-        outcomes
-            .iter()
-            .map(AttackOutcome::accuracy)
-            .collect::<Vec<_>>()
-    };
-
-    // Gradients and the single step.
-    let flat_share = flat(target, work)?;
-    let fgsm = &series(&FgsmSweep::new(norm, &[epsilon])?)?[0];
-    let (clean, fgsm) = (fgsm.clean_accuracy(), fgsm.accuracy());
-
-    // Iterates from the clean image.
-    let from_clean = pgd(plan, epsilon, Start::Clean)?;
-    let mut stops = [plan.steps.div_ceil(4), plan.steps.div_ceil(2), plan.steps].to_vec();
-    stops.dedup();
-    let over_steps = series(&PgdTrajectory::new(from_clean, &stops)?)?;
-    let over_steps = accuracies(&over_steps);
-    let white_box = over_steps[over_steps.len() - 1];
-
-    // Larger and smaller balls.
-    let scales = [0.5, 1.0, 2.0, 4.0];
-    let mut over_radii = Vec::new();
-    for scale in scales {
-        over_radii.push(if scale == 1.0 {
-            white_box
-        } else {
-            let pgd = pgd(plan, scale * epsilon, Start::Clean)?;
-            series(&PgdTrajectory::new(pgd, &[plan.steps])?)?[0].accuracy()
-        });
-    }
-
-    let whole = Ball::new(norm, everything(work, norm))?;
-    let unbounded = Pgd::new(whole, stride(norm), plan.steps.max(30), Start::Clean)?;
-    let unbounded = run(&unbounded, target, work, progress)?.accuracy();
-
-    let one = pgd(plan, epsilon, Start::Random { restarts: 1 })?;
-    let one = run(&one, target, work, progress)?.accuracy();
-    let restarts = plan.restarts;
-    let several = pgd(plan, epsilon, Start::Random { restarts })?;
-    let several = run(&several, target, work, progress)?.accuracy();
-
-    let mut checks = vec![
-        check(
-            "gradients",
-            "gradients are there: hardly any image has one of zero",
-            flat_share <= FLAT,
-            vec![evidence("images whose gradient is zero", flat_share)],
-        ),
-        check(
-            "iterative",
-            "iterative attacks are at least as strong as single-step ones",
-            white_box <= fgsm + SLACK,
-            vec![
-                evidence("clean accuracy", clean),
-                evidence("accuracy under FGSM", fgsm),
-                evidence(
-                    format!("accuracy under PGD, {} steps", plan.steps),
-                    white_box,
-                ),
-            ],
-        ),
-        check(
-            "unbounded",
-            "a large enough budget leaves nothing",
-            unbounded <= SURVIVORS,
-            vec![evidence("accuracy under PGD without a bound", unbounded)],
-        ),
-        check(
-            "radius",
-            "a larger radius never helps the defender",
-            never_rises(&over_radii),
-            scales
-                .iter()
-                .zip(&over_radii)
-                .map(|(scale, &share)| evidence(format!("accuracy at {scale} epsilon"), share))
-                .collect(),
-        ),
-        check(
-            "steps",
-            "more steps never help the defender",
-            never_rises(&over_steps),
-            stops
-                .iter()
-                .zip(&over_steps)
-                .map(|(steps, &share)| evidence(format!("accuracy after {steps} steps"), share))
-                .collect(),
-        ),
-        check(
-            "starts",
-            "random starts change little",
-            (white_box - one).abs() <= START_SLACK && (white_box - several).abs() <= START_SLACK,
-            vec![
-                evidence("accuracy from the clean image", white_box),
-                evidence("accuracy from a random start", one),
-                evidence(format!("accuracy from {restarts} random starts"), several),
-            ],
-        ),
-    ];
-    if norm == Norm::Linf {
+    let measured = Measured::new(target, work, plan, progress)?;
+    let mut checks = measured.checks(plan);
+    if plan.ball.norm() == Norm::Linf {
         let square = Square::new(plan.ball, plan.queries)?;
         let black_box = run(&square, target, work, progress)?.accuracy();
         checks.push(check(
             "black-box",
             "white-box attacks are at least as strong as black-box ones",
-            white_box <= black_box + SLACK,
+            measured.white_box() <= black_box + SLACK,
             vec![
                 evidence(
                     format!("accuracy under Square, {} queries", plan.queries),
                     black_box,
                 ),
-                evidence(
-                    format!("accuracy under PGD, {} steps", plan.steps),
-                    white_box,
-                ),
+                measured.under_pgd(plan),
             ],
         ));
     }
     Ok(MaskingReport { checks })
+}
+
+/// Radii that are tried, as multiples of the plan's.
+const SCALES: [f64; 4] = [0.5, 1.0, 2.0, 4.0];
+
+/// Accuracies, 0 to 1, that the checks compare.
+struct Measured {
+    /// Share of images with a gradient of zero.
+    flat: f64,
+    clean: f64,
+    fgsm: f64,
+    /// Numbers of steps of PGD, ascending, and what is left after each.
+    stops: Vec<usize>,
+    over_steps: Vec<f64>,
+    /// Under PGD, at each of [`SCALES`].
+    over_radii: Vec<f64>,
+    /// Under PGD without a bound.
+    unbounded: f64,
+    /// Under PGD from one random start, and from the plan's number of them.
+    random_starts: [f64; 2],
+}
+
+impl Measured {
+    fn new(
+        target: &Target,
+        work: &Work,
+        plan: &Plan,
+        progress: &mut dyn FnMut(&Progress) -> bool,
+    ) -> Result<Measured, AttackError> {
+        let (norm, epsilon) = (plan.ball.norm(), plan.ball.epsilon());
+        let flat = flat(target, work)?;
+        let mut series = |series: &dyn Series| -> Result<Vec<AttackOutcome>, AttackError> {
+            run_series(series, target, work, &mut |_, now| progress(now))
+        };
+        let fgsm = &series(&FgsmSweep::new(norm, &[epsilon])?)?[0];
+        let (clean, fgsm) = (fgsm.clean_accuracy(), fgsm.accuracy());
+
+        let from_clean = pgd(plan, epsilon, Start::Clean)?;
+        let mut stops = [plan.steps.div_ceil(4), plan.steps.div_ceil(2), plan.steps].to_vec();
+        stops.dedup();
+        let over_steps = series(&PgdTrajectory::new(from_clean, &stops)?)?;
+        let over_steps: Vec<f64> = over_steps.iter().map(AttackOutcome::accuracy).collect();
+        let white_box = over_steps[over_steps.len() - 1];
+        let mut over_radii = Vec::new();
+        for scale in SCALES {
+            over_radii.push(if scale == 1.0 {
+                white_box
+            } else {
+                let pgd = pgd(plan, scale * epsilon, Start::Clean)?;
+                series(&PgdTrajectory::new(pgd, &[plan.steps])?)?[0].accuracy()
+            });
+        }
+
+        let mut accuracy = |pgd: Pgd| -> Result<f64, AttackError> {
+            Ok(run(&pgd, target, work, progress)?.accuracy())
+        };
+        let whole = Ball::new(norm, everything(work, norm))?;
+        let unbounded = Pgd::new(whole, stride(norm), plan.steps.max(30), Start::Clean)?;
+        let unbounded = accuracy(unbounded)?;
+        let mut from_random = |restarts| accuracy(pgd(plan, epsilon, Start::Random { restarts })?);
+        let random_starts = [from_random(1)?, from_random(plan.restarts)?];
+        Ok(Measured {
+            flat,
+            clean,
+            fgsm,
+            stops,
+            over_steps,
+            over_radii,
+            unbounded,
+            random_starts,
+        })
+    }
+
+    /// Accuracy under PGD from the clean image.
+    fn white_box(&self) -> f64 {
+        self.over_steps[self.over_steps.len() - 1]
+    }
+
+    fn under_pgd(&self, plan: &Plan) -> Evidence {
+        evidence(
+            format!("accuracy under PGD, {} steps", plan.steps),
+            self.white_box(),
+        )
+    }
+
+    /// The checks that need nothing but gradients.
+    fn checks(&self, plan: &Plan) -> Vec<Check> {
+        let white_box = self.white_box();
+        let [one, several] = self.random_starts;
+        let each = |parts: Vec<String>, shares: &[f64]| -> Vec<Evidence> {
+            let both = parts.into_iter().zip(shares);
+            both.map(|(what, &share)| evidence(what, share)).collect()
+        };
+        let radii = SCALES.map(|scale| format!("accuracy at {scale} epsilon"));
+        let stops = self.stops.iter();
+        let steps = stops.map(|steps| format!("accuracy after {steps} steps"));
+        vec![
+            check(
+                "gradients",
+                "gradients are there: hardly any image has one of zero",
+                self.flat <= FLAT,
+                vec![evidence("images whose gradient is zero", self.flat)],
+            ),
+            check(
+                "iterative",
+                "iterative attacks are at least as strong as single-step ones",
+                white_box <= self.fgsm + SLACK,
+                vec![
+                    evidence("clean accuracy", self.clean),
+                    evidence("accuracy under FGSM", self.fgsm),
+                    self.under_pgd(plan),
+                ],
+            ),
+            check(
+                "unbounded",
+                "a large enough budget leaves nothing",
+                self.unbounded <= SURVIVORS,
+                vec![evidence(
+                    "accuracy under PGD without a bound",
+                    self.unbounded,
+                )],
+            ),
+            check(
+                "radius",
+                "a larger radius never helps the defender",
+                never_rises(&self.over_radii),
+                each(radii.to_vec(), &self.over_radii),
+            ),
+            check(
+                "steps",
+                "more steps never help the defender",
+                never_rises(&self.over_steps),
+                each(steps.collect(), &self.over_steps),
+            ),
+            check(
+                "starts",
+                "random starts change little",
+                (white_box - one).abs() <= START_SLACK
+                    && (white_box - several).abs() <= START_SLACK,
+                vec![
+                    evidence("accuracy from the clean image", white_box),
+                    evidence("accuracy from a random start", one),
+                    evidence(
+                        format!("accuracy from {} random starts", plan.restarts),
+                        several,
+                    ),
+                ],
+            ),
+        ]
+    }
 }
 
 /// The share of images where the gradient of the cross-entropy is zero.

@@ -1,4 +1,4 @@
-//! Attacks: how few changes of an image does it take to change a network's mind?
+//! Attacks: how small a change of an image changes a network's prediction?
 //!
 //! The story, file by file:
 //!
@@ -8,15 +8,16 @@
 //!   labels and the seed of everything random.
 //! - One [`Attack`] a file: [`Fgsm`], [`Pgd`], [`Apgd`], [`Fab`], [`Square`].
 //! - [`run`] attacks a set of images batch by batch and asserts what must hold (`invariants.rs`); [`run_series`] does
-//!   so for several radii or step counts at once; [`Ensemble`] puts attacks one after another on what is
-//!   still right, AutoAttack's standard one among them.
+//!   so for several radii or step counts at once; [`Ensemble`] runs attacks one after another on the images that are
+//!   still right; AutoAttack's standard version is one.
 //! - [`masking`] asks whether the number is real, after Athalye et al. 2018.
 //!
 //! Everything random is drawn from the seed and the image's index in its set, and on the CPU an image's
 //! logits and gradients do not depend on the images around it, so that results depend neither on batches nor
 //! on threads. (A GPU may choose other kernels, which round otherwise, for other batches.)
 //!
-//! A new attack is one file here that implements [`Attack`].
+//! A new attack is one file here that implements [`Attack`], a line in `implementation.rs`, where the attacks of specs become
+//! these, and a line in `protocol::attack_method`.
 
 mod apgd;
 mod ball;
@@ -24,9 +25,11 @@ mod ensemble;
 mod error;
 mod fab;
 mod fgsm;
+mod implementation;
 mod invariants;
 mod loss;
 pub mod masking;
+mod norm;
 mod pgd;
 mod run;
 mod samples;
@@ -36,14 +39,17 @@ mod target;
 use burn::tensor::Tensor;
 
 pub use apgd::{Apgd, Objective};
-pub use ball::{Ball, Norm, TOLERANCE};
+pub use ball::{Ball, TOLERANCE};
 pub use ensemble::{Budget, Ensemble, EnsembleOutcome, STANDARD};
 pub use error::AttackError;
 pub use fab::{Fab, Nearest};
 pub use fgsm::{Fgsm, FgsmSweep};
+pub use implementation::{Implementation, implementation, perturbing, series};
 pub use invariants::{CHECKED, ROUNDING};
 pub use loss::Loss;
+pub use norm::distance;
 pub use pgd::{Pgd, PgdTrajectory, Start};
+pub use protocol::attack::Norm;
 pub use run::{AttackOutcome, Point, Progress, Series, Work, perturb, run, run_series};
 pub use samples::Samples;
 pub use square::Square;
@@ -83,18 +89,10 @@ mod purpose {
     pub(super) const SQUARE: u32 = 6;
 }
 
-/// A number on the [0, 1] scale as people write it: in 255ths.
-fn in_255ths(value: f64) -> String {
-    let rounded = (value * 255.0 * 1e4).round() / 1e4;
-    format!("{rounded}/255")
-}
-
 /// The ball in words.
 fn in_words(ball: Ball) -> String {
-    match ball.norm() {
-        Norm::Linf => format!("L-infinity {}", in_255ths(ball.epsilon())),
-        Norm::L2 => format!("L2 {}", ball.epsilon()),
-    }
+    let norm = ball.norm();
+    format!("{} {}", norm.label(), norm.radius(ball.epsilon()))
 }
 
 /// Checks that a count is at least 1.

@@ -10,18 +10,15 @@ use burn::tensor::Tensor;
 use super::invariants::FEW_STEPS;
 use super::run::{Point, Series};
 use super::samples::Gallery;
-use super::{
-    Attack, AttackError, Ball, Loss, Norm, Samples, Target, at_least_one, in_255ths, in_words,
-    purpose,
-};
+use super::{Attack, AttackError, Ball, Loss, Samples, Target, at_least_one, in_words, purpose};
 
 /// Where an attack begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
     /// At the clean image.
     Clean,
-    /// Somewhere in the ball, so often: each restart goes on with what is still right, and an image counts
-    /// as broken when any did break it.
+    /// At random points in the ball. Each restart attacks the images that are still right, and an image counts as
+    /// broken when any restart broke it.
     Random {
         /// 1 or more.
         restarts: usize,
@@ -78,7 +75,7 @@ impl Pgd {
         self.start
     }
 
-    /// Goes from `images` and calls `visit(steps made, images)` after each step.
+    /// Steps from `images`, and calls `visit(steps so far, images)` after each step.
     fn walk(
         &self,
         target: &Target,
@@ -86,9 +83,9 @@ impl Pgd {
         mut images: Tensor<4>,
         visit: &mut dyn FnMut(usize, &Tensor<4>) -> Result<(), AttackError>,
     ) -> Result<Tensor<4>, AttackError> {
-        for made in 1..=self.steps {
+        for step in 1..=self.steps {
             images = self.step_from(target, samples, images)?;
-            visit(made, &images)?;
+            visit(step, &images)?;
         }
         Ok(images)
     }
@@ -128,10 +125,7 @@ impl Pgd {
     }
 
     fn words(&self, steps: usize) -> String {
-        let step = match self.ball.norm() {
-            Norm::Linf => in_255ths(self.step),
-            Norm::L2 => self.step.to_string(),
-        };
+        let step = self.ball.norm().radius(self.step);
         let start = match self.start {
             Start::Clean => "from the clean image".to_owned(),
             Start::Random { restarts: 1 } => "from a random start".to_owned(),
@@ -248,7 +242,7 @@ impl Series for PgdTrajectory {
                 target,
                 samples,
                 start,
-                &mut |made, images| match self.stops.binary_search(&made) {
+                &mut |step, images| match self.stops.binary_search(&step) {
                     Ok(index) => visit(index, images.clone()),
                     Err(_) => Ok(()),
                 },

@@ -4,11 +4,13 @@ use burn::tensor::{Device, Tensor};
 
 use super::ball::rows;
 use super::invariants::{self, Answer};
-use super::{Attack, AttackError, Ball, Logits, Norm, Passes, Samples, Target, at_least_one};
-use crate::batch::clean_images;
+use super::{
+    Attack, AttackError, Ball, Logits, Norm, Passes, Samples, Target, at_least_one, distance,
+};
 use crate::data::ImageSet;
+use crate::inference::batch::clean_images;
 
-/// What is attacked, and how it is cut up.
+/// The images to attack, and how they are divided into batches.
 #[derive(Debug, Clone, Copy)]
 pub struct Work<'a> {
     /// The images.
@@ -47,15 +49,15 @@ impl Work<'_> {
     }
 }
 
-/// What an attack has done so far, told after every batch.
+/// An attack's progress, reported after every batch.
 pub struct Progress<'a> {
     /// The attack.
     pub attack: &'static str,
-    /// Images that are through, those that were wrong from the start included.
+    /// Images that are done, including those that were wrong from the start.
     pub done: usize,
-    /// Images there are.
+    /// All images.
     pub total: usize,
-    /// Images that are through and still right.
+    /// Images that are done and still right.
     pub robust: usize,
     /// The last batch's places in [`Work::indices`].
     pub places: &'a [usize],
@@ -71,7 +73,7 @@ pub struct AttackOutcome {
     pub attack: &'static str,
     /// Its budget and choices in words.
     pub description: String,
-    /// What it might change.
+    /// The ball that it had to stay in.
     pub ball: Ball,
     /// The images in their set.
     pub indices: Vec<usize>,
@@ -88,7 +90,7 @@ pub struct AttackOutcome {
     pub linf: Vec<f64>,
     /// The Euclidean length of the change, on the [0, 1] scale; 0 where an image was not attacked.
     pub l2: Vec<f64>,
-    /// What it asked of the network. Points of a series share their passes, and all say the same.
+    /// The passes that it used. Points of a series share their passes and all have the same number.
     pub passes: Passes,
 }
 
@@ -143,8 +145,8 @@ impl AttackOutcome {
         let mut robust = 0;
         for (row, &place) in places.iter().enumerate() {
             let (clean, image) = (&clean[row], &images[row]);
-            self.linf[place] = Norm::Linf.distance(clean, image);
-            self.l2[place] = Norm::L2.distance(clean, image);
+            self.linf[place] = distance(Norm::Linf, clean, image);
+            self.l2[place] = distance(Norm::L2, clean, image);
             self.predictions[place] = logits.prediction(row);
             self.robust[place] = logits.prediction(row) == Some(samples.labels()[row]);
             robust += usize::from(self.robust[place]);
@@ -190,9 +192,9 @@ pub(super) fn since(before: Passes, target: &Target) -> Passes {
     }
 }
 
-/// Attacks the images that the network is right about; the others count as broken as they are.
+/// Attacks the images that the network is right about; the others count as broken already.
 ///
-/// `progress` is called after every batch; `false` ends it. (To be asked more often, watch the target.)
+/// `progress` is called after every batch; `false` ends it. (To be called more often, watch the target.)
 ///
 /// # Errors
 /// When an index or label does not fit, the attack cannot be made, something does not hold that must hold of every
@@ -267,7 +269,7 @@ pub(super) fn run_on(
     Ok(outcome)
 }
 
-/// One of the things that a series measures.
+/// One point of a series.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Point {
     /// The attack's name.
@@ -286,7 +288,7 @@ pub trait Series {
     /// Calls `visit(which point, adversarial images)` once for each point.
     ///
     /// # Errors
-    /// As [`Attack::perturb`], or whatever `visit` said.
+    /// As [`Attack::perturb`], or the error of `visit`.
     fn perturb(
         &self,
         target: &Target,
@@ -376,8 +378,8 @@ fn check_ball(
     Ok(())
 }
 
-/// The adversarial images of one batch, `[batch, 3, height, width]`, for who needs the images and no accuracy. What
-/// must hold of every attack is asserted: of every image that it is in its ball, of a `first` batch the rest too.
+/// The adversarial images of one batch, `[batch, 3, height, width]`, for callers that need no accuracy. Asserts that
+/// every image is in its ball, and for a `first` batch all else that must hold of an attack.
 ///
 /// # Errors
 /// When the attack cannot be made, something does not hold, or whoever watches the target ends it.
@@ -440,7 +442,7 @@ fn check_series(
         invariants::radius_zero(attack, ball, target, &few, &clean, &images)
     })?;
     series.perturb(target, &few, &mut |point, again| {
-        let whole = answers.iter().find(|(of, _)| *of == point);
+        let whole = answers.iter().find(|(index, _)| *index == point);
         match whole {
             Some((_, answer)) => invariants::other_batch(answer, target, samples, &checked, &again),
             None => Ok(()),

@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::AttackError;
 
-/// Clean images with their labels, where they come from, and the seed of what is drawn for them.
+/// Clean images with their labels, their indices in the data set, and the seed of their random draws.
 #[derive(Debug, Clone)]
 pub struct Samples {
     images: Tensor<4>,
@@ -85,7 +85,7 @@ impl Samples {
     pub fn random(&self, row: usize, purpose: [u32; 2]) -> ChaCha8Rng {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&self.seed.to_le_bytes());
-        // Where training's streams have their number: no attack shares one.
+        // Training's streams have their number here: no attack shares one.
         key[8..16].copy_from_slice(b"attacks!");
         key[16..24].copy_from_slice(&(self.indices[row] as u64).to_le_bytes());
         key[24..28].copy_from_slice(&purpose[0].to_le_bytes());
@@ -106,7 +106,7 @@ pub(super) fn select(images: &Tensor<4>, rows: &[usize]) -> Tensor<4> {
     images.clone().select(0, rows)
 }
 
-/// Image by image `yes` where it is marked, else `no`.
+/// For each image, `yes` where it is marked, else `no`.
 pub(super) fn choose(marks: &[bool], yes: &Tensor<4>, no: &Tensor<4>) -> Tensor<4> {
     if marks.iter().all(|&mark| mark) {
         return yes.clone();
@@ -122,22 +122,22 @@ pub(super) fn choose(marks: &[bool], yes: &Tensor<4>, no: &Tensor<4>) -> Tensor<
 /// Images collected one by one as an attack finds them: for each place an adversarial one, or failing that
 /// the first that was offered.
 pub(super) struct Gallery {
-    found: Vec<Option<Tensor<4>>>,
+    adversarial: Vec<Option<Tensor<4>>>,
     offered: Vec<Option<Tensor<4>>>,
 }
 
 impl Gallery {
-    /// Room for so many.
+    /// Room for this many images.
     pub(super) fn new(images: usize) -> Self {
         Gallery {
-            found: vec![None; images],
+            adversarial: vec![None; images],
             offered: vec![None; images],
         }
     }
 
     /// Keeps image `row` of `images`, an adversarial one, for `place`.
     pub(super) fn keep(&mut self, place: usize, images: &Tensor<4>, row: usize) {
-        self.found[place] = Some(select(images, &[row]));
+        self.adversarial[place] = Some(select(images, &[row]));
     }
 
     /// Offers image `row` of `images`, a failed attempt, for `place`.
@@ -147,19 +147,19 @@ impl Gallery {
 
     /// The places without an adversarial image yet.
     pub(super) fn missing(&self) -> Vec<usize> {
-        (0..self.found.len())
-            .filter(|&place| self.found[place].is_none())
+        (0..self.adversarial.len())
+            .filter(|&place| self.adversarial[place].is_none())
             .collect()
     }
 
     /// All images, `[places, 3, height, width]`; those of `otherwise` where there is none.
     pub(super) fn or(self, otherwise: &Tensor<4>) -> Tensor<4> {
-        if self.found.is_empty() {
+        if self.adversarial.is_empty() {
             return otherwise.clone();
         }
-        let images = self.found.into_iter().zip(self.offered).enumerate();
-        let images = images.map(|(place, (found, offered))| {
-            found
+        let images = self.adversarial.into_iter().zip(self.offered).enumerate();
+        let images = images.map(|(place, (adversarial, offered))| {
+            adversarial
                 .or(offered)
                 .unwrap_or_else(|| otherwise.clone().narrow(0, place, 1))
         });

@@ -189,13 +189,13 @@ struct Search<'a> {
     /// The image of the least margin so far, and the margin.
     best: Vec<f32>,
     margin: f32,
-    /// What is asked next.
+    /// The image of the next query.
     tried: Vec<f32>,
     random: ChaCha8Rng,
 }
 
 impl Search<'_> {
-    /// Makes the next image to ask for: the stripes, or a window of that side.
+    /// Makes the image of the next query: the stripes, or a window of that side.
     fn try_next(&mut self, frame: Frame, side: Option<usize>) {
         let Frame {
             channels,
@@ -309,7 +309,7 @@ mod tests {
         }
     }
 
-    /// Breaks when a budget of nothing, or a norm it is not made for, is taken.
+    /// Breaks when an empty budget, or a norm it is not made for, is accepted.
     #[test]
     fn what_is_not_possible_is_refused() {
         let linf = Ball::new(Norm::Linf, 0.1).unwrap();

@@ -8,10 +8,10 @@ use burn::tensor::{Device, Tensor, TensorData};
 use super::AttackError;
 use super::ball::rows;
 use super::loss::{Loss, margin};
-use crate::evaluate::host;
+use crate::base::host::host;
 use crate::networks::Model;
 
-/// How much an attack asked of its target, in images.
+/// The passes that an attack used, in images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Passes {
     /// Images that went forward, those of gradients included.
@@ -75,7 +75,7 @@ impl Logits {
 pub struct Slope {
     /// One loss an image.
     pub losses: Vec<f64>,
-    /// The logits they are of.
+    /// The logits of these losses.
     pub logits: Logits,
     /// Each loss's gradient with respect to its own image, `[batch, 3, height, width]`, without autodiff.
     /// Where an image's logits are not finite, values that are not finite are zero.
@@ -220,7 +220,9 @@ impl<'a> Target<'a> {
             .chunks_exact_mut(self.classes)
             .zip(labels)
             .enumerate()
-            .map(|(row, (gradient, &label))| loss.of(row, logits.row(row), label, gradient))
+            .map(|(row, (gradient, &label))| {
+                loss.value_and_gradient(row, logits.row(row), label, gradient)
+            })
             .collect();
         let gradient = output.is_tracked().then(|| {
             let at_logits = Tensor::<2>::from_data(
@@ -262,7 +264,7 @@ impl<'a> Target<'a> {
         let losses = labels
             .iter()
             .enumerate()
-            .map(|(row, &label)| loss.of(row, logits.row(row), label, &mut unused))
+            .map(|(row, &label)| loss.value_and_gradient(row, logits.row(row), label, &mut unused))
             .collect();
         Ok(Slope {
             losses,
@@ -300,9 +302,9 @@ fn finite_where_logits_are(
 /// Fewest images that go through a network at once.
 const FEWEST: usize = 8;
 
-/// The images, the first again and again where they are fewer than [`FEWEST`]: products of up to 4 rows with
-/// the last layer's weights take another way through the processor, which rounds otherwise. So an image's
-/// logits and gradient are the same bit by bit in whatever batch it comes.
+/// The images, padded with copies of the first where they are fewer than [`FEWEST`]: products of up to 4 rows with
+/// the last layer's weights use other code, which rounds differently. So an image's logits and gradient are the same
+/// bit by bit in any batch.
 fn enough(images: Tensor<4>) -> Tensor<4> {
     let batch = images.dims()[0];
     if batch >= FEWEST {

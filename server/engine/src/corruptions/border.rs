@@ -1,6 +1,6 @@
 //! What lies outside an image: which pixel of a line of `length` stands in for position `index`.
 
-/// The edge pixel goes on: `a a a | a b c d | d d d`.
+/// The edge pixel is repeated: `a a a | a b c d | d d d`.
 pub(super) fn nearest(index: isize, length: usize) -> usize {
     index.clamp(0, length as isize - 1) as usize
 }

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use super::picture::{Picture, to_byte};
 use super::{CorruptionFunction, Setting};
 
-/// What is kept of the distance from the mean, by severity.
+/// The share of the distance from the mean that is kept, by severity.
 pub(super) const CIFAR10: [f64; 5] = [0.75, 0.5, 0.4, 0.3, 0.15];
 /// As [`CIFAR10`], for Tiny ImageNet-C.
 pub(super) const TINY_IMAGENET: [f64; 5] = [0.4, 0.3, 0.2, 0.1, 0.05];

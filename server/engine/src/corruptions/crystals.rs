@@ -1,10 +1,10 @@
 //! Procedural ice crystals: the textures of [`super::frost`] where there are no photographs.
 //!
-//! A texture is a plane of grains, each with needles in a direction of its own, bright seams where grains meet,
-//! clouds of thicker and thinner ice, and glitter. Its brightness is then given the distribution, and its colour the tint,
-//! of one of the published generator's photographs, so that frosted images have the published ones' mean and
-//! spread. Both were measured on published images, from which their clean ones were subtracted: no photograph is
-//! in here. Textures come from constants alone, and repeat without seams.
+//! A texture is a plane of grains, each with needles in a direction of its own, bright seams where grains meet, clouds of
+//! thicker and thinner ice, and glitter. Its brightness is then given the distribution, and its colour the tint, of one of
+//! the published generator's photographs, so that frosted images have the published ones' mean and spread. Both were
+//! measured on the difference of published and clean images: this file contains no photograph. Textures come from
+//! constants alone, and repeat without seams.
 
 use std::f64::consts::TAU;
 
@@ -23,7 +23,7 @@ const SHARES: [f64; 4] = [0.8, 0.45, 0.4, 0.95];
 /// How broad seams are, as a share of a grain.
 const SEAM: f64 = 0.1;
 
-/// What sort of ice a texture is of.
+/// The kind of ice that a texture shows.
 struct Look {
     /// Brightness (0 to 255) of the darkest pixel, of the 1st, 2nd, .. 9th tenth, and of the brightest pixel.
     brightness: [f64; 11],

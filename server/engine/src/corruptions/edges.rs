@@ -10,25 +10,25 @@ const TANGENT: i32 = 13573;
 pub(super) fn edges(plane: &[u8], height: usize, width: usize, low: i32, high: i32) -> Vec<bool> {
     let gradients = sobel(plane, height, width);
     let mut candidate = vec![false; plane.len()];
-    let mut found = vec![false; plane.len()];
+    let mut is_edge = vec![false; plane.len()];
     let mut open = Vec::new();
     for place in 0..plane.len() {
         let size = magnitude(gradients[place]);
         candidate[place] = size > low && is_ridge(&gradients, height, width, place);
         if candidate[place] && size > high {
-            found[place] = true;
+            is_edge[place] = true;
             open.push(place);
         }
     }
     while let Some(place) = open.pop() {
         for neighbour in neighbours(place, height, width) {
-            if candidate[neighbour] && !found[neighbour] {
-                found[neighbour] = true;
+            if candidate[neighbour] && !is_edge[neighbour] {
+                is_edge[neighbour] = true;
                 open.push(neighbour);
             }
         }
     }
-    found
+    is_edge
 }
 
 /// The places around a place, without those outside.

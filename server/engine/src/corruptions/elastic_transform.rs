@@ -51,7 +51,7 @@ impl CorruptionFunction for ElasticTransform {
         let side = height.min(width) as f64;
         let (strength, smoothness, movement) = setting.choose(&CIFAR10, &TINY_IMAGENET);
         let back = affine(height, width, side * movement, random);
-        let places = grid(height, width).map(|(y, x)| back.of(y, x));
+        let places = grid(height, width).map(|(y, x)| back.map(y, x));
         let sheared = read(&picture.unit_f32(), height, width, places, border::mirror);
         let [right, down] = [(); 2]
             .map(|()| displacements(height, width, side * smoothness, side * strength, random));
@@ -91,7 +91,7 @@ fn displacements(
 /// A place in an image: columns right, rows down.
 type Point = [f64; 2];
 
-/// `[x, y]` to `[x, y]`: the places of `origin` and `target`, and what one step right and one down become.
+/// An affine map of points `[x, y]`: `from` becomes `to`, a step right becomes `right`, and a step down `down`.
 struct Affine {
     from: Point,
     to: Point,
@@ -101,14 +101,14 @@ struct Affine {
 
 impl Affine {
     /// Where the pixel at row `y`, column `x` comes from: row, column.
-    fn of(&self, y: f64, x: f64) -> (f64, f64) {
+    fn map(&self, y: f64, x: f64) -> (f64, f64) {
         let (right, down) = (x - self.from[0], y - self.from[1]);
         let axis = |axis: usize| self.to[axis] + right * self.right[axis] + down * self.down[axis];
         (axis(1), axis(0))
     }
 }
 
-/// The way back of the map that moves three points around the middle by up to `movement` pixels in each axis.
+/// The inverse of the map that moves three points around the middle by up to `movement` pixels in each axis.
 fn affine(height: usize, width: usize, movement: f64, random: &mut ChaCha8Rng) -> Affine {
     let middle = [(width / 2) as f64, (height / 2) as f64];
     let reach = (height.min(width) / 3).max(1) as f64;
@@ -140,7 +140,7 @@ fn between(from: [Point; 3], to: [Point; 3]) -> Affine {
     }
 }
 
-/// What planes `[3, height, width]` have at `places` (rows, columns), bilinearly.
+/// The values of planes `[3, height, width]` at `places` (rows, columns), interpolated bilinearly.
 fn read(
     planes: &[f32],
     height: usize,

@@ -1,7 +1,7 @@
 //! Frost: `a x + b frost` on 0 to 255, where `frost` is a random crop of one of five textures.
 //!
-//! Hendrycks & Dietterich (2019), `frost` of the published generator. Its textures are photographs that are not
-//! ours to ship; see [`super::frost_texture`].
+//! Hendrycks & Dietterich (2019), `frost` of the published generator. Its textures are photographs that this project
+//! may not ship; see [`super::frost_texture`].
 
 use protocol::corruption::Corruption;
 use rand::Rng;

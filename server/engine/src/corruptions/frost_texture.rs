@@ -11,7 +11,7 @@ use protocol::corruption::{FrostFingerprint, ParameterTable};
 
 use super::{crystals, resize};
 
-/// What photographs are scaled by for CIFAR10-C.
+/// The factor by which photographs are scaled for CIFAR10-C.
 pub(super) const CIFAR10_SCALE: f64 = 0.2;
 /// As [`CIFAR10_SCALE`], for Tiny ImageNet-C.
 pub(super) const TINY_IMAGENET_SCALE: f64 = 0.3;
@@ -30,7 +30,7 @@ pub enum CorruptionError {
     Folder {
         /// The folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// Nothing in the folder is a photograph.
@@ -47,7 +47,7 @@ pub enum CorruptionError {
     Photograph {
         /// The file.
         path: PathBuf,
-        /// What the decoder said.
+        /// The decoder's error.
         source: image::ImageError,
     },
     /// The photographs are not those that images were drawn with.
@@ -75,7 +75,7 @@ pub enum CorruptionError {
         have_height: usize,
         /// Its width, scaled.
         have_width: usize,
-        /// What it was scaled by.
+        /// The factor it was scaled by.
         scale: f64,
         /// Height of the images.
         height: usize,
@@ -115,9 +115,9 @@ pub(super) enum FrostTextures {
     Photographs {
         /// Already scaled.
         textures: Arc<[Texture]>,
-        /// What they were scaled by.
+        /// The factor they were scaled by.
         scale: f64,
-        /// Of their files.
+        /// The fingerprint of their files.
         fingerprint: FrostFingerprint,
     },
 }
@@ -155,7 +155,7 @@ impl FrostTextures {
         Ok(textures)
     }
 
-    /// Of the photographs' files; none of drawn textures.
+    /// The fingerprint of the photographs' files; none for procedural textures.
     pub fn fingerprint(&self) -> Option<FrostFingerprint> {
         match self {
             FrostTextures::Procedural(_) => None,
@@ -163,7 +163,7 @@ impl FrostTextures {
         }
     }
 
-    /// All of them.
+    /// All textures.
     pub fn textures(&self) -> &[Texture] {
         static CIFAR10: LazyLock<Vec<Texture>> = LazyLock::new(|| procedural(256));
         static TINY_IMAGENET: LazyLock<Vec<Texture>> = LazyLock::new(|| procedural(384));

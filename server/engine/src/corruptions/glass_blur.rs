@@ -4,8 +4,8 @@
 //! right to the top left, in which each pixel takes the value of one at a random offset in `-d..d` in each axis;
 //! then the Gaussian again. Hendrycks & Dietterich (2019), `glass_blur` of the published generator.
 //!
-//! The generator means to swap the two pixels. NumPy's assignment between views of one array copies instead, and
-//! the published images have been made by copying: so does this.
+//! The generator means to swap the two pixels. NumPy's assignment between views of one array copies instead, and the
+//! published images were made by copying, so this copies too.
 
 use protocol::corruption::Corruption;
 use rand::Rng;

@@ -1,4 +1,4 @@
-//! What a JPEG file keeps of an image: libjpeg's way there and back, without the lossless part in the middle.
+//! What a JPEG file keeps of an image: libjpeg's encoder and decoder, without the lossless part in between.
 //!
 //! Baseline JPEG loses in three places only: the colour difference planes are halved, the cosine transform's
 //! coefficients are rounded to multiples of the quantisation table, and every conversion is in integers.
@@ -92,7 +92,7 @@ fn to_ycc(picture: Picture<'_>) -> [Vec<u8>; 3] {
     ]
 }
 
-/// The way back, into planes red, green, blue.
+/// The inverse, into planes red, green, blue.
 fn to_rgb(y: &[u8], cb: &[u8], cr: &[u8], out: &mut [u8]) {
     let (red, rest) = out.split_at_mut(y.len());
     let (green, blue) = rest.split_at_mut(y.len());

@@ -58,7 +58,7 @@ use std::path::{Path, PathBuf};
 use protocol::corruption::{
     Corruption, FrostFingerprint, JpegStep, PUBLISHED_JPEG_QUALITY, ParameterTable, SEVERITIES,
 };
-use protocol::evaluation::{CorruptionConditions, CorruptionSource};
+use protocol::corruption_evaluation::{CorruptionConditions, CorruptionSource};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -155,8 +155,8 @@ impl Corruptor {
         self
     }
 
-    /// As `conditions` say that images were drawn, for `table`. Photographs of frost are looked for in `folders`, for
-    /// `corruption` frost alone: no other corruption needs them.
+    /// Corruptions as `conditions` record that images were drawn, for `table`. Photographs of frost are looked for in
+    /// `folders`, for `corruption` frost alone: no other corruption needs them.
     ///
     /// # Errors
     /// As [`Corruptor::with_frost_photographs`], and when no folder is known or none holds the right photographs.
@@ -200,7 +200,7 @@ impl Corruptor {
         }
     }
 
-    /// Of the photographs of frost; none where textures are drawn.
+    /// The fingerprint of the photographs of frost; none for procedural textures.
     pub fn frost_fingerprint(&self) -> Option<FrostFingerprint> {
         self.frost.fingerprint()
     }

@@ -16,7 +16,7 @@ struct Step {
     weight: f32,
 }
 
-/// The way that a pixel moved, as ImageMagick draws it.
+/// The path along which a pixel moved, as ImageMagick draws it.
 #[derive(Debug, Clone)]
 pub(super) struct Trail {
     steps: Vec<Step>,

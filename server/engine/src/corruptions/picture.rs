@@ -22,7 +22,7 @@ impl<'a> Picture<'a> {
         &self.pixels[channel * self.area()..][..self.area()]
     }
 
-    /// The values in [0, 1], `[3, height, width]`, in the precision that the generator mostly has.
+    /// The values in [0, 1], `[3, height, width]`, in the precision that the generator mostly uses.
     pub fn unit(self) -> Vec<f64> {
         self.pixels
             .iter()

@@ -10,7 +10,7 @@ struct Span {
     weights: Vec<u32>,
 }
 
-/// What each of `to` pixels takes from `from`, all pixels within half a step of its middle evenly.
+/// The span of each of `to` pixels in `from`: all pixels within half a step of its middle, weighted evenly.
 fn box_spans(from: usize, to: usize) -> Vec<Span> {
     let scale = from as f64 / to as f64;
     let reach = scale.max(1.0);

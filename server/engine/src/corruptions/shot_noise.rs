@@ -31,7 +31,7 @@ impl CorruptionFunction for ShotNoise {
         out: &mut [u8],
     ) {
         let photons = setting.choose(&CIFAR10, &TINY_IMAGENET);
-        // Setting a distribution up costs more than a draw, and there are but 256; of 0 photons there is none.
+        // Setting up a distribution costs more than a draw, and there are only 256; 0 photons have none.
         let counts: [Option<Poisson<f64>>; 256] =
             std::array::from_fn(|byte| Poisson::new(byte as f64 / 255.0 * photons).ok());
         for (byte, &value) in out.iter_mut().zip(picture.pixels) {

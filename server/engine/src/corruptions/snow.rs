@@ -22,13 +22,13 @@ pub(super) struct Snowfall {
     pub(super) deviation: f64,
     /// Enlargement of the flakes.
     pub(super) zoom: f64,
-    /// What is darker is no flake.
+    /// Darker values are no flake.
     pub(super) threshold: f64,
     /// Radius of the motion blur, in pixels.
     pub(super) radius: f64,
     /// Its standard deviation, in pixels.
     pub(super) sigma: f64,
-    /// What is kept of the image's own colours.
+    /// The share of the image's own colours that is kept.
     pub(super) blend: f32,
 }
 

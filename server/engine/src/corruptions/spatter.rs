@@ -24,15 +24,15 @@ pub(super) struct Drops {
     pub(super) deviation: f64,
     /// Its smoothing, in pixels.
     pub(super) smoothing: f64,
-    /// What is less is no drop.
+    /// Smaller values are no drop.
     pub(super) threshold: f64,
     /// Water's brightest value where white is 1; the smoothing of mud's edges, in pixels.
     pub(super) finish: f64,
-    /// What they are of.
+    /// The liquid they consist of.
     pub(super) liquid: Liquid,
 }
 
-/// What drops are of.
+/// The liquid that drops consist of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Liquid {
     Water,
@@ -72,7 +72,7 @@ pub(super) const TINY_IMAGENET: [Drops; 5] = [
 const WATER: [f32; 3] = [175.0 / 255.0, 238.0 / 255.0, 238.0 / 255.0];
 /// Brown: red, green, blue.
 const MUD: [f32; 3] = [63.0 / 255.0, 42.0 / 255.0, 20.0 / 255.0];
-/// Mud that is thinner is none.
+/// Thinner mud is dropped.
 const THINNEST_MUD: f64 = 0.8;
 /// Canny's thresholds for the edges of drops of water.
 const EDGE_THRESHOLDS: (i32, i32) = (50, 150);
@@ -117,7 +117,7 @@ impl CorruptionFunction for Spatter {
     }
 }
 
-/// Every value of the picture through `mix`: the value in [0, 1], the mask `[height, width]` there, the channel.
+/// Applies `mix` to every value of the picture: the value in [0, 1], the mask `[height, width]` there, the channel.
 fn paint(picture: Picture<'_>, out: &mut [u8], mask: &[f32], mix: impl Fn(f32, f32, usize) -> f32) {
     for (channel, out) in out.chunks_exact_mut(mask.len()).enumerate() {
         for ((byte, &value), &mask) in out.iter_mut().zip(picture.plane(channel)).zip(mask) {
@@ -185,14 +185,19 @@ fn shading(layer: &[u8], height: usize, width: usize) -> Vec<u8> {
     })
 }
 
-/// `of` the 3x3 values around each place, row by row; borders mirror without repeating the edge pixel.
-fn around<T: Copy>(plane: &[T], height: usize, width: usize, of: impl Fn([T; 9]) -> u8) -> Vec<u8> {
+/// `reduce` of the 3x3 values around each place, row by row; borders mirror without repeating the edge pixel.
+fn around<T: Copy>(
+    plane: &[T],
+    height: usize,
+    width: usize,
+    reduce: impl Fn([T; 9]) -> u8,
+) -> Vec<u8> {
     let mut result = Vec::with_capacity(plane.len());
     for y in 0..height as isize {
         let rows = [-1, 0, 1].map(|step| border::mirror(y + step, height) * width);
         for x in 0..width as isize {
             let columns = [-1, 0, 1].map(|step| border::mirror(x + step, width));
-            result.push(of(std::array::from_fn(|place| {
+            result.push(reduce(std::array::from_fn(|place| {
                 plane[rows[place / 3] + columns[place % 3]]
             })));
         }

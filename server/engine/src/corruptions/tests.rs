@@ -104,7 +104,7 @@ fn threads_and_neighbours_do_not_matter() {
     }
 }
 
-/// Breaks when chance does not depend on seed or index, or when what is certain does.
+/// Breaks when chance does not depend on seed or index, or when a corruption without chance does.
 #[test]
 fn seed_and_index_draw_anew() {
     let image = image(32, 32);
@@ -214,7 +214,7 @@ fn severity_6_is_refused() {
     Corruptor::new(ParameterTable::Cifar10, 0).corrupt(Corruption::Fog, 6, 0, &image(8, 8), 8, 8);
 }
 
-/// Breaks when an image of another size than it is said to have is read.
+/// Breaks when an image whose size is not the stated one is read.
 #[test]
 #[should_panic(expected = "an image has 3 * height * width values")]
 fn a_wrong_size_is_refused() {
@@ -228,7 +228,7 @@ fn an_empty_image_is_refused() {
     Corruptor::new(ParameterTable::Cifar10, 0).corrupt(Corruption::Fog, 1, 0, &[], 0, 8);
 }
 
-/// Breaks when no images make a panic instead of no images.
+/// Breaks when an empty list of images panics instead of giving no images.
 #[test]
 fn no_images_give_none() {
     let corruptor = Corruptor::new(ParameterTable::Cifar10, 0);
@@ -308,8 +308,9 @@ fn bytes_are_truncated() {
 /// Breaks when a border takes the wrong pixel.
 #[test]
 fn borders() {
-    let line =
-        |of: fn(isize, usize) -> usize| (-4..8).map(|index| of(index, 4)).collect::<Vec<_>>();
+    let line = |border: fn(isize, usize) -> usize| {
+        (-4..8).map(|index| border(index, 4)).collect::<Vec<_>>()
+    };
     assert_eq!(line(border::nearest), [0, 0, 0, 0, 0, 1, 2, 3, 3, 3, 3, 3]);
     assert_eq!(line(border::reflect), [3, 2, 1, 0, 0, 1, 2, 3, 3, 2, 1, 0]);
     assert_eq!(line(border::mirror), [2, 3, 2, 1, 0, 1, 2, 3, 2, 1, 0, 1]);
@@ -359,7 +360,7 @@ fn zooms() {
     );
 }
 
-/// Breaks when motion goes another way than the angle says, or adds light.
+/// Breaks when motion has another direction than the angle, or adds light.
 #[test]
 fn motion_follows_its_angle() {
     let (height, width) = (15, 15);
@@ -401,8 +402,8 @@ fn edges_and_distances() {
     let plane: Vec<u8> = (0..side * side)
         .map(|place| if square(place) { 200 } else { 0 })
         .collect();
-    let found = edges::edges(&plane, side, side, 50, 150);
-    let row: Vec<usize> = (0..side).filter(|x| found[12 * side + x]).collect();
+    let is_edge = edges::edges(&plane, side, side, 50, 150);
+    let row: Vec<usize> = (0..side).filter(|x| is_edge[12 * side + x]).collect();
     assert_eq!(row.len(), 2);
     assert!(
         (7..=8).contains(&row[0]) && (15..=16).contains(&row[1]),
@@ -504,9 +505,9 @@ fn tiny_imagenet_goes_through_jpeg_and_cifar_does_not() {
     }
     let cifar = Corruptor::new(ParameterTable::Cifar10, 2);
     assert_eq!(cifar.conditions(9).to_string(), "generated.2.9");
-    let asked = cifar.clone().with_jpeg_step(JpegStep::AsPublished);
+    let as_published = cifar.clone().with_jpeg_step(JpegStep::AsPublished);
     let off = cifar.with_jpeg_step(JpegStep::Off);
-    assert!(draw(&asked, Corruption::Fog) == draw(&off, Corruption::Fog));
+    assert!(draw(&as_published, Corruption::Fog) == draw(&off, Corruption::Fog));
     assert_eq!(published.conditions(9).to_string(), "generated.2.9.jpeg85");
 }
 
@@ -642,7 +643,7 @@ fn photographs_are_laid_over() {
     ));
 }
 
-/// Breaks when a folder that cannot serve is taken, or its message names neither file nor folder.
+/// Breaks when an unusable folder is accepted, or the message names neither file nor folder.
 #[test]
 fn bad_photographs_are_refused() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! How training images are varied: the two augmentations of the source, as torchvision makes them.
+//! How training images are varied: the two augmentations of Leavitt & Morcos (2020), as torchvision makes them.
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};

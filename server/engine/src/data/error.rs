@@ -20,7 +20,7 @@ pub enum DataError {
     Unreadable {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// A binary file has the wrong length, so its records are not where they should be.
@@ -108,7 +108,7 @@ pub enum DataError {
     Undecodable {
         /// The file.
         path: PathBuf,
-        /// What the decoder said, with the byte offset where that is known.
+        /// The decoder's error, with the byte offset where that is known.
         problem: String,
     },
     /// An image has another size than the first one.
@@ -130,7 +130,7 @@ pub enum DataError {
         /// Height found, in pixels.
         found_height: u32,
     },
-    /// A published corrupted set is not of the clean images, or not as it was published.
+    /// A published corrupted set does not match the clean images, or is not as it was published.
     #[error("{} {problem}; fetch it again, or use generated corruptions", path.display())]
     WrongArray {
         /// The file or folder.
@@ -190,7 +190,7 @@ pub enum DataError {
         found: usize,
         /// Validation images asked for.
         validation: usize,
-        /// Training images asked for; at least 1 when all that are left were.
+        /// Training images asked for; at least 1 when all remaining ones were.
         train: usize,
     },
     /// There is no image with this index.
@@ -204,14 +204,22 @@ pub enum DataError {
         images: usize,
     },
     /// There is no split with this name.
-    #[error("`{0}` names no split; write train or test")]
-    UnknownSplit(String),
+    #[error(transparent)]
+    UnknownSplit(#[from] super::UnknownSplit),
+    /// An array of images or labels could not be used.
+    #[error("{}: {reason}", path.display())]
+    Array {
+        /// The file.
+        path: PathBuf,
+        /// What was expected and found.
+        reason: String,
+    },
     /// An image could not be written as PNG.
     #[error("cannot encode image {index} as PNG: {problem}; report this as a fault of the program")]
     Unencodable {
         /// Index of the image.
         index: usize,
-        /// What the encoder said.
+        /// The encoder's error.
         problem: String,
     },
 }

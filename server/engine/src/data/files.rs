@@ -31,7 +31,7 @@ fn entries(folder: &Path) -> Result<Vec<(OsString, bool)>, DataError> {
         path: folder.to_owned(),
         source,
     };
-    let mut found = Vec::new();
+    let mut entries = Vec::new();
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;
         let name = entry.file_name();
@@ -41,10 +41,10 @@ fn entries(folder: &Path) -> Result<Vec<(OsString, bool)>, DataError> {
         let kind = entry.file_type().map_err(unreadable)?;
         // A link counts as what it points to.
         let is_folder = kind.is_dir() || (kind.is_symlink() && entry.path().is_dir());
-        found.push((name, is_folder));
+        entries.push((name, is_folder));
     }
-    found.sort_unstable();
-    Ok(found)
+    entries.sort_unstable();
+    Ok(entries)
 }
 
 /// The folders in a folder, sorted by name.
@@ -61,10 +61,10 @@ pub(super) fn images(folder: &Path) -> Result<BTreeSet<OsString>, DataError> {
         Path::new(name)
             .extension()
             .and_then(|extension| extension.to_str())
-            .is_some_and(|found| {
+            .is_some_and(|extension| {
                 EXTENSIONS
                     .iter()
-                    .any(|known| found.eq_ignore_ascii_case(known))
+                    .any(|known| extension.eq_ignore_ascii_case(known))
             })
     };
     let entries = entries(folder)?.into_iter();

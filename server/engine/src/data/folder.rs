@@ -17,7 +17,7 @@ pub(super) const TRAIN: &str = "train";
 /// The folder of the test images: the first of these that exists.
 const TEST: [&str; 3] = ["test", "val", "validation"];
 
-/// One such folder as a [`Source`].
+/// A person's folder as a [`Source`].
 pub(super) struct Folder {
     name: String,
     folder: PathBuf,

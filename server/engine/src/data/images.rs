@@ -1,7 +1,4 @@
-//! Labelled images of one size in memory, and the names of the two splits they come in.
-
-use std::fmt;
-use std::str::FromStr;
+//! Labelled images of one size in memory.
 
 use rayon::prelude::*;
 
@@ -9,37 +6,6 @@ use super::DataError;
 
 /// Colour channels of every image: red, green, blue.
 pub const CHANNELS: usize = 3;
-
-/// The two parts of a published data set. Validation images are held out of `train` by
-/// [`split`](super::split()).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SplitName {
-    /// Images to train and validate on.
-    Train,
-    /// Images that no choice may rest on.
-    Test,
-}
-
-impl fmt::Display for SplitName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            SplitName::Train => "train",
-            SplitName::Test => "test",
-        })
-    }
-}
-
-impl FromStr for SplitName {
-    type Err = DataError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "train" => Ok(SplitName::Train),
-            "test" => Ok(SplitName::Test),
-            _ => Err(DataError::UnknownSplit(text.to_owned())),
-        }
-    }
-}
 
 /// RGB images of one size with their labels.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@
 //!
 //! All of them take the data sets directory, in which a set has a folder of its own: the one of its
 //! official archive, or one of any name for a person's own images. A new data set is one new file
-//! that implements `Source`, and one line in `source_of`.
+//! that implements `Source`, one line in `source_of`, and its name in [`protocol::dataset`].
 
 use std::io::Cursor;
 use std::path::Path;
@@ -16,7 +16,7 @@ use std::path::Path;
 use image::{ImageFormat, RgbImage};
 use protocol::api::{DatasetInfo, DatasetStatus};
 use protocol::corruption::ParameterTable;
-use protocol::evaluation::{CorruptionConditions, CorruptionSource};
+use protocol::corruption_evaluation::{CorruptionConditions, CorruptionSource};
 use protocol::{Corruption, Dataset};
 
 use crate::corruptions::Corruptor;
@@ -28,16 +28,20 @@ mod error;
 mod files;
 mod folder;
 mod images;
+mod npy;
 mod published;
 mod source;
 mod split;
+mod split_name;
 mod tiny_imagenet;
 
 pub use augment::{augment, to_unit_interval};
 pub use error::DataError;
-pub use images::{CHANNELS, ImageSet, SplitName};
+pub use images::{CHANNELS, ImageSet};
+pub use npy::{npy_shape, read_images, read_labels};
 pub use published::{CIFAR10_C, CleanImages, PublishedCorruptions, TINY_IMAGENET_C};
 pub use split::{Split, split};
+pub use split_name::{SplitName, UnknownSplit};
 
 use source::{Source, Statistics};
 
@@ -116,7 +120,7 @@ pub fn load(dataset: &Dataset, directory: &Path) -> Result<LoadedDataset, DataEr
     })
 }
 
-/// The test images of a data set, and what a network needs to be asked about them.
+/// The test images of a data set, and what is needed to run a network on them.
 #[derive(Debug, Clone)]
 pub struct TestSet {
     /// The images.
@@ -193,7 +197,6 @@ pub fn published_folder(dataset: &Dataset) -> Option<&'static str> {
 /// of the directory that has a `train` folder and a name of letters, digits, `.`, `_` and `-`, in
 /// order of name.
 pub fn list(directory: &Path) -> Vec<DatasetInfo> {
-    let known = [Dataset::Builtin, Dataset::Cifar10, Dataset::TinyImagenet];
     // A directory that cannot be listed has no folders to offer; the known sets say what is wrong.
     let own = files::folders(directory)
         .unwrap_or_default()
@@ -210,7 +213,7 @@ pub fn list(directory: &Path) -> Vec<DatasetInfo> {
         })
         .filter(|name| directory.join(name).join(folder::TRAIN).is_dir())
         .filter_map(|name| format!("folder:{name}").parse().ok());
-    known
+    Dataset::KNOWN
         .into_iter()
         .chain(own)
         .map(|dataset| describe(&dataset, directory))

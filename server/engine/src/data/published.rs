@@ -3,7 +3,7 @@
 //! - `CIFAR-10-C/<corruption>.npy`: uint8 `[5 n, 32, 32, 3]`, n images of each severity in order, and
 //!   `labels.npy`. The files are memory-mapped: a set of 2.9 GB takes no memory.
 //! - `Tiny-ImageNet-C/<corruption>/<severity>/<wnid>/*.JPEG`: as many images of a class as the clean test set has. They
-//!   are not of the clean images (see [`PublishedCorruptions::is_matched`]): each only has its label.
+//!   are not copies of the clean images (see [`PublishedCorruptions::is_matched`]): only their labels match.
 //!
 //! Everything a test needs is checked when the set is opened: a test that has begun does not end because
 //! a file is missing or of the wrong shape.
@@ -49,7 +49,7 @@ impl<'a> From<&'a ImageSet> for CleanImages<'a> {
     }
 }
 
-/// A published corrupted set of the clean images that it was opened with.
+/// A published corrupted set, opened for particular clean images.
 pub struct PublishedCorruptions {
     height: usize,
     width: usize,
@@ -57,10 +57,10 @@ pub struct PublishedCorruptions {
 }
 
 enum Files {
-    /// One array a corruption.
+    /// One array per corruption.
     Arrays {
         arrays: BTreeMap<Corruption, Array>,
-        /// Images a severity.
+        /// Images per severity.
         images: usize,
     },
     /// The file of each clean image, by corruption and severity.
@@ -167,7 +167,7 @@ impl PublishedCorruptions {
         for places in &mut places {
             places.sort_unstable();
         }
-        let mut found = BTreeMap::new();
+        let mut folders = BTreeMap::new();
         for &corruption in corruptions {
             for &severity in severities {
                 let folder = folder.join(corruption.id()).join(severity.to_string());
@@ -189,17 +189,17 @@ impl PublishedCorruptions {
                         paths[*index] = class.join(name);
                     }
                 }
-                found.insert((corruption, severity), paths);
+                folders.insert((corruption, severity), paths);
             }
         }
         Ok(PublishedCorruptions {
             height: clean.height,
             width: clean.width,
-            files: Files::Folders(found),
+            files: Files::Folders(folders),
         })
     }
 
-    /// A set of no images that match no clean ones, as Tiny ImageNet-C's.
+    /// A set without images that matches no clean ones, as Tiny ImageNet-C.
     #[cfg(test)]
     pub(crate) fn unmatched(height: usize, width: usize) -> PublishedCorruptions {
         PublishedCorruptions {
@@ -209,8 +209,9 @@ impl PublishedCorruptions {
         }
     }
 
-    /// Whether each image is of the clean image with its number. Tiny ImageNet-C's are not: they were made from other
-    /// crops of the photographs (its author in hendrycks/robustness, issue 39), and only their labels match.
+    /// Whether each image is a copy of the clean image with its number. Tiny ImageNet-C's are not: they were made
+    /// from other crops of the photographs (its author in hendrycks/robustness, issue 39), and only their labels
+    /// match.
     pub fn is_matched(&self) -> bool {
         matches!(self.files, Files::Arrays { .. })
     }
@@ -249,8 +250,10 @@ impl PublishedCorruptions {
                     }
                 }
             }
-            Files::Folders(found) => {
-                let paths = found.get(&(corruption, severity)).ok_or_else(not_opened)?;
+            Files::Folders(folders) => {
+                let paths = folders
+                    .get(&(corruption, severity))
+                    .ok_or_else(not_opened)?;
                 for (out, &index) in pixels.chunks_exact_mut(length).zip(indices) {
                     let picture = files::picture(&paths[index])?;
                     if (picture.height, picture.width) != (self.height, self.width) {
@@ -275,11 +278,11 @@ impl Array {
     fn open(path: PathBuf, images: usize, [height, width]: [usize; 2]) -> Result<Array, DataError> {
         let (header, start, file) = open_npy(&path)?;
         let expected = [5 * images, height, width, CHANNELS];
-        let found: Vec<usize> = header.shape().iter().map(|&side| side as usize).collect();
+        let shape: Vec<usize> = header.shape().iter().map(|&side| side as usize).collect();
         let plain = matches!(header.dtype(), npyz::DType::Plain(kind) if kind.type_char() == TypeChar::Uint && kind.size_field() == 1);
-        if !plain || header.order() != Order::C || found != expected {
+        if !plain || header.order() != Order::C || shape != expected {
             let problem = format!(
-                "holds {} {found:?}; expected uint8 {expected:?}, 5 severities of the {images} clean images",
+                "holds {} {shape:?}; expected uint8 {expected:?}, 5 severities of the {images} clean images",
                 header.dtype().descr()
             );
             return Err(DataError::WrongArray { path, problem });
@@ -333,8 +336,7 @@ fn check_labels(path: &Path, clean: CleanImages) -> Result<(), DataError> {
         path: path.to_owned(),
         problem,
     };
-    let labels =
-        crate::analyze::read_labels(path, usize::MAX).map_err(|error| wrong(error.to_string()))?;
+    let labels = super::read_labels(path, usize::MAX).map_err(|error| wrong(error.to_string()))?;
     let images = clean.labels.len();
     if images == 0 || labels.is_empty() || labels.len() % images != 0 {
         return Err(wrong(format!(

@@ -1,4 +1,4 @@
-//! What every data set answers. One data set is one file with one implementation.
+//! The interface of every data set. Each data set is one file with one implementation.
 
 use std::path::PathBuf;
 

@@ -101,9 +101,9 @@ fn builtin_set_is_always_there() {
     for SampleRef { index, label } in samples {
         assert_eq!(loaded.test.labels()[index], label);
         let png = image_png(&Dataset::Builtin, nowhere, SplitName::Test, index).unwrap();
-        let shown = image::load_from_memory(&png).unwrap().into_rgb8();
+        let decoded = image::load_from_memory(&png).unwrap().into_rgb8();
         let expected = loaded.test.image(index);
-        for (at, pixel) in shown.pixels().enumerate() {
+        for (at, pixel) in decoded.pixels().enumerate() {
             assert_eq!(
                 pixel.0,
                 [expected[at], expected[1024 + at], expected[2048 + at]]

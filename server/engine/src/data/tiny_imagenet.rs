@@ -142,10 +142,10 @@ impl TinyImagenet {
     fn train_files(&self) -> Result<Vec<LabelledFile>, DataError> {
         let wnids = self.wnids()?;
         let train = self.folder.join("train");
-        for found in files::folders(&train)? {
-            if !wnids.iter().any(|wnid| OsStr::new(wnid) == found) {
+        for folder in files::folders(&train)? {
+            if !wnids.iter().any(|wnid| OsStr::new(wnid) == folder) {
                 return Err(DataError::UnexpectedClass {
-                    path: train.join(found),
+                    path: train.join(folder),
                     advice: "add its name to wnids.txt, or remove the folder".to_owned(),
                 });
             }

@@ -12,32 +12,35 @@ use super::{DeviceDescription, SOFTWARE};
 use crate::EngineError;
 
 /// An adapter, and how burn finds it again.
-struct Found {
+struct Adapter {
     description: DeviceDescription,
     api: WgpuBackend,
     kind: DeviceKind,
     information: wgpu::AdapterInfo,
 }
 
-/// The graphics APIs that are asked, with their names.
+/// The graphics APIs that are queried, with their names.
 const APIS: [(WgpuBackend, wgpu::Backends, &str); 3] = [
     (WgpuBackend::Vulkan, wgpu::Backends::VULKAN, "Vulkan"),
     (WgpuBackend::Metal, wgpu::Backends::METAL, "Metal"),
     (WgpuBackend::Dx12, wgpu::Backends::DX12, "DX12"),
 ];
 
-/// What a device's own thread said when it panicked.
+/// The panic message of a device's own thread.
 static FAILURE: OnceLock<String> = OnceLock::new();
 
 /// How cubecl's device threads are called: `DSD-1-0` and so on.
 const DEVICE_THREADS: &str = "DS";
 
-/// Burn's feature `autotune` is not among those that Cargo.toml names, and burn does not tell at run time.
+/// Cargo.toml does not enable burn's feature `autotune`, and burn does not report it at run time.
 const AUTOTUNE: bool = false;
 
 /// Every adapter, by graphics API.
 pub fn list() -> Vec<DeviceDescription> {
-    find().into_iter().map(|found| found.description).collect()
+    find()
+        .into_iter()
+        .map(|adapter| adapter.description)
+        .collect()
 }
 
 /// Opens the adapter whose identifier is `id`, without autodiff.
@@ -49,24 +52,24 @@ pub fn open(id: &str) -> Result<Device, EngineError> {
         id: id.to_owned(),
         reason,
     };
-    let found = find()
+    let adapter = find()
         .into_iter()
-        .find(|found| found.description.id == id)
+        .find(|adapter| adapter.description.id == id)
         .ok_or_else(|| failed("it is gone".into()))?;
     watch();
     // Cubecl's own defaults, whatever a `cubecl.toml` in a folder above says.
     CubeClRuntimeConfig::try_set(CubeClRuntimeConfig::default());
     let (device, setup) = Device::wgpu_options()
-        .device_kind(found.kind)
-        .graphics_api(found.api)
+        .device_kind(adapter.kind)
+        .graphics_api(adapter.api)
         .init_with_setup()
         .map_err(|error| failed(error.to_string()))?;
     // Burn counts adapters anew: a card that came or went in between would shift them.
     let opened = setup.adapter.get_info();
     if (&opened.name, &opened.device_pci_bus_id)
         != (
-            &found.information.name,
-            &found.information.device_pci_bus_id,
+            &adapter.information.name,
+            &adapter.information.device_pci_bus_id,
         )
     {
         return Err(failed(format!("the driver opened {} instead", opened.name)));
@@ -74,7 +77,7 @@ pub fn open(id: &str) -> Result<Device, EngineError> {
     Ok(device)
 }
 
-/// What a device's own thread said when it panicked. Cubecl logs that, and computes on without what the thread was at.
+/// The panic message of a device's own thread. Cubecl logs it, and goes on without that thread's work.
 pub fn failure() -> Option<&'static str> {
     FAILURE.get().map(String::as_str)
 }
@@ -91,7 +94,7 @@ fn watch() {
                 .is_some_and(|name| name.starts_with(DEVICE_THREADS))
             {
                 let message = panic.payload_as_str().unwrap_or("its thread panicked");
-                // The first says why; those after it are what follows.
+                // The first panic is the cause, later ones are its consequences.
                 let _ = FAILURE.set(message.to_owned());
             }
             before(panic);
@@ -101,9 +104,9 @@ fn watch() {
 
 /// How the open adapter whose name is `id` computes.
 pub fn backend(id: &str, device: &Device) -> Option<DeviceBackend> {
-    let found = find()
+    let adapter = find()
         .into_iter()
-        .find(|found| found.description.is_called(id))?;
+        .find(|adapter| adapter.description.is_called(id))?;
     // For example `dispatch<fusion<cubecl<wgpu<spirv>>>>`.
     let path = Dispatch::name(device.as_dispatch());
     let compiler = [("wgsl", "WGSL"), ("spirv", "SPIR-V"), ("msl", "MSL")]
@@ -112,11 +115,11 @@ pub fn backend(id: &str, device: &Device) -> Option<DeviceBackend> {
         .map_or(path.as_str(), |(_, name)| name)
         .to_owned();
     Some(DeviceBackend {
-        name: found.information.name,
-        api: api_name(found.api).to_owned(),
+        name: adapter.information.name,
+        api: api_name(adapter.api).to_owned(),
         driver: format!(
             "{} {}",
-            found.information.driver, found.information.driver_info
+            adapter.information.driver, adapter.information.driver_info
         )
         .trim()
         .to_owned(),
@@ -132,10 +135,10 @@ fn api_name(api: WgpuBackend) -> &'static str {
         .map_or("", |&(_, _, name)| name)
 }
 
-fn find() -> Vec<Found> {
-    let mut all: Vec<Found> = Vec::new();
+fn find() -> Vec<Adapter> {
+    let mut all: Vec<Adapter> = Vec::new();
     for (api, backends, _) in APIS {
-        // As burn counts: every kind from 0, in each API alone.
+        // As burn counts: each kind from 0, separately in each API.
         let mut counts = [0_usize; 3];
         for information in adapters(backends) {
             let Some((kind, by_order)) = by_order(&information, &mut counts) else {
@@ -144,9 +147,9 @@ fn find() -> Vec<Found> {
             let description = describe(api, &information, by_order);
             if all
                 .iter()
-                .all(|found| found.description.id != description.id)
+                .all(|adapter| adapter.description.id != description.id)
             {
-                all.push(Found {
+                all.push(Adapter {
                     description,
                     api,
                     kind,
@@ -169,7 +172,7 @@ fn adapters(backends: wgpu::Backends) -> Vec<wgpu::AdapterInfo> {
     adapters.iter().map(|adapter| adapter.get_info()).collect()
 }
 
-/// An adapter's kind and place in it, for burn and as part of a name. `None` for what is no GPU.
+/// An adapter's kind with its index in that kind, for burn and as part of a name. `None` if it is no GPU.
 fn by_order(
     information: &wgpu::AdapterInfo,
     counts: &mut [usize; 3],
@@ -194,7 +197,7 @@ fn by_order(
             let index = next(2);
             (DeviceKind::VirtualGpu(index), format!("virtual:{index}"))
         }
-        // Burn opens the first alone.
+        // Burn opens only the first.
         wgpu::DeviceType::Cpu => (DeviceKind::Cpu, "software".into()),
         wgpu::DeviceType::Other => return None,
     })

@@ -7,7 +7,6 @@ use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, Linear};
 use burn::tensor::Tensor;
-use protocol::Network;
 use protocol::result::LayerShape;
 
 use super::layers::Initialiser;
@@ -28,16 +27,8 @@ pub struct CifarResNet {
 }
 
 impl CifarResNet {
-    /// ResNet of 6n + 2 layers: n blocks a stage.
-    pub(super) fn init(network: Network, classes: usize, source: &mut Initialiser) -> Self {
-        let blocks = match network {
-            Network::ResNet8 => 1,
-            Network::ResNet20 => 3,
-            Network::ResNet32 => 5,
-            Network::ResNet44 => 7,
-            Network::ResNet56 => 9,
-            Network::ResNet18 | Network::ResNet50 => unreachable!("not of the CIFAR family"),
-        };
+    /// ResNet of 6 x `blocks` + 2 layers: `blocks` per stage.
+    pub(super) fn init(blocks: usize, classes: usize, source: &mut Initialiser) -> Self {
         let conv1 = source.convolution(3, CHANNELS[0], 3, 1);
         let bn1 = source.batch_norm(CHANNELS[0]);
         let mut stage = |index: usize| -> Vec<BasicBlock> {

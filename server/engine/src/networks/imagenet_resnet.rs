@@ -1,5 +1,5 @@
-//! ResNet18 and ResNet50 (He et al. 2015, table 1; stride on the 3x3 convolution as in torchvision)
-//! in the source's Tiny ImageNet variant: no max-pool after the stem, since images are 64x64.
+//! ResNet18 and ResNet50 (He et al. 2015, table 1; stride on the 3x3 convolution as in torchvision) in the Tiny
+//! ImageNet variant of Leavitt & Morcos (2020): no max-pool after the stem, since images are 64x64.
 
 use std::ops::ControlFlow;
 
@@ -7,7 +7,6 @@ use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, Linear};
 use burn::tensor::Tensor;
-use protocol::Network;
 use protocol::result::LayerShape;
 
 use super::layers::Initialiser;
@@ -30,12 +29,13 @@ pub struct ImageNetResNet {
 }
 
 impl ImageNetResNet {
-    pub(super) fn init(network: Network, classes: usize, source: &mut Initialiser) -> Self {
-        let (blocks, bottleneck) = match network {
-            Network::ResNet18 => ([2, 2, 2, 2], false),
-            Network::ResNet50 => ([3, 4, 6, 3], true),
-            _ => unreachable!("not of the ImageNet family"),
-        };
+    /// `blocks` per stage; a block has three convolutions if `bottleneck`, else two.
+    pub(super) fn init(
+        blocks: [usize; 4],
+        bottleneck: bool,
+        classes: usize,
+        source: &mut Initialiser,
+    ) -> Self {
         let conv1 = source.convolution(3, STEM, 7, 2);
         let bn1 = source.batch_norm(STEM);
         let mut channels_in = STEM;

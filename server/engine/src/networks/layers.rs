@@ -8,7 +8,7 @@ use rand::distr::{Distribution, Uniform};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::Normal;
 
-use crate::random::{Stream, generator};
+use crate::base::random::{Stream, generator};
 
 /// Draws the weights of layer after layer.
 pub(super) struct Initialiser<'a> {

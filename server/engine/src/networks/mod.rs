@@ -1,8 +1,10 @@
 //! The networks: image in, logits out, and every ReLU's activations on the way.
 //!
-//! A new family is one file here and one variant of [`Body`].
+//! A new family is one file here, a variant of [`Body`] and one of [`Family`], in which it is built from its line of
+//! `protocol::network`. Another depth of a family is that line alone.
 
 mod cifar_resnet;
+mod error;
 mod imagenet_resnet;
 mod layers;
 mod names;
@@ -13,13 +15,14 @@ use std::ops::ControlFlow;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use protocol::Network;
+use protocol::network::Family;
 use protocol::result::LayerShape;
 
 pub use cifar_resnet::CifarResNet;
+pub use error::NetworkError;
 pub use imagenet_resnet::ImageNetResNet;
 pub(crate) use names::{NamedParameters, visit_named};
 
-use crate::EngineError;
 use crate::operators::Activations;
 
 /// Receives the activations of each ReLU layer in forward order, and says whether to go on.
@@ -39,12 +42,12 @@ pub struct ModelConfig {
 }
 
 impl ModelConfig {
-    /// Whether a network can be made of it, and measures anything.
+    /// Checks that a network can be built from it and would measure something.
     ///
     /// # Errors
     /// When there are fewer than two classes, or the normalisation divides by 0 or is not finite.
-    pub fn check(&self) -> Result<(), EngineError> {
-        let refuse = |reason: String| Err(EngineError::Model { reason });
+    pub fn check(&self) -> Result<(), NetworkError> {
+        let refuse = |reason: String| Err(NetworkError::Model { reason });
         if self.classes < 2 {
             return refuse(format!("{} classes; there must be 2 or more", self.classes));
         }
@@ -69,10 +72,10 @@ impl ModelConfig {
     ///
     /// # Errors
     /// When they are not.
-    pub fn check_images(&self, height: usize, width: usize) -> Result<(), EngineError> {
+    pub fn check_images(&self, height: usize, width: usize) -> Result<(), NetworkError> {
         let minimum = self.network.minimum_image_side();
         if height.min(width) < minimum {
-            return Err(EngineError::ImagesTooSmall {
+            return Err(NetworkError::ImagesTooSmall {
                 network: self.network,
                 minimum,
                 height,
@@ -86,19 +89,16 @@ impl ModelConfig {
     /// weights on every device.
     pub fn init(&self, seed: u64, device: &Device) -> Model {
         let mut source = layers::Initialiser::new(seed, device);
-        let body = match self.network {
-            Network::ResNet18 | Network::ResNet50 => Body::ImageNet(ImageNetResNet::init(
-                self.network,
+        let body = match self.network.family() {
+            Family::Cifar { blocks } => {
+                Body::Cifar(CifarResNet::init(blocks, self.classes, &mut source))
+            }
+            Family::ImageNet { blocks, bottleneck } => Body::ImageNet(ImageNetResNet::init(
+                blocks,
+                bottleneck,
                 self.classes,
                 &mut source,
             )),
-            Network::ResNet8
-            | Network::ResNet20
-            | Network::ResNet32
-            | Network::ResNet44
-            | Network::ResNet56 => {
-                Body::Cifar(CifarResNet::init(self.network, self.classes, &mut source))
-            }
         };
         Model {
             mean: self.mean,
@@ -154,16 +154,16 @@ impl Model {
     /// Responses `[batch, units]` of the units of layer `layer`, from 0, to images `[batch, 3, height, width]` in
     /// [0, 1]; nothing beyond that layer is computed. `None` where there is no such layer.
     pub fn responses_at(&self, images: Tensor<4>, layer: usize) -> Option<Tensor<2>> {
-        let (mut next, mut found) = (0, None);
+        let (mut next, mut responses) = (0, None);
         let _ = self.walk(images, &mut |activations| {
             if next == layer {
-                found = Some(activations.responses);
+                responses = Some(activations.responses);
                 return ControlFlow::Break(());
             }
             next += 1;
             ControlFlow::Continue(())
         });
-        found
+        responses
     }
 
     fn walk(&self, images: Tensor<4>, observe: &mut Observer) -> ControlFlow<(), Tensor<2>> {
@@ -237,7 +237,7 @@ pub(crate) fn spoilt(model: Model, name: &'static str, value: f32) -> Model {
             }
             self.done = true;
             let (device, shape, id) = (param.val().device(), param.val().dims(), param.id);
-            let mut values = crate::evaluate::host(param.val());
+            let mut values = crate::base::host::host(param.val());
             values[0] = self.value;
             Param::initialized(
                 id,

@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use super::{Body, Model};
 
 impl Body {
-    /// Fields that PyTorch's implementation of the family numbers where ours names them: (ours, PyTorch's).
+    /// Fields that are named here but numbered in PyTorch's implementation of the family: (burn name, PyTorch name).
     pub(super) fn renames(&self) -> &'static [(&'static str, &'static str)] {
         match self {
             Body::Cifar(_) => &[],
@@ -18,10 +18,10 @@ impl Body {
     }
 }
 
-/// Who looks at every parameter and running statistic of a network.
+/// A visitor of every parameter and running statistic of a network.
 pub(crate) trait NamedParameters {
-    /// One of them, called `name` in PyTorch; `linear` where burn keeps a matrix as `[inputs, outputs]` and
-    /// PyTorch as `[outputs, inputs]`.
+    /// Visits one of them, called `name` in PyTorch; `linear` is true where burn keeps a matrix as
+    /// `[inputs, outputs]` and PyTorch as `[outputs, inputs]`.
     fn parameter<const D: usize>(&mut self, name: &str, linear: bool, param: &Param<Tensor<D>>);
 }
 
@@ -32,7 +32,7 @@ pub(crate) fn visit_named<V: NamedParameters>(model: &Model, visitor: &mut V) {
         renames: model.body.renames(),
         visitor,
     };
-    // Each family from its own root: PyTorch's names know nothing of the enum around it.
+    // Each family is visited from its own root: PyTorch's names do not include the enum around it.
     match &model.body {
         Body::Cifar(network) => network.visit(&mut names),
         Body::ImageNet(network) => network.visit(&mut names),
@@ -62,8 +62,8 @@ impl<V: NamedParameters> ModuleVisitor for Names<'_, V> {
             .any(|(_, container)| container == "Struct:Linear");
         let names = self.path.iter().map(|(name, _)| name.as_str());
         let mut name = names.collect::<Vec<_>>().join(".");
-        for (ours, theirs) in self.renames {
-            name = name.replace(&format!(".{ours}."), &format!(".{theirs}."));
+        for (burn_name, pytorch_name) in self.renames {
+            name = name.replace(&format!(".{burn_name}."), &format!(".{pytorch_name}."));
         }
         let name = match name.rsplit_once('.') {
             Some((layer, "gamma")) => format!("{layer}.weight"),
@@ -82,8 +82,8 @@ mod tests {
     use protocol::Network;
     use safetensors::SafeTensors;
 
-    /// Breaks when a parameter is called otherwise than in the file that is written: a family's wrapper in its
-    /// name, a field that PyTorch numbers, a norm's gamma.
+    /// Breaks when a parameter has another name than in the file that is written: a family's wrapper in its name, a
+    /// field that PyTorch numbers, a norm's gamma.
     #[test]
     fn parameters_are_called_as_in_the_file() {
         #[derive(Default)]
@@ -112,10 +112,10 @@ mod tests {
                 .map(|name| name.to_owned())
                 .collect();
             expected.sort();
-            let mut found = Collect::default();
-            visit_named(&model, &mut found);
-            found.0.sort();
-            assert_eq!(found.0, expected, "{network}");
+            let mut collected = Collect::default();
+            visit_named(&model, &mut collected);
+            collected.0.sort();
+            assert_eq!(collected.0, expected, "{network}");
         }
     }
 }

@@ -12,9 +12,9 @@ use burn::store::{
 use burn::tensor::{Device, Tensor};
 use safetensors::SafeTensors;
 
-use super::{Body, Model, ModelConfig, NamedParameters, visit_named};
-use crate::evaluate::host;
-use crate::{EngineError, files};
+use super::{Body, Model, ModelConfig, NamedParameters, NetworkError, visit_named};
+use crate::base::host::host;
+use crate::base::{FileError, files};
 
 /// The network of `config` with the weights of a file, in inference mode on `device`.
 ///
@@ -24,8 +24,8 @@ use crate::{EngineError, files};
 /// # Errors
 /// When `config` makes no network, or the file cannot be read, is cut off, lacks a tensor, or holds one of another
 /// shape or one with values that are not finite; the tensor is named.
-pub fn load(config: &ModelConfig, path: &Path, device: &Device) -> Result<Model, EngineError> {
-    let refuse = |reason: String| EngineError::Weights {
+pub fn load(config: &ModelConfig, path: &Path, device: &Device) -> Result<Model, NetworkError> {
+    let refuse = |reason: String| NetworkError::Weights {
         path: path.to_owned(),
         reason,
     };
@@ -40,7 +40,7 @@ pub fn load(config: &ModelConfig, path: &Path, device: &Device) -> Result<Model,
         .is_some_and(|extension| extension == "safetensors");
     let result = if safetensors {
         check_whole(path)?;
-        if let Err(EngineError::Damaged { reason, .. }) = files::read_checked(path) {
+        if let Err(FileError::Damaged { reason, .. }) = files::read_checked(path) {
             return Err(refuse(format!("is damaged: {reason}")));
         }
         let mut store = SafetensorsStore::from_file(path)
@@ -50,8 +50,8 @@ pub fn load(config: &ModelConfig, path: &Path, device: &Device) -> Result<Model,
             .with_key_remapping(r"^module\.", "")
             .validate(false)
             .allow_partial(true);
-        for (ours, theirs) in renames {
-            store = store.with_key_remapping(inner(theirs), format!(".{ours}."));
+        for (burn_name, pytorch_name) in renames {
+            store = store.with_key_remapping(inner(pytorch_name), format!(".{burn_name}."));
         }
         apply(&mut model.body, &mut store).map_err(refuse)?
     } else {
@@ -73,12 +73,12 @@ fn inner(part: &str) -> String {
     format!(r"\.{}\.", part.replace('.', r"\."))
 }
 
-/// A safetensors file is as long as its header says.
-fn check_whole(path: &Path) -> Result<(), EngineError> {
-    let bytes = std::fs::read(path).map_err(EngineError::file("cannot read", path))?;
+/// Checks that a safetensors file is as long as its header says.
+fn check_whole(path: &Path) -> Result<(), NetworkError> {
+    let bytes = std::fs::read(path).map_err(FileError::system("cannot read", path))?;
     match SafeTensors::deserialize(&bytes) {
         Ok(_) => Ok(()),
-        Err(error) => Err(EngineError::Weights {
+        Err(error) => Err(NetworkError::Weights {
             path: path.to_owned(),
             reason: format!(
                 "is no whole safetensors file of {} bytes ({error}); was it cut off on its way here?",
@@ -88,7 +88,7 @@ fn check_whole(path: &Path) -> Result<(), EngineError> {
     }
 }
 
-/// What the reader of PyTorch files says, with what it means.
+/// The error of the PyTorch reader, with an explanation.
 fn whole_pytorch(reason: String) -> String {
     format!(
         "cannot be read as a PyTorch state dict: is it whole, and written with torch.save(model.state_dict(), …)? The reader says: {}",
@@ -99,7 +99,7 @@ fn whole_pytorch(reason: String) -> String {
 /// The first parameter or running statistic of `model` that holds NaN or infinity, under PyTorch's name, and that
 /// value; none where all are finite.
 ///
-/// A running variance of infinity is why the network's output is not enough to look at: it makes a unit 0.
+/// Checking the network's output is not enough: a running variance of infinity makes a unit 0.
 pub fn first_not_finite(model: &Model) -> Option<(String, f32)> {
     #[derive(Default)]
     struct Find(Option<(String, f32)>);
@@ -126,8 +126,8 @@ fn load_pytorch(body: &mut Body, path: &Path) -> Result<ApplyResult, String> {
             .with_key_remapping(r"^module\.", "")
             .validate(false)
             .allow_partial(true);
-        for (ours, theirs) in renames {
-            store = store.with_key_remapping(inner(theirs), format!(".{ours}."));
+        for (burn_name, pytorch_name) in renames {
+            store = store.with_key_remapping(inner(pytorch_name), format!(".{burn_name}."));
         }
         match key {
             Some(key) => store.with_top_level_key(key),
@@ -182,12 +182,13 @@ fn check(result: &ApplyResult) -> Result<(), String> {
 ///
 /// # Errors
 /// When the file cannot be read, or is no safetensors file.
-pub fn metadata(path: &Path) -> Result<HashMap<String, String>, EngineError> {
-    let bytes = std::fs::read(path).map_err(EngineError::file("cannot read", path))?;
-    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| EngineError::Weights {
-        path: path.to_owned(),
-        reason: error.to_string(),
-    })?;
+pub fn metadata(path: &Path) -> Result<HashMap<String, String>, NetworkError> {
+    let bytes = std::fs::read(path).map_err(FileError::system("cannot read", path))?;
+    let (_, header) =
+        SafeTensors::read_metadata(&bytes).map_err(|error| NetworkError::Weights {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        })?;
     Ok(header.metadata().clone().unwrap_or_default())
 }
 
@@ -195,16 +196,16 @@ pub fn metadata(path: &Path) -> Result<HashMap<String, String>, EngineError> {
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn save(model: &Model, path: &Path, metadata: &[(&str, String)]) -> Result<(), EngineError> {
-    let refuse = |reason: String| EngineError::Weights {
+pub fn save(model: &Model, path: &Path, metadata: &[(&str, String)]) -> Result<(), NetworkError> {
+    let refuse = |reason: String| NetworkError::Weights {
         path: path.to_owned(),
         reason,
     };
     let mut store = SafetensorsStore::from_bytes(None)
         .with_to_adapter(BurnToPyTorchAdapter)
         .skip_enum_variants(true);
-    for (ours, theirs) in model.body.renames() {
-        store = store.with_key_remapping(inner(ours), format!(".{theirs}."));
+    for (burn_name, pytorch_name) in model.body.renames() {
+        store = store.with_key_remapping(inner(burn_name), format!(".{pytorch_name}."));
     }
     for (key, value) in metadata {
         store = store.metadata(*key, value);
@@ -217,7 +218,7 @@ pub fn save(model: &Model, path: &Path, metadata: &[(&str, String)]) -> Result<(
     let bytes = store
         .get_bytes()
         .map_err(|error| refuse(error.to_string()))?;
-    files::write_checked(path, &bytes)
+    Ok(files::write_checked(path, &bytes)?)
 }
 
 /// Trainable parameters: weights, biases, batch-norm scales and shifts, without running statistics.
@@ -280,7 +281,7 @@ mod tests {
         }
     }
 
-    /// Breaks when weights of another network are taken in part, silently.
+    /// Breaks when weights of another network are loaded in part, silently.
     #[test]
     fn weights_of_another_network_are_refused() {
         let device = Device::flex();
@@ -329,17 +330,17 @@ mod tests {
             let tensors: Vec<_> = file
                 .tensors()
                 .into_iter()
-                .map(|(found, tensor)| {
+                .map(|(tensor_name, tensor)| {
                     let mut data = tensor.data().to_vec();
-                    if found == name {
+                    if tensor_name == name {
                         data[..4].copy_from_slice(&value.to_le_bytes());
                     }
-                    (found, tensor.dtype(), tensor.shape().to_vec(), data)
+                    (tensor_name, tensor.dtype(), tensor.shape().to_vec(), data)
                 })
                 .collect();
-            let views = tensors.iter().map(|(found, dtype, shape, data)| {
+            let views = tensors.iter().map(|(tensor_name, dtype, shape, data)| {
                 let view = TensorView::new(*dtype, shape.clone(), data).unwrap();
-                (found.as_str(), view)
+                (tensor_name.as_str(), view)
             });
             std::fs::write(&path, safetensors::serialize(views, None).unwrap()).unwrap();
             let error = load(&config(Network::ResNet18), &path, &device)
@@ -375,7 +376,7 @@ mod tests {
         }
     }
 
-    /// Breaks when a normalisation that makes every number NaN is taken, or a network without classes.
+    /// Breaks when a normalisation that makes every number NaN is accepted, or a network without classes.
     #[test]
     fn networks_that_measure_nothing_are_not_made() {
         let good = config(Network::ResNet8);

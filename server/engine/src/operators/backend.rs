@@ -20,7 +20,7 @@ use super::layout::{
 use super::shape::ConvolutionShape;
 use super::waiting;
 
-/// What a layer is made of, beside its tensors.
+/// A layer's settings, besides its tensors.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LayerOptions {
     pub(super) stride: usize,
@@ -45,7 +45,7 @@ pub(super) struct LayerTensors<B: Backend> {
     pub(super) shortcut: Option<FloatTensor<B>>,
 }
 
-/// What a layer gives.
+/// A layer's output.
 pub(super) struct LayerOutput<B: Backend> {
     /// `[batch, channels_out, height, width]`
     pub(super) maps: FloatTensor<B>,
@@ -104,7 +104,7 @@ fn sizes_out(shape: ConvolutionShape) -> [usize; 4] {
     ]
 }
 
-/// A training pass and what its way back needs.
+/// A training pass, and the state that its backward pass needs.
 fn train(
     tensors: LayerTensors<Flex>,
     options: LayerOptions,
@@ -150,7 +150,7 @@ fn train(
     (output, state)
 }
 
-/// An inference pass and what its way back needs.
+/// An inference pass, and the state that its backward pass needs.
 fn infer(
     tensors: LayerTensors<Flex>,
     mean: &FlexTensor,
@@ -244,7 +244,7 @@ fn constant(tensor: FlexTensor) -> Tracked {
     Differentiated::from_inner(tensor)
 }
 
-/// What a training pass keeps for its way back.
+/// The state that a training pass keeps for its backward pass.
 #[derive(Debug, Clone)]
 struct TrainingState {
     shape: ConvolutionShape,
@@ -258,7 +258,7 @@ struct TrainingState {
     relu_output: Option<FlexTensor>,
 }
 
-/// What an inference pass keeps for its way back.
+/// The state that an inference pass keeps for its backward pass.
 #[derive(Debug, Clone)]
 struct InferenceState {
     shape: ConvolutionShape,
@@ -268,8 +268,8 @@ struct InferenceState {
     relu_output: Option<FlexTensor>,
 }
 
-/// Registers an input's gradient, added to what waits for it: `$pass` is called with the [`Waiting`]
-/// gradient and gives the new one where that was not added to in place.
+/// Registers an input's gradient, added to the one that waits for it. `$pass` takes the [`Waiting`] gradient and
+/// returns the new one, unless it added to it in place.
 ///
 /// A macro, since burn's type of a parent node has no public name.
 macro_rules! register_input {
@@ -327,9 +327,9 @@ impl Backward<Flex, 5> for TrainingBack {
             input: images(&state.input),
             weight: state.weight.as_slice().expect("made contiguous"),
         };
-        let mut found = None;
+        let mut gradients = None;
         let mut pass = |waiting: Option<Waiting>| {
-            let found = found.insert(layer.train_back(
+            let gradients = gradients.insert(layer.train_back(
                 &state.gamma,
                 &state.mean,
                 &state.variance,
@@ -342,7 +342,7 @@ impl Backward<Flex, 5> for TrainingBack {
                     weight: weight.is_some(),
                 },
             ));
-            found.input.take()
+            gradients.input.take()
         };
         match input {
             Some(node) => {
@@ -354,16 +354,16 @@ impl Backward<Flex, 5> for TrainingBack {
                 pass(None);
             }
         }
-        let found = found.expect("the pass back was made");
+        let gradients = gradients.expect("the pass back was made");
         let channels = state.shape.channels_out;
-        if let (Some(node), Some(values)) = (weight, found.weight) {
+        if let (Some(node), Some(values)) = (weight, gradients.weight) {
             grads.register::<Flex>(node.id, contiguous(values, sizes(&state.weight)));
         }
         if let Some(node) = gamma {
-            grads.register::<Flex>(node.id, contiguous(found.gamma, [channels]));
+            grads.register::<Flex>(node.id, contiguous(gradients.gamma, [channels]));
         }
         if let Some(node) = beta {
-            grads.register::<Flex>(node.id, contiguous(found.beta, [channels]));
+            grads.register::<Flex>(node.id, contiguous(gradients.beta, [channels]));
         }
         if let Some(node) = shortcut {
             register_shortcut(node.id, gradient, grads);
@@ -415,7 +415,7 @@ impl Backward<Flex, 2> for InferenceBack {
     }
 }
 
-/// The spatial mean's way back: the same gradient at every pixel.
+/// The spatial mean's backward pass: the same gradient at every pixel.
 #[derive(Debug)]
 struct ResponsesBack;
 
@@ -522,7 +522,7 @@ impl Backward<Flex, 1> for SubsampleBack {
     }
 }
 
-/// Ties the responses that a pass found to the maps they are the means of.
+/// Connects a pass's responses to the maps whose means they are.
 fn attach_responses(maps: &Tracked, responses: FlexTensor) -> Tracked {
     let sizes = sizes(maps.primitive());
     match ResponsesBack
@@ -548,7 +548,7 @@ impl LayerBackend for Differentiated {
         let (weight, weight_node) = tensors.weight.into_parts();
         let (gamma, gamma_node) = tensors.gamma.into_parts();
         let (beta, beta_node) = tensors.beta.into_parts();
-        let (found, state) = train(
+        let (pass, state) = train(
             LayerTensors {
                 input,
                 weight,
@@ -570,16 +570,16 @@ impl LayerBackend for Differentiated {
             .compute_bound()
             .stateful()
         {
-            OpsKind::Tracked(prep) => prep.finish(state, found.output.maps),
-            OpsKind::UnTracked(prep) => prep.finish(found.output.maps),
+            OpsKind::Tracked(prep) => prep.finish(state, pass.output.maps),
+            OpsKind::UnTracked(prep) => prep.finish(pass.output.maps),
         };
         TrainingOutput {
             output: LayerOutput {
-                responses: attach_responses(&maps, found.output.responses),
+                responses: attach_responses(&maps, pass.output.responses),
                 maps,
             },
-            mean: constant(found.mean),
-            variance: constant(found.variance),
+            mean: constant(pass.mean),
+            variance: constant(pass.variance),
         }
     }
 
@@ -597,7 +597,7 @@ impl LayerBackend for Differentiated {
             None => (None, constant(contiguous(vec![0.0], [1])).node()),
         };
         let (input, input_node) = tensors.input.into_parts();
-        let (found, state) = infer(
+        let (output, state) = infer(
             LayerTensors {
                 input,
                 weight: tensors.weight.into_primitive(),
@@ -614,11 +614,11 @@ impl LayerBackend for Differentiated {
             .compute_bound()
             .stateful()
         {
-            OpsKind::Tracked(prep) => prep.finish(state, found.maps),
-            OpsKind::UnTracked(prep) => prep.finish(found.maps),
+            OpsKind::Tracked(prep) => prep.finish(state, output.maps),
+            OpsKind::UnTracked(prep) => prep.finish(output.maps),
         };
         LayerOutput {
-            responses: attach_responses(&maps, found.responses),
+            responses: attach_responses(&maps, output.responses),
             maps,
         }
     }

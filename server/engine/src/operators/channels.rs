@@ -88,13 +88,13 @@ pub(super) struct Normalisation<'a> {
 pub(super) fn normalise<S: Simd>(
     simd: S,
     image: &[f32],
-    by: Normalisation,
+    normalisation: Normalisation,
     shortcut: Option<&[f32]>,
     relu: bool,
     output: &mut [MaybeUninit<f32>],
     responses: &mut [f32],
 ) {
-    let channels = by.mean.len();
+    let channels = normalisation.mean.len();
     let zero = simd.splat_f32s(0.0);
     let floor = if relu {
         zero
@@ -104,9 +104,9 @@ pub(super) fn normalise<S: Simd>(
     let share = simd.splat_f32s(1.0 / (image.len() / channels) as f32);
     assert_eq!(image.len(), output.len());
     for channel in registers(simd, channels) {
-        let mean = load(simd, &by.mean[channel..]);
-        let scale = load(simd, &by.scale[channel..]);
-        let shift = load(simd, &by.shift[channel..]);
+        let mean = load(simd, &normalisation.mean[channel..]);
+        let scale = load(simd, &normalisation.scale[channel..]);
+        let shift = load(simd, &normalisation.shift[channel..]);
         let mut total = zero;
         let pixels = image
             .chunks_exact(channels)
@@ -215,19 +215,19 @@ pub(super) struct StatisticsGradient<'a> {
 pub(super) fn normalisation_gradient<S: Simd>(
     simd: S,
     gradient: &[f32],
-    by: NormalisationGradient,
+    coefficients: NormalisationGradient,
     frame: Frame,
     framed: &mut [f32],
 ) {
     let channels = frame.channels;
     for channel in registers(simd, channels) {
-        let slope = load(simd, &by.slope[channel..]);
+        let slope = load(simd, &coefficients.slope[channel..]);
         for row in 0..frame.height {
             let first = frame.at(row + frame.before, frame.before);
             let target = &mut framed[first..][..frame.width * channels];
             let source = row * frame.width * channels..(row + 1) * frame.width * channels;
             let gradient = gradient[source.clone()].chunks_exact(channels);
-            match by.statistics {
+            match coefficients.statistics {
                 Some(through) => {
                     let mean = load(simd, &through.mean[channel..]);
                     let curve = load(simd, &through.curve[channel..]);
@@ -256,7 +256,7 @@ pub(super) fn normalisation_gradient<S: Simd>(
     }
 }
 
-/// Adds a value a channel to every pixel of an image.
+/// Adds a value per channel to every pixel of an image.
 pub(super) struct AddRow<'a> {
     pub(super) image: &'a mut [f32],
     pub(super) row: &'a [f32],

@@ -33,8 +33,8 @@ pub(super) struct PackedWeights {
     block: usize,
 }
 
-/// Which weight is which: output channel `c`'s weight at place `p` of the kernel, seen from other channel
-/// `o`, lies at `c * channel_stride + o * other_stride + p`, and is value `rank[p] * others + o` of a window.
+/// The layout of the weights: output channel `c`'s weight at place `p` of the kernel, seen from other channel `o`,
+/// lies at `c * channel_stride + o * other_stride + p`, and is value `rank[p] * others + o` of a window.
 #[derive(Debug, Clone)]
 pub(super) struct WeightOrder {
     /// Channels the sums are for.
@@ -341,7 +341,7 @@ unsafe fn pixels_product<S: Simd, const P: usize, const N: usize>(
         let at: [usize; P] = std::array::from_fn(|i| (first + i).min(count - 1));
         // SAFETY: see the function's contract.
         let sums = unsafe { tile_sums::<S, P, N>(simd, tile, at) };
-        // Through memory, once a tile: the compiler would else keep the sums there in the loop as well.
+        // Through memory once per tile: otherwise the compiler keeps the sums there within the loop as well.
         let sums = std::hint::black_box(sums);
         for i in 0..P.min(count - first) {
             let pixel = windows.target[at[i]] as usize;

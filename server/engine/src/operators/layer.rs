@@ -1,7 +1,7 @@
 //! A layer on plain memory: convolution, batch norm, shortcut and ReLU in one pass forward and one back.
 //!
-//! Images are channels last. What is summed over images is summed in [`CHUNKS`] parts whose number depends
-//! on nothing but the batch, and then in their order: results do not depend on threads.
+//! Images are channels last. Sums over images are taken in [`CHUNKS`] parts, whose number depends on the batch alone,
+//! and then added in order: results do not depend on threads.
 
 use std::cell::RefCell;
 use std::mem::MaybeUninit;
@@ -20,11 +20,11 @@ use super::shape::{ConvolutionShape, Frame, Windows};
 /// Parts into which a batch is divided among threads.
 const CHUNKS: usize = 16;
 
-/// From so many weights on, threads divide the weights of a gradient among them and not the images:
-/// copies for each part of the batch would cost more memory traffic than the sums.
+/// From this many weights on, threads divide the weights of a gradient among them, not the images: copies for each
+/// part of the batch would cost more memory traffic than the sums.
 const MANY_WEIGHTS: usize = 65_536;
 
-/// Images `[batch, channels, height, width]` wherever their strides say they lie.
+/// Images `[batch, channels, height, width]` with any strides.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Images<'a> {
     pub(super) values: &'a [f32],
@@ -109,7 +109,7 @@ pub(super) struct Layer<'a> {
     pub(super) weight: &'a [f32],
 }
 
-/// What a training pass leaves behind.
+/// The results of a training pass.
 pub(super) struct TrainingPass {
     /// The convolution's output, `[batch, height, width, channels]`.
     pub(super) convolved: Vec<f32>,
@@ -123,7 +123,7 @@ pub(super) struct TrainingPass {
     pub(super) variance: Vec<f32>,
 }
 
-/// The gradient that already waits for a layer's input, to be added to.
+/// The gradient that is already registered for a layer's input, to be added to.
 pub(super) enum Waiting<'a> {
     /// None yet.
     Nothing,
@@ -133,9 +133,9 @@ pub(super) enum Waiting<'a> {
     Row(&'a [f32]),
 }
 
-/// The gradients of a pass back.
+/// The gradients of a backward pass.
 pub(super) struct Gradients {
-    /// Of the input, channels last, unless it was added to what waited, or not asked for.
+    /// Of the input, channels last; none where it was added to the waiting gradient, or not wanted.
     pub(super) input: Option<Vec<f32>>,
     /// Of the weights, `[channels_out, channels_in, kernel, kernel]`.
     pub(super) weight: Option<Vec<f32>>,
@@ -194,7 +194,7 @@ impl Layer<'_> {
             .map(|(&gamma, &variance)| (f64::from(gamma) / (variance + epsilon).sqrt()) as f32)
             .collect();
         let mean: Vec<f32> = mean.iter().map(|&mean| mean as f32).collect();
-        let by = Normalisation {
+        let normalisation = Normalisation {
             mean: &mean,
             scale: &scale,
             shift: beta,
@@ -213,7 +213,7 @@ impl Layer<'_> {
                     let first = (chunk * each + index) * image;
                     Arch::new().dispatch(Normalise {
                         image: &convolved[first..][..image],
-                        by,
+                        normalisation,
                         shortcut: shortcut.map(|shortcut| &shortcut[first..][..image]),
                         relu,
                         output,
@@ -263,7 +263,7 @@ impl Layer<'_> {
                             windows: &windows,
                             packed: &packed,
                             out,
-                            by: Affine {
+                            affine: Affine {
                                 scale,
                                 shift,
                                 shortcut: shortcut.map(|shortcut| &shortcut[first..][..image]),
@@ -279,8 +279,8 @@ impl Layer<'_> {
         (unsafe { written(output) }, responses)
     }
 
-    /// The pass back through a training pass. `gradient` is that of the output, channels last; the ReLU's
-    /// mask is applied to it, and what is left in it is the shortcut's gradient.
+    /// The backward pass of a training pass. `gradient` is that of the output, channels last; the ReLU's mask is
+    /// applied to it in place, which makes it the shortcut's gradient.
     ///
     /// `relu_output` is the layer's output where it ends in a ReLU.
     #[allow(clippy::too_many_arguments)] // The layer's saved state, each part by its name.
@@ -348,7 +348,7 @@ impl Layer<'_> {
             gamma_gradient[channel] = (product * inverse) as f32;
             beta_gradient[channel] = sum as f32;
         }
-        let by = |index: usize| NormalisationGradient {
+        let coefficients = |index: usize| NormalisationGradient {
             slope: &slope,
             statistics: Some(StatisticsGradient {
                 convolved: &convolved[index * image..][..image],
@@ -357,7 +357,7 @@ impl Layer<'_> {
                 offset: &offset,
             }),
         };
-        let (input, weight) = self.convolution_back(gradient, by, wanted);
+        let (input, weight) = self.convolution_back(gradient, coefficients, wanted);
         Gradients {
             input,
             weight,
@@ -366,7 +366,7 @@ impl Layer<'_> {
         }
     }
 
-    /// The pass back to the input through an inference pass, whose scale is `scale`.
+    /// The backward pass to the input of an inference pass with scale `scale`.
     pub(super) fn infer_back(
         &self,
         scale: &[f32],
@@ -381,7 +381,7 @@ impl Layer<'_> {
                 .zip(output.par_chunks(image))
                 .for_each(|(gradient, output)| Arch::new().dispatch(Mask { gradient, output }));
         }
-        let by = |_| NormalisationGradient {
+        let coefficients = |_| NormalisationGradient {
             slope: scale,
             statistics: None,
         };
@@ -389,15 +389,59 @@ impl Layer<'_> {
             input,
             weight: false,
         };
-        self.convolution_back(gradient, by, wanted).0
+        self.convolution_back(gradient, coefficients, wanted).0
     }
 
-    /// The gradients of the convolution's input and weights from that of its output, which `by` makes
-    /// from `gradient` image by image and which never exists as a whole.
+    /// The gradients of the convolution's output, each image in its frame.
+    fn gradient_frames<'a>(
+        &self,
+        gradient: &[f32],
+        coefficients: &(impl Fn(usize) -> NormalisationGradient<'a> + Sync),
+    ) -> Aligned {
+        let shape = self.shape;
+        let image_out = shape.pixels_out() * shape.channels_out;
+        let frame = shape.gradient_frame();
+        let mut frames = Aligned::zeros(shape.batch * frame.len());
+        frames
+            .par_chunks_mut(frame.len())
+            .enumerate()
+            .for_each(|(index, framed)| {
+                Arch::new().dispatch(FrameGradient {
+                    gradient: &gradient[index * image_out..][..image_out],
+                    coefficients: coefficients(index),
+                    frame,
+                    framed,
+                });
+            });
+        frames
+    }
+
+    /// Adds what the image at `index` contributes to the gradient of the weights; `input` is scratch for its input.
+    fn add_weight_gradient(
+        &self,
+        index: usize,
+        framed: &[f32],
+        input: &mut [f32],
+        sums: &mut [f32],
+    ) {
+        let shape = self.shape;
+        self.input.fill(index, shape.input_frame(), input);
+        Arch::new().dispatch(WeightGradient {
+            pairing: self.pairing(1),
+            first_row: 0,
+            shape,
+            input,
+            framed,
+            sums,
+        });
+    }
+
+    /// The gradients of the convolution's input and weights. That of its output, computed from `gradient` and
+    /// `coefficients`, is made image by image and never exists as a whole.
     fn convolution_back<'a>(
         &self,
         gradient: &[f32],
-        by: impl Fn(usize) -> NormalisationGradient<'a> + Sync,
+        coefficients: impl Fn(usize) -> NormalisationGradient<'a> + Sync,
         wanted: Wanted,
     ) -> (Option<Vec<f32>>, Option<Vec<f32>>) {
         let shape = self.shape;
@@ -408,25 +452,11 @@ impl Layer<'_> {
 
         let windows = shape.gradient_windows();
         let packed: Vec<PackedWeights> = match wanted.input {
-            Some(_) => windows
-                .iter()
-                .map(|windows| self.pack_gradient(windows))
-                .collect(),
+            Some(_) => windows.iter().map(|one| self.pack_gradient(one)).collect(),
             None => Vec::new(),
         };
         let mut fresh = None;
-        let (target, store) = match wanted.input {
-            None => (None, Into::Overwritten),
-            Some(Waiting::Image(image)) => (Some(as_unwritten(image)), Into::Added),
-            Some(Waiting::Row(row)) => {
-                let target = fresh.insert(unwritten(shape.batch * image_in));
-                (Some(target.as_mut_slice()), Into::WithRow(row))
-            }
-            Some(Waiting::Nothing) => {
-                let target = fresh.insert(unwritten(shape.batch * image_in));
-                (Some(target.as_mut_slice()), Into::Overwritten)
-            }
-        };
+        let (target, store) = place(wanted.input, &mut fresh, shape.batch * image_in);
         let covered: usize = windows.iter().map(|windows| windows.target.len()).sum();
         let covers = covered == shape.pixels_in();
         let targets: Vec<Option<&mut [MaybeUninit<f32>]>> = match target {
@@ -434,27 +464,13 @@ impl Layer<'_> {
             None => (0..chunks).map(|_| None).collect(),
         };
         let weights = shape.weights_each() * shape.channels_out;
-        let many = wanted.weight && weights >= MANY_WEIGHTS;
-        let mut sums: Vec<Aligned> = match wanted.weight && !many {
+        let splits_weights = wanted.weight && weights >= MANY_WEIGHTS;
+        let mut sums: Vec<Aligned> = match wanted.weight && !splits_weights {
             true => (0..chunks).map(|_| Aligned::zeros(weights)).collect(),
             false => vec![Aligned::default(); chunks],
         };
         let frame = shape.gradient_frame();
-        let frames = many.then(|| {
-            let mut frames = Aligned::zeros(shape.batch * frame.len());
-            frames
-                .par_chunks_mut(frame.len())
-                .enumerate()
-                .for_each(|(index, framed)| {
-                    Arch::new().dispatch(FrameGradient {
-                        gradient: &gradient[index * image_out..][..image_out],
-                        by: by(index),
-                        frame,
-                        framed,
-                    });
-                });
-            frames
-        });
+        let frames = splits_weights.then(|| self.gradient_frames(gradient, &coefficients));
 
         targets
             .into_par_iter()
@@ -477,7 +493,7 @@ impl Layer<'_> {
                                 None => {
                                     Arch::new().dispatch(FrameGradient {
                                         gradient: &gradient[index * image_out..][..image_out],
-                                        by: by(index),
+                                        coefficients: coefficients(index),
                                         frame,
                                         framed: &mut *scratch,
                                     });
@@ -486,8 +502,8 @@ impl Layer<'_> {
                             };
                             if let Some(target) = target.as_deref_mut() {
                                 let image = &mut target[(index - first) * image_in..][..image_in];
-                                let store = store.of(index, shape.channels_in);
-                                // Pixels that no output was made of still need a gradient.
+                                let store = store.for_image(index, shape.channels_in);
+                                // Pixels that feed no output still need a gradient.
                                 let store = if covers { store } else { store.begin(image) };
                                 Arch::new().dispatch(InputGradient {
                                     framed,
@@ -497,16 +513,8 @@ impl Layer<'_> {
                                     store,
                                 });
                             }
-                            if wanted.weight && !many {
-                                self.input.fill(index, shape.input_frame(), input);
-                                Arch::new().dispatch(WeightGradient {
-                                    pairing: self.pairing(1),
-                                    first_row: 0,
-                                    shape,
-                                    input,
-                                    framed,
-                                    sums,
-                                });
+                            if wanted.weight && !splits_weights {
+                                self.add_weight_gradient(index, framed, input, sums);
                             }
                         }
                     },
@@ -524,9 +532,24 @@ impl Layer<'_> {
     }
 }
 
-/// Which gradients a pass back is to find.
+/// Where the input's gradient is stored, and how: in the waiting image, else in `fresh`, which is then made `len` long.
+fn place<'a>(
+    waiting: Option<Waiting<'a>>,
+    fresh: &'a mut Option<Vec<MaybeUninit<f32>>>,
+    len: usize,
+) -> (Option<&'a mut [MaybeUninit<f32>]>, Into<'a>) {
+    let store = match waiting {
+        None => return (None, Into::Overwritten),
+        Some(Waiting::Image(image)) => return (Some(as_unwritten(image)), Into::Added),
+        Some(Waiting::Row(row)) => Into::WithRow(row),
+        Some(Waiting::Nothing) => Into::Overwritten,
+    };
+    (Some(fresh.insert(unwritten(len))), store)
+}
+
+/// Which gradients a backward pass computes.
 pub(super) struct Wanted<'a> {
-    /// The input's, and what waits for it.
+    /// The input's, and the gradient that waits for it.
     pub(super) input: Option<Waiting<'a>>,
     /// The weights'.
     pub(super) weight: bool,
@@ -538,20 +561,20 @@ enum Into<'a> {
     Overwritten,
     /// Added to what is there.
     Added,
-    /// Written with a value a channel added.
+    /// Written with a value per channel added.
     WithRow(&'a [f32]),
 }
 
 impl Into<'_> {
-    /// That of image `index`.
-    fn of(self, index: usize, channels: usize) -> Self {
+    /// How the gradient of image `index` is stored.
+    fn for_image(self, index: usize, channels: usize) -> Self {
         match self {
             Into::WithRow(rows) => Into::WithRow(&rows[index * channels..][..channels]),
             other => other,
         }
     }
 
-    /// Writes what the image holds before any sum, and returns how the sums then come to it.
+    /// Writes the image's values before any sum, and returns how the sums are then stored.
     fn begin(self, image: &mut [MaybeUninit<f32>]) -> Self {
         match self {
             Into::Added => {}
@@ -665,7 +688,7 @@ impl Layer<'_> {
         }
     }
 
-    /// The weight gradient where threads divide the weights: each goes through all images for its own.
+    /// The weight gradient where threads divide the weights: each thread goes through all images.
     fn many_weights(&self, frames: &[f32]) -> Vec<f32> {
         let shape = self.shape;
         let frame = shape.input_frame();
@@ -675,7 +698,7 @@ impl Layer<'_> {
             .enumerate()
             .for_each(|(index, framed)| self.input.fill(index, frame, framed));
         let run = shape.kernel * shape.channels_in;
-        // Rows of weights a task: a few tiles, and never across kernel rows.
+        // Rows of weights per task: a few tiles, and never across kernel rows.
         let rows = (1..=96)
             .rev()
             .find(|rows| run.is_multiple_of(*rows))
@@ -707,7 +730,7 @@ impl Layer<'_> {
         } = self.shape;
         let (places, each) = (kernel * kernel, self.shape.weights_each());
         let mut weight = vec![0.0; each * channels_out];
-        // Output channels lie next to each other in the sums: a few at a time make use of what is read.
+        // Output channels are adjacent in the sums: taking a few at a time uses all that is read.
         weight
             .par_chunks_mut(BLOCK * each)
             .enumerate()
@@ -725,7 +748,7 @@ impl Layer<'_> {
     }
 }
 
-// What runs in the instruction set that is found at run time.
+// Kernels that run in the instruction set found at run time.
 
 struct ConvolveWithMoments<'a> {
     framed: &'a [f32],
@@ -763,7 +786,7 @@ struct ConvolveAffine<'a> {
     windows: &'a Windows,
     packed: &'a PackedWeights,
     out: &'a mut [MaybeUninit<f32>],
-    by: Affine<'a>,
+    affine: Affine<'a>,
     responses: &'a mut [f32],
 }
 
@@ -778,7 +801,7 @@ impl WithSimd for ConvolveAffine<'_> {
             self.windows,
             self.packed,
             self.out,
-            self.by,
+            self.affine,
         );
         // SAFETY: the forward windows cover the image.
         #[allow(unsafe_code)]
@@ -789,7 +812,7 @@ impl WithSimd for ConvolveAffine<'_> {
 
 struct Normalise<'a> {
     image: &'a [f32],
-    by: Normalisation<'a>,
+    normalisation: Normalisation<'a>,
     shortcut: Option<&'a [f32]>,
     relu: bool,
     output: &'a mut [MaybeUninit<f32>],
@@ -804,7 +827,7 @@ impl WithSimd for Normalise<'_> {
         channels::normalise(
             simd,
             self.image,
-            self.by,
+            self.normalisation,
             self.shortcut,
             self.relu,
             self.output,
@@ -855,7 +878,7 @@ impl WithSimd for Mask<'_> {
 
 struct FrameGradient<'a> {
     gradient: &'a [f32],
-    by: NormalisationGradient<'a>,
+    coefficients: NormalisationGradient<'a>,
     frame: Frame,
     framed: &'a mut [f32],
 }
@@ -865,7 +888,13 @@ impl WithSimd for FrameGradient<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        channels::normalisation_gradient(simd, self.gradient, self.by, self.frame, self.framed);
+        channels::normalisation_gradient(
+            simd,
+            self.gradient,
+            self.coefficients,
+            self.frame,
+            self.framed,
+        );
     }
 }
 

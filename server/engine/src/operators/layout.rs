@@ -1,4 +1,4 @@
-//! Burn's CPU tensors as memory: channels last between our operators, read from any layout.
+//! Burn's CPU tensors as memory: channels last between the engine's operators, read from any layout.
 
 use burn::backend::flex::{FlexTensor, Layout};
 use burn::backend::{Bytes, DType, TensorMetadata};
@@ -93,7 +93,7 @@ pub(super) fn into_channels_last(tensor: FlexTensor) -> FlexTensor {
     let [batch, channels, height, width] = sizes;
     let row = width * channels;
     let wanted = [height * row, 1, row, channels];
-    // The stride of a dimension of one element says nothing.
+    // The stride of a dimension of one element means nothing.
     let lies = tensor.layout().start_offset() == 0
         && tensor
             .layout()

@@ -6,8 +6,8 @@
 //! channels-last memory where it can: on the CPU, in `f32`, with output channels in multiples of 16. Every
 //! other device, type and shape takes burn's own operators, which the tests hold it against.
 //!
-//! Sums are taken in an order that depends on the batch alone, so that the same numbers come out bit by
-//! bit, on however many threads. `server/engine/PERFORMANCE.md` has what was measured on the way here.
+//! Sums are taken in an order that depends on the batch alone, so that the same numbers come out bit by bit, on
+//! however many threads. `server/engine/PERFORMANCE.md` has the measurements behind this design.
 
 mod aligned;
 mod backend;
@@ -31,7 +31,7 @@ use backend::{LayerBackend, LayerOptions, LayerOutput, LayerTensors};
 pub use recorded::convolutions_of;
 pub use shape::ConvolutionShape;
 
-/// What a layer gives: its maps, and the responses of its units.
+/// A layer's output: its maps, and the responses of its units.
 #[derive(Debug, Clone)]
 pub struct Activations {
     /// `[batch, units, height, width]`
@@ -63,7 +63,8 @@ pub fn layer(
     recorded::record(&input, convolution);
     let device = input.device();
     let trains = device.is_autodiff() && norm.training.is_enabled();
-    if !(is_ours(&input, convolution, &shortcut) && (trains || is_constant(convolution, norm))) {
+    if !(is_supported(&input, convolution, &shortcut) && (trains || is_constant(convolution, norm)))
+    {
         let normalised = norm.forward(convolution.forward(input));
         let sum = match shortcut {
             Some(shortcut) => normalised + shortcut,
@@ -84,16 +85,20 @@ pub fn subsample(input: Tensor<4>, step: usize, channels: usize) -> Tensor<4> {
     let device = input.device();
     if is_cpu(&device) && input.dtype() == DType::F32 {
         return if device.is_autodiff() {
-            let input = ours::<Autodiff<Flex>, 4>(input);
+            let input = primitive::<Autodiff<Flex>, 4>(input);
             Tensor::from_primitive::<Autodiff<Flex>>(Autodiff::<Flex>::subsample(
                 input, step, channels,
             ))
         } else {
-            Tensor::from_primitive::<Flex>(Flex::subsample(ours::<Flex, 4>(input), step, channels))
+            Tensor::from_primitive::<Flex>(Flex::subsample(
+                primitive::<Flex, 4>(input),
+                step,
+                channels,
+            ))
         };
     }
-    let by = step as isize;
-    let input = input.slice(s![.., .., ..;by, ..;by]);
+    let stride = step as isize;
+    let input = input.slice(s![.., .., ..;stride, ..;stride]);
     let [batch, channels_in, height, width] = input.dims();
     let added = channels - channels_in;
     let zeros = |count| Tensor::zeros([batch, count, height, width], &device);
@@ -105,8 +110,8 @@ fn is_cpu(device: &Device) -> bool {
     device.clone().without_autodiff() == Device::flex()
 }
 
-/// Whether [`layer`] computes this itself.
-fn is_ours(input: &Tensor<4>, convolution: &Conv2d, shortcut: &Option<Tensor<4>>) -> bool {
+/// Whether [`layer`] can compute this itself.
+fn is_supported(input: &Tensor<4>, convolution: &Conv2d, shortcut: &Option<Tensor<4>>) -> bool {
     let [channels_out, _, height, width] = convolution.weight.dims();
     let [top, left] = padding(convolution);
     #[cfg(test)]
@@ -142,15 +147,15 @@ fn padding(convolution: &Conv2d) -> [usize; 2] {
     }
 }
 
-/// Whether no gradient is asked of the layer's own parameters.
+/// Whether none of the layer's own parameters requires a gradient.
 fn is_constant(convolution: &Conv2d, norm: &BatchNorm) -> bool {
     !(convolution.weight.val().is_require_grad()
         || norm.gamma.val().is_require_grad()
         || norm.beta.val().is_require_grad())
 }
 
-/// The tensor as backend `B`'s own.
-fn ours<B, const D: usize>(tensor: Tensor<D>) -> burn::backend::tensor::FloatTensor<B>
+/// The tensor as a primitive of backend `B`.
+fn primitive<B, const D: usize>(tensor: Tensor<D>) -> burn::backend::tensor::FloatTensor<B>
 where
     B: LayerBackend,
     burn::backend::DispatchTensor: burn::backend::DispatchKindConversion<B>,
@@ -174,11 +179,11 @@ where
 {
     let device = input.device();
     let tensors = LayerTensors {
-        input: ours::<B, 4>(input),
-        weight: ours::<B, 4>(convolution.weight.val()),
-        gamma: ours::<B, 1>(norm.gamma.val()),
-        beta: ours::<B, 1>(norm.beta.val()),
-        shortcut: shortcut.map(ours::<B, 4>),
+        input: primitive::<B, 4>(input),
+        weight: primitive::<B, 4>(convolution.weight.val()),
+        gamma: primitive::<B, 1>(norm.gamma.val()),
+        beta: primitive::<B, 1>(norm.beta.val()),
+        shortcut: shortcut.map(primitive::<B, 4>),
     };
     let options = LayerOptions {
         stride: convolution.stride[0],
@@ -187,22 +192,22 @@ where
         relu: ends_in_relu,
     };
     let LayerOutput { maps, responses } = if trains {
-        let found = B::layer_train(tensors, options);
+        let pass = B::layer_train(tensors, options);
         // As burn's batch norm updates them.
         let update = |running: &burn::module::RunningState<Tensor<1>>, batch: Tensor<1>| {
             let before = running.value_sync().to_device(&device);
             let after = before * (1.0 - norm.momentum) + batch * norm.momentum;
             running.update(after.detach());
         };
-        update(&norm.running_mean, Tensor::from_primitive::<B>(found.mean));
+        update(&norm.running_mean, Tensor::from_primitive::<B>(pass.mean));
         update(
             &norm.running_var,
-            Tensor::from_primitive::<B>(found.variance),
+            Tensor::from_primitive::<B>(pass.variance),
         );
-        found.output
+        pass.output
     } else {
         let value = |running: &burn::module::RunningState<Tensor<1>>| {
-            ours::<B, 1>(running.value().to_device(&device))
+            primitive::<B, 1>(running.value().to_device(&device))
         };
         B::layer_infer(
             tensors,

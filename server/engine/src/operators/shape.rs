@@ -82,8 +82,7 @@ impl Frame {
     }
 }
 
-/// Sums of products over windows of a framed image: what a forward pass is, and what each phase of an
-/// input gradient is.
+/// Sums of products over windows of a framed image: a forward pass, or one phase of an input gradient.
 ///
 /// Output pixel `i` is the sum over `runs` of `frame[source[i] + run .. + run_length]` times as many rows
 /// of the weights.
@@ -97,9 +96,9 @@ pub(super) struct Windows {
     pub(super) runs: Vec<u32>,
     /// Values in a row of a window.
     pub(super) run_length: usize,
-    /// Which kernel rows the runs are.
+    /// The kernel rows of the runs.
     pub(super) kernel_rows: Vec<usize>,
-    /// Which kernel columns a run consists of.
+    /// The kernel columns of a run.
     pub(super) kernel_columns: Vec<usize>,
 }
 

@@ -1,4 +1,4 @@
-//! Our operators against burn's, and the inner loops against plain sums in `f64`.
+//! The engine's operators against burn's, and the inner loops against plain sums in `f64`.
 
 use std::cell::Cell;
 use std::mem::MaybeUninit;
@@ -19,7 +19,7 @@ use super::kernel::{
 };
 use super::shape::ConvolutionShape;
 use super::{Activations, layer};
-use crate::epoch::regularised_loss;
+use crate::learning::loss::regularised_loss;
 use crate::networks::ModelConfig;
 
 thread_local! {
@@ -179,7 +179,7 @@ type Spoilt = Option<(&'static str, f32)>;
 
 /// `tensor`, which is `name`, with its middle value replaced where it is the spoilt one.
 fn spoilt<const D: usize>(spoilt: Spoilt, name: &str, tensor: Tensor<D>) -> Tensor<D> {
-    let Some((_, value)) = spoilt.filter(|(of, _)| *of == name) else {
+    let Some((_, value)) = spoilt.filter(|(input, _)| *input == name) else {
         return tensor;
     };
     let (device, shape) = (tensor.device(), tensor.dims());
@@ -301,13 +301,13 @@ fn layers_agree_with_burn_on_many_shapes() {
             (false, true, true),
         ] {
             let compute = || everything(shape, index as u64, shortcut, relu, frozen);
-            let (ours, burns) = (compute(), with_burn_alone(compute));
-            assert_eq!(ours.len(), burns.len());
+            let (engine_values, burn_values) = (compute(), with_burn_alone(compute));
+            assert_eq!(engine_values.len(), burn_values.len());
             assert!(
-                ours != burns,
+                engine_values != burn_values,
                 "bit by bit the same: one of the two was compared with itself"
             );
-            for ((what, found), (_, expected)) in ours.iter().zip(&burns) {
+            for ((what, found), (_, expected)) in engine_values.iter().zip(&burn_values) {
                 let what = format!(
                     "{what} of {shape:?}, shortcut {shortcut}, ReLU {relu}, frozen {frozen}"
                 );
@@ -317,8 +317,8 @@ fn layers_agree_with_burn_on_many_shapes() {
     }
 }
 
-/// Breaks when a layer, training or frozen, makes a finite number of one that is not, in any of its inputs, where
-/// burn's operators do not.
+/// Breaks when a layer, training or frozen, turns a value that is not finite, in any of its inputs, into a finite one
+/// where burn's operators do not.
 #[test]
 fn what_is_not_finite_comes_through_every_layer() {
     for (index, shape) in shapes().into_iter().take(11).enumerate() {
@@ -335,9 +335,9 @@ fn what_is_not_finite_comes_through_every_layer() {
                             frozen,
                         )
                     };
-                    let (ours, burns) = (compute(), with_burn_alone(compute));
+                    let (engine_values, burn_values) = (compute(), with_burn_alone(compute));
                     let mut broken = 0;
-                    for ((what, found), (_, expected)) in ours.iter().zip(&burns) {
+                    for ((what, found), (_, expected)) in engine_values.iter().zip(&burn_values) {
                         broken += found.iter().filter(|value| !value.is_finite()).count();
                         let hidden = found
                             .iter()
@@ -362,7 +362,7 @@ fn what_is_not_finite_comes_through_every_layer() {
     }
 }
 
-/// Breaks when a loop over one image makes a finite number of a NaN in any instruction set of this machine.
+/// Breaks when a loop over one image turns a NaN into a finite number in any instruction set of this machine.
 #[test]
 fn nan_comes_through_in_every_instruction_set() {
     struct Check(&'static str);
@@ -405,8 +405,8 @@ fn check_nan<S: Simd>(simd: S, instructions: &str) {
         row
     };
     let only = |what: &str, values: &[f32], places: &[usize]| {
-        let found: Vec<usize> = (0..values.len()).filter(|&i| values[i].is_nan()).collect();
-        assert_eq!(found, places, "{instructions}: {what}");
+        let nan_places: Vec<usize> = (0..values.len()).filter(|&i| values[i].is_nan()).collect();
+        assert_eq!(nan_places, places, "{instructions}: {what}");
     };
     let initialised = |values: Vec<MaybeUninit<f32>>| -> Vec<f32> {
         #[allow(unsafe_code)]
@@ -422,7 +422,7 @@ fn check_nan<S: Simd>(simd: S, instructions: &str) {
     for broken in 0..5 {
         for relu in [true, false] {
             let (mean, scale, shift) = (row(broken == 1), row(broken == 2), row(broken == 3));
-            let by = Normalisation {
+            let normalisation = Normalisation {
                 mean: &mean,
                 scale: &scale,
                 shift: &shift,
@@ -433,7 +433,7 @@ fn check_nan<S: Simd>(simd: S, instructions: &str) {
             channels::normalise(
                 simd,
                 &image(broken == 0),
-                by,
+                normalisation,
                 Some(&shortcut),
                 relu,
                 &mut output,
@@ -472,7 +472,7 @@ fn check_nan<S: Simd>(simd: S, instructions: &str) {
             let packed = PackedWeights::pack_in_blocks(block, &row(broken == 1), &order);
             let (scale, shift) = (row(broken == 2), row(broken == 3));
             let shortcut = image(broken == 4);
-            let by = Affine {
+            let affine = Affine {
                 scale: &scale,
                 shift: &shift,
                 shortcut: Some(&shortcut),
@@ -481,7 +481,7 @@ fn check_nan<S: Simd>(simd: S, instructions: &str) {
             let frame = [1.0, if broken == 0 { f32::NAN } else { 1.0 }];
             let mut output = vec![MaybeUninit::new(0.0); 2 * CHANNELS];
             let windows = shape.forward_windows();
-            windows_product(simd, &frame, &windows, &packed, &mut output, by);
+            windows_product(simd, &frame, &windows, &packed, &mut output, affine);
             let second: Vec<usize> = (CHANNELS..2 * CHANNELS).collect();
             let places: &[usize] = match broken {
                 0 => &second,
@@ -542,9 +542,9 @@ fn check_nan<S: Simd>(simd: S, instructions: &str) {
 /// Breaks when a gradient is lost or counted twice where a layer's output has several readers: the next
 /// layer, a shortcut, the regulariser, and global pooling.
 ///
-/// How close two correct computations can be depends on the network. Of ResNet50 with batch norm over a few values a channel,
-/// burn's own gradients move by 1e-2 of their norm when the images are 3e-7 brighter, with alpha 0 as with 0.7: there, rounding
-/// may differ by as much as that. ResNet18 and ResNet20 must agree to 1e-3.
+/// How close two correct computations can be depends on the network. In ResNet50, with batch norm over a few values per
+/// channel, burn's own gradients move by 1e-2 of their norm when the images are 3e-7 brighter, with alpha 0 as with 0.7:
+/// there, rounding may matter as much. ResNet18 and ResNet20 must agree to 1e-3.
 #[test]
 fn whole_networks_agree_with_burn() {
     let device = Device::flex().autodiff();
@@ -576,17 +576,25 @@ fn whole_networks_agree_with_burn() {
             model.visit(&mut Collect(&gradients, &mut all));
             all
         };
-        let (ours, burns) = (compute(0.0), with_burn_alone(|| compute(0.0)));
-        assert!(ours.len() > 60, "{network}: only {} gradients", ours.len());
-        assert_eq!(ours.len(), burns.len());
+        let (engine_values, burn_values) = (compute(0.0), with_burn_alone(|| compute(0.0)));
+        assert!(
+            engine_values.len() > 60,
+            "{network}: only {} gradients",
+            engine_values.len()
+        );
+        assert_eq!(engine_values.len(), burn_values.len());
         // All gradients as one vector: rounding grows through depth in single small ones.
-        assert_close(&format!("{network}: loss"), &ours[0], &burns[0]);
+        assert_close(
+            &format!("{network}: loss"),
+            &engine_values[0],
+            &burn_values[0],
+        );
         let gradients = |all: &[Vec<f32>]| all[1..].concat();
-        let apart = difference(&gradients(&ours), &gradients(&burns));
+        let apart = difference(&gradients(&engine_values), &gradients(&burn_values));
         let bound = match network {
             Network::ResNet50 => {
                 let brighter = with_burn_alone(|| compute(3e-7));
-                let moved = difference(&gradients(&brighter), &gradients(&burns));
+                let moved = difference(&gradients(&brighter), &gradients(&burn_values));
                 assert!(
                     moved < 5e-2,
                     "{network}: burn's own gradients move by {moved:.1e}"

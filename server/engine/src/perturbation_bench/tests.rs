@@ -1,15 +1,15 @@
 use super::*;
 use crate::data::SplitName;
-use crate::evaluate::evaluate;
+use crate::inference::clean_performance::clean_performance;
 
 /// A bench with two untrained networks for the built-in shapes, in files.
-struct Laid {
+struct Fixture {
     bench: PerturbationBench,
     sources: Vec<BenchSource>,
     folder: tempfile::TempDir,
 }
 
-fn laid() -> Laid {
+fn fixture() -> Fixture {
     let folder = tempfile::tempdir().unwrap();
     let set = test_set(&Dataset::Builtin, folder.path()).unwrap();
     let sources = [3, 4].map(|seed| {
@@ -31,14 +31,14 @@ fn laid() -> Laid {
             std: None,
         }
     });
-    Laid {
+    Fixture {
         bench: PerturbationBench::new(folder.path().to_owned()),
         sources: sources.into(),
         folder,
     }
 }
 
-impl Laid {
+impl Fixture {
     fn ask(&mut self, picture: BenchPicture, change: &str) -> Result<BenchAnswer, EngineError> {
         self.bench.answer(&BenchQuestion {
             dataset: Dataset::Builtin,
@@ -64,9 +64,9 @@ fn pixels(url: &str) -> Vec<u8> {
 /// Breaks when an image that is not changed moves a layer, or one network's numbers are another's.
 #[test]
 fn nothing_moves_where_nothing_is_changed() {
-    let mut laid = laid();
-    let answer = laid.ask(BenchPicture::Test(5), "none").unwrap();
-    let set = test_set(&Dataset::Builtin, laid.folder.path()).unwrap();
+    let mut fixture = fixture();
+    let answer = fixture.ask(BenchPicture::Test(5), "none").unwrap();
+    let set = test_set(&Dataset::Builtin, fixture.folder.path()).unwrap();
     assert_eq!(answer.image.index, Some(5));
     assert_eq!(pixels(&answer.image.url), set.images.image(5));
     assert_eq!(
@@ -107,29 +107,30 @@ fn nothing_moves_where_nothing_is_changed() {
         mean: set.mean,
         std: set.std,
     };
-    let model = weights::load(&config, &laid.sources[0].weights, &Device::flex()).unwrap();
-    let right = evaluate(&model, &set.images, &[5], &Device::flex(), &mut |_| true).unwrap();
+    let model = weights::load(&config, &fixture.sources[0].weights, &Device::flex()).unwrap();
+    let right =
+        clean_performance(&model, &set.images, &[5], &Device::flex(), &mut |_| true).unwrap();
     let network = &answer.networks[0];
     assert_eq!(
         right.accuracy == 1.0,
         Some(&network.clean_class) == answer.image.class.as_ref()
     );
     let probability = (-right.cross_entropy).exp();
-    let found = network
+    let true_class = network
         .classes
         .iter()
         .find(|class| Some(&class.class) == answer.image.class.as_ref());
-    assert!(found.is_none_or(|found| (found.clean - probability).abs() < 1e-5));
+    assert!(true_class.is_none_or(|class| (class.clean - probability).abs() < 1e-5));
 }
 
 /// Breaks when the image shown is not the one that an evaluation under the usual conditions draws.
 #[test]
 fn a_corruption_is_that_of_evaluations() {
-    let mut laid = laid();
-    let answer = laid.ask(BenchPicture::Test(2), "glass_blur:4").unwrap();
+    let mut fixture = fixture();
+    let answer = fixture.ask(BenchPicture::Test(2), "glass_blur:4").unwrap();
     let drawn = crate::data::corrupted_image_png(
         &Dataset::Builtin,
-        laid.folder.path(),
+        fixture.folder.path(),
         Corruptor::new(protocol::corruption::ParameterTable::Cifar10, 0).conditions(100),
         &[],
         protocol::Corruption::GlassBlur,
@@ -148,28 +149,31 @@ fn a_corruption_is_that_of_evaluations() {
         );
         assert_eq!(network.full_scale, network.linf);
     }
-    let clean = crate::data::image_png(&Dataset::Builtin, laid.folder.path(), SplitName::Test, 2);
+    let clean =
+        crate::data::image_png(&Dataset::Builtin, fixture.folder.path(), SplitName::Test, 2);
     assert_eq!(
         pixels(&answer.image.url),
         pixels(&data_url(&clean.unwrap()))
     );
 }
 
-/// Breaks when an attack on the bench is another than in evaluations, when a step that was looked at before differs from the
-/// attack made at once, or one network's way is taken for another's.
+/// Breaks when an attack on the bench differs from that of evaluations, when a step computed earlier differs from the attack
+/// run at once, or networks' trajectories are mixed up.
 #[test]
 fn attacks_are_those_of_evaluations_step_by_step() {
-    let mut laid = laid();
-    let set = test_set(&Dataset::Builtin, laid.folder.path()).unwrap();
+    let mut fixture = fixture();
+    let set = test_set(&Dataset::Builtin, fixture.folder.path()).unwrap();
     let device = Device::flex();
-    let mut shown = Vec::new();
+    let mut answers = Vec::new();
     // Back and forth, as a slider goes.
     for steps in [1, 4, 2] {
         let change = format!("pgd:linf:8/255:step=2/255:steps={steps}");
-        shown.push((steps, laid.ask(BenchPicture::Test(7), &change).unwrap()));
+        answers.push((steps, fixture.ask(BenchPicture::Test(7), &change).unwrap()));
     }
-    let fgsm = laid.ask(BenchPicture::Test(7), "fgsm:linf:2/255").unwrap();
-    for (place, source) in laid.sources.iter().enumerate() {
+    let fgsm = fixture
+        .ask(BenchPicture::Test(7), "fgsm:linf:2/255")
+        .unwrap();
+    for (place, source) in fixture.sources.iter().enumerate() {
         let config = ModelConfig {
             network: Network::ResNet8,
             classes: set.classes.len(),
@@ -178,7 +182,7 @@ fn attacks_are_those_of_evaluations_step_by_step() {
         };
         let model = weights::load(&config, &source.weights, &device).unwrap();
         let target = Target::new(&model, &device);
-        let images = crate::batch::clean_images(&set.images, &[7], &device);
+        let images = crate::inference::batch::clean_images(&set.images, &[7], &device);
         let samples = Samples::new(images, vec![set.images.labels()[7]], vec![7], 0).unwrap();
         let as_shown = |values: Vec<f32>| -> Vec<u8> {
             values
@@ -187,7 +191,7 @@ fn attacks_are_those_of_evaluations_step_by_step() {
                 .collect()
         };
         let ball = |epsilon: f64| Ball::new(Norm::Linf, epsilon / 255.0).unwrap();
-        for (steps, answer) in &shown {
+        for (steps, answer) in &answers {
             let pgd = Pgd::new(ball(8.0), 2.0 / 255.0, *steps, Start::Clean).unwrap();
             let expected = host(pgd.perturb(&target, &samples).unwrap());
             let network = &answer.networks[place];
@@ -201,8 +205,8 @@ fn attacks_are_those_of_evaluations_step_by_step() {
     assert_ne!(fgsm.networks[0].url, fgsm.networks[1].url);
 }
 
-/// Breaks when the change of a layer is not the length of the change over the length, a silent layer divides by 0, or the unit
-/// that moved farthest is not the first.
+/// Breaks when a layer's change is not the length of the difference over the clean length, a silent layer divides by 0, or
+/// the unit that moved farthest is not the first.
 #[test]
 fn movement_of_known_responses() {
     let shapes = ["a", "b"].map(|name| LayerShape {
@@ -226,7 +230,7 @@ fn movement_of_known_responses() {
 /// Breaks when a picture from outside is stretched, or what cannot be shown ends the process instead of being refused.
 #[test]
 fn pictures_from_outside_and_refusals() {
-    let mut laid = laid();
+    let mut fixture = fixture();
     // Twice as wide as high: green in the middle, red at the sides.
     let wide = image::RgbImage::from_fn(128, 64, |x, _| {
         image::Rgb(if (32..96).contains(&x) {
@@ -238,7 +242,7 @@ fn pictures_from_outside_and_refusals() {
     let mut file = std::io::Cursor::new(Vec::new());
     wide.write_to(&mut file, image::ImageFormat::Png).unwrap();
     let picture = BenchPicture::File(STANDARD.encode(file.into_inner()));
-    let answer = laid.ask(picture, "fgsm:linf:4/255").unwrap();
+    let answer = fixture.ask(picture, "fgsm:linf:4/255").unwrap();
     assert_eq!(
         (answer.image.index, answer.image.class.as_ref()),
         (None, None)
@@ -250,33 +254,34 @@ fn pictures_from_outside_and_refusals() {
 
     let broken = BenchPicture::File(STANDARD.encode(b"no image"));
     assert!(
-        laid.ask(broken, "none")
+        fixture
+            .ask(broken, "none")
             .unwrap_err()
             .to_string()
             .contains("no image")
     );
     for (index, change) in [(1_000_000, "none"), (0, "fog:9"), (0, "square:linf:1/255")] {
-        laid.ask(BenchPicture::Test(index), change).unwrap_err();
+        fixture.ask(BenchPicture::Test(index), change).unwrap_err();
     }
     let mut question = BenchQuestion {
         dataset: Dataset::Builtin,
-        networks: laid.sources.clone(),
+        networks: fixture.sources.clone(),
         picture: BenchPicture::Test(0),
         change: "none".into(),
         layer: Some("stem".into()),
         unit: Some(15),
     };
-    let answer = laid.bench.answer(&question).unwrap();
+    let answer = fixture.bench.answer(&question).unwrap();
     let maps = answer.networks[0].maps.as_ref().unwrap();
     assert_eq!(
         (maps.unit.unit, maps.height, maps.width),
         (15, answer.image.height, answer.image.width)
     );
     question.unit = Some(16);
-    assert!(laid.bench.answer(&question).is_err());
+    assert!(fixture.bench.answer(&question).is_err());
     question.layer = Some("stage9".into());
-    assert!(laid.bench.answer(&question).is_err());
+    assert!(fixture.bench.answer(&question).is_err());
     question.layer = None;
     question.networks[0].weights = "nowhere".into();
-    assert!(laid.bench.answer(&question).is_err());
+    assert!(fixture.bench.answer(&question).is_err());
 }

@@ -1,13 +1,13 @@
 //! Two devices' values of the same tensors, compared.
 
-/// A tensor's values on the host, row by row, and what they are.
+/// A tensor's values on the host, row by row, with a name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Named {
     /// What the values are, for example `gradient of conv1.weight`.
     pub name: String,
     /// The values.
     pub values: Vec<f32>,
-    /// What a difference is relative to where all values are smaller.
+    /// The scale of relative differences where all values are smaller than it.
     pub least_scale: f64,
 }
 
@@ -24,7 +24,7 @@ impl Named {
 /// How far a tensor is from the CPU's.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Difference {
-    /// What the tensor is.
+    /// The tensor's name.
     pub name: String,
     /// The largest difference of two values over the CPU's largest value, so that a small tensor counts as much as a
     /// large one. `f64::MAX` where a value is missing or not finite.
@@ -48,7 +48,7 @@ pub(super) fn differences(found: &[Named], expected: &[Named]) -> Vec<Difference
         .collect()
 }
 
-/// The one that differs most.
+/// The largest difference.
 pub(super) fn largest(differences: &[Difference]) -> Option<&Difference> {
     differences
         .iter()

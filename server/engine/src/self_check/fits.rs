@@ -4,8 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::EngineError;
 
-/// Makes steps of twice as many images each time, from `known` images, which are known to fit, to `batch_size`. Upwards,
-/// because a device whose memory was full may not recover in this process.
+/// Runs steps with twice as many images each time, from `known` images, which fit, to `batch_size`. Upwards, because a
+/// device that ran out of memory may not recover in this process.
 ///
 /// # Errors
 /// [`EngineError::DeviceMemory`] with the last batch that fitted.
@@ -36,7 +36,7 @@ pub(super) fn check(
     Ok(())
 }
 
-/// What `compute` gives, or why it could not: wgpu panics where a buffer cannot be made or a kernel is refused.
+/// The result of `compute`, or why it failed: wgpu panics where a buffer cannot be made or a kernel is refused.
 ///
 /// # Errors
 /// The device's reason.
@@ -76,10 +76,10 @@ mod tests {
         assert_eq!(attempt(8, 0, false), (Ok(()), vec![]));
         for panics in [false, true] {
             let (result, tried) = attempt(4096, 600, panics);
-            let said = result.unwrap_err();
+            let error = result.unwrap_err();
             assert!(
-                said.contains("512 images fit") && said.contains("Out of Memory"),
-                "{said}"
+                error.contains("512 images fit") && error.contains("Out of Memory"),
+                "{error}"
             );
             assert_eq!(tried.last(), Some(&1024));
         }

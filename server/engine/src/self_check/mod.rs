@@ -16,7 +16,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use burn::tensor::Device;
 use protocol::device::DeviceCheck;
 
-use crate::files::write_atomically;
+use crate::base::files::write_atomically;
 use crate::{EngineError, devices};
 
 pub use difference::Difference;
@@ -82,7 +82,7 @@ pub fn check_once(
         .transpose()
 }
 
-/// A check in which nothing was compared yet.
+/// A check without a comparison so far.
 fn begin(id: &str, device: &Device, step: &Step) -> Option<DeviceCheck> {
     Some(DeviceCheck {
         device: id.to_owned(),
@@ -101,7 +101,7 @@ fn begin(id: &str, device: &Device, step: &Step) -> Option<DeviceCheck> {
     })
 }
 
-/// The check, with how far the device is from the CPU.
+/// The check, with the device's largest difference from the CPU.
 ///
 /// # Errors
 /// [`EngineError::Device`] when the device does not get through the step.
@@ -139,7 +139,7 @@ fn accept(check: DeviceCheck) -> Result<DeviceCheck, EngineError> {
     })
 }
 
-/// Checks that were kept in `folder`, the newest first; a file that cannot be read is no check.
+/// Checks that were kept in `folder`, the newest first; files that cannot be read are left out.
 pub fn earlier(folder: &Path) -> Vec<DeviceCheck> {
     let Ok(files) = std::fs::read_dir(folder) else {
         return Vec::new();
@@ -167,15 +167,18 @@ fn save(check: &DeviceCheck, folder: &Path) -> Result<(), EngineError> {
     .chars()
     .take(180)
     .collect();
-    write_atomically(&folder.join(format!("{name}.json")), &json)
+    Ok(write_atomically(
+        &folder.join(format!("{name}.json")),
+        &json,
+    )?)
 }
 
 fn against_cpu(step: &Step, device: &Device) -> Vec<Difference> {
     difference::differences(&step.compute(device), &step.compute(&Device::flex()))
 }
 
-/// What a device computes otherwise than the CPU, tensor by tensor: every operator, then a training step of each of
-/// `steps`. `report` gets each case's name, its differences and what they may be.
+/// Compares a device with the CPU, tensor by tensor: every operator, then a training step of each of `steps`.
+/// `report` gets each case's name, its differences and their tolerance.
 pub fn verify(device: &Device, steps: &[Step], report: &mut dyn FnMut(&str, &[Difference], f64)) {
     let cpu = Device::flex();
     for case in cases() {
@@ -198,7 +201,7 @@ mod tests {
     use protocol::Network;
     use protocol::device::DeviceBackend;
 
-    fn made(driver: &str, largest_difference: f64, at: i64) -> DeviceCheck {
+    fn device_check(driver: &str, largest_difference: f64, at: i64) -> DeviceCheck {
         DeviceCheck {
             device: "wgpu:0000:01:00.0".into(),
             backend: DeviceBackend {
@@ -226,16 +229,16 @@ mod tests {
     #[test]
     fn checks_are_kept_for_their_device_alone() {
         let folder = tempfile::tempdir().unwrap();
-        let passed = made("1.0", 1e-6, 1);
+        let passed = device_check("1.0", 1e-6, 1);
         save(&passed, folder.path()).unwrap();
-        save(&made("2.0", 0.97, 2), folder.path()).unwrap();
+        save(&device_check("2.0", 0.97, 2), folder.path()).unwrap();
         let kept = earlier(folder.path());
         assert_eq!(kept.len(), 2);
         assert_eq!(kept[1], passed);
         assert!(kept[0].at == 2 && !kept[0].passed());
-        assert!(made("1.0", f64::MAX, 3).is_of_the_same(&passed));
+        assert!(device_check("1.0", f64::MAX, 3).is_of_the_same(&passed));
         for other in [
-            made("2.0", 1e-6, 1),
+            device_check("2.0", 1e-6, 1),
             DeviceCheck {
                 batch_size: 64,
                 ..passed.clone()
@@ -255,11 +258,13 @@ mod tests {
             assert!(!other.is_of_the_same(&passed), "{other:?}");
         }
         assert!(accept(passed).is_ok());
-        let refused = accept(made("2.0", 0.97, 2)).unwrap_err().to_string();
+        let refused = accept(device_check("2.0", 0.97, 2))
+            .unwrap_err()
+            .to_string();
         assert!(
             refused.contains("logits after the step") && refused.contains("9.7e-1"),
             "{refused}"
         );
-        assert!(accept(made("2.0", f64::NAN, 2)).is_err());
+        assert!(accept(device_check("2.0", f64::NAN, 2)).is_err());
     }
 }

@@ -12,11 +12,11 @@ use protocol::Network;
 
 use super::difference::Named;
 use super::training_step::{random, training};
-use crate::epoch::optimiser;
-use crate::evaluate::host;
+use crate::base::host::host;
+use crate::learning::optimiser::optimiser;
+use crate::measures::selectivity::minibatch_selectivity;
 use crate::networks::ModelConfig;
 use crate::operators::{Activations, ConvolutionShape, convolutions_of, layer, subsample};
-use crate::selectivity::minibatch_selectivity;
 
 /// Images of every case.
 const BATCH: usize = 2;
@@ -59,7 +59,7 @@ pub fn cases() -> Vec<Case> {
             whole_layer(shape, false, device)
         }));
     }
-    // A value that rounding takes past zero changes a ReLU's gradient: in few values there is none.
+    // A value that rounding moves across zero changes a ReLU's gradient: among few values there is none.
     let small = ConvolutionShape {
         batch: BATCH,
         channels_in: 16,
@@ -124,7 +124,7 @@ fn convolutions() -> Vec<ConvolutionShape> {
             std: [0.25; 3],
         };
         let model = config.init(0, &device).valid();
-        // The shapes of one image say all but the batch.
+        // One image gives all sizes but the batch.
         shapes.extend(convolutions_of(|| {
             model.forward(Tensor::zeros([1, 3, side, side], &device));
         }));
@@ -159,14 +159,14 @@ fn tensor<const D: usize>(sizes: [usize; D], device: &Device) -> Tensor<D> {
     tensor_of(0, sizes, device)
 }
 
-/// Values in [-0.5, 0.5), others for each sequence.
+/// Values in [-0.5, 0.5), different ones for each sequence.
 fn tensor_of<const D: usize>(sequence: u64, sizes: [usize; D], device: &Device) -> Tensor<D> {
     let values = random(sequence, sizes.iter().product());
     Tensor::from_data(TensorData::new(values, sizes), device) - 0.5
 }
 
-/// A scalar whose gradient differs from value to value, and from the values of an input: of a gradient that is its own
-/// input batch norm leaves nothing but rounding.
+/// A scalar whose gradient differs from value to value, and from the input: a gradient equal to its input would leave
+/// nothing but rounding after batch norm.
 fn weighted<const D: usize>(output: Tensor<D>) -> Tensor<1> {
     let weights = tensor_of(1, output.dims(), &output.device());
     (output * weights).sum()
@@ -235,15 +235,15 @@ fn whole_layer(shape: ConvolutionShape, ends_in_relu: bool, device: &Device) -> 
         ends_in_relu,
     );
     let gradients = (weighted(maps.clone()) + weighted(responses.clone()) * 3.0).backward();
-    let mut found = vec![
+    let mut tensors = vec![
         Named::new("output", host(maps.inner())),
         Named::new("responses", host(responses.inner())),
         gradient_of(&input, "input", &gradients),
         gradient_of(&shortcut, "shortcut", &gradients),
         gradient_of(&convolution.weight.val(), "weight", &gradients),
     ];
-    found.extend(norm_state(&norm, &gradients));
-    found
+    tensors.extend(norm_state(&norm, &gradients));
+    tensors
 }
 
 /// Batch norm with other scales and shifts than 1 and 0.
@@ -273,14 +273,14 @@ fn batch_norm(sizes: [usize; 4], device: &Device) -> Vec<Named> {
     norm.forward(input.clone() * 2.0 + 0.25);
     let output = norm.forward(input.clone());
     let gradients = weighted(output.clone()).backward();
-    let mut found = vec![
+    let mut tensors = vec![
         Named::new("output", host(output.inner())),
         gradient_of(&input, "input", &gradients),
     ];
-    found.extend(norm_state(&norm, &gradients));
+    tensors.extend(norm_state(&norm, &gradients));
     let output = norm.valid().forward(tensor(sizes, device));
-    found.push(Named::new("output in inference mode", host(output)));
-    found
+    tensors.push(Named::new("output in inference mode", host(output)));
+    tensors
 }
 
 fn shortcut(sizes: [usize; 4], device: &Device) -> Vec<Named> {
@@ -311,17 +311,17 @@ fn classifier([batch, units]: [usize; 2], classes: usize, device: &Device) -> Ve
     linear.bias = Some(Param::from_tensor(tensor([classes], &device)));
     let output = linear.forward(input.clone());
     let gradients = weighted(output.clone()).backward();
-    let mut found = vec![
+    let mut tensors = vec![
         Named::new("output", host(output.inner())),
         gradient_of(&input, "input", &gradients),
         gradient_of(&linear.weight.val(), "weight", &gradients),
     ];
-    found.extend(
+    tensors.extend(
         linear
             .bias
             .map(|bias| gradient_of(&bias.val(), "bias", &gradients)),
     );
-    found
+    tensors
 }
 
 fn loss(device: &Device) -> Vec<Named> {
@@ -339,20 +339,20 @@ fn loss(device: &Device) -> Vec<Named> {
     let selectivity =
         minibatch_selectivity(responses.to_vec(), &labels).expect("five classes are present");
     let gradients = (cross_entropy.clone() - selectivity.clone()).backward();
-    let mut found = vec![
+    let mut tensors = vec![
         Named::new("cross-entropy", host(cross_entropy.inner())),
         Named::new("selectivity", host(selectivity.inner())),
         Named::new("correct", host(correct.inner())),
         gradient_of(&logits, "logits", &gradients),
     ];
-    found.extend(responses.iter().enumerate().map(|(layer, responses)| {
+    tensors.extend(responses.iter().enumerate().map(|(layer, responses)| {
         gradient_of(
             responses,
             &format!("responses of layer {}", layer + 1),
             &gradients,
         )
     }));
-    found
+    tensors
 }
 
 fn sgd(device: &Device) -> Vec<Named> {
@@ -367,13 +367,13 @@ fn sgd(device: &Device) -> Vec<Named> {
         let gradients = GradientsParams::from_grads(gradients, &linear);
         linear = optimiser.step(0.1, linear, gradients);
     }
-    let mut found = vec![Named::new("weight", host(linear.weight.val().inner()))];
-    found.extend(
+    let mut tensors = vec![Named::new("weight", host(linear.weight.val().inner()))];
+    tensors.extend(
         linear
             .bias
             .map(|bias| Named::new("bias", host(bias.val().inner()))),
     );
-    found
+    tensors
 }
 
 fn signed_step(device: &Device) -> Vec<Named> {
@@ -419,9 +419,9 @@ mod tests {
         let device = Device::flex();
         let mut others = 0;
         for case in cases() {
-            let found = case.compute(&device);
+            let tensors = case.compute(&device);
             let expected = with_burn_alone(|| case.compute(&device));
-            for tensor in &found {
+            for tensor in &tensors {
                 assert!(
                     tensor.values.iter().any(|&value| value != 0.0),
                     "{}: {}",
@@ -429,7 +429,7 @@ mod tests {
                     tensor.name
                 );
             }
-            let differences = differences(&found, &expected);
+            let differences = differences(&tensors, &expected);
             let largest = largest(&differences).expect("every case computes something");
             assert!(largest.relative < 1e-4, "{}: {largest:?}", case.name);
             others += usize::from(largest.relative > 0.0);

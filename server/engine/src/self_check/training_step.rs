@@ -6,10 +6,12 @@ use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use protocol::{Augmentation, TrainingSpec};
 
 use super::difference::Named;
-use crate::epoch::{optimiser, regularised_loss};
-use crate::evaluate::{host, logits_and_responses};
+use crate::base::host::host;
+use crate::base::random::{Stream, generator};
+use crate::inference::batch::logits_and_responses;
+use crate::learning::loss::regularised_loss;
+use crate::learning::optimiser::optimiser;
 use crate::networks::{Model, ModelConfig};
-use crate::random::{Stream, generator};
 
 /// Regulariser strength of the step, so that its gradient is compared too.
 const ALPHA: f64 = 1.0;
@@ -26,7 +28,7 @@ const SHIFT: f32 = 4.0;
 /// the selectivity of a unit with a few small values depends on their rounding (measured: 1e-3 at -4).
 const SHIFT_OF_SHUT: f32 = -16.0;
 
-/// One channel in so many is shut.
+/// One channel in this many is shut.
 const SHUT: usize = 8;
 
 /// A smaller change of a parameter than this share of it is compared as if it were this large: a parameter is rounded to
@@ -56,27 +58,28 @@ impl Step {
         }
     }
 
-    /// The step on `device`, of a network whose ReLUs have no input near zero: loss, gradients of the images and of every parameter, what the optimiser changes, running
-    /// statistics, and logits and unit responses of the changed network in inference mode.
+    /// The step on `device`, of a network whose ReLUs have no input near zero: loss, gradients of the images and of every
+    /// parameter, the optimiser's changes, running statistics, and the changed network's logits and unit responses in
+    /// inference mode.
     pub(super) fn compute(&self, device: &Device) -> Vec<Named> {
         let training_device = device.clone().autodiff();
         let model = shifted(self.config.init(0, &training_device));
         let before = state(&model.valid());
         let images = self.images(&training_device).require_grad();
         let terms = regularised_loss(&model, images.clone(), &self.labels(), ALPHA);
-        let mut found = vec![
+        let mut tensors = vec![
             Named::new("cross-entropy", host(terms.cross_entropy.inner())),
             Named::new("selectivity", host(terms.selectivity.inner())),
         ];
         let gradients = terms.loss.backward();
         let of_images = images.grad(&gradients).map(host).unwrap_or_default();
-        found.push(Named::new("gradient of the images", of_images));
-        found.extend(parameter_gradients(&model, &gradients));
+        tensors.push(Named::new("gradient of the images", of_images));
+        tensors.extend(parameter_gradients(&model, &gradients));
         let gradients = GradientsParams::from_grads(gradients, &model);
         let model = optimiser(&training()).step(0.1, model, gradients).valid();
         for (after, before) in state(&model).into_iter().zip(before) {
             if after.name.contains("running_") {
-                found.push(after);
+                tensors.push(after);
                 continue;
             }
             let largest = before
@@ -84,22 +87,22 @@ impl Step {
                 .iter()
                 .fold(0.0, |largest: f32, value| largest.max(value.abs()));
             let change = after.values.iter().zip(before.values);
-            found.push(Named {
+            tensors.push(Named {
                 name: format!("change of {}", after.name),
                 values: change.map(|(after, before)| after - before).collect(),
                 least_scale: f64::from(largest) * LEAST_CHANGE,
             });
         }
         let (logits, responses) = logits_and_responses(&model, self.images(device));
-        found.push(Named::new("logits after the step", host(logits)));
-        found.push(Named::new("unit responses after the step", host(responses)));
-        found
+        tensors.push(Named::new("logits after the step", host(logits)));
+        tensors.push(Named::new("unit responses after the step", host(responses)));
+        tensors
     }
 
     /// The step at `batch` images, for its memory alone: nothing but the loss is read.
     ///
     /// # Errors
-    /// What the device said where it could not.
+    /// The device's error where it could not.
     pub(super) fn fits(&self, batch: usize, device: &Device) -> Result<(), String> {
         let step = self.with_images(batch);
         let training_device = device.clone().autodiff();
@@ -140,7 +143,7 @@ pub(super) fn random(sequence: u64, count: usize) -> Vec<f32> {
         .collect()
 }
 
-/// The source's optimiser: momentum 0.9, weight decay 1e-4.
+/// The optimiser of Leavitt & Morcos (2020): momentum 0.9, weight decay 1e-4.
 pub(super) fn training() -> TrainingSpec {
     TrainingSpec {
         epochs: 1,
@@ -198,7 +201,7 @@ fn visit(model: &Model, gradients: Option<&Gradients>) -> Vec<Named> {
     struct Collect<'a> {
         path: Vec<String>,
         gradients: Option<&'a Gradients>,
-        found: Vec<Named>,
+        tensors: Vec<Named>,
     }
     impl ModuleVisitor for Collect<'_> {
         fn enter_module(&mut self, name: &str, _container: &str) {
@@ -210,22 +213,22 @@ fn visit(model: &Model, gradients: Option<&Gradients>) -> Vec<Named> {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
             let name = self.path.join(".");
             let Some(gradients) = self.gradients else {
-                self.found.push(Named::new(name, host(param.val())));
+                self.tensors.push(Named::new(name, host(param.val())));
                 return;
             };
             if let Some(gradient) = param.val().grad(gradients) {
                 let name = format!("gradient of {name}");
-                self.found.push(Named::new(name, host(gradient)));
+                self.tensors.push(Named::new(name, host(gradient)));
             }
         }
     }
     let mut collect = Collect {
         path: Vec::new(),
         gradients,
-        found: Vec::new(),
+        tensors: Vec::new(),
     };
     model.visit(&mut collect);
-    collect.found
+    collect.tensors
 }
 
 #[cfg(test)]
@@ -251,10 +254,10 @@ mod tests {
             shape: [4, 3, 8, 8],
         };
         let device = Device::flex();
-        let found = step.compute(&device);
+        let tensors = step.compute(&device);
         let parameters = trainable_parameters(&step.config.init(0, &device)) as usize;
         for prefix in ["gradient of body", "change of body"] {
-            let of_kind = found
+            let of_kind = tensors
                 .iter()
                 .filter(|tensor| tensor.name.starts_with(prefix));
             assert_eq!(
@@ -263,7 +266,7 @@ mod tests {
                 "{prefix}"
             );
         }
-        let running = found
+        let running = tensors
             .iter()
             .filter(|tensor| tensor.name.contains("running_"));
         assert_eq!(
@@ -271,7 +274,7 @@ mod tests {
             2 * 7,
             "mean and variance of each batch norm"
         );
-        for tensor in &found {
+        for tensor in &tensors {
             assert!(
                 tensor.values.iter().any(|value| value.abs() > 1e-12),
                 "{}",
@@ -281,8 +284,8 @@ mod tests {
         assert_eq!(step.fits(6, &device), Ok(()));
     }
 
-    /// Breaks when two right ways to sum up (the CPU's own kernels and burn's) differ by more than a device may: the tolerance
-    /// would then refuse devices for their rounding.
+    /// Breaks when two correct ways to sum (the CPU's own kernels and burn's) differ by more than a device may: the
+    /// tolerance would then refuse devices for their rounding.
     #[test]
     fn rounding_alone_is_tolerated() {
         for network in [Network::ResNet8, Network::ResNet20] {
@@ -298,8 +301,8 @@ mod tests {
             let device = Device::flex();
             let own = step.compute(&device);
             let other = with_burn_alone(|| step.compute(&device));
-            let found = differences(&own, &other);
-            let largest = largest(&found).expect("a step has tensors");
+            let differences = differences(&own, &other);
+            let largest = largest(&differences).expect("a step has tensors");
             println!("{network}: {largest:?}");
             assert!(
                 largest.relative < TOLERANCE && largest.relative > 0.0,

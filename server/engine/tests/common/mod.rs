@@ -1,4 +1,4 @@
-//! The reference network and images, for the tests that compare with others' numbers.
+//! The reference network and images, for the tests that compare with independent implementations.
 #![allow(dead_code, reason = "each test program uses its own part")]
 
 use std::collections::BTreeMap;
@@ -7,8 +7,8 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use burn::module::Module;
-use engine::analyze::{read_images, read_labels};
 use engine::data::ImageSet;
+use engine::data::{read_images, read_labels};
 use engine::devices;
 use engine::networks::{Model, ModelConfig, weights};
 use protocol::Network;

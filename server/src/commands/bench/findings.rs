@@ -4,13 +4,14 @@ use std::error::Error;
 use std::time::Instant;
 
 use protocol::attack::{AttackMeasurement, AttackSpec};
+use protocol::corruption_evaluation::{CorruptionMeasurement, CorruptionSpec};
 use protocol::dimensionality::{ActivationMatrix, DimensionalityMeasurement, DimensionalitySpec};
-use protocol::evaluation::{CorruptionMeasurement, CorruptionSpec};
 use protocol::finding::{DEFAULT_WINDOW, Findings};
 use protocol::gradient::InputUnitGradientMeasurement;
 use protocol::preset::presets;
 use protocol::{Event, ExperimentSpec, LayerSelectivity, Measurement, Network, RunResult, RunSpec};
 
+use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
 use tower::ServiceExt;
@@ -21,8 +22,9 @@ use crate::commands::output::say;
 use crate::directory::DataDirectory;
 use crate::estimate::Estimator;
 use crate::perturbation_bench::PerturbationBench;
-use crate::scheduler::{Scheduler, Scope, Slots};
+use crate::scheduler::{Scheduler, Slots};
 use crate::ssr;
+use crate::store::Scope;
 use crate::store::Store;
 use analysis::claims::findings;
 use analysis::run_numbers::RunNumbers;
@@ -48,8 +50,7 @@ pub fn print() -> Result<(), Box<dyn Error>> {
     runtime.block_on(measure())
 }
 
-/// What people open of such an experiment: pages, and the answers that their figures ask for. Only the last two read measurements
-/// whole.
+/// Pages that people open of such an experiment, and the requests of their figures. Only the last two read whole measurements.
 const PATHS: [&str; 12] = [
     "/experiments/{id}/findings",
     "/experiments/{id}/findings?claim=C5",
@@ -88,7 +89,7 @@ async fn measure() -> Result<(), Box<dyn Error>> {
         catalogue: Catalogue::new(directory.clone(), executable.clone()),
         bench: PerturbationBench::new(executable.clone(), directory.datasets().to_owned()),
         estimator: Estimator::new(executable).into(),
-        kept: Default::default(),
+        cache: Default::default(),
         directory: directory.clone(),
     };
     let runs = spec.alphas.len() * spec.seeds.len();
@@ -104,14 +105,14 @@ async fn measure() -> Result<(), Box<dyn Error>> {
     say!("| what | ms | of which CPU, all threads |\n|---|---|---|");
     let clock = Clock::start("first answer");
     let first = state
-        .kept
+        .cache
         .findings(&store, id, DEFAULT_WINDOW)
         .await
         .map_err(refused)?;
     clock.print();
     let clock = Clock::start("next answer");
     state
-        .kept
+        .cache
         .findings(&store, id, DEFAULT_WINDOW)
         .await
         .map_err(refused)?;
@@ -132,10 +133,16 @@ async fn measure() -> Result<(), Box<dyn Error>> {
     let all = RunNumbers::of_runs(&all_runs, &all);
     clock.print();
     let whole = findings(&experiment, &all, runs, DEFAULT_WINDOW);
-    let site = ssr::site(app(state), folder.path().to_owned());
+    pages(ssr::site(app(state), folder.path().to_owned()), id).await?;
+    say!("\n{}", compare(&first, &whole));
+    Ok(())
+}
+
+/// Times each of [`PATHS`], as the server answers it.
+async fn pages(site: Router, experiment: i64) -> Result<(), Box<dyn Error>> {
     for path in PATHS {
         let clock = Clock::start(path);
-        let path = path.replace("{id}", &id.to_string());
+        let path = path.replace("{id}", &experiment.to_string());
         let request = Request::get(path).body(Body::empty())?;
         let response = site.clone().oneshot(request).await?;
         if !response.status().is_success() {
@@ -144,7 +151,6 @@ async fn measure() -> Result<(), Box<dyn Error>> {
         axum::body::to_bytes(response.into_body(), usize::MAX).await?;
         clock.print();
     }
-    say!("\n{}", compare(&first, &whole));
     Ok(())
 }
 
@@ -182,10 +188,10 @@ fn cpu_milliseconds() -> Option<f64> {
     Some(10.0 * (user + system))
 }
 
-/// Whether both ways say the same.
+/// Whether both ways give the same findings.
 fn compare(first: &Findings, whole: &Findings) -> String {
-    let verdicts = |of: &Findings| -> Vec<_> {
-        let each = of.findings.iter();
+    let verdicts = |findings: &Findings| -> Vec<_> {
+        let each = findings.findings.iter();
         each.map(|one| (one.claim, one.verdict, one.evidence.len()))
             .collect()
     };
@@ -309,10 +315,10 @@ fn measurements(run: &RunSpec) -> Vec<Measurement> {
     let dimensionality = DimensionalitySpec::source(Some(IMAGES));
     for perturbation in dimensionality.perturbations() {
         let share = 0.6 - 0.3 * selectivity + 0.1 * noise(run, measured.len());
-        let components = |of: f64| -> Vec<u32> {
+        let components = |factor: f64| -> Vec<u32> {
             columns
                 .iter()
-                .map(|&units| (f64::from(units) * share * of).round() as u32)
+                .map(|&units| (f64::from(units) * share * factor).round() as u32)
                 .collect()
         };
         measured.push(Measurement::Dimensionality(DimensionalityMeasurement {

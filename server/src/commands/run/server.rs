@@ -21,7 +21,7 @@ const EVERY: Duration = Duration::from_millis(500);
 #[derive(Debug, Clone)]
 pub(super) struct Server {
     root: String,
-    /// For a server that listens on another address than loopback; empty where it has made none.
+    /// For a server that listens on another address than loopback; empty if the server has made none.
     token: String,
     agent: ureq::Agent,
 }
@@ -32,7 +32,7 @@ type Answer<T> = Result<Result<T, ApiError>, Box<dyn Error>>;
 impl Server {
     /// The server at `address`, for example `http://127.0.0.1:3000`, at work on `directory`.
     pub(super) fn new(address: &str, directory: &DataDirectory) -> Self {
-        // Listening everywhere is listening here.
+        // A server that listens on all addresses listens here too.
         let root = address
             .replace("//0.0.0.0:", "//127.0.0.1:")
             .replace("//[::]:", "//[::1]:");
@@ -135,15 +135,15 @@ impl Server {
             percent_encoding::utf8_percent_encode(&spec.name, percent_encoding::NON_ALPHANUMERIC);
         for page in 1.. {
             let path = format!("/experiments?search={name}&page={page}&page_size=200");
-            let found: ExperimentPage = self.ask("GET", path, None).await??;
-            let same = found
+            let answer: ExperimentPage = self.ask("GET", path, None).await??;
+            let same = answer
                 .experiments
                 .iter()
                 .find(|experiment| experiment.spec == *spec);
             if let Some(experiment) = same {
                 return Ok(Some(experiment.id));
             }
-            if found.experiments.is_empty() {
+            if answer.experiments.is_empty() {
                 break;
             }
         }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use protocol::executor::{JobStatus, SlurmSpec};
 
-use super::{Executor, Job, Pace, Standing, Submission, Task};
+use super::{Executor, Job, Submission, Task, Timing, WorkerState};
 use queue::{Queue, output};
 use script::{NAME, Script, TASKS};
 
@@ -21,7 +21,7 @@ pub const SCRIPT_FILE: &str = "job.sbatch";
 /// Slurm's own default, for clusters that do not say.
 const DEFAULT_ARRAY_SIZE: usize = 1001;
 
-/// How long what is known of the program holds.
+/// How long a known version stays valid.
 const VERSION_HOLDS: Duration = Duration::from_secs(60);
 
 /// Lines of a job's own log that are quoted.
@@ -38,7 +38,7 @@ pub struct Slurm {
 }
 
 impl Slurm {
-    /// Jobs are `executable worker …`, of a copy that later builds leave alone.
+    /// Jobs run `executable worker …`, from a copy that later builds leave alone.
     pub fn new(executable: PathBuf) -> Slurm {
         Slurm {
             executable,
@@ -58,7 +58,7 @@ impl Slurm {
     }
 }
 
-/// What a launch of so many runs would give to `sbatch`, array by array, with `<key>` and `<experiment>` for what is chosen then.
+/// What a launch of `runs` runs would give to `sbatch`, array by array; `<key>` and `<experiment>` stand for what is set then.
 /// `folder` is where experiments keep their submissions.
 pub fn preview(
     spec: &SlurmSpec,
@@ -93,7 +93,7 @@ pub fn sizes(runs: usize, most_together: usize) -> Vec<usize> {
         .collect()
 }
 
-/// What each of `arrays` may have at once where all of them together may have `at_once`.
+/// How many jobs each of `arrays` may run at once if all of them may run `at_once`.
 fn share(at_once: Option<u32>, arrays: usize) -> Option<u32> {
     let arrays = u32::try_from(arrays.max(1)).unwrap_or(u32::MAX);
     at_once.map(|at_once| (at_once / arrays).max(1))
@@ -120,11 +120,11 @@ impl Executor for Slurm {
     /// The cluster's `MaxArraySize`, asked once: an array's places are below it.
     fn most_together(&self) -> usize {
         *self.most_together.get_or_init(|| {
-            let told = output("scontrol", &["show".into(), "config".into()]);
-            let told = told.inspect_err(|reason| {
+            let configuration = output("scontrol", &["show".into(), "config".into()]);
+            let configuration = configuration.inspect_err(|reason| {
                 tracing::warn!(reason, "Slurm does not say how large an array may be");
             });
-            let size = told.ok().and_then(|text| {
+            let size = configuration.ok().and_then(|text| {
                 let line = text.lines().find(|line| line.starts_with("MaxArraySize"))?;
                 line.split('=').nth(1)?.trim().parse().ok()
             });
@@ -186,11 +186,11 @@ impl Executor for Slurm {
         Ok(answer.lines().find_map(|line| line.trim().parse().ok()))
     }
 
-    fn poll(&self, job: &Job) -> Standing {
+    fn poll(&self, job: &Job) -> WorkerState {
         match &job.task {
             Some(task) => self.queue.standing(place(task)),
             // It was never handed over.
-            None => Standing::Gone(None),
+            None => WorkerState::Gone(None),
         }
     }
 
@@ -222,7 +222,7 @@ impl Executor for Slurm {
         let Some((array, index)) = job.task.as_ref().map(place) else {
             return;
         };
-        // Beside whoever watches the job: a controller that is busy takes its time.
+        // On its own thread, so that a busy controller does not delay the caller.
         std::thread::spawn(move || {
             if let Err(reason) = output("scancel", &[format!("{array}_{index}")]) {
                 tracing::warn!(array, index, reason, "a job cannot be cancelled");
@@ -236,9 +236,9 @@ impl Executor for Slurm {
         }
     }
 
-    /// Logs are on a disk that machines share, which shows what another one wrote after a while.
-    fn pace(&self) -> Pace {
-        Pace {
+    /// Logs are on a shared disk, where the writes of another machine appear after a while.
+    fn pace(&self) -> Timing {
+        Timing {
             look: Duration::from_millis(500),
             grace: Duration::from_secs(20),
             settle: Duration::from_secs(3),

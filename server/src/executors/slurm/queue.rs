@@ -1,4 +1,4 @@
-//! What Slurm says of our jobs: one query for all of them, now and then, and what it said last for whoever asks meanwhile.
+//! The states of our jobs in Slurm: one query for all of them now and then, and the last answer in between.
 //!
 //! Three things are told apart. A job that Slurm names has the state that Slurm names. A job that Slurm does not name, in two
 //! answers one after the other, has left its queue; `sacct` is asked how, where there is one. While Slurm does not answer,
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use protocol::executor::JobStatus;
 
-use super::super::{Cause, Ending, Standing};
+use super::super::{Cause, Ending, WorkerState};
 
 /// How often Slurm is asked, at most.
 const INTERVAL: Duration = Duration::from_secs(30);
@@ -70,8 +70,8 @@ impl Queue {
         }))
     }
 
-    /// How it stands with a job, as far as is known. From now on Slurm is asked for it.
-    pub(super) fn standing(&self, job: JobId) -> Standing {
+    /// The state of a job, as far as is known. From now on Slurm is asked for it.
+    pub(super) fn standing(&self, job: JobId) -> WorkerState {
         let mut known = self.known();
         let unknown = !known.jobs.contains_key(&job);
         let standing = known.jobs.entry(job).or_default().standing();
@@ -117,7 +117,7 @@ impl Queue {
     fn keep_asking(self) {
         let mut interval = self.0.interval;
         loop {
-            let asked: Vec<JobId> = {
+            let jobs: Vec<JobId> = {
                 let mut known = self.known();
                 while known.jobs.is_empty() {
                     known = self
@@ -129,14 +129,14 @@ impl Queue {
                 known.jobs.keys().copied().collect()
             };
             let began = Instant::now();
-            match squeue(&asked) {
+            match squeue(&jobs) {
                 Ok(answer) => {
                     interval = self.0.interval;
-                    let absent = self.heard(&asked, &answer);
+                    let absent = self.heard(&jobs, &answer);
                     if !absent.is_empty() {
-                        // Where there is no accounting, this says nothing: the job is gone, nobody knows how.
-                        let told = sacct(&absent).unwrap_or_default();
-                        self.accounted(&absent, &told);
+                        // Without accounting this is empty: the job is gone, and nobody knows how.
+                        let statuses = sacct(&absent).unwrap_or_default();
+                        self.accounted(&absent, &statuses);
                     }
                 }
                 Err(reason) => {
@@ -148,11 +148,11 @@ impl Queue {
         }
     }
 
-    /// Takes an answer to a question for `asked`; gives the jobs that have left the queue just now.
-    fn heard(&self, asked: &[JobId], answer: &HashMap<JobId, JobStatus>) -> Vec<JobId> {
+    /// Takes in Slurm's answer about `jobs`; gives the jobs that have just left the queue.
+    fn heard(&self, jobs: &[JobId], answer: &HashMap<JobId, JobStatus>) -> Vec<JobId> {
         let mut known = self.known();
         let mut absent = Vec::new();
-        for job in asked {
+        for job in jobs {
             let Some(entry) = known.jobs.get_mut(job) else {
                 continue;
             };
@@ -174,12 +174,12 @@ impl Queue {
         absent
     }
 
-    fn accounted(&self, asked: &[JobId], told: &HashMap<JobId, JobStatus>) {
+    fn accounted(&self, jobs: &[JobId], statuses: &HashMap<JobId, JobStatus>) {
         let mut known = self.known();
-        for job in asked {
+        for job in jobs {
             if let Some(entry) = known.jobs.get_mut(job) {
                 entry.accounted = true;
-                if let Some(status) = told.get(job) {
+                if let Some(status) = statuses.get(job) {
                     entry.status = Some(status.clone());
                 }
             }
@@ -188,29 +188,29 @@ impl Queue {
 }
 
 impl Entry {
-    fn standing(&self) -> Standing {
+    fn standing(&self) -> WorkerState {
         let left = self.accounted && self.absences >= ABSENCES;
         let Some(status) = &self.status else {
             return match left {
-                true => Standing::Gone(None),
+                true => WorkerState::Gone(None),
                 // Just submitted, or Slurm does not answer.
-                false => Standing::Waiting,
+                false => WorkerState::Waiting,
             };
         };
         match standing(&status.state) {
-            Standing::Gone(ending) => Standing::Gone(ending),
+            WorkerState::Gone(ending) => WorkerState::Gone(ending),
             // It was still there when Slurm named it last, and left without accounting.
-            _ if left => Standing::Gone(None),
+            _ if left => WorkerState::Gone(None),
             other => other,
         }
     }
 }
 
 /// What a state of Slurm's means for a worker (squeue(1), "JOB STATE CODES").
-fn standing(state: &str) -> Standing {
+fn standing(state: &str) -> WorkerState {
     let (cause, words) = match state {
         "PENDING" | "REQUEUED" | "REQUEUE_FED" | "REQUEUE_HOLD" | "SPECIAL_EXIT"
-        | "RESV_DEL_HOLD" | "SUSPENDED" | "STOPPED" => return Standing::Waiting,
+        | "RESV_DEL_HOLD" | "SUSPENDED" | "STOPPED" => return WorkerState::Waiting,
         "COMPLETED" => (Cause::Success, "the job ended"),
         "FAILED" => (Cause::Failure, "Slurm says FAILED"),
         "CANCELLED" => (Cause::Cancelled, "the job was cancelled in Slurm"),
@@ -225,9 +225,9 @@ fn standing(state: &str) -> Standing {
         "DEADLINE" => (Cause::Outside, "DEADLINE: it reached its deadline"),
         "REVOKED" => (Cause::Outside, "REVOKED: it was moved to another cluster"),
         // RUNNING, COMPLETING, CONFIGURING, STAGE_OUT, SIGNALING, RESIZING, and what a later Slurm may say.
-        _ => return Standing::AtWork,
+        _ => return WorkerState::AtWork,
     };
-    Standing::Gone(Some(Ending {
+    WorkerState::Gone(Some(Ending {
         description: words.into(),
         cause,
     }))
@@ -336,11 +336,11 @@ pub(super) fn output(name: &str, arguments: &[String]) -> Result<String, String>
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
-    let said = String::from_utf8_lossy(&output.stderr);
+    let stderr = String::from_utf8_lossy(&output.stderr);
     Err(format!(
         "{name} ended with {}: {}",
         output.status,
-        said.trim()
+        stderr.trim()
     ))
 }
 
@@ -377,22 +377,22 @@ mod tests {
         // Put there by hand: no thread asks.
         queue.known().jobs.insert(job, Entry::default());
         let nothing = HashMap::new();
-        assert_eq!(queue.standing(job), Standing::Waiting);
+        assert_eq!(queue.standing(job), WorkerState::Waiting);
         assert_eq!(queue.heard(&[job], &nothing), []);
-        assert_eq!(queue.standing(job), Standing::Waiting);
+        assert_eq!(queue.standing(job), WorkerState::Waiting);
         queue.heard(&[job], &read(ANSWER));
         assert_eq!(queue.heard(&[job], &nothing), [], "it was named in between");
-        assert_eq!(queue.standing(job), Standing::Waiting);
+        assert_eq!(queue.standing(job), WorkerState::Waiting);
         assert_eq!(queue.heard(&[job], &nothing), [job]);
         assert_eq!(
             queue.standing(job),
-            Standing::Waiting,
+            WorkerState::Waiting,
             "sacct has not been asked"
         );
         queue.accounted(&[job], &nothing);
-        assert_eq!(queue.standing(job), Standing::Gone(None));
+        assert_eq!(queue.standing(job), WorkerState::Gone(None));
         queue.accounted(&[job], &read_accounts("17_1|TIMEOUT|n1\n"));
-        let Standing::Gone(Some(ending)) = queue.standing(job) else {
+        let WorkerState::Gone(Some(ending)) = queue.standing(job) else {
             panic!("it has ended");
         };
         assert_eq!(ending.cause, Cause::Outside);
@@ -404,7 +404,7 @@ mod tests {
     #[test]
     fn states_mean_what_slurm_says_they_mean() {
         let cause = |state: &str| match standing(state) {
-            Standing::Gone(Some(ending)) => Some(ending.cause),
+            WorkerState::Gone(Some(ending)) => Some(ending.cause),
             _ => None,
         };
         for state in [
@@ -419,10 +419,10 @@ mod tests {
         assert_eq!(cause("CANCELLED"), Some(Cause::Cancelled));
         assert_eq!(cause("FAILED"), Some(Cause::Failure));
         assert_eq!(cause("COMPLETED"), Some(Cause::Success));
-        assert_eq!(standing("PENDING"), Standing::Waiting);
-        assert_eq!(standing("REQUEUE_HOLD"), Standing::Waiting);
+        assert_eq!(standing("PENDING"), WorkerState::Waiting);
+        assert_eq!(standing("REQUEUE_HOLD"), WorkerState::Waiting);
         for state in ["RUNNING", "COMPLETING", "SOMETHING_NEW"] {
-            assert_eq!(standing(state), Standing::AtWork, "{state}");
+            assert_eq!(standing(state), WorkerState::AtWork, "{state}");
         }
     }
 }

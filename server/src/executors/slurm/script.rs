@@ -5,7 +5,7 @@ use std::path::Path;
 
 use protocol::executor::SlurmSpec;
 
-/// What begins the name of every job of ours; its submission's key follows.
+/// The beginning of all our jobs' names; the submission's key follows.
 pub(super) const NAME: &str = "selectivity-lab-";
 
 /// Name of the file with the jobs: line N is array task N, its attempt and its run's folder, with a tab between.
@@ -27,7 +27,7 @@ pub(super) struct Script<'a> {
     pub(super) datasets: &'a Path,
     /// Jobs in the array, 1 or more.
     pub(super) jobs: usize,
-    /// Of this array; the experiment may have several.
+    /// Jobs of this array at once; the experiment may have several arrays.
     pub(super) at_once: Option<u32>,
     /// What the experiment asks for.
     pub(super) spec: &'a SlurmSpec,
@@ -212,12 +212,12 @@ mod tests {
             .status()
             .unwrap();
         assert!(status.success(), "{text}");
-        let said = std::fs::read_to_string(run.join("worker/events-2.jsonl")).unwrap();
+        let events = std::fs::read_to_string(run.join("worker/events-2.jsonl")).unwrap();
         let expected = format!(
             "worker|--slurm-requeues|10|--attempt|2|--run-directory|{}|--datasets|/data sets|5\n",
             run.display()
         );
-        assert_eq!(said, expected);
+        assert_eq!(events, expected);
         assert!(text.contains("100 %% here/job-%a.log"));
     }
 }

@@ -1,4 +1,4 @@
-//! Runs over seeds: a row an alpha, which opens to its runs.
+//! Runs over seeds: one row per alpha, which opens to its runs.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ use crate::run_state::share_of_all_done;
 /// The table by alpha.
 #[component]
 pub fn ByAlpha(table: Table) -> impl IntoView {
-    // As bits: numbers are no keys.
+    // As bits: floats cannot be keys.
     let alphas = Memo::new(move |_| table.runs.with(|runs| alphas(runs)));
     let open = RwSignal::new(BTreeSet::<u64>::new());
     let rows = move |bits: u64| view! { <Group table open bits /> };
@@ -59,7 +59,7 @@ fn alphas(runs: &[Run]) -> Vec<u64> {
     alphas.into_iter().map(f64::to_bits).collect()
 }
 
-/// What the runs of one alpha are at.
+/// The progress of the runs of one alpha.
 #[derive(Debug, Clone, PartialEq)]
 struct Standing {
     ids: Vec<i64>,
@@ -175,7 +175,7 @@ fn Group(table: Table, open: RwSignal<BTreeSet<u64>>, bits: u64) -> impl IntoVie
         let ids = standing.with_untracked(|standing| standing.ids.clone());
         selected.change(&ids, !was);
     };
-    // A small experiment has its runs ready below each alpha; a large one would weigh the page down.
+    // A small experiment has its runs ready below each alpha; a large one would slow the page down.
     let small = Memo::new(move |_| table.runs.with(|runs| runs.len() <= ROWS));
     let ids = Memo::new(move |_| match small.get() || is_open.get() {
         true => {

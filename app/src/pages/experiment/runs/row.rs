@@ -42,7 +42,7 @@ pub fn Row(
             })
         })
     };
-    // While there is no result: what was measured last, on the validation images, marked as such.
+    // Without a result: the last value on the validation images, marked as such.
     let selectivity = move || {
         current.with(|run| match (&run.result, &run.latest_epoch) {
             (Some(result), _) => format!("{:.3}", result.selectivity),

@@ -7,8 +7,9 @@ use protocol::comparison::FilterError;
 use super::row::Row;
 use super::view::{Column, View};
 use super::{ROWS, Table};
+use crate::choice::Choice;
+use crate::components::Chooser;
 use crate::components::state_badge::label;
-use crate::components::{Choice, Chooser};
 use crate::format;
 
 /// The table of single runs.
@@ -30,7 +31,7 @@ pub fn Single(table: Table) -> impl IntoView {
     });
     let total = Memo::new(move |_| order.with(|order| order.as_ref().map_or(0, Vec::len)));
     let pages = Memo::new(move |_| total.get().div_ceil(ROWS).max(1));
-    // A page that a filter has emptied is the last one there is.
+    // A page beyond the last, after filtering, becomes the last.
     let page = Memo::new(move |_| view.with(|view| view.page).min(pages.get() - 1));
     let ids = Memo::new(move |_| {
         order.with(|order| {
@@ -47,18 +48,6 @@ pub fn Single(table: Table) -> impl IntoView {
         let run = table.run(id);
         view! { <Row table run hidden=Signal::stored(false) /> }
     };
-    let turn = move |to: usize| {
-        table.go.run(View {
-            page: to,
-            ..view.get_untracked()
-        });
-    };
-    let mut states = vec![Choice::new("", "Any")];
-    states.extend(RunState::ALL.map(|state| Choice::new(state.id(), label(state))));
-    let state = Signal::derive(move || {
-        let state = view.with(|view| view.state);
-        state.map_or_else(String::new, |state| state.id().to_owned())
-    });
     let extra = move || {
         let labels = table.extra_labels().into_iter().enumerate();
         labels
@@ -69,19 +58,8 @@ pub fn Single(table: Table) -> impl IntoView {
         view! { <Heading table column label=label.to_owned() number /> }
     };
     let none = move || total.get() == 0 && wrong().is_none();
-    // Not inside `view!`, which takes the `>` of `>=` for the end of the tag.
-    let at_end = move || page.get() + 1 >= pages.get();
     view! {
-        <div class="filter">
-            <label for="runs-filter">"Filter"</label>
-            <input id="runs-filter" type="search" autocomplete="off" placeholder="alpha:0, seed:1, tag:good" prop:value=move || view.with(|view| view.filter.clone())
-                aria-invalid=move || wrong().is_some().to_string()
-                on:change=move |event| table.go.run(View { filter: event_target_value(&event).trim().to_owned(), page: 0, ..view.get_untracked() }) />
-            <Chooser
-                id="runs-state" label="State" options=Signal::stored(states) value=state
-                choose=move |id| table.go.run(View { state: RunState::from_id(&id), page: 0, ..view.get_untracked() })
-            />
-        </div>
+        <Filter table wrong=Signal::derive(move || wrong().is_some()) />
         <p class="problem" role="alert" hidden=move || wrong().is_none()>{wrong}</p>
         <div class="scroll" tabindex="0" role="region" aria-label="Table of runs">
             <table id="runs">
@@ -103,6 +81,49 @@ pub fn Single(table: Table) -> impl IntoView {
             </table>
         </div>
         <p class="waiting" hidden=move || !none()>"No run matches."</p>
+        <Foot table total pages page />
+    }
+    .into_any()
+}
+
+/// Which runs are listed.
+#[component]
+fn Filter(table: Table, wrong: Signal<bool>) -> impl IntoView {
+    let view = table.view;
+    let mut states = vec![Choice::new("", "Any")];
+    states.extend(RunState::ALL.map(|state| Choice::new(state.id(), label(state))));
+    let state = Signal::derive(move || {
+        let state = view.with(|view| view.state);
+        state.map_or_else(String::new, |state| state.id().to_owned())
+    });
+    view! {
+        <div class="filter">
+            <label for="runs-filter">"Filter"</label>
+            <input id="runs-filter" type="search" autocomplete="off" placeholder="alpha:0, seed:1, tag:good" prop:value=move || view.with(|view| view.filter.clone())
+                aria-invalid=move || wrong.get().to_string()
+                on:change=move |event| table.go.run(View { filter: event_target_value(&event).trim().to_owned(), page: 0, ..view.get_untracked() }) />
+            <Chooser
+                id="runs-state" label="State" options=Signal::stored(states) value=state
+                choose=move |id| table.go.run(View { state: RunState::from_id(&id), page: 0, ..view.get_untracked() })
+            />
+        </div>
+    }
+    .into_any()
+}
+
+/// How many runs there are, and the way to other pages of them.
+#[component]
+fn Foot(table: Table, total: Memo<usize>, pages: Memo<usize>, page: Memo<usize>) -> impl IntoView {
+    let view = table.view;
+    let turn = move |to: usize| {
+        table.go.run(View {
+            page: to,
+            ..view.get_untracked()
+        });
+    };
+    // Not inside `view!`, which takes the `>` of `>=` for the end of the tag.
+    let at_end = move || page.get() + 1 >= pages.get();
+    view! {
         <div class="foot">
             <span>{move || format::plural(total.get() as u64, "run", "runs")}</span>
             <nav aria-label="Pages of the runs" hidden=move || pages.get() == 1>

@@ -1,4 +1,4 @@
-//! How the runs are listed, as the page's address says it.
+//! How the runs are listed, read from the page's address.
 
 use std::cmp::Ordering;
 
@@ -23,7 +23,7 @@ pub enum Column {
     Test,
     /// Network selectivity.
     Selectivity,
-    /// A measure besides, by place.
+    /// A further measure, by index.
     Extra(usize),
 }
 
@@ -60,7 +60,7 @@ impl Column {
         Column::ALL.into_iter().find(|column| column.id() == id)
     }
 
-    /// Its numbers of a run; absent where there is none.
+    /// Its number for a run; absent where there is none.
     fn number(self, run: &Run, extra: &[Option<f64>]) -> Option<f64> {
         let result = run.result.as_ref();
         match self {
@@ -118,7 +118,7 @@ impl View {
 
     /// Its parameters in the address: absent ones are at their defaults.
     pub fn parameters(&self) -> [(&'static str, Option<String>); 6] {
-        // What belongs to the list of single runs alone leaves the address with it.
+        // Without the list of single runs, its parameters are left out.
         let of_all = |value: Option<String>| value.filter(|_| self.all);
         let default = self.sort == Column::default();
         [
@@ -143,7 +143,7 @@ impl View {
         ]
     }
 
-    /// The same sorted by `column`; the other way round where it was already.
+    /// The same sorted by `column`; reversed if it was already.
     pub fn sorted_by(self, column: Column) -> View {
         View {
             descending: self.sort == column && !self.descending,
@@ -156,7 +156,7 @@ impl View {
     /// The runs that are listed on all pages, in order, by number. Runs without a value come last either way.
     ///
     /// # Errors
-    /// When the filter is none.
+    /// When the filter is invalid.
     pub fn order(
         &self,
         runs: &[Run],
@@ -209,8 +209,8 @@ mod tests {
         let read = |view: &View| {
             let parameters = view.parameters();
             View::from_query(|key| {
-                let found = parameters.iter().find(|(name, _)| *name == key);
-                found.and_then(|(_, value)| value.clone())
+                let parameter = parameters.iter().find(|(name, _)| *name == key);
+                parameter.and_then(|(_, value)| value.clone())
             })
         };
         assert_eq!(read(&view), view);

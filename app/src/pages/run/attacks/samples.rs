@@ -7,13 +7,14 @@ use protocol::attack::{Attack, AttackConditions, Norm};
 use super::Shown;
 use crate::api;
 use crate::attacks::{attack_choices, closest};
-use crate::components::{Choice, Chooser, ErrorBox};
+use crate::choice::Choice;
+use crate::components::{Chooser, ErrorBox};
 use crate::format;
 use crate::pages::run::robustness::{PAGE_SIZE, Pages, half, pages};
 
-/// What is asked for: nothing while nothing was attacked.
+/// A request; none while nothing was attacked.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Asked {
+struct Request {
     run: i64,
     conditions: AttackConditions,
     attack: Attack,
@@ -21,7 +22,7 @@ struct Asked {
     page: u32,
 }
 
-impl Asked {
+impl Request {
     fn path(self) -> String {
         format!(
             "/runs/{}/adversarial-samples?conditions={}&attack={}&filter={}&page={}&page_size={PAGE_SIZE}",
@@ -37,8 +38,8 @@ impl Asked {
 type Found = Option<Result<AdversarialSamplePage, ApiError>>;
 type Answer = Resource<Found>;
 
-async fn read(asked: Option<Asked>) -> Found {
-    Some(api::get_part(&asked?.path()).await)
+async fn read(request: Option<Request>) -> Found {
+    Some(api::get_part(&request?.path()).await)
 }
 
 /// The browser of samples.
@@ -50,7 +51,7 @@ pub fn Samples(run: i64, shown: Shown) -> impl IntoView {
     let listed = Memo::new(move |_| shown.attacked.with(|attacked| attacked.attacks()));
     let swept = Memo::new(move |_| shown.attacked.with(|attacked| !attacked.fgsm.is_empty()));
     let now = Memo::new(move |_| {
-        Some(Asked {
+        Some(Request {
             run,
             conditions: shown.conditions.get()?,
             attack: listed.with(|listed| closest(attack.get(), listed))?,
@@ -93,8 +94,8 @@ pub fn Samples(run: i64, shown: Shown) -> impl IntoView {
             <p class="hint">"The change is magnified until the attack's radius fills the range from black to white; grey is no change."</p>
             <Transition fallback=|| view! { <p class="waiting" aria-busy="true">"Loading …"</p> }>
                 <div class="foot">
-                    <span role="status" id="adversarial-total">{move || found(samples).map(|found| total_words(&found))}</span>
-                    <Pages page last=Signal::derive(move || found(samples).map_or(1, |found| pages(found.total))) />
+                    <span role="status" id="adversarial-total">{move || sample_page(samples).map(|page| total_words(&page))}</span>
+                    <Pages page last=Signal::derive(move || sample_page(samples).map_or(1, |page| pages(page.total))) />
                 </div>
                 {move || list(samples, swept.get())}
             </Transition>
@@ -103,18 +104,18 @@ pub fn Samples(run: i64, shown: Shown) -> impl IntoView {
     .into_any()
 }
 
-fn found(samples: Answer) -> Option<AdversarialSamplePage> {
+fn sample_page(samples: Answer) -> Option<AdversarialSamplePage> {
     samples.get().flatten().and_then(Result::ok)
 }
 
-/// How many images are like this, of how many that were kept.
-fn total_words(found: &AdversarialSamplePage) -> String {
+/// The number of matching images, and of those that were kept.
+fn total_words(page: &AdversarialSamplePage) -> String {
     let AdversarialSamplePage {
         total,
         kept,
         images,
         ..
-    } = found;
+    } = page;
     let all = format::plural((*images).into(), "image", "images");
     let total = format::count((*total).into());
     if kept == images {
@@ -131,12 +132,12 @@ fn list(samples: Answer, swept: bool) -> AnyView {
     match samples.get().flatten() {
         None => ().into_any(),
         Some(Err(error)) => view! { <ErrorBox error /> }.into_any(),
-        Some(Ok(found)) if found.total == 0 => view! {
+        Some(Ok(page)) if page.total == 0 => view! {
             <p class="waiting">"No image is like this. Choose another filter or attack."</p>
         }
         .into_any(),
-        Some(Ok(found)) => {
-            let cards = found
+        Some(Ok(page)) => {
+            let cards = page
                 .samples
                 .into_iter()
                 .map(|sample| card(sample, swept))
@@ -146,7 +147,7 @@ fn list(samples: Answer, swept: bool) -> AnyView {
     }
 }
 
-/// Where an image falls, if FGSM was made to tell.
+/// Where an image falls, if FGSM was made.
 fn fall_words(fall: Fall, swept: bool) -> Option<String> {
     match fall {
         Fall::WrongWhenClean => Some("wrong when clean".to_owned()),
@@ -191,7 +192,7 @@ mod tests {
     /// are sent as they are.
     #[test]
     fn the_path_names_what_is_shown() {
-        let asked = Asked {
+        let request = Request {
             run: 3,
             conditions: "0.100".parse().unwrap(),
             attack: Attack::fgsm(0.5),
@@ -199,7 +200,7 @@ mod tests {
             page: 4,
         };
         assert_eq!(
-            asked.path(),
+            request.path(),
             "/runs/3/adversarial-samples?conditions=0.100&attack=fgsm%3Alinf%3A0.5%2F255&filter=broken&page=4&page_size=12"
         );
     }
@@ -215,7 +216,7 @@ mod tests {
         assert!(fall_words(Fall::Never, true).is_some());
     }
 
-    /// Broken by: samples that are kept called all that were attacked.
+    /// Broken by: kept samples counted as all attacked images.
     #[test]
     fn what_was_not_kept_is_told() {
         let page = |kept| AdversarialSamplePage {

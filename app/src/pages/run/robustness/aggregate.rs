@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use protocol::api::ApiError;
-use protocol::evaluation::{CorruptionMeasurement, relative_corruption_error};
+use protocol::corruption_evaluation::{CorruptionMeasurement, relative_corruption_error};
 use protocol::measure::{Scatter, ScatterPoint};
 use protocol::quantity::{Quantity, Scale};
 use protocol::{Measurement, Run};
@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Shown;
 use crate::api;
-use crate::components::{Choice, Chooser};
+use crate::choice::Choice;
+use crate::components::Chooser;
 use crate::corruptions::{mean, under, value};
 use crate::format;
 
@@ -24,11 +25,11 @@ struct Comparison {
 
 /// What is compared: run and seed, its experiment, the conditions, and the baseline that was chosen.
 #[derive(Debug, Clone, PartialEq)]
-struct Asked {
+struct Request {
     run: i64,
     seed: u64,
     experiment: i64,
-    conditions: Option<protocol::evaluation::CorruptionConditions>,
+    conditions: Option<protocol::corruption_evaluation::CorruptionConditions>,
     chosen: Option<i64>,
 }
 
@@ -40,8 +41,8 @@ fn default_baseline(candidates: &[ScatterPoint], seed: u64) -> Option<ScatterPoi
         .copied()
 }
 
-async fn compare(asked: Asked) -> Result<Option<Comparison>, ApiError> {
-    let Some(conditions) = asked.conditions else {
+async fn compare(request: Request) -> Result<Option<Comparison>, ApiError> {
+    let Some(conditions) = request.conditions else {
         return Ok(None);
     };
     let all = Quantity::Corruption {
@@ -50,15 +51,15 @@ async fn compare(asked: Asked) -> Result<Option<Comparison>, ApiError> {
     };
     let path = format!(
         "/experiments/{}/scatter?x={}&y={all}&scale={}&conditions={conditions}",
-        asked.experiment,
+        request.experiment,
         Quantity::Selectivity,
         Scale::Raw.id()
     );
     let mut candidates = api::get_part::<Scatter>(&path).await?.points;
-    candidates.retain(|point| point.run_id != asked.run);
-    let baseline = match asked.chosen {
+    candidates.retain(|point| point.run_id != request.run);
+    let baseline = match request.chosen {
         Some(id) => candidates.iter().find(|point| point.run_id == id).copied(),
-        None => default_baseline(&candidates, asked.seed),
+        None => default_baseline(&candidates, request.seed),
     };
     let measured = match baseline {
         Some(point) => {
@@ -117,7 +118,7 @@ pub fn Aggregate(run: RwSignal<Run>, shown: Shown) -> impl IntoView {
     let (id, seed, experiment) =
         run.with_untracked(|run| (run.id, run.spec.seed, run.experiment_id));
     let comparison = Resource::new(
-        move || Asked {
+        move || Request {
             run: id,
             seed,
             experiment,
@@ -140,7 +141,7 @@ pub fn Aggregate(run: RwSignal<Run>, shown: Shown) -> impl IntoView {
         })
     };
     let facts = move || {
-        // Read here, so that what is awaited is shown once it is there.
+        // Read here, so that the answer is shown once it is there.
         let now = comparison.get();
         let options = match &now {
             Some(Ok(Some(comparison))) => options(comparison),
@@ -180,7 +181,7 @@ pub fn Aggregate(run: RwSignal<Run>, shown: Shown) -> impl IntoView {
     .into_any()
 }
 
-/// The runs to compare with, and none where none is chosen yet.
+/// The runs to compare with, and an empty choice while none is chosen.
 fn options(comparison: &Comparison) -> Vec<Choice> {
     let none = comparison
         .baseline

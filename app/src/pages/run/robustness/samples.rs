@@ -3,20 +3,21 @@
 use leptos::prelude::*;
 use protocol::api::{ApiError, CorruptedSample, CorruptedSamplePage, Prediction, SampleFilter};
 use protocol::corruption::Corruption;
-use protocol::evaluation::CorruptionConditions;
+use protocol::corruption_evaluation::CorruptionConditions;
 
 use super::Shown;
 use crate::api;
-use crate::components::{Choice, Chooser, ErrorBox};
+use crate::choice::Choice;
+use crate::components::{Chooser, ErrorBox};
 use crate::corruptions::{corruptions, find, severities};
 use crate::format;
 
 /// Samples a page shows.
 pub(in crate::pages::run) const PAGE_SIZE: u32 = 12;
 
-/// What is asked for: nothing while nothing was measured.
+/// A request; none while nothing was measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Asked {
+struct Request {
     run: i64,
     conditions: CorruptionConditions,
     corruption: Corruption,
@@ -25,7 +26,7 @@ struct Asked {
     page: u32,
 }
 
-impl Asked {
+impl Request {
     fn path(self) -> String {
         format!(
             "/runs/{}/corrupted-samples?conditions={}&corruption={}&severity={}&filter={}&page={}&page_size={PAGE_SIZE}",
@@ -39,8 +40,8 @@ impl Asked {
     }
 }
 
-async fn read(asked: Option<Asked>) -> Option<Result<CorruptedSamplePage, ApiError>> {
-    Some(api::get_part(&asked?.path()).await)
+async fn read(request: Option<Request>) -> Option<Result<CorruptedSamplePage, ApiError>> {
+    Some(api::get_part(&request?.path()).await)
 }
 
 /// Pages that `total` samples fill; one where there are none.
@@ -62,7 +63,7 @@ pub fn Samples(run: i64, shown: Shown) -> impl IntoView {
     let page = RwSignal::new(1_u32);
     let listed = Memo::new(move |_| shown.measured.with(|measured| corruptions(measured)));
     let steps = Memo::new(move |_| shown.measured.with(|measured| severities(measured)));
-    // What was chosen, or, where that was not tested under these conditions, something that was.
+    // The choice, or something tested, if the choice was not tested under these conditions.
     let now = Memo::new(move |_| {
         let listed = listed.get();
         let wanted = corruption.get().filter(|chosen| listed.contains(chosen));
@@ -76,7 +77,7 @@ pub fn Samples(run: i64, shown: Shown) -> impl IntoView {
             .iter()
             .copied()
             .min_by_key(|severity| severity.abs_diff(wanted))?;
-        Some(Asked {
+        Some(Request {
             run,
             conditions: shown.conditions.get()?,
             corruption,
@@ -126,8 +127,8 @@ pub fn Samples(run: i64, shown: Shown) -> impl IntoView {
             <p class="hint">{move || now.get().map(|now| now.corruption.description())}</p>
             <Transition fallback=|| view! { <p class="waiting" aria-busy="true">"Loading …"</p> }>
                 <div class="foot">
-                    <span role="status" id="sample-total">{move || found(samples).map(|found| total_words(&found))}</span>
-                    <Pages page last=Signal::derive(move || found(samples).map_or(1, |found| pages(found.total))) />
+                    <span role="status" id="sample-total">{move || sample_page(samples).map(|page| total_words(&page))}</span>
+                    <Pages page last=Signal::derive(move || sample_page(samples).map_or(1, |page| pages(page.total))) />
                 </div>
                 {move || list(samples)}
             </Transition>
@@ -138,27 +139,27 @@ pub fn Samples(run: i64, shown: Shown) -> impl IntoView {
 
 type Answer = Resource<Option<Result<CorruptedSamplePage, ApiError>>>;
 
-fn found(samples: Answer) -> Option<CorruptedSamplePage> {
+fn sample_page(samples: Answer) -> Option<CorruptedSamplePage> {
     samples.get().flatten().and_then(Result::ok)
 }
 
-/// How many images are like this, of how many.
-fn total_words(found: &CorruptedSamplePage) -> String {
+/// The number of matching images, and of all.
+fn total_words(page: &CorruptedSamplePage) -> String {
     format!(
         "{} of {}",
-        format::count(found.total.into()),
-        format::plural(found.images.into(), "image", "images")
+        format::count(page.total.into()),
+        format::plural(page.images.into(), "image", "images")
     )
 }
 
-/// The way to other pages. It stays while pages come and go, and so does the focus on its buttons.
+/// Buttons to other pages. They stay while pages load, and keep the focus.
 #[component]
 pub(in crate::pages::run) fn Pages(page: RwSignal<u32>, last: Signal<u32>) -> impl IntoView {
-    let turn = move |by: i64| {
+    let turn = move |step: i64| {
         move |_| {
             let last = last.get_untracked();
             page.update(|page| {
-                let wanted = (i64::from(*page) + by).clamp(1, i64::from(last));
+                let wanted = (i64::from(*page) + step).clamp(1, i64::from(last));
                 *page = u32::try_from(wanted).unwrap_or(1);
             });
         }
@@ -178,12 +179,12 @@ fn list(samples: Answer) -> AnyView {
     match samples.get().flatten() {
         None => ().into_any(),
         Some(Err(error)) => view! { <ErrorBox error /> }.into_any(),
-        Some(Ok(found)) if found.total == 0 => view! {
+        Some(Ok(page)) if page.total == 0 => view! {
             <p class="waiting">"No image is like this. Choose another filter, severity or corruption."</p>
         }
         .into_any(),
-        Some(Ok(found)) => {
-            let cards = found.samples.into_iter().map(card).collect_view();
+        Some(Ok(page)) => {
+            let cards = page.samples.into_iter().map(card).collect_view();
             view! { <ul class="sample-pairs">{cards}</ul> }.into_any()
         }
     }
@@ -258,7 +259,7 @@ mod tests {
     /// Broken by: a path that asks for another corruption, filter or page than is shown.
     #[test]
     fn the_path_names_what_is_shown() {
-        let asked = Asked {
+        let request = Request {
             run: 3,
             conditions: "generated.0.200".parse().unwrap(),
             corruption: Corruption::JpegCompression,
@@ -267,7 +268,7 @@ mod tests {
             page: 4,
         };
         assert_eq!(
-            asked.path(),
+            request.path(),
             "/runs/3/corrupted-samples?conditions=generated.0.200&corruption=jpeg_compression&severity=2&filter=broken&page=4&page_size=12"
         );
     }

@@ -173,7 +173,7 @@ pub(super) fn any_angle(rng: &mut ChaCha8Rng) -> f32 {
     rng.random_range(-PI..PI)
 }
 
-/// A colour change of length 1, any way alike.
+/// A colour change of length 1, in a uniformly random direction.
 fn direction(rng: &mut ChaCha8Rng) -> Colour {
     let [r, g, b]: Colour = std::array::from_fn(|_| StandardNormal.sample(rng));
     let length = (r * r + g * g + b * b).sqrt().max(1e-6);

@@ -45,12 +45,3 @@ fn channel_statistics_are_what_the_hand_computes() {
     );
     assert!((std[2] - 0.1875_f32.sqrt()).abs() < 1e-6);
 }
-
-/// Fails when an unknown split is taken for a known one.
-#[test]
-fn split_names_are_read() {
-    for split in [SplitName::Train, SplitName::Test] {
-        assert_eq!(split.to_string().parse::<SplitName>().unwrap(), split);
-    }
-    assert!("Train".parse::<SplitName>().is_err());
-}

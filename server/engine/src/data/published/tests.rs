@@ -89,7 +89,7 @@ fn tiny_imagenet_c(folder: &Path) -> PublishedCorruptions {
 #[test]
 fn tiny_imagenet_c_has_labels_and_no_clean_images() {
     use crate::EngineError;
-    use crate::evaluations::CorruptedImages;
+    use crate::studies::evaluations::CorruptedImages;
     let folder = tempfile::tempdir().unwrap();
     let set = tiny_imagenet_c(folder.path());
     let pixels = set.images(Corruption::Fog, 1, &[0, 1]).unwrap();

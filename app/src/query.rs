@@ -1,0 +1,70 @@
+//! A page's choices are in its address: how they are written there, and answers that follow them.
+
+use std::future::Future;
+
+use leptos::prelude::*;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::query_signal_with_options;
+use protocol::api::ApiError;
+use protocol::quantity::Scale;
+
+/// What a select holds where the mean over all is shown, or no conditions were chosen.
+pub const ALL: &str = "all";
+
+/// Asks again when `selection` changes. Returns the error of the last answer, if any.
+pub fn follow<S, T, F>(
+    selection: Memo<S>,
+    answer: RwSignal<T>,
+    read: impl Fn(S) -> F + 'static,
+) -> RwSignal<Option<ApiError>>
+where
+    S: Copy + PartialEq + Send + Sync + 'static,
+    T: Send + Sync + 'static,
+    F: Future<Output = Result<T, ApiError>> + 'static,
+{
+    let error = RwSignal::new(None);
+    Effect::new(move |last: Option<S>| {
+        let wanted = selection.get();
+        if last.is_some_and(|last| last != wanted) {
+            let future = read(wanted);
+            leptos::task::spawn_local(async move {
+                let result = future.await;
+                // An answer to an older selection, or on a page that was left, is dropped.
+                if selection.try_get_untracked() != Some(wanted) {
+                    return;
+                }
+                match result {
+                    Ok(value) => {
+                        error.set(None);
+                        answer.set(value);
+                    }
+                    Err(refusal) => error.set(Some(refusal)),
+                }
+            });
+        }
+        wanted
+    });
+    error
+}
+
+/// Puts a choice into the address; defaults are left out.
+pub fn setter(key: &'static str) -> impl Fn(String) + Send + Sync + 'static {
+    let set = query_setter(key);
+    move |value: String| set((value != ALL && value != Scale::Raw.id()).then_some(value))
+}
+
+/// As [`setter`], without leaving out any choice.
+pub fn naming_setter(key: &'static str) -> impl Fn(String) + Send + Sync + 'static {
+    let set = query_setter(key);
+    move |value| set(Some(value))
+}
+
+fn query_setter(key: &'static str) -> impl Fn(Option<String>) + Send + Sync + 'static {
+    let options = NavigateOptions {
+        replace: true,
+        scroll: false,
+        ..Default::default()
+    };
+    let (_, set) = query_signal_with_options::<String>(key, options);
+    move |value| set.set(value)
+}
