@@ -24,7 +24,8 @@ pub struct Draft {
     kept_dimensionality: Option<DimensionalitySpec>,
 }
 
-/// Value of [`CORRUPTION_SOURCE`], [`ATTACKS`], [`DIMENSIONALITY`] or [`GRADIENTS`] where it is not tested or measured.
+/// Value of [`CORRUPTION_SOURCE`], [`ATTACKS`], [`DIMENSIONALITY`] or [`GRADIENTS`] where nothing is corrupted, attacked or
+/// measured.
 pub const OFF: &str = "off";
 /// Path of the field that says where corrupted images come from: [`OFF`], or a source's name.
 pub const CORRUPTION_SOURCE: &str = "evaluation.corruptions.source";
@@ -43,9 +44,10 @@ pub const CORRUPTION_FROST: &str = "evaluation.corruptions.frost_photographs";
 
 /// Path of the field that says which attacks are made: [`OFF`], [`SOURCE`], [`AUTO`] or [`KEPT`].
 pub const ATTACKS: &str = "evaluation.attacks.attacks";
-/// Value of [`ATTACKS`] for those of Leavitt & Morcos (2020): FGSM over epsilon, PGD over steps.
+/// Value of [`ATTACKS`] for the attacks of Leavitt & Morcos (2020): FGSM over epsilon, PGD over steps. Value of
+/// [`DIMENSIONALITY`] for their perturbations.
 pub const SOURCE: &str = "source";
-/// Value of [`ATTACKS`] for [`SOURCE`] with AutoAttack at two radii.
+/// Value of [`ATTACKS`] for the attacks of [`SOURCE`] and AutoAttack at two radii.
 pub const AUTO: &str = "auto-attack";
 /// Value of [`ATTACKS`] for attacks that the form began with and that are not among its choices.
 pub const KEPT: &str = "kept";
@@ -97,7 +99,7 @@ fn optional(number: Option<u32>) -> String {
     number.map_or(String::new(), |number| number.to_string())
 }
 
-/// The attacks of Leavitt & Morcos (2020), and AutoAttack at 8/255, where no network holds, and 1/255, where one may.
+/// The attacks of Leavitt & Morcos (2020), and AutoAttack at the radii 8/255, where no network holds, and 1/255, where one may.
 fn with_auto_attack() -> Vec<Attack> {
     let mut attacks = AttackSpec::source(None).attacks;
     attacks.extend([8.0, 1.0].map(Attack::auto_attack));
@@ -953,7 +955,7 @@ mod tests {
         assert!(written.contains(r#""jpeg":"as_published""#), "{written}");
     }
 
-    /// Broken by: a form that accepts the difference to the published Tiny ImageNet-C.
+    /// Broken by: a form that accepts dimensionality on the published Tiny ImageNet-C, whose images have no clean counterparts.
     #[test]
     fn differences_to_the_published_tiny_imagenet_c_are_refused_in_the_form() {
         let mut spec = presets().remove(0).spec;

@@ -47,7 +47,8 @@ fn basis(measured: &DimensionalityMeasurement) -> Basis {
     }
 }
 
-/// The basis in `known` with `matrix` and `conditions`, else the first with `matrix`, else the first.
+/// The first basis in `known` with `matrix` (any, if none is named) and `conditions`, else the first with `matrix`, else the
+/// first.
 pub fn closest(
     matrix: Option<ActivationMatrix>,
     conditions: Option<CorruptionConditions>,
@@ -143,8 +144,8 @@ impl Curve {
     }
 }
 
-/// The lines of `measured`: clean, one per severity, one per attack. A severity's line is for `corruption`, or for the mean over
-/// all; it is left out if one of them was not measured, so that every mean is over the same corruptions.
+/// The lines of `measured`: clean, one per severity, one per attack. A severity's line is for `corruption` alone, or for the mean
+/// over all corruptions; it is left out if one of these was not measured at it, so that every mean is over the same corruptions.
 pub fn curves(
     measured: &[DimensionalityMeasurement],
     corruption: Option<Corruption>,

@@ -317,7 +317,7 @@ mod tests {
         }
     }
 
-    /// Breaks when a page reports a deletion that did not concern it, or misses its own.
+    /// Breaks when a page reports as deleted what still exists, or keeps showing what was deleted.
     #[test]
     fn what_is_deleted_is_no_longer_shown() {
         let event = |change| ChangeEvent {

@@ -24,7 +24,8 @@ pub fn share_done(run: &Run) -> f64 {
         {
             epoch = step(progress);
         }
-        // The epoch is trained, but counts as done only with its validation metrics.
+        // Trained, but counted in `epochs_done` only with its validation metrics: until then it counts here, so that the share
+        // does not fall.
         Some(progress)
             if progress.phase == Phase::Validation && progress.epoch == run.epochs_done + 1 =>
         {
@@ -97,7 +98,7 @@ pub fn silence(run: &Run, now: i64) -> Option<String> {
         return None;
     }
     let heard = run.progress.as_ref().and_then(|progress| progress.heard_at);
-    // A worker without an event yet is silent since its start.
+    // A worker without an event yet has been silent since its start.
     let silent = now - heard.max(run.started_at)?;
     (silent > SILENCE).then(|| {
         let minutes = format::plural((silent / 60_000) as u64, "minute", "minutes");

@@ -1,5 +1,5 @@
-//! Accepts, times and closes connections. hyper speaks HTTP; this module limits how long a peer may take and how many
-//! connections it may hold, so that a few hundred idle ones do not lock everyone else out.
+//! Accepts connections, limits their time, and closes them. hyper speaks HTTP; this module limits how long a peer may take and
+//! how many connections it may hold, so that a few hundred idle ones do not lock everyone else out.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -50,7 +50,7 @@ impl Default for Limits {
     }
 }
 
-/// When the body of the request that carries this must have arrived.
+/// The time by which the body of the request that carries this must have arrived.
 #[derive(Debug, Clone, Copy)]
 pub struct BodyDeadline(pub Instant);
 

@@ -117,7 +117,7 @@ impl WorkerFolder {
         self.run.join("worker.log")
     }
 
-    /// Writes the order for the next worker, and removes files to or from the previous one.
+    /// Writes the order for the next worker, and removes the cancellation and the progress of the previous one.
     ///
     /// # Errors
     /// When the folder cannot be written.

@@ -174,7 +174,7 @@ enum Victim {
     Worker,
 }
 
-/// Kills often enough, each time at a random moment; then everything comes to its end by itself, with the results of an
+/// Kills [`kills`] times, each time at a random moment; then everything comes to its end by itself, with the results of an
 /// undisturbed experiment.
 fn kill_again_and_again(victim: Victim) {
     let mut random = generator();

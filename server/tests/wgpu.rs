@@ -259,7 +259,7 @@ impl Finished {
     }
 }
 
-/// A worker that is killed when the test ends.
+/// A worker that is killed when the test ends, however it ends.
 struct Worker(Child);
 
 impl Drop for Worker {

@@ -69,7 +69,7 @@ pub fn Figure(
     .into_any()
 }
 
-/// How far below the visible page figures are drawn already.
+/// How far below the visible part of the page a figure is already drawn.
 #[cfg(feature = "hydrate")]
 const AHEAD: &str = "600px";
 

@@ -43,7 +43,7 @@ pub struct Chart {
     pub note: String,
     /// Under which conditions it was measured, and how means and intervals are made, in sentences.
     pub how: String,
-    /// Whether an interval is cut, because values beyond are impossible.
+    /// Whether an interval is drawn shorter than it is, because values beyond the bounds of its axis are impossible.
     pub cut: bool,
     /// The numbers. Nothing is drawn while it has no rows.
     pub table: Table,

@@ -142,7 +142,7 @@ mod tests {
         );
     }
 
-    /// Broken by: AutoAttack chosen without its cost.
+    /// Broken by: AutoAttack chosen without a word on its cost.
     #[test]
     fn what_attacks_cost_is_told() {
         let mut spec = AttackSpec::source(Some(100));

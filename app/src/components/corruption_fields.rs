@@ -62,7 +62,7 @@ pub fn CorruptionFields(
     });
     let no_published = Signal::derive(move || published.get().is_none());
     let seeded = move || source.with(|source| source == "generated");
-    // Measures that this set does not allow are not offered.
+    // A hint says that the published Tiny ImageNet-C allows no measure but accuracy.
     let accuracy_alone = move || {
         let tiny = dataset.with(|dataset| dataset == "tiny-imagenet");
         tiny && source.with(|source| source == "published")

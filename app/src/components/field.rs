@@ -153,7 +153,7 @@ pub fn Field(
         let warnings = inputs.warnings.get().into_iter();
         let here = warnings.filter(|warning| warning.field == path);
         let reasons: Vec<_> = here.map(|warning| warning.reason).collect();
-        // An empty text would still get the error's sign in front.
+        // An empty text would still get the warning's sign in front.
         (!reasons.is_empty()).then(|| reasons.join("; "))
     };
     let value = move || inputs.get(path);

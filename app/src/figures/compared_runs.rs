@@ -330,7 +330,7 @@ pub fn by_budget(runs: &[ComparedRun], budget: Budget, baseline: i64) -> Chart {
 }
 
 /// The difference of two shares of `images` images each, with its 95 % interval after Newcombe (1998, method 10), as if the
-/// images were different ones: on the same images it is narrower.
+/// images were different ones: of the same images it is narrower as a rule.
 fn newcombe(baseline: f64, other: f64, images: u32) -> (f64, Option<[f64; 2]>) {
     let difference = other - baseline;
     let ends = format::wilson(baseline, images.into()).zip(format::wilson(other, images.into()));
@@ -397,7 +397,7 @@ pub fn difference(baseline: &ComparedRun, other: &ComparedRun) -> Chart {
         baseline.label(),
         format::plural(images.into(), "image", "images")
     );
-    let how = "Intervals are after Newcombe (1998), 95 %, as if the two runs had seen different images: they are wider than they need be. They are over images, not over seeds: two seeds of one alpha differ too.";
+    let how = "Intervals are after Newcombe (1998), 95 %, as if the two runs had seen different images, which as a rule makes them wider than they need be. They are over images, not over seeds: two seeds of one alpha differ too.";
     let table = Table::of(rows)
         .column("corruption", |row| row.0.label())
         .column("severity", |row| u32::from(row.1))

@@ -172,7 +172,7 @@ fn line(index: usize, name: &str, groups: &[(f64, &RunGroup, Mean)]) -> Vec<Seri
             &runs(run_group),
             Ink::Alpha(*alpha),
         );
-        // Open beside filled marks, so that those of crossing lines are not mixed up.
+        // Lines alternate between filled and open marks, so that the marks of crossing lines are not mixed up.
         drawn.map(|series| Series {
             open: index % 2 == 1,
             ..series

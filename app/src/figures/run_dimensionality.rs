@@ -146,7 +146,7 @@ fn how(curves: &[Curve], statistic: DimensionStatistic) -> String {
     if let Some(sets @ 2..) = averaged {
         text += &format!(", each severity the mean of {sets} corruptions");
     }
-    // n images span at most n - 1 dimensions.
+    // Centred, n images span at most n - 1 dimensions.
     if first.columns.iter().any(|&columns| columns >= images) {
         text += &format!(
             ". {} can show at most {} dimensions: layers with more {words} are cut off",

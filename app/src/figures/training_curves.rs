@@ -27,7 +27,7 @@ pub(super) fn axis(quantity: CurveQuantity) -> (Axis, String) {
     }
 }
 
-/// A sentence on epochs that are left out; empty where none is.
+/// A sentence, to follow others, on epochs that are left out; empty where none is.
 fn thinned(curves: &TrainingCurves) -> String {
     match curves.every {
         0 | 1 => String::new(),

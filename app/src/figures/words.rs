@@ -33,7 +33,7 @@ pub fn method(interval_method: &str) -> &str {
     interval_method.split(':').next().unwrap_or_default()
 }
 
-/// A sentence on trained runs that are left out because they lack `what`; empty where none is.
+/// A sentence, to follow others, on trained runs that are left out because they lack `what`; empty where none is.
 pub fn incomplete(runs: u32, what: &str) -> String {
     match runs {
         0 => String::new(),

@@ -217,7 +217,7 @@ mod tests {
         assert_eq!(joined("/compare?runs=1", ""), "/compare?runs=1");
     }
 
-    /// Broken by: runs that are left out without saying so.
+    /// Broken by: runs that are left out without a word on them.
     #[test]
     fn runs_that_are_left_out_are_told() {
         let comparison = Comparison {

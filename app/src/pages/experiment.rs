@@ -290,7 +290,7 @@ pub fn ExperimentPage() -> impl IntoView {
         })
     });
     let selections = Selections::from_address();
-    // Only the figure requests another selection, not the whole page.
+    // Another selection is requested by its figure alone, not by the whole page.
     let data = Resource::new(
         move || place.get(),
         move |place| {

@@ -104,7 +104,7 @@ pub fn FindingsPage() -> impl IntoView {
     let params = use_params_map();
     let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
     let claim = use_claim();
-    // Only the open claim's part requests another claim, not the whole page.
+    // Another claim is requested by its own part alone, not by the whole page.
     let window = use_window();
     let data = Resource::new(
         move || (id.get(), window.get()),
@@ -142,7 +142,7 @@ fn follow(
     figures
 }
 
-/// Scrolls to the head of an opened claim. The router did so before the claim was rendered.
+/// Scrolls to the head of an opened claim. The router's own scrolling came before the claim was rendered.
 #[cfg(feature = "hydrate")]
 fn scroll_to_opened(claim: Memo<Option<Claim>>) {
     Effect::new(move |last: Option<Option<Claim>>| {

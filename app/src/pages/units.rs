@@ -94,7 +94,7 @@ pub fn UnitsPage() -> impl IntoView {
     let params = use_params_map();
     let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
     let view = use_view();
-    // Only its own part requests another layer or unit, not the whole page.
+    // Another layer or unit is requested by its own part alone, not by the whole page.
     let data = Resource::new(move || id.get(), move |id| read(id, view.get_untracked()));
     view! { <Load resource=data render=|data| view! { <Explorer data /> } /> }.into_any()
 }

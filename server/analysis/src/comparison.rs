@@ -278,7 +278,7 @@ fn members<'a>(
     members
 }
 
-/// A group's values of one measure, one a replicate, in order of seed (or run).
+/// A group's values of one measure, one per replicate, in order of seed (or run).
 struct Replicates {
     keys: Vec<u64>,
     values: Vec<f64>,
@@ -626,8 +626,8 @@ mod tests {
         assert_eq!(comparison.measures[0].images, Some(100));
     }
 
-    /// Breaks when a single group is tested against nothing, or too many groups are tested, or not
-    /// tested without a reason.
+    /// Breaks when a single group is tested against nothing, too many groups are tested, or nothing says
+    /// why they are not.
     #[test]
     fn too_many_groups_are_not_tested() {
         let runs: Vec<Run> = (0..=2 * MAXIMUM_TESTED_GROUPS as i64 + 1)

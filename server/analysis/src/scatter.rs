@@ -1,4 +1,4 @@
-//! Two quantities of an experiment's runs against each other: one point a run, means over seeds by alpha.
+//! Two quantities of an experiment's runs against each other: one point per run, means over seeds by alpha.
 
 use protocol::measure::{Scatter, ScatterMean, ScatterPoint};
 use protocol::quantity::{Quantity, Scale};

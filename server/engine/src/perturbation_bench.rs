@@ -27,7 +27,8 @@ use crate::networks::{Model, ModelConfig, weights};
 /// How many networks, and how many PGD trajectories, are kept.
 const KEPT: usize = 12;
 
-/// The seed of corruptions. It is the default of evaluations, so that both corrupt a test image alike.
+/// The seed of corruptions. It is the default of evaluations, so that both corrupt a test image alike unless an
+/// evaluation chose another seed.
 const SEED: u64 = 0;
 
 /// How many of either image's classes are reported.

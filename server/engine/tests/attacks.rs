@@ -215,7 +215,7 @@ fn reference_accuracy(shared: &std::path::Path, keys: &[&str]) -> f64 {
     accuracy.as_f64().unwrap()
 }
 
-/// Fails when over 3 of 200 images more are right than after the reference attack.
+/// Fails when, of 200 images, over 3 more are still right than after the reference attack.
 fn at_most_3_weaker(shared: &std::path::Path, keys: &[&str], accuracy: f64) {
     let reference = reference_accuracy(shared, keys);
     println!(
@@ -228,8 +228,8 @@ fn at_most_3_weaker(shared: &std::path::Path, keys: &[&str], accuracy: f64) {
     );
 }
 
-/// Fails when over 3 of 200 images more, or fewer, are right than after the reference attack of the same budget: an
-/// attack that finds much more leaves its ball, or spends more than stated.
+/// Fails when, of 200 images, over 3 more or over 3 fewer are still right than after the reference attack of the same
+/// budget: an attack that finds much more leaves its ball, or spends more than stated.
 fn within_3(shared: &std::path::Path, keys: &[&str], accuracy: f64) {
     at_most_3_weaker(shared, keys, accuracy);
     let reference = reference_accuracy(shared, keys);

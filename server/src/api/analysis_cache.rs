@@ -109,8 +109,8 @@ impl AnalysisCache {
 }
 
 impl AnalysisCache {
-    /// An experiment's verdict on each claim with the default window, if it is known already; none without a trained run.
-    /// Otherwise they are computed in the background, and `tell` is called when they are ready.
+    /// An experiment's verdict on each claim with the default window, if known already. `None` without a trained run, or
+    /// until they are computed: that is done in the background, and `tell` is called when they are ready.
     ///
     /// # Errors
     /// When the store fails.

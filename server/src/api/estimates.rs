@@ -33,7 +33,7 @@ pub(super) async fn estimate(
     ))
 }
 
-/// The facts about the data set of `spec`, or every reason why it cannot be launched.
+/// The facts about the data set of `spec`, or every reason why `spec` cannot be launched.
 pub(super) async fn check(
     state: &AppState,
     spec: &ExperimentSpec,
@@ -104,7 +104,7 @@ fn too_small_images(spec: &ExperimentSpec, facts: &DatasetFacts) -> Option<Field
     })
 }
 
-/// The facts about the data set of `spec`, or every field that prevents launching it on this machine.
+/// The facts about the data set of `spec`, or every field that prevents launching `spec` on this machine.
 ///
 /// # Errors
 /// When the task that looks at the data set fails.

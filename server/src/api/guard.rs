@@ -88,7 +88,8 @@ impl Rules {
     }
 }
 
-/// Refuses requests for other hosts or from other sites, and adds the usual protection to every answer.
+/// Refuses requests for other hosts, from other sites or without the token that they need, and adds the usual protection to every
+/// answer.
 pub async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     let mut response = match admit(&guard.0, &request) {
         Ok(None) => next.run(request).await,

@@ -11,7 +11,7 @@ const PGD_RADIUS_IN_STEPS: f64 = 16.0;
 /// The attacks of `names`: methods at each of `radii` (`8/255`), attacks as [`Attack`] is written, `source`.
 ///
 /// # Errors
-/// When a name or a radius is unknown; the error names it and what there is.
+/// When a name is unknown, or a radius or an attack is not written as it must be; the error names it and what is allowed.
 pub(super) fn parse(names: &[String], radii: &[String]) -> Result<Vec<Attack>, String> {
     let mut attacks = Vec::new();
     for name in names.iter().map(|name| name.trim()) {

@@ -4,7 +4,7 @@ use std::fmt::Arguments;
 use std::io::{ErrorKind, Result, Write};
 
 /// Prints a line like `println!`, but does not panic when the reader is gone. If the line cannot be written for
-/// another reason, such as a full disk, the process ends.
+/// another reason, such as a full disk, the process ends with that error.
 macro_rules! say {
     ($($line:tt)*) => {
         $crate::commands::output::print(format_args!($($line)*))

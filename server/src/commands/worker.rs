@@ -144,7 +144,8 @@ impl Arguments {
     }
 }
 
-/// Puts the job back into Slurm's queue, from where it goes on; or ends the run as interrupted after too many requeues.
+/// Puts the job back into Slurm's queue, from where it goes on; or ends the run as interrupted,
+/// after `most` requeues or where Slurm refuses.
 fn requeue(log: &mut Log<'_>, most: u32) {
     let variable = |name: &str| std::env::var(name).ok();
     let number = |name: &str| variable(name)?.parse::<i64>().ok();

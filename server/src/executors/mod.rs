@@ -98,7 +98,7 @@ pub struct Timing {
     pub look: Duration,
     /// How long a worker may take to end by itself after it was told to.
     pub grace: Duration,
-    /// How long a worker's last output may take to be seen here, once it is gone.
+    /// How long the last output of a worker that is gone may take to be seen here.
     pub settle: Duration,
     /// How long a worker may take to exit after its last event; `None` if that is not waited for.
     pub exit: Option<Duration>,
@@ -176,9 +176,9 @@ impl Executors {
 
     /// The place of one kind.
     pub fn get(&self, kind: ExecutorKind) -> &Arc<dyn Executor> {
-        let executor = self.0.iter().find(|(known, _)| *known == kind);
+        let entry = self.0.iter().find(|(known, _)| *known == kind);
         // Every kind is in the list; the first is this machine.
-        &executor.unwrap_or(&self.0[0]).1
+        &entry.unwrap_or(&self.0[0]).1
     }
 
     /// Places with a queue of their own.

@@ -9,7 +9,7 @@ use super::lock;
 /// Failed starts in a row after which a device is paused.
 pub(super) const FAILED_STARTS: u32 = 3;
 
-/// Recent failed starts, by device.
+/// Failed starts in a row, and pauses, by device.
 #[derive(Debug, Default)]
 pub(super) struct Starts(Mutex<HashMap<String, RecentStarts>>);
 

@@ -163,7 +163,7 @@ impl Scheduler {
         }
     }
 
-    /// Follows every handed-over run that is not followed yet: it is new, or the store failed when it was handed over.
+    /// Follows every handed-over run that is not followed yet: it was just handed over, or the store failed then.
     async fn follow_handed_over(&self) -> Result<(), StoreError> {
         let _handover = self.0.handover.lock().await;
         if self.is_stopping() {

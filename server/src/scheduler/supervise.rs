@@ -31,7 +31,7 @@ const LOGGED_LINES: usize = 200;
 /// Lines of standard error that are quoted when a worker dies.
 const QUOTED_LINES: usize = 8;
 
-/// How a worker's run ended.
+/// How the supervision of a run's worker ended.
 pub(super) enum End {
     /// With this event, at this time in milliseconds since 1970-01-01 UTC; still to be recorded.
     Ended(i64, Event),
@@ -162,7 +162,7 @@ impl Follower<'_> {
     async fn follow(mut self, commands: &mut UnboundedReceiver<Command>) -> End {
         let executor = self.executor.clone();
         let pace = executor.pace();
-        let (mut last_command, mut killed) = (None::<(Command, Instant)>, None::<Instant>);
+        let (mut first_command, mut killed) = (None::<(Command, Instant)>, None::<Instant>);
         let mut gone = None::<Instant>;
         let ending = loop {
             // Polled before the log is read, so that everything is read from a worker that is gone.
@@ -183,7 +183,7 @@ impl Follower<'_> {
                 WorkerState::Gone(_) => {}
                 WorkerState::Waiting | WorkerState::AtWork => gone = None,
             }
-            let patience = match (&last_command, &self.end) {
+            let patience = match (&first_command, &self.end) {
                 (Some((_, at)), _) => Some(*at + pace.grace),
                 (None, Some((_, _, at))) => pace.exit.map(|exit| *at + exit),
                 (None, None) => None,
@@ -205,8 +205,8 @@ impl Follower<'_> {
                     Command::Leave => return End::Left,
                     // Jobs elsewhere, waiting or at work, go on without this process.
                     Command::Stop if self.job.task.is_some() => return End::Left,
-                    Command::Cancel if last_command.is_none() => {
-                        last_command = Some((command, Instant::now()));
+                    Command::Cancel if first_command.is_none() => {
+                        first_command = Some((command, Instant::now()));
                         let cancelled = self.job.folder.cancel();
                         if let Err(error) = &cancelled {
                             tracing::warn!(run = self.run.id, %error, "cannot ask the worker to end; it is killed");
@@ -216,8 +216,8 @@ impl Follower<'_> {
                             killed = Some(Instant::now());
                         }
                     }
-                    Command::Stop if last_command.is_none_or(|(command, _)| command == Command::Cancel) => {
-                        last_command = last_command.or(Some((command, Instant::now())));
+                    Command::Stop if first_command.is_none_or(|(command, _)| command == Command::Cancel) => {
+                        first_command = first_command.or(Some((command, Instant::now())));
                         executor.stop(&self.job);
                     }
                     Command::Cancel | Command::Stop => {}
@@ -225,7 +225,7 @@ impl Follower<'_> {
             }
         };
         let killed = killed.is_some();
-        self.ended(ending, last_command.map(|(command, _)| command), killed)
+        self.ended(ending, first_command.map(|(command, _)| command), killed)
             .await
     }
 

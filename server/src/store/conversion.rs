@@ -109,7 +109,7 @@ async fn measurements(
     Ok(measured)
 }
 
-/// Writes a run's events with a measurement or a result, leaving it out where the run has the same.
+/// Writes a run's events that have a measurement or a result, without it where the run has the same.
 async fn events(
     connection: &mut SqliteConnection,
     run: i64,
@@ -154,7 +154,7 @@ async fn events(
     Ok(())
 }
 
-/// A reference to the run's measurement, if it equals the event's; `None` if the run has another of that key.
+/// A reference to the run's measurement, if it equals the event's; `None` if the run has none or another of that key.
 fn of_measurement(one: Measurement, measured: &Measured) -> Option<Payload> {
     let (item, same) = measured.get(&one.key().to_string())?;
     (*same == one).then_some(Payload::Measurement(*item))

@@ -64,8 +64,8 @@ impl Store {
         })
     }
 
-    /// The numbers of an experiment's trained runs, in order of run. For runs whose numbers are `known` as they were at a
-    /// version, only later measurements are read.
+    /// The numbers of an experiment's trained runs, in order of run. Runs whose numbers are `known` as they were at a
+    /// version are read again only if they measured something after it.
     ///
     /// # Errors
     /// When there is no such experiment, the store fails, or a measurement cannot be read.

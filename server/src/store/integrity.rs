@@ -71,7 +71,7 @@ pub async fn backup(path: &Path, copy: &Path) -> Result<(), StoreError> {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    // Written beside its place, so that a file of its name is whole.
+    // Written beside its place, so that a file with the copy's name is always whole.
     let part = tempfile::Builder::new()
         .prefix(".selectivity-lab-backup")
         .tempfile_in(folder)

@@ -324,7 +324,8 @@ fn arrays(measurement: &Measurement) -> Option<Arrays> {
     }
 }
 
-/// Accuracies after each member of an ensemble; empty for a single attack.
+/// Accuracies after each member of an ensemble, empty for a single attack; `None` where the arrays are of another kind or name
+/// an unknown method.
 fn join_members(arrays: Option<Arrays>) -> Option<Vec<(Method, f64)>> {
     let members = match arrays {
         None => return Some(Vec::new()),

@@ -1,8 +1,8 @@
 //! How many slopes have a given sign, and how many would have it by chance: a permutation test within blocks.
 //!
-//! Slopes of many quantities on the same x are not independent, and a test that treats them so is wrong. Here the x of a
-//! block (a seed's selectivities) are permuted among its points, the same permutation for all quantities, so that whatever
-//! relates the quantities to each other stays as it is.
+//! Slopes of many quantities on the same x are not independent, and a test that treats them as independent is wrong. Here
+//! the x of a block (a seed's selectivities) are permuted among its points, the same permutation for all quantities, so that
+//! whatever relates the quantities to each other stays as it is.
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -228,7 +228,7 @@ mod tests {
 
     /// numpy, over itertools.product of itertools.permutations of each block's x: 5 of 6 slopes are below 0, 12 of the 216
     /// combinations have at least as many and 215 at most. Breaks when quantities are permuted separately, blocks are pooled, or
-    /// a tail leaves out the observed order.
+    /// a tail leaves out the observed count.
     #[test]
     fn small_blocks_are_enumerated() {
         let found = sign_test(&[

@@ -168,8 +168,8 @@ mod tests {
     }
 
     /// Broken by: drawing without replacement, a replicate that is drawn more often than another
-    /// (each is expected 2,000 times, give or take 44), or draws that change with the
-    /// second call; below and above [`KEPT_UP_TO`].
+    /// (each is expected 2,000 times, give or take 44), or draws that change from one call
+    /// to the next; below and above [`KEPT_UP_TO`].
     #[test]
     fn drawn_resamples_are_uniform_and_always_the_same() {
         for n in [20, KEPT_UP_TO + 1] {

@@ -22,16 +22,16 @@ const WIDTH: f64 = 640.0;
 /// Horizontal extent of the rows; labels are to its left, numbers to its right.
 const FIELD: [f64; 2] = [240.0, 420.0];
 
-/// The rows of a claim, each against 0, the dashed line. Each unit has its own scale, so that sides of 0 and distances in
-/// intervals can be compared; the numbers are beside. The band is the margin within which a difference counts as none. Empty
-/// text without an estimate.
+/// The rows of a claim, each against 0, the dashed line. Rows of one unit share a scale, and each unit has its own, so that sides
+/// of 0, and distances from 0 in intervals, can be compared; the numbers are beside the rows. The band is the margin within
+/// which a difference counts as none. Empty text without an estimate.
 pub fn estimates(title: &str, rows: &[&Estimate]) -> String {
     let drawn: Vec<&&Estimate> = rows.iter().filter(|row| row.estimate.is_some()).collect();
     if drawn.is_empty() {
         return String::new();
     }
     let middle = FIELD[0].midpoint(FIELD[1]);
-    // The longest row touches neither labels nor numbers.
+    // The row that reaches furthest from 0 touches neither labels nor numbers.
     let half = (FIELD[1] - FIELD[0]) / 2.0 - 8.0;
     // The largest distance from 0 in the rows of a unit.
     let reach = |unit: &str| {

@@ -99,7 +99,7 @@ fn words(values: &[FieldValue]) -> String {
 mod tests {
     use super::*;
 
-    /// Broken by: a cell of a thousand seeds, or values left out without saying so.
+    /// Broken by: a cell of a thousand seeds, or values that are left out without a word on them.
     #[test]
     fn many_values_are_counted() {
         let values: Vec<FieldValue> = (0..8)

@@ -163,7 +163,7 @@ impl ProfileSelection {
         format!("/experiments/{experiment}/layer-profiles?measure={measure}")
     }
 
-    /// Requests the profiles; twice where dimensionality was not measured under the first attack requested.
+    /// Requests the profiles; twice where dimensionality was measured under other attacks than the first requested.
     pub async fn read(self, experiment: String) -> Result<LayerProfiles, ApiError> {
         let attack = self.attack.unwrap_or_else(source_attack);
         let first: LayerProfiles = api::get(&self.path(&experiment, attack)).await?;

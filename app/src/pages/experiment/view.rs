@@ -298,7 +298,7 @@ impl Selection {
         path
     }
 
-    /// Requests the runs' numbers; twice where the first attack requested was not made.
+    /// Requests the runs' numbers; twice where the runs were attacked, but not with the attack requested first.
     pub async fn read(self, experiment: String) -> Result<Scatter, ApiError> {
         let attack = self.attack.unwrap_or_else(default_attack);
         let first: Scatter = api::get(&self.path(&experiment, attack)).await?;

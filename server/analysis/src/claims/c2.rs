@@ -156,7 +156,7 @@ fn signs(numbers: &Numbers, cells: &[Cell], way: usize) -> Option<SignTest> {
                 if way < 3 {
                     return Some(values);
                 }
-                // The sign of a partial slope is that of the slope of the residuals on the covariate.
+                // A partial slope has the sign of the slope on selectivity of the residuals on clean accuracy, the covariate.
                 let clean = runs.iter().map(|&run| cell.clean[run]);
                 let points: Option<Vec<_>> =
                     clean.zip(values).map(|(x, y)| Some((x?, y))).collect();

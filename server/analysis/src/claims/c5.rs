@@ -32,8 +32,8 @@ const WORDS: Words = Words {
     whether: "attacks change more dimensions of early layers than corruptions do",
 };
 
-/// Each run's dimension fractions by layer, under the chosen attack and averaged over corruptions, for the runs that have both.
-/// Verdict and figure both rest on them.
+/// Each run's dimension fractions by layer: those under the chosen attack, and the mean of those under corruptions; for the
+/// runs that have both. Verdict and figure both rest on them.
 struct Compared {
     attack: Attack,
     layers: Vec<Option<ByLayer>>,

@@ -23,7 +23,8 @@ const MARGIN: f64 = 1.0;
 /// About the cut of Leavitt & Morcos (2020).
 const CUT: f64 = 2.5;
 
-/// The fold that an interval must lie above, and from which a cut can count against the claim.
+/// What the interval of a cut's fold must lie above to support the claim, and the mean fold from which a cut can count against
+/// it.
 const FEWEST_FOLD: f64 = 2.0;
 
 const FOLD: Unit = Unit {
@@ -281,7 +282,8 @@ fn judge(cuts: &[Cut], tested: &[&Cut], telling: Option<&Cut>) -> (Verdict, Stri
     }
 }
 
-/// How many more seeds would keep the interval of a cut's difference off the margin, as one of `tested` tests.
+/// How many more seeds would tell whether a cut loses more than the margin, as one of `tested` tests: with them, the interval
+/// of its difference no longer reaches the margin.
 fn more_seeds(cut: &Cut, tested: usize) -> Option<MoreSeeds> {
     let difference = &cut.contrast.alone;
     to_decide(difference, (difference.estimate? + MARGIN).abs(), tested)

@@ -30,7 +30,8 @@ pub struct Contrast {
 /// For every alpha but 0, over the seeds that have it and the control: the mean of `values` at alpha minus at the control, in
 /// points. Intervals and p are simultaneous over all alphas with at least [`FEWEST_SEEDS`] seeds, after Bonferroni: each has
 /// confidence 1 - 0.05 / alphas, which holds however the alphas depend on each other and, unlike Dunnett's test, does not
-/// assume equal spread. `raising` is the side of the claim for alpha above 0; for alpha below 0 it is the other side.
+/// assume equal spread. `raising` is the side on which the claim expects the difference for alpha above 0; for alpha
+/// below 0 it is the other side.
 pub fn contrasts(numbers: &Numbers, values: &Values, what: &str, raising: Side) -> Vec<Contrast> {
     let mut pairs: BTreeMap<u64, (Vec<f64>, Vec<f64>)> = BTreeMap::new();
     let value = |run: usize| values.get(run).copied().flatten();
@@ -105,7 +106,7 @@ pub fn contrasts(numbers: &Numbers, values: &Values, what: &str, raising: Side) 
         .collect()
 }
 
-/// A sentence on lowering and one on raising selectivity; one on the reason where there is nothing to compare.
+/// A sentence on lowering and one on raising selectivity; where there is nothing to compare, one that says why.
 pub fn sentences(contrasts: &[Contrast], what: &str) -> Vec<String> {
     if contrasts.is_empty() {
         return vec![format!(

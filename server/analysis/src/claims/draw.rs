@@ -167,7 +167,8 @@ impl Sheet<'_, '_> {
         }
     }
 
-    /// One line per alpha over the layers. A layer without a value in a run is left out of its alpha's mean.
+    /// One line per alpha over the layers; `values` are by run and layer. A layer without a value in a run is left out of its
+    /// alpha's mean.
     pub fn by_layer(&self, y: Axis, values: &[Option<Vec<Option<f64>>>]) -> Lines {
         // An absent value becomes NaN, which `lines` leaves out of the mean.
         let filled: Vec<Option<Vec<f64>>> = values

@@ -12,7 +12,7 @@ use super::numbers::{Accuracies, Numbers, Values};
 pub struct Estimand {
     /// What it is called in a sentence, for example `in raw accuracy`.
     pub name: &'static str,
-    /// Whether the claim's verdict rests on it.
+    /// Whether its verdict is the claim's; [`overall`] has the exceptions.
     pub role: Role,
     /// One row per test.
     pub rows: Vec<(Estimate, Evidence)>,

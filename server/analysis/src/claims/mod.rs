@@ -1,5 +1,5 @@
 //! What an experiment says about the claims of Leavitt & Morcos (2020): each is tested over seeds and given a verdict with its
-//! rule, its estimates and, where nothing is decided, the number of seeds that would decide.
+//! rule, its estimates and, where nothing is decided, how many more seeds would decide.
 //!
 //! [`run_numbers`](crate::run_numbers) takes what is needed from a run's measurements and [`numbers`] sets runs side by side:
 //! runs x quantities. Each claim has a file with its verdict and its figures, both from the same columns. The claims share

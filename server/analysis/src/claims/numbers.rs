@@ -135,7 +135,7 @@ pub struct Numbers<'a> {
     pub corruptions: Vec<Column<(Corruption, u8), Accuracy>>,
     /// Conditions of accuracy under attack.
     pub attack_conditions: Option<AttackConditions>,
-    /// Accuracy under attack, in order of method, norm, steps and epsilon.
+    /// Accuracy under attack, in order of method, norm, steps, random starts and epsilon.
     pub attacks: Vec<Column<Attack, Accuracy>>,
     /// Conditions of dimensionality, clean and of differences.
     pub dimension_conditions: Option<CorruptionConditions>,
@@ -253,7 +253,8 @@ impl<'a> Numbers<'a> {
         self.runs.iter().map(accuracy).collect()
     }
 
-    /// Each run's dimension fraction of the difference, one per layer: the mean over corruptions at the severities of `covers`.
+    /// Each run's dimension fraction of the difference, one per layer: the mean over those corruptions, at the severities
+    /// that `covers` selects, that most runs have.
     pub fn corrupted_layers(&self, covers: impl Fn(u8) -> bool) -> Vec<Option<Vec<f64>>> {
         mean_layers(
             &self.differences,

@@ -127,8 +127,8 @@ pub fn more_seeds(primary: &[&Evidence]) -> Option<MoreSeeds> {
     most
 }
 
-/// How many more seeds would narrow the interval of `evidence` to a half-width of `half_width` (in its unit), as one of
-/// `together` tests. `None` below 2 seeds, above 1,000 more, for a width of 0, and where there are enough.
+/// How many more seeds would narrow the interval of `evidence` to a half-width of at most `half_width` (in its unit), as one
+/// of `together` tests. `None` below 2 seeds, above 1,000 more, for a width of 0, and where there are enough.
 pub fn to_decide(evidence: &Evidence, half_width: f64, together: usize) -> Option<MoreSeeds> {
     let [low, high] = evidence.interval?;
     let n = evidence.n;

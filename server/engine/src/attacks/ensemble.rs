@@ -41,7 +41,7 @@ pub struct EnsembleOutcome {
     /// The outcome after each attack: an image counts as robust when no attack so far broke it. Predictions and
     /// distances are those of the images that this attack was given.
     pub members: Vec<AttackOutcome>,
-    /// For each image, the adversarial image of the attack that broke it, or of the last attack.
+    /// For each image, the outcome of the attack that broke it, or of the last attack.
     pub overall: AttackOutcome,
 }
 

@@ -151,7 +151,7 @@ impl Fab {
         })
     }
 
-    /// Walks each to the end, or until its best image is near enough; puts the best images into `best`.
+    /// Walks each to the end, or until its best image lies in the ball `enough`; puts the best images into `best`.
     fn walk(
         &self,
         target: &Target,

@@ -82,8 +82,9 @@ pub(super) struct Answer {
     pub(super) logits: Logits,
 }
 
-/// Checks that `again`, the attack's images for the rows `rows_checked` in a batch of their own, equals its images
-/// for them in the whole batch.
+/// Checks that an attack's answer does not depend on the batch: for the rows `rows_checked`, `again` holds its images in
+/// a batch of their own. The logits of the whole batch's images must be the same in a batch of their own, within rounding
+/// where the target is not exact; where it is, `again` must equal those images.
 pub(super) fn other_batch(
     whole: &Answer,
     target: &Target,

@@ -9,7 +9,7 @@
 //! - One [`Attack`] a file: [`Fgsm`], [`Pgd`], [`Apgd`], [`Fab`], [`Square`].
 //! - [`run`] attacks a set of images batch by batch and asserts what must hold (`invariants.rs`); [`run_series`] does
 //!   so for several radii or step counts at once; [`Ensemble`] runs attacks one after another on the images that are
-//!   still right; AutoAttack's standard version is one.
+//!   still right; AutoAttack's standard version is one such ensemble.
 //! - [`masking`] asks whether the number is real, after Athalye et al. 2018.
 //!
 //! Everything random is drawn from the seed and the image's index in its set, and on the CPU an image's

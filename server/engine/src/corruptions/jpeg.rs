@@ -92,7 +92,7 @@ fn to_ycc(picture: Picture<'_>) -> [Vec<u8>; 3] {
     ]
 }
 
-/// The inverse, into planes red, green, blue.
+/// The inverse of [`to_ycc`], into planes red, green, blue.
 fn to_rgb(y: &[u8], cb: &[u8], cr: &[u8], out: &mut [u8]) {
     let (red, rest) = out.split_at_mut(y.len());
     let (green, blue) = rest.split_at_mut(y.len());

@@ -155,7 +155,7 @@ impl Corruptor {
         self
     }
 
-    /// Corruptions as `conditions` record that images were drawn, for `table`. Photographs of frost are looked for in
+    /// Corruptions with the parameters of `table`, drawn as `conditions` record. Photographs of frost are looked for in
     /// `folders`, for `corruption` frost alone: no other corruption needs them.
     ///
     /// # Errors

@@ -72,7 +72,7 @@ pub(super) const TINY_IMAGENET: [Drops; 5] = [
 const WATER: [f32; 3] = [175.0 / 255.0, 238.0 / 255.0, 238.0 / 255.0];
 /// Brown: red, green, blue.
 const MUD: [f32; 3] = [63.0 / 255.0, 42.0 / 255.0, 20.0 / 255.0];
-/// Thinner mud is dropped.
+/// Mud thinner (less opaque) than this counts as none.
 const THINNEST_MUD: f64 = 0.8;
 /// Canny's thresholds for the edges of drops of water.
 const EDGE_THRESHOLDS: (i32, i32) = (50, 150);

@@ -3,7 +3,7 @@
 //! - `CIFAR-10-C/<corruption>.npy`: uint8 `[5 n, 32, 32, 3]`, n images of each severity in order, and
 //!   `labels.npy`. The files are memory-mapped: a set of 2.9 GB takes no memory.
 //! - `Tiny-ImageNet-C/<corruption>/<severity>/<wnid>/*.JPEG`: as many images of a class as the clean test set has. They
-//!   are not copies of the clean images (see [`PublishedCorruptions::is_matched`]): only their labels match.
+//!   were not made from the clean images (see [`PublishedCorruptions::is_matched`]): only their labels match.
 //!
 //! Everything a test needs is checked when the set is opened: a test that has begun does not end because
 //! a file is missing or of the wrong shape.
@@ -199,7 +199,7 @@ impl PublishedCorruptions {
         })
     }
 
-    /// A set without images that matches no clean ones, as Tiny ImageNet-C.
+    /// A set of no images, which like Tiny ImageNet-C's match no clean ones.
     #[cfg(test)]
     pub(crate) fn unmatched(height: usize, width: usize) -> PublishedCorruptions {
         PublishedCorruptions {
@@ -209,9 +209,8 @@ impl PublishedCorruptions {
         }
     }
 
-    /// Whether each image is a copy of the clean image with its number. Tiny ImageNet-C's are not: they were made
-    /// from other crops of the photographs (its author in hendrycks/robustness, issue 39), and only their labels
-    /// match.
+    /// Whether each image was made from the clean image with its number. Tiny ImageNet-C's were not: they come from
+    /// other crops of the photographs (its author in hendrycks/robustness, issue 39), and only their labels match.
     pub fn is_matched(&self) -> bool {
         matches!(self.files, Files::Arrays { .. })
     }

@@ -94,7 +94,7 @@ fn watch() {
                 .is_some_and(|name| name.starts_with(DEVICE_THREADS))
             {
                 let message = panic.payload_as_str().unwrap_or("its thread panicked");
-                // The first panic is the cause, later ones are its consequences.
+                // The first panic is the cause; later ones are its consequences.
                 let _ = FAILURE.set(message.to_owned());
             }
             before(panic);

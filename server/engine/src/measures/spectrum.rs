@@ -142,7 +142,7 @@ pub struct Gram {
 }
 
 impl Gram {
-    /// An empty matrix for `images` images.
+    /// A matrix of zeros for `images` images, whose products are yet to be set.
     pub fn new(images: usize) -> Self {
         Gram {
             products: DMatrix::zeros(images, images),

@@ -1,6 +1,6 @@
 //! How much the size of gradients varies: over images for a unit, and over the units of a layer.
 
-/// How much the gradients of a layer vary.
+/// The sizes (norms) of the gradients of a layer's units, and how much they vary.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GradientVariability {
     /// mu_u: mean norm of each unit over the images.

@@ -1,6 +1,6 @@
 //! A layer on plain memory: convolution, batch norm, shortcut and ReLU in one pass forward and one back.
 //!
-//! Images are channels last. Sums over images are taken in [`CHUNKS`] parts, whose number depends on the batch alone,
+//! Images are channels last. Sums over images are taken in at most [`CHUNKS`] parts, whose number depends on the batch alone,
 //! and then added in order: results do not depend on threads.
 
 use std::cell::RefCell;
@@ -392,7 +392,7 @@ impl Layer<'_> {
         self.convolution_back(gradient, coefficients, wanted).0
     }
 
-    /// The gradients of the convolution's output, each image in its frame.
+    /// The gradient of the convolution's output for every image, each in its frame.
     fn gradient_frames<'a>(
         &self,
         gradient: &[f32],
@@ -437,7 +437,8 @@ impl Layer<'_> {
     }
 
     /// The gradients of the convolution's input and weights. That of its output, computed from `gradient` and
-    /// `coefficients`, is made image by image and never exists as a whole.
+    /// `coefficients`, is made image by image; it exists as a whole only where threads divide the weights (see
+    /// [`MANY_WEIGHTS`]).
     fn convolution_back<'a>(
         &self,
         gradient: &[f32],
@@ -532,7 +533,8 @@ impl Layer<'_> {
     }
 }
 
-/// Where the input's gradient is stored, and how: in the waiting image, else in `fresh`, which is then made `len` long.
+/// Where the input's gradient is stored, and how: in place in a waiting gradient of its own size, else in `fresh`, which
+/// is then made `len` long. Nowhere where it is not wanted.
 fn place<'a>(
     waiting: Option<Waiting<'a>>,
     fresh: &'a mut Option<Vec<MaybeUninit<f32>>>,
@@ -688,7 +690,7 @@ impl Layer<'_> {
         }
     }
 
-    /// The weight gradient where threads divide the weights: each thread goes through all images.
+    /// The weight gradient where threads divide the weights: each goes through all images for its own.
     fn many_weights(&self, frames: &[f32]) -> Vec<f32> {
         let shape = self.shape;
         let frame = shape.input_frame();

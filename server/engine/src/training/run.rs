@@ -61,7 +61,7 @@ pub fn run(
         .filter(|evaluation| !evaluation.is_empty())
         .cloned()
         .collect();
-    // Measurements made after a device failed are dropped.
+    // After a device failed its numbers cannot be trusted: no event is passed on but the last.
     let mut trusted = |event: Event| {
         if devices::failure().is_none() {
             emit(event);

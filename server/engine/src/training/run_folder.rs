@@ -1,7 +1,7 @@
-//! Checks that a folder's files belong to the run.
+//! Makes sure that a folder's files belong to the run.
 //!
 //! A run first writes its key and its whole spec into its folder. It uses nothing from a folder that another run has
-//! written to, not even one of the same number in another store. A folder of an earlier version has no such file; it
+//! written to, not even if that run has the same number in another store. A folder of an earlier version has no such file; it
 //! is taken over where the result in the store, or a checkpoint (which has always held the whole spec), shows that it
 //! is this run's. Files of another or an unknown run are moved beside the folder, and the run begins afresh.
 
@@ -27,8 +27,8 @@ pub(crate) const RUN_FILE: &str = "run.json";
 /// Name of the folder in which a server and the run's worker leave each other messages.
 pub const WORKER_FOLDER: &str = "worker";
 
-/// What the server puts into a run's folder before the run begins, and which is thus this run's: the worker's messages,
-/// its standard error, and imported weights (their checksum is in the spec).
+/// What the server puts into a run's folder before the run begins. It is thus this run's: the folder of messages between
+/// server and worker, the worker's standard error, and imported weights (their checksum is in the spec).
 const PLACED: [&str; 4] = [
     WORKER_FOLDER,
     "worker.log",
@@ -133,7 +133,7 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, EngineError> {
     Ok(entries)
 }
 
-/// The evidence that a folder without a run file is this run's; none where nothing shows it.
+/// The evidence that a folder whose run file is missing or damaged is this run's; none where nothing shows it.
 fn verified(
     folder: &Path,
     identity: &Identity,

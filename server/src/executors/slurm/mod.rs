@@ -21,7 +21,7 @@ pub const SCRIPT_FILE: &str = "job.sbatch";
 /// Slurm's own default, for clusters that do not say.
 const DEFAULT_ARRAY_SIZE: usize = 1001;
 
-/// How long a known version stays valid.
+/// How long the last answer about Slurm's version, or why there is none, is used again.
 const VERSION_HOLDS: Duration = Duration::from_secs(60);
 
 /// Lines of a job's own log that are quoted.
@@ -93,7 +93,7 @@ pub fn sizes(runs: usize, most_together: usize) -> Vec<usize> {
         .collect()
 }
 
-/// How many jobs each of `arrays` may run at once if all of them may run `at_once`.
+/// How many jobs each of `arrays` may run at once if all of them together may run `at_once`; at least 1.
 fn share(at_once: Option<u32>, arrays: usize) -> Option<u32> {
     let arrays = u32::try_from(arrays.max(1)).unwrap_or(u32::MAX);
     at_once.map(|at_once| (at_once / arrays).max(1))

@@ -27,7 +27,7 @@ pub(super) struct Script<'a> {
     pub(super) datasets: &'a Path,
     /// Jobs in the array, 1 or more.
     pub(super) jobs: usize,
-    /// Jobs of this array at once; the experiment may have several arrays.
+    /// How many jobs of this array may run at once; the experiment may have several arrays.
     pub(super) at_once: Option<u32>,
     /// What the experiment asks for.
     pub(super) spec: &'a SlurmSpec,

@@ -147,7 +147,7 @@ fn list(samples: Answer, swept: bool) -> AnyView {
     }
 }
 
-/// Where an image falls, if FGSM was made.
+/// Where an image falls; only `wrong when clean` if no FGSM was made to tell.
 fn fall_words(fall: Fall, swept: bool) -> Option<String> {
     match fall {
         Fall::WrongWhenClean => Some("wrong when clean".to_owned()),

@@ -203,7 +203,7 @@ pub fn analyze(subject: &Subject, analyses: &[&Analysis]) -> Result<Report, Engi
 mod tests {
     use super::*;
 
-    /// Breaks when `geometry` leaves one of its analyses out, a name is taken for another, or no names choose nothing.
+    /// Breaks when `geometry` leaves one of its analyses out, a name is taken for another, or an empty list chooses none.
     #[test]
     fn analyses_are_chosen_by_name_and_by_group() {
         let names = |requested: &[&str]| {

@@ -65,7 +65,7 @@ impl CorruptedImages<'_> {
         }
     }
 
-    /// Checks that every corrupted image is a copy of the clean image with its number, so that the two can be compared.
+    /// Checks that every corrupted image was made from the clean image with its number, so that the two can be compared.
     ///
     /// # Errors
     /// When they are those of the published Tiny ImageNet-C.

@@ -63,7 +63,8 @@ pub trait Listener {
     fn advanced(&mut self, images: usize, computed: bool) -> bool;
 }
 
-/// Makes every test that `spec` asks for and that is not there already. A kind that fails does not stop the others.
+/// Makes every test that `spec` asks for and that is not there already. A kind that fails does not stop the others, unless
+/// the run is cancelled or its device fails.
 ///
 /// # Errors
 /// When the spec and the data do not fit, a file cannot be read or written, or the listener stops it.
