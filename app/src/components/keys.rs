@@ -31,7 +31,8 @@ pub fn Keys() -> impl IntoView {
     let selected = selected_runs();
     let listener = window_event_listener(ev::keydown, move |event| {
         // Key combinations are the browser's, and letters belong to the field that they are typed into.
-        if event.ctrl_key() || event.alt_key() || event.meta_key() || is_typing() {
+        let combined = event.ctrl_key() || event.alt_key() || event.meta_key();
+        if combined || is_typing() || dialog_is_open() {
             return;
         }
         match event.key().as_str() {
@@ -67,6 +68,18 @@ fn is_typing() -> bool {
 
 #[cfg(not(feature = "hydrate"))]
 fn is_typing() -> bool {
+    false
+}
+
+/// Whether a dialog is open, to which all keys belong.
+#[cfg(feature = "hydrate")]
+pub fn dialog_is_open() -> bool {
+    matches!(document().query_selector("dialog[open]"), Ok(Some(_)))
+}
+
+/// Whether a dialog is open, to which all keys belong.
+#[cfg(not(feature = "hydrate"))]
+pub fn dialog_is_open() -> bool {
     false
 }
 

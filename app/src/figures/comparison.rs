@@ -8,7 +8,7 @@ use crate::chart::{Axis, Cell, Chart, Dash, Ink, Kind, Place, Point, Series, Tab
 use crate::format;
 
 /// The most groups that are drawn; more would be unreadable.
-const DRAWN: usize = 120;
+pub(super) const DRAWN: usize = 120;
 
 /// The chart: where groups differ in alpha, a line over alpha for each combination of the other fields; else the groups
 /// side by side.

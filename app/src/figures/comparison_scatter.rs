@@ -1,7 +1,10 @@
 //! Two measures of all compared runs against each other, with the means of their groups.
 
-use protocol::comparison::{Comparison, RunGroup};
+use protocol::api::Mean;
+use protocol::comparison::{Comparison, GroupedRun, RunGroup};
+use protocol::quantity::Axis;
 
+use super::comparison::DRAWN;
 use super::quantity::{axis, column, written};
 use super::words;
 use crate::chart::{Cell, Chart, Ink, Kind, Point, Series, Shape, Table};
@@ -15,8 +18,8 @@ fn ink(group: &RunGroup) -> Ink {
     }
 }
 
-/// The measures at the places `x` and `y` of [`Comparison::measures`]: a small mark a run in the colour of its alpha, a large one a
-/// group's means with their intervals.
+/// The measures at the places `x` and `y` of [`Comparison::measures`]: a small mark per run in the colour of its alpha, a large one
+/// per group at its means, with their intervals. Of many groups the first [`DRAWN`] are drawn; the table has all.
 pub fn chart(comparison: &Comparison, x: usize, y: usize) -> Chart {
     let measure = |place: usize| comparison.measures.get(place);
     let (Some(across), Some(up)) = (measure(x), measure(y)) else {
@@ -24,15 +27,22 @@ pub fn chart(comparison: &Comparison, x: usize, y: usize) -> Chart {
     };
     let mut rows = Vec::new();
     let mut series = Vec::new();
-    for group in &comparison.groups {
+    for (place, group) in comparison.groups.iter().enumerate() {
         let value = |values: &[Option<f64>], place: usize| values.get(place).copied().flatten();
-        let runs: Vec<_> = group
+        let mut runs: Vec<_> = group
             .runs
             .iter()
             .filter_map(|run| Some((run, value(&run.values, x)?, value(&run.values, y)?)))
             .collect();
-        for &(run, x, y) in &runs {
-            rows.push((group.label.clone(), run.run_id, run.alpha, run.seed, x, y));
+        runs.sort_by(|(a, ..), (b, ..)| a.alpha.total_cmp(&b.alpha));
+        let row = |&(run, x, y): &(&GroupedRun, f64, f64)| {
+            (group.label.clone(), run.run_id, run.alpha, run.seed, x, y)
+        };
+        rows.extend(runs.iter().map(row));
+        if place >= DRAWN {
+            continue;
+        }
+        let point = |&(run, x, y): &(&GroupedRun, f64, f64)| {
             let hover = format!(
                 "{}<br>run {}, seed {}<br>{}: {}<br>{}: {}",
                 group.label,
@@ -43,41 +53,31 @@ pub fn chart(comparison: &Comparison, x: usize, y: usize) -> Chart {
                 up.label,
                 written(&up.axis, y)
             );
-            let point = Point::new(x, y).of_run(run.run_id).says(hover);
-            let shape = Shape::of_alpha(run.alpha);
-            series.push(Series {
-                shape,
+            Point::new(x, y).of_run(run.run_id).says(hover)
+        };
+        // One series for all runs of an alpha: thousands of runs are no thousands of series.
+        for same in runs.chunk_by(|(a, ..), (b, ..)| a.alpha == b.alpha) {
+            let ink = Ink::Alpha(same[0].0.alpha);
+            let points = same.iter().map(point).collect();
+            let marks = Series {
                 size: 6.0,
                 opacity: 0.75,
-                ..Series::new(Kind::Points, "", Ink::Alpha(run.alpha), vec![point])
-            });
+                ..Series::new(Kind::Points, "", ink, points)
+            };
+            series.push(marks.unlisted());
         }
         let means = |place: usize| group.means.get(place).copied().flatten();
-        if let Some((x, y)) = means(x).zip(means(y)) {
-            let hover = format!(
-                "{}<br>means over {}<br>{}{}<br>{}{}",
-                group.label,
-                format::plural(x.n.min(y.n).into(), "replicate", "replicates"),
-                written(&across.axis, x.mean),
-                words::interval("; ", x.interval, |end| written(&across.axis, end)),
-                written(&up.axis, y.mean),
-                words::interval("; ", y.interval, |end| written(&up.axis, end)),
-            );
-            series.push(Series {
-                shape: Shape::Diamond,
-                size: 11.0,
-                ..Series::new(
-                    Kind::Points,
-                    group.label.clone(),
-                    ink(group),
-                    vec![Point::means(&x, &y).says(hover)],
-                )
-            });
+        if let Some(means) = means(x).zip(means(y)) {
+            series.push(mark_of_means(group, means, [&across.axis, &up.axis]));
         }
     }
-    for one in &mut series {
-        one.listed = !one.name.is_empty();
-    }
+    let rest = match comparison.groups.len().saturating_sub(DRAWN) {
+        0 => String::new(),
+        more => format!(
+            " {} beyond the first {DRAWN} are not drawn.",
+            format::plural(more as u64, "group", "groups")
+        ),
+    };
     let n = format::plural(rows.len() as u64, "run", "runs");
     let table = Table::of(rows)
         .column("group", |row| row.0.clone())
@@ -88,11 +88,30 @@ pub fn chart(comparison: &Comparison, x: usize, y: usize) -> Chart {
         .column(column(&up.axis), |row| row.5);
     Chart::new(axis(&across.axis, false), axis(&up.axis, true))
         .note(format!(
-            "Small marks are runs, coloured by alpha; diamonds are means of groups; n = {n}. Bars: 95 % intervals, from 2 replicates on."
+            "Small marks are runs, coloured by alpha; diamonds are means of groups; n = {n}. Bars: 95 % intervals, from 2 replicates on.{rest}"
         ))
         .how(comparison.interval_method.clone())
         .table(table)
         .with(series)
+}
+
+/// A group's means of the two measures, whose axes are `across` and `up`.
+fn mark_of_means(group: &RunGroup, (x, y): (Mean, Mean), [across, up]: [&Axis; 2]) -> Series {
+    let hover = format!(
+        "{}<br>means over {}<br>{}{}<br>{}{}",
+        group.label,
+        format::plural(x.n.min(y.n).into(), "replicate", "replicates"),
+        written(across, x.mean),
+        words::interval("; ", x.interval, |end| written(across, end)),
+        written(up, y.mean),
+        words::interval("; ", y.interval, |end| written(up, end)),
+    );
+    let point = Point::means(&x, &y).says(hover);
+    Series {
+        shape: Shape::Diamond,
+        size: 11.0,
+        ..Series::new(Kind::Points, group.label.clone(), ink(group), vec![point])
+    }
 }
 
 #[cfg(test)]
@@ -135,6 +154,8 @@ mod tests {
             .iter()
             .filter(|series| series.shape == Shape::Diamond);
         assert_eq!(means.count(), comparison.groups.len());
+        let marks = drawn.series.len() - comparison.groups.len();
+        assert_eq!(marks, 2, "a series an alpha, not a run");
         let Cell::Number(x) = drawn.table.rows[0][4] else {
             panic!("no x")
         };

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::addresses;
 use crate::api;
 use crate::components::Load;
+use crate::components::keys::dialog_is_open;
 use crate::pages::findings::{read_window, use_window};
 use slides::{Move, Slide};
 
@@ -100,8 +101,9 @@ fn Present(data: Data) -> impl IntoView {
         navigate(&address, options);
     });
     let listener = window_event_listener(ev::keydown, move |event| {
-        // Key combinations are the browser's.
-        if event.ctrl_key() || event.alt_key() || event.meta_key() {
+        // Key combinations are the browser's; what is open over the slides takes all others.
+        let combined = event.ctrl_key() || event.alt_key() || event.meta_key();
+        if combined || dialog_is_open() {
             return;
         }
         // A space presses the button that has the focus.

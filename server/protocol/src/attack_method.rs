@@ -153,14 +153,18 @@ methods! {
         id: "auto-attack",
         label: "AutoAttack",
         forward_passes: |_, _| {
-            let members = [Method::ApgdCe, Method::ApgdT, Method::FabT, Method::Square];
-            members.map(|member| member.forward_passes(None, 0)).iter().sum()
+            let members = Method::AUTO_ATTACK.map(|member| member.forward_passes(None, 0));
+            members.iter().sum()
         },
         ..PLAIN
     };
 }
 
 impl Method {
+    /// The members of AutoAttack's standard ensemble, in order (Croce & Hein 2020, section 5).
+    pub const AUTO_ATTACK: [Method; 4] =
+        [Method::ApgdCe, Method::ApgdT, Method::FabT, Method::Square];
+
     /// The name in specs.
     pub fn id(self) -> &'static str {
         self.facts().id

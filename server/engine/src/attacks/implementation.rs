@@ -36,9 +36,11 @@ pub fn implementation(attack: Specified) -> Result<Implementation, AttackError> 
         Method::FabT => Box::new(Fab::new(ball, steps, targets, 1)?),
         Method::Square => Box::new(Square::new(ball, steps)?),
         Method::AutoAttack => {
-            let members = [Method::ApgdCe, Method::ApgdT, Method::FabT, Method::Square];
             let ensemble = Ensemble::standard(ball, STANDARD)?;
-            return Ok(Implementation::Ensemble(ensemble, members.to_vec()));
+            return Ok(Implementation::Ensemble(
+                ensemble,
+                Method::AUTO_ATTACK.to_vec(),
+            ));
         }
     }))
 }
