@@ -132,7 +132,7 @@ pub fn send_file<T: DeserializeOwned>(
     _path: &str,
     _upload: Upload,
 ) -> impl Future<Output = Result<T, ApiError>> + Send + use<T> {
-    async { Err(failure("files are sent by the browser alone")) }
+    async { Err(failure("only the browser sends files")) }
 }
 
 /// Turns status and body into the requested data, or into an error that a person can read.
@@ -143,7 +143,7 @@ fn read<T: DeserializeOwned>(answer: Result<(u16, Vec<u8>), String>) -> Result<T
         let body: &[u8] = if body.is_empty() { b"null" } else { &body };
         return serde_json::from_slice(body).map_err(|error| {
             failure(format!(
-                "the server's answer could not be read ({error}); reload the page, it may be older than the server"
+                "the server's answer could not be read ({error}); the page may be older than the server: reload it"
             ))
         });
     }
@@ -181,7 +181,7 @@ fn request(method: Method, path: String, _body: Option<String>) -> Answer {
         (Method::Get, None) => {
             Box::pin(async { Err("no API was given to render pages with".to_owned()) })
         }
-        _ => Box::pin(async { Err("commands are sent by the browser alone".to_owned()) }),
+        _ => Box::pin(async { Err("only the browser sends commands".to_owned()) }),
     }
 }
 

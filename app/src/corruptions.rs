@@ -47,7 +47,7 @@ pub fn other_images(
     dataset: &Dataset,
 ) -> Option<&'static str> {
     conditions?.source.unmatched(dataset).map(|_| {
-        "Clean accuracy is of Tiny ImageNet’s own test images. The published Tiny ImageNet-C was made from other crops: a share of clean accuracy compares two sets of images of the same classes. It orders networks, and is no share of images that stay right."
+        "Clean accuracy is measured on Tiny ImageNet’s own test images. The published Tiny ImageNet-C was made from other crops, so a share of clean accuracy compares two sets of images of the same classes. It ranks networks, but is not the share of images that stay right."
     })
 }
 
@@ -153,7 +153,7 @@ pub fn sets(measured: &[CorruptionMeasurement]) -> String {
             plural(columns, "severity", "severities")
         )
     } else {
-        format!("{all} of corruption and severity")
+        format!("{all}, each one corruption at one severity")
     }
 }
 
@@ -248,7 +248,10 @@ pub(crate) mod tests {
             ]
         );
         assert_eq!(severities(&results), [1, 2]);
-        assert_eq!(sets(&results), "4 sets of corruption and severity");
+        assert_eq!(
+            sets(&results),
+            "4 sets, each one corruption at one severity"
+        );
         assert_eq!(
             sets(&under(&all, known[1])),
             "1 set: 1 corruption × 1 severity"

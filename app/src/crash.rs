@@ -11,7 +11,7 @@ pub fn CrashBanner() -> impl IntoView {
     view! {
         <div id=ID class="crash" role="alert" hidden=true>
             <p>
-                "Something in the dashboard failed, and this page no longer updates. What was measured is safe on the server. "
+                "Something in the dashboard failed, and this page no longer updates. Your measurements are safe on the server. "
                 <a href="" rel="external">"Reload the page"</a>
             </p>
         </div>

@@ -631,7 +631,7 @@ fn corruption_source(text: &str) -> Result<CorruptionSource, String> {
     [CorruptionSource::Generated, CorruptionSource::Published]
         .into_iter()
         .find(|source| source.id() == text)
-        .ok_or_else(|| format!("corrupted images do not come from `{text}`"))
+        .ok_or_else(|| format!("`{text}` is not a source of corrupted images"))
 }
 
 fn corruptions(text: &str) -> Result<Vec<Corruption>, String> {
@@ -680,7 +680,7 @@ fn number(text: &str) -> Result<f64, String> {
         "" => Err("give a number".to_owned()),
         _ => text
             .parse()
-            .map_err(|_| format!("`{text}` is not a number; write for example 0.1 or 1e-4")),
+            .map_err(|_| format!("`{text}` is not a number; write, for example, 0.1 or 1e-4")),
     }
 }
 

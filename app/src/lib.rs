@@ -74,6 +74,8 @@ pub fn App() -> impl IntoView {
     provide_meta_context();
     theme::provide_theme();
     selection::provide_selection();
+    components::provide_undo();
+    chart::provide_zoom();
     mark_hydrated();
     view! {
         <Title formatter=|title| format!("{title} · Selectivity Lab") />
@@ -90,9 +92,11 @@ pub fn App() -> impl IntoView {
                     <A href="/devices">"Devices"</A>
                     <A href="/api">"API"</A>
                 </nav>
+                <components::SavedViews />
                 <theme::ThemeToggle />
             </header>
             <navigation::Announcer />
+            <chart::ZoomReset />
             <main id="main" tabindex="-1">
                 <Routes fallback=not_found::NotFound>
                     <Route path=path!("/") view=experiments::Experiments ssr=SsrMode::Async />
@@ -113,7 +117,10 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/not-found") view=not_found::NotFound ssr=SsrMode::Async />
                 </Routes>
             </main>
-            <selection::SelectionBar />
+            <div class="bars">
+                <components::UndoBar />
+                <selection::SelectionBar />
+            </div>
             <components::Keys />
         </Router>
     }

@@ -37,6 +37,7 @@ impl Follow {
             Change::ExperimentDeleted => self != Follow::All,
             Change::RunsDeleted => matches!(self, Follow::Run(_)),
             Change::ExperimentCreated
+            | Change::ExperimentRestored
             | Change::ExperimentAnnotated
             | Change::RunsImported
             | Change::RunsQueued
@@ -70,6 +71,7 @@ pub fn follow(
     // Not while the server renders; in the browser once the page is there.
     #[cfg(feature = "hydrate")]
     {
+        let selected = crate::selection::selected_runs();
         let handler = StoredValue::new_local(Some(move |message: stream::Message| match message {
             stream::Message::Open => {
                 open.try_set(true);
@@ -85,12 +87,19 @@ pub fn follow(
                 }
             }
             stream::Message::Change(change) => {
+                // What is gone cannot be compared.
+                let gone = [Change::ExperimentDeleted, Change::RunsDeleted];
+                if gone.contains(&change.change) {
+                    selected.change(&change.run_ids, false);
+                }
                 if !follow.concerns(change.experiment_id, &change.run_ids) {
                     return;
                 }
-                if follow.ends_with(&change) {
-                    deleted.try_set(true);
-                } else {
+                let ends = follow.ends_with(&change);
+                if ends || change.change == Change::ExperimentRestored {
+                    deleted.try_set(ends);
+                }
+                if !ends {
                     on_gap();
                 }
             }
@@ -330,6 +339,7 @@ mod tests {
         for (change, ends) in [
             (Change::ExperimentDeleted, [false, true, true]),
             (Change::RunsDeleted, [false, false, true]),
+            (Change::ExperimentRestored, [false; 3]),
             (Change::RunsQueued, [false; 3]),
             (Change::FindingsMade, [false; 3]),
             (Change::ExperimentAnnotated, [false; 3]),

@@ -13,7 +13,7 @@ pub fn numbers(text: &str) -> Result<Vec<f64>, String> {
         .map(|entry| {
             let number = entry.replace('−', "-").replace(',', ".").parse::<f64>();
             // `inf` and `nan` parse, and are for validation to refuse; words are refused here.
-            number.map_err(|_| format!("`{entry}` is not a number; write for example -1, 0, 0.5"))
+            number.map_err(|_| format!("`{entry}` is not a number; write, for example, -1, 0, 0.5"))
         })
         .collect()
 }
@@ -24,7 +24,7 @@ pub fn seeds(text: &str) -> Result<Vec<u64>, String> {
     for entry in entries(text) {
         let whole = |part: &str| {
             part.parse::<u64>().map_err(|_| {
-                format!("`{entry}` is not a seed or a range; write for example 0..4, 7")
+                format!("`{entry}` is not a seed or a range; write, for example, 0..4, 7")
             })
         };
         match entry.split_once("..") {
@@ -51,8 +51,9 @@ pub fn whole_numbers(text: &str) -> Result<Vec<u32>, String> {
     entries(text)
         .map(|entry| {
             let number = entry.parse::<u32>();
-            number
-                .map_err(|_| format!("`{entry}` is not a whole number; write for example 100, 150"))
+            number.map_err(|_| {
+                format!("`{entry}` is not a whole number; write, for example, 100, 150")
+            })
         })
         .collect()
 }

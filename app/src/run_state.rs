@@ -102,7 +102,7 @@ pub fn silence(run: &Run, now: i64) -> Option<String> {
     let silent = now - heard.max(run.started_at)?;
     (silent > SILENCE).then(|| {
         let minutes = format::plural((silent / 60_000) as u64, "minute", "minutes");
-        format!("no step for {minutes}; the worker may hang")
+        format!("no step for {minutes}; the worker may have stalled")
     })
 }
 
@@ -126,7 +126,7 @@ pub fn activity(run: &Run) -> String {
                 format::count(progress.steps.into())
             ),
             Phase::Attacks => format!(
-                "Attacks: {} of at most {} images through the network",
+                "Attacks: {} of up to {} images through the network",
                 done(progress),
                 format::count(progress.steps.into())
             ),
@@ -307,7 +307,7 @@ pub(crate) mod tests {
         apply(&mut run, &event);
         assert_eq!(
             activity(&run),
-            "Attacks: 49,628 of at most 49,628 images through the network"
+            "Attacks: 49,628 of up to 49,628 images through the network"
         );
     }
 

@@ -28,10 +28,10 @@ pub fn python(experiment: i64) -> String {
 import json
 import pandas as pd
 
-runs = pd.read_csv("{runs}")   # a row a run
-corruptions = pd.read_parquet("{corruptions}")   # a row a run, corruption and severity
+runs = pd.read_csv("{runs}")   # one row per run
+corruptions = pd.read_parquet("{corruptions}")   # one row per run, corruption and severity
 
-# Seeds are replicates: first a mean a run, then mean, standard error and n over seeds.
+# Seeds are replicates: first one mean per run, then mean, standard error and n over seeds.
 by_run = corruptions.groupby(["alpha", "seed", "selectivity"], as_index=False)["accuracy"].mean()
 print(by_run.groupby("alpha")["accuracy"].agg(["mean", "sem", "count"]))
 
@@ -47,10 +47,10 @@ pub fn r(experiment: i64) -> String {
     let [(runs, _), (corruptions, _), (everything, _)] = files(experiment);
     format!(
         r#"# install.packages(c("arrow", "jsonlite"))
-runs <- read.csv("{runs}")   # a row a run
-corruptions <- arrow::read_parquet("{corruptions}")   # a row a run, corruption and severity
+runs <- read.csv("{runs}")   # one row per run
+corruptions <- arrow::read_parquet("{corruptions}")   # one row per run, corruption and severity
 
-# Seeds are replicates: first a mean a run, then mean, standard error and n over seeds.
+# Seeds are replicates: first one mean per run, then mean, standard error and n over seeds.
 by_run <- aggregate(accuracy ~ alpha + seed + selectivity, corruptions, mean)
 print(aggregate(accuracy ~ alpha, by_run, function(x)
   c(mean = mean(x), sem = sd(x) / sqrt(length(x)), n = length(x))))

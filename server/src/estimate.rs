@@ -63,7 +63,7 @@ impl Estimator {
                 seconds: None,
                 images_per_second: None,
                 basis: format!(
-                    "{} starts runs when it has room; their speed is known once the first is at work.",
+                    "{} starts runs when it has room; their speed is known once the first one is running.",
                     spec.executor.kind().label()
                 ),
             });
@@ -83,10 +83,10 @@ impl Estimator {
                 seconds: None,
                 images_per_second: None,
                 basis: if idle {
-                    "a few steps of this network took over a minute here, so no time is promised"
+                    "a few steps of this network took over a minute here, so there is no time estimate"
                         .into()
                 } else {
-                    "not measured yet: speed is measured when no run is at work".into()
+                    "not measured yet: speed is measured when no run is in progress".into()
                 },
             });
         };

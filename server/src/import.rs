@@ -174,7 +174,7 @@ pub async fn remove_abandoned(store: &Store, directory: &DataDirectory) -> Resul
         let name = name.to_string_lossy();
         let abandoned = match name.parse::<i64>() {
             Ok(id) if is_orphan(&entry.path()) => {
-                matches!(store.experiment_of(id).await, Err(StoreError::NoRun(_)))
+                matches!(store.holds_run(id).await, Ok(false))
             }
             Ok(_) => false,
             Err(_) => name.starts_with(STAGED),

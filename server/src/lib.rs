@@ -17,6 +17,7 @@ pub mod fetch;
 pub mod import;
 pub mod lock;
 pub mod perturbation_bench;
+pub mod purge;
 pub mod report;
 pub mod scheduler;
 pub mod ssr;

@@ -53,9 +53,10 @@ async fn drawn(browser: &Browser, figure: &str) {
     browser.until(&script, SHORT).await;
 }
 
-/// Breaks when a live update draws a figure anew from the start.
+/// Breaks when a live update draws a figure anew from the start, when figures of the same axis show different ranges of it, or
+/// when zooming out leaves one of them behind.
 #[tokio::test]
-async fn zoom_survives_live_updates() {
+async fn zoom_survives_live_updates_and_is_shared() {
     let (server, browser) = seeded().await;
     let page = format!("{}/experiments/3/training", server.url);
     browser.open(&page).await;
@@ -99,6 +100,99 @@ async fn zoom_survives_live_updates() {
         .until(&format!("return {epochs} >= {}", before + 3), SHORT)
         .await;
     assert_eq!(browser.script(&format!("return {range}")).await, zoomed);
+    // Another figure over the epochs.
+    drawn(&browser, "#figure-loss").await;
+    let other = "document.querySelector('#figure-loss .js-plotly-plot')._fullLayout";
+    let shared = format!("return {other}.xaxis.range.join() === {range}");
+    browser.until(&shared, SHORT).await;
+    let own = format!("return {other}.yaxis.autorange");
+    assert_eq!(browser.script(&own).await, true, "another measure");
+    let out = format!("Plotly.relayout({plot}, {{'xaxis.autorange': true}}); return true");
+    browser.script(&out).await;
+    for layout in [other.to_owned(), format!("{plot}._fullLayout")] {
+        let whole = format!("return {layout}.xaxis.autorange === true");
+        browser.until(&whole, SHORT).await;
+    }
+    browser.no_errors().await;
+}
+
+/// Breaks when an epoch of one run has the page read all runs again.
+#[tokio::test]
+async fn an_epoch_does_not_have_the_runs_read_again() {
+    let (server, browser) = seeded().await;
+    browser
+        .open(&format!("{}/experiments/3/training", server.url))
+        .await;
+    browser.wait(r#".live-mark[data-open="true"]"#, SHORT).await;
+    drawn(&browser, "#figure-loss").await;
+    let read = |path: &str| {
+        format!(
+            "performance.getEntriesByType('resource').filter(entry => entry.name.includes('{path}')).length"
+        )
+    };
+    let runs = format!("return {}", read("/experiments/3/runs"));
+    let curves = read("quantity=validation_cross_entropy");
+    // What is read when the stream opens is done by then.
+    browser.until(&format!("return {curves} >= 2"), SHORT).await;
+    let before = browser.script(&runs).await;
+    browser.until(&format!("return {curves} >= 5"), SHORT).await;
+    assert_eq!(browser.script(&runs).await, before);
+    browser.no_errors().await;
+}
+
+/// Breaks when a deletion cannot be undone, or what was brought back lacks its runs.
+#[tokio::test]
+async fn a_deletion_is_undone() {
+    let (server, browser) = seeded().await;
+    browser.open(&format!("{}/experiments", server.url)).await;
+    let row = "tr[data-experiment=\"1\"]";
+    browser.click(&format!("{row} .menu summary")).await;
+    browser.click(&format!("{row} button.danger")).await;
+    browser.click("dialog[open] button.danger").await;
+    browser.wait("#undo:not([hidden])", SHORT).await;
+    assert_eq!(browser.count(row).await, 0);
+    browser.screenshot("undo").await;
+    browser.click("#undo button").await;
+    browser.wait(row, SHORT).await;
+    browser.wait("#undo[hidden]", SHORT).await;
+    let runs = browser.fetch("/api/v1/experiments/1/runs").await;
+    assert_eq!(runs.as_array().unwrap().len(), 2);
+    // From the experiment's own page, which is left by it.
+    browser.click(&format!("{row} th a")).await;
+    browser.click(".heading .menu summary").await;
+    browser.click(".heading button.danger").await;
+    browser.click("dialog[open] button.danger").await;
+    browser.wait("#undo:not([hidden])", SHORT).await;
+    browser
+        .until("return location.pathname === '/experiments'", SHORT)
+        .await;
+    browser.click("#undo button").await;
+    browser.wait(row, SHORT).await;
+    browser.no_errors().await;
+}
+
+/// Breaks when a saved view forgets what was chosen on its page, or stays after it was deleted.
+#[tokio::test]
+async fn a_view_is_saved_and_comes_back() {
+    let (server, browser) = seeded().await;
+    let chosen = "/experiments/1/training?quantity=selectivity";
+    browser.open(&format!("{}{chosen}", server.url)).await;
+    browser.click("#views summary").await;
+    browser.type_into("#view-name", "Lab meeting").await;
+    browser.press(Key::Enter).await;
+    browser.wait("#views li a", SHORT).await;
+    browser.screenshot("views").await;
+    browser.open(&format!("{}/datasets", server.url)).await;
+    browser.click("#views summary").await;
+    browser.click("#views li a").await;
+    let back = format!("return location.pathname + location.search === '{chosen}'");
+    browser.until(&back, SHORT).await;
+    browser.wait("#views:not([open])", SHORT).await;
+    browser.click("#views summary").await;
+    browser.click("#views li button").await;
+    browser
+        .until("return document.querySelector('#views li') === null", SHORT)
+        .await;
     browser.no_errors().await;
 }
 
@@ -706,5 +800,28 @@ async fn the_api_is_described_in_the_frame() {
     browser.open(&format!("{}/api", server.url)).await;
     browser.wait("#api-reference .opblock", SHORT).await;
     browser.wait("header .brand", SHORT).await;
+    browser.no_errors().await;
+}
+
+/// Breaks when a run that is deleted stays selected, so that the selection can no longer be compared.
+#[tokio::test]
+async fn a_deleted_run_is_no_longer_selected() {
+    let (server, browser) = seeded().await;
+    browser.open(&format!("{}/experiments/1", server.url)).await;
+    for alpha in [0, 1] {
+        browser
+            .click(&format!(
+                "#runs tr[data-alpha=\"{alpha}\"] input[type=checkbox]"
+            ))
+            .await;
+    }
+    let text = |words: &str| {
+        format!("return document.querySelector('#selection span').textContent === '{words}'")
+    };
+    browser.until(&text("2 runs selected"), SHORT).await;
+    browser
+        .script("fetch('/api/v1/runs/2', {method: 'DELETE'}); return true")
+        .await;
+    browser.until(&text("1 run selected"), SHORT).await;
     browser.no_errors().await;
 }

@@ -10,6 +10,8 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, BlobPropertyBag, HtmlAnchorElement, HtmlDivElement, HtmlScriptElement, Url};
 
+use super::zoom::Zoomed;
+
 #[wasm_bindgen]
 extern "C" {
     #[wasm_bindgen(catch, js_namespace = Plotly)]
@@ -28,17 +30,20 @@ extern "C" {
     fn on(this: &Drawn, event: &str, handler: &Closure<dyn Fn(JsValue)>);
 }
 
-/// Handlers for the runs of clicked points and of brushed points.
+/// Handlers for the runs of clicked points and of brushed points, and for zooms.
 pub struct Handlers {
     clicked: Closure<dyn Fn(JsValue)>,
     brushed: Closure<dyn Fn(JsValue)>,
+    zoomed: Closure<dyn Fn(JsValue)>,
 }
 
 impl Handlers {
-    /// `clicked` gets the run of a point, `brushed` those of all points in the rectangle.
+    /// `clicked` gets the run of a point, `brushed` those of all points in the rectangle, and `zoomed` what was done to the
+    /// horizontal and the vertical axis.
     pub fn new(
         clicked: impl Fn(i64) + 'static,
         brushed: impl Fn(BTreeSet<i64>) + 'static,
+        zoomed: impl Fn([Option<Zoomed>; 2]) + 'static,
     ) -> Handlers {
         Handlers {
             clicked: Closure::new(move |event| {
@@ -53,6 +58,16 @@ impl Handlers {
                     brushed(runs);
                 }
             }),
+            zoomed: Closure::new(move |event: JsValue| {
+                let text = js_sys::JSON::stringify(&event).ok();
+                let event = text.and_then(|text| serde_json::from_str(&text.as_string()?).ok());
+                let event: Value = event.unwrap_or_default();
+                let axes = ["xaxis", "yaxis"].map(|axis| super::zoom::zoomed(&event, axis));
+                // Another size of the window is no zoom.
+                if axes != [None, None] {
+                    zoomed(axes);
+                }
+            }),
         }
     }
 
@@ -61,6 +76,7 @@ impl Handlers {
         let drawn: &Drawn = div.unchecked_ref();
         drawn.on("plotly_click", &self.clicked);
         drawn.on("plotly_selected", &self.brushed);
+        drawn.on("plotly_relayout", &self.zoomed);
     }
 }
 

@@ -10,6 +10,8 @@ use super::Chart;
 use super::browser;
 use super::table::DataTable;
 #[cfg(feature = "hydrate")]
+use super::zoom::shared_zoom;
+#[cfg(feature = "hydrate")]
 use crate::selection::selected_runs;
 use crate::theme::current_theme;
 
@@ -46,7 +48,7 @@ pub fn Figure(
                     <h2 id=title_id>{question}</h2>
                     <p class="subtitle" hidden=empty>{move || chart.with(|chart| chart.note.clone())}</p>
                 </div>
-                <div class="downloads" role="group" aria-label="Select runs; download the figure" hidden=empty>
+                <div class="downloads" role="group" aria-label="Select runs or download the figure" hidden=empty>
                     <button type="button" class="quiet" aria-pressed=move || brush.get().to_string() hidden=move || !has_runs.get() title="Drag over points to select their runs: they light up in every figure and table" on:click=move |_| brush.update(|brush| *brush = !*brush)>"Select"</button>
                     <button type="button" class="quiet" on:click=move |_| download("svg")>"SVG"</button>
                     <button type="button" class="quiet" on:click=move |_| download("png")>"PNG"</button>
@@ -86,6 +88,8 @@ fn draw_live(
 
     let theme = current_theme();
     let selected = selected_runs();
+    let zoom = shared_zoom();
+    let ranges = Memo::new(move |_| chart.with(|chart| zoom.of(chart)));
     let navigate = use_navigate();
     let handlers = StoredValue::new_local(browser::Handlers::new(
         move |run| match brush.try_get_untracked() {
@@ -94,6 +98,10 @@ fn draw_live(
             None => {}
         },
         move |runs| selected.set(runs),
+        move |zoomed| {
+            // The page may have been left.
+            chart.try_with_untracked(|chart| zoom.change(chart, zoomed));
+        },
     ));
     let listening = StoredValue::new(false);
     let near = RwSignal::new(false);
@@ -112,7 +120,8 @@ fn draw_live(
         };
         let figure = chart.with(|chart| {
             let draw = |selected: &_| {
-                super::plotly::figure_with(chart, theme.get(), selected, brush.get())
+                let ranges = ranges.get();
+                super::plotly::figure_with(chart, theme.get(), selected, brush.get(), ranges)
             };
             selected.with(draw)
         });

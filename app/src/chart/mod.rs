@@ -14,6 +14,8 @@ pub mod plotly;
 mod series;
 pub mod svg;
 pub mod table;
+#[cfg_attr(not(feature = "hydrate"), allow(dead_code))]
+mod zoom;
 
 pub use axis::Axis;
 pub use cells::{CellRow, CellScale, Cells, MapCell};
@@ -21,6 +23,7 @@ pub use figure::Figure;
 pub use ink::Ink;
 pub use series::{Dash, Hover, Kind, Place, Point, Series, Shape};
 pub use table::{Cell, Table};
+pub use zoom::{ZoomReset, provide_zoom};
 
 /// Where plotly.js is served. The version is the plotly crate's: browsers keep the file for good, so
 /// another file needs another address.
@@ -50,8 +53,8 @@ pub struct Chart {
 }
 
 /// Said where [`Chart::cut`] holds.
-const CUT: &str = "Intervals are drawn no further than values can be (t intervals of few seeds are wider); the table has \
-    their ends.";
+const CUT: &str = "Intervals are clipped to the range of possible values (t intervals over few seeds can exceed it); the table \
+    has their ends.";
 
 impl Chart {
     /// A chart with nothing in it yet.
@@ -155,7 +158,7 @@ mod tests {
         assert_eq!(cut.series[0].points[0].y_interval, Some([0.0, 1.0]));
         assert!(
             cut.caption()
-                .starts_with("n. Intervals are drawn no further")
+                .starts_with("n. Intervals are clipped to the range")
         );
         let whole = chart([0.8, 1.0]);
         assert_eq!(whole.series[0].points[0].y_interval, Some([0.8, 1.0]));

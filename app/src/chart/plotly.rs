@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use serde_json::{Value, json};
 
 use super::ink::Colours;
+use super::zoom::Ranges;
 use super::{
     Axis, CellScale, Cells, Chart, Dash, Hover, Ink, Kind, MapCell, Place, Point, Series, Shape,
 };
@@ -12,16 +13,33 @@ use crate::theme::Theme;
 
 /// The plotly figure of `chart`.
 pub fn figure(chart: &Chart, theme: Theme) -> Value {
-    figure_with(chart, theme, &BTreeSet::new(), false)
+    figure_with(chart, theme, &BTreeSet::new(), false, [None, None])
 }
 
 /// As [`figure`], with the points of `selected` runs lit and others dimmed, if any selected run is shown. With `brush`,
-/// dragging selects instead of zooming.
-pub fn figure_with(chart: &Chart, theme: Theme, selected: &BTreeSet<i64>, brush: bool) -> Value {
+/// dragging selects instead of zooming. `zoom` has the ranges of the axes that are zoomed.
+pub fn figure_with(
+    chart: &Chart,
+    theme: Theme,
+    selected: &BTreeSet<i64>,
+    brush: bool,
+    zoom: Ranges,
+) -> Value {
     let mut points = chart.series.iter().flat_map(|series| &series.points);
     let lit = points.any(|point| is_selected(point, selected));
     let selected = lit.then_some(selected);
     let mut figure = drawn(chart, theme, selected);
+    let axes = [("xaxis", &chart.x), ("yaxis", &chart.y)];
+    for ((name, axis), zoomed) in axes.into_iter().zip(zoom) {
+        let layout = &mut figure["layout"][name];
+        let range = zoomed.or(axis.range);
+        // Plotly keeps what it once chose by itself, unless told; and refuses a range of null.
+        layout["autorange"] = json!(range.is_none());
+        if let Some(range) = range {
+            layout["range"] = json!(range);
+        }
+        layout["uirevision"] = json!(format!("{} | {zoomed:?}", axis.title));
+    }
     figure["layout"]["dragmode"] = json!(if brush { "select" } else { "zoom" });
     // Plotly's own selection is dropped: the page keeps it.
     figure["layout"]["selections"] = json!([]);
@@ -545,7 +563,7 @@ mod tests {
         ]);
         let selected = |runs: &[i64]| {
             let runs = runs.iter().copied().collect();
-            figure_with(&chart, Theme::Light, &runs, true)
+            figure_with(&chart, Theme::Light, &runs, true, [None, Some([0.0, 2.0])])
         };
         let json = selected(&[2]);
         assert_eq!(json["data"][0]["customdata"], json!([1, 2]));
@@ -553,6 +571,12 @@ mod tests {
         assert_eq!(json["data"][1]["opacity"], DIMMED);
         assert_eq!(json["data"][2]["customdata"], Value::Null);
         assert_eq!(json["layout"]["dragmode"], "select");
+        let axis = &json["layout"]["xaxis"];
+        assert_eq!(
+            (&axis["autorange"], axis.get("range")),
+            (&json!(true), None)
+        );
+        assert_eq!(json["layout"]["yaxis"]["range"], json!([0.0, 2.0]));
         let json = selected(&[3]);
         assert_eq!(json["data"][1]["opacity"], Value::Null);
         assert_eq!(json["data"][0]["selectedpoints"], json!([]));

@@ -218,7 +218,7 @@ pub fn DataTable(
         let all = chart.with(|chart| chart.table.rows.len());
         (all > SHOWN_ROWS).then(|| {
             let all = format::count(all as u64);
-            view! { <p class="hint">{format!("The first {SHOWN_ROWS} of {all} rows; the CSV has all.")}</p> }
+            view! { <p class="hint">{format!("The first {SHOWN_ROWS} of {all} rows are shown; the CSV has all of them.")}</p> }
         })
     };
     view! {

@@ -80,7 +80,7 @@ pub fn Annotations(
                 <div class="field">
                     <label for="annotation-tags">"Tags"</label>
                     <input id="annotation-tags" type="text" autocomplete="off" prop:value=tags on:input=move |event| tags.set(event_target_value(&event)) />
-                    <p class="hint">"With commas between; at most 20 of 50 characters each."</p>
+                    <p class="hint">"Separated by commas; at most 20 tags of 50 characters each."</p>
                 </div>
                 <div class="field">
                     <label for="annotation-notes">"Notes"</label>
@@ -89,7 +89,7 @@ pub fn Annotations(
                 <CommandError command />
                 <div class="actions">
                     <button type="submit" class="primary" id="annotation-save" disabled=command.busy>"Save"</button>
-                    <button type="button" on:click=move |_| open.set(false)>"Keep as it was"</button>
+                    <button type="button" on:click=move |_| open.set(false)>"Discard changes"</button>
                 </div>
             </form>
         </section>

@@ -16,7 +16,7 @@ fn label(choice: &str, kept: &'static str) -> Option<&'static str> {
     match choice {
         OFF => Some("Off"),
         SOURCE => Some("As Leavitt & Morcos (2020): FGSM over epsilon, PGD over steps"),
-        AUTO => Some("The same, and AutoAttack at ε 8/255 and 1/255"),
+        AUTO => Some("The same, plus AutoAttack at ε 8/255 and 1/255"),
         KEPT => Some(kept),
         _ => None,
     }
@@ -71,13 +71,13 @@ pub fn AttackFields(
             <p class="hint">{move || work(inputs)}</p>
             <Field
                 inputs path=ATTACK_IMAGES label="Test images to attack" input=Input::Line("numeric")
-                hint=words("Of every class its share. Empty: all.")
+                hint=words("Taken from every class in proportion to its size. Empty: all.")
             />
             <details>
                 <summary>"More"</summary>
                 <Field
                     inputs path=ATTACK_SEED label="Attack seed" input=Input::Line("numeric")
-                    hint=words("Of random starts and random search.")
+                    hint=words("For random starts and random search.")
                 />
                 <Group inputs path=CHECK_MASKING label="Gradient masking" role="group">
                     <label>
@@ -86,7 +86,7 @@ pub fn AttackFields(
                             checked=masking prop:checked=masking
                             on:change=move |event| inputs.edit(CHECK_MASKING, event_target_checked(&event).to_string())
                         />
-                        "Look for gradient masking (Athalye et al. 2018)"
+                        "Check for gradient masking (Athalye et al. 2018)"
                     </label>
                 </Group>
             </details>
@@ -110,7 +110,7 @@ fn cost(spec: &AttackSpec) -> String {
     };
     let passes = attacks_alone.forward_images(1) - 1;
     format!(
-        "Each run is attacked with {}: up to about {} through the network an image.",
+        "Each run is attacked with {}: up to about {} through the network per image.",
         attacks_words(&spec.attacks),
         format::plural(passes, "pass", "passes")
     )
@@ -148,7 +148,7 @@ mod tests {
         let mut spec = AttackSpec::source(Some(100));
         assert_eq!(
             cost(&spec),
-            "Each run is attacked with 6 × FGSM, 6 × PGD: up to about 125 passes through the network an image."
+            "Each run is attacked with 6 × FGSM, 6 × PGD: up to about 125 passes through the network per image."
         );
         spec.attacks.push(Attack::auto_attack(8.0));
         assert!(

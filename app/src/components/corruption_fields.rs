@@ -81,13 +81,13 @@ pub fn CorruptionFields(
             </Group>
             <Field
                 inputs path=CORRUPTION_IMAGES label="Test images" input=Input::Line("numeric")
-                hint=words("Of every class its share. Empty: all.")
+                hint=words("Taken from every class in proportion to its size. Empty: all.")
             />
             <details hidden=move || !seeded()>
                 <summary>"More"</summary>
                 <Field
                     inputs path=CORRUPTION_SEED label="Corruption seed" input=Input::Line("numeric")
-                    hint=words("The same for every run, so that all meet the same images.")
+                    hint=words("The same for every run, so that all are tested on the same images.")
                 />
                 <Field
                     inputs path=CORRUPTION_JPEG label="JPEG step" input=Input::Select(jpeg_choices())
@@ -104,16 +104,16 @@ pub fn CorruptionFields(
 }
 
 /// What the published Tiny ImageNet-C is good for.
-const TINY_IMAGENET_C: &str = "Accuracy alone: its images were made from other crops of the photographs than Tiny ImageNet’s, so none has a clean one beside it. Its share of clean accuracy compares two sets of images of the same classes.";
+const TINY_IMAGENET_C: &str = "Accuracy only: its images were made from other crops of the photographs than Tiny ImageNet’s, so none has a matching clean image. Its share of clean accuracy compares two sets of images of the same classes.";
 
 /// Fields that a fold may hide; their errors are shown at [`CORRUPTIONS`].
 const FOLDED: &[&str] = &[CORRUPTION_FROST];
 
 /// What the JPEG step is.
-pub(super) const JPEG_HINT: &str = "Tiny ImageNet-C is published as JPEG files of quality 85. Images with its parameters (a shorter side over 48 pixels) go through the same; with CIFAR10-C’s parameters none do.";
+pub(super) const JPEG_HINT: &str = "Tiny ImageNet-C is published as JPEG files of quality 85. Images corrupted with its parameters (shorter side over 48 pixels) are compressed in the same way; images corrupted with CIFAR10-C’s parameters are not.";
 
 /// How photographs of frost are named.
-pub(super) const FROST_HINT: &str = "Name of a folder in the data sets directory; its first five images are used. Empty: the drawn texture.";
+pub(super) const FROST_HINT: &str = "Name of a folder in the data sets directory; its first five images are used. Empty: the synthetic texture.";
 
 /// The choices of the JPEG step.
 pub(super) fn jpeg_choices() -> Vec<Choice> {
@@ -213,10 +213,10 @@ fn Picks(inputs: Inputs) -> impl IntoView {
             format::plural(images.into(), "image", "images")
         });
         Some(format!(
-            "Each run is tested on {} of {each}, and on the same images clean.",
+            "Each run is tested on {} of {each}, and on the clean versions of the same images.",
             format::plural(
                 sets as u64,
-                "set (corruption and severity)",
+                "set (one corruption at one severity)",
                 "sets (corruptions × severities)"
             )
         ))

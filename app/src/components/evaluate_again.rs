@@ -41,10 +41,15 @@ fn outcome(queued: EvaluationQueued) -> String {
     let runs = |number: u32| format::plural(number.into(), "run", "runs");
     match (queued, skipped) {
         (0, 0) => "The experiment has no runs.".to_owned(),
-        (0, _) => "No run was queued: each is at work already, or not trained yet.".to_owned(),
-        (_, 0) => format!("{} queued. Results appear here as they come.", runs(queued)),
+        (0, _) => {
+            "No run was queued: every run is already in progress or not trained yet.".to_owned()
+        }
+        (_, 0) => format!(
+            "{} queued. Results appear here as they come in.",
+            runs(queued)
+        ),
         _ => format!(
-            "{} queued, {} skipped (at work already, or not trained). Results appear here as they come.",
+            "{} queued, {} skipped (already in progress or not trained). Results appear here as they come in.",
             runs(queued),
             runs(skipped)
         ),
@@ -143,7 +148,7 @@ fn send(
     };
     match target {
         Target::Run(_) => command.send::<Run>(Method::Post, target.path(), body, move |_| {
-            tell("Queued. Results appear here as they come.".to_owned());
+            tell("Queued. Results appear here as they come in.".to_owned());
         }),
         Target::Experiment(_) => {
             command.send::<EvaluationQueued>(Method::Post, target.path(), body, move |queued| {

@@ -100,7 +100,7 @@ pub fn GeometryFields(
         ),
     ];
     let activations = format!(
-        "Also of every value of every map, not averaged over space. Empty: not measured. At most {}: memory grows with the square.",
+        "Also measures every value of every feature map, not averaged over space. Empty: not measured. At most {}: memory grows with the square of the number of images.",
         format::count(MAXIMUM_ACTIVATION_IMAGES.into())
     );
     view! {
@@ -109,7 +109,7 @@ pub fn GeometryFields(
             <p class="hint" id="dimensionality-cost">{move || dimensionality_work(inputs)}</p>
             <Field
                 inputs path=DIMENSIONALITY_IMAGES label="Test images for dimensionality" input=Input::Line("numeric")
-                hint=words("Of every class its share; more than the widest layer has units. Empty: all.")
+                hint=words("Taken from every class in proportion to its size. Use more images than the widest layer has units. Empty: all.")
             />
             <details>
                 <summary>"More"</summary>
@@ -119,12 +119,12 @@ pub fn GeometryFields(
                 />
                 <Field
                     inputs path=DIMENSIONALITY_SOURCE label="Corrupted images" input=Input::Select(sources)
-                    hint=words("Where it was off, it begins as in the test on corruptions.")
+                    hint=words("If dimensionality was off, this starts as in the corruption test.")
                 />
                 <div hidden=published>
                     <Field
                         inputs path=DIMENSIONALITY_SEED label="Corruption seed" input=Input::Line("numeric")
-                        hint=words("The one of the test on corruptions lets both meet the same images.")
+                        hint=words("Use the seed of the corruption test to measure the same corrupted images.")
                     />
                     <Field
                         inputs path=DIMENSIONALITY_JPEG label="JPEG step" input=Input::Select(jpeg_choices())
@@ -145,7 +145,7 @@ pub fn GeometryFields(
             <p class="hint" id="gradient-cost">{move || gradient_work(inputs, network.get())}</p>
             <Field
                 inputs path=GRADIENT_IMAGES label="Test images for gradients" input=Input::Line("numeric")
-                hint=words("Of every class its share.")
+                hint=words("Taken from every class in proportion to its size.")
             />
         </div>
     }
@@ -168,12 +168,12 @@ fn dimensionality_cost(spec: &DimensionalitySpec) -> String {
     let passes = responses_alone.forward_images(1);
     let full = spec.activation_images.map_or_else(String::new, |images| {
         format!(
-            " Full activations cost as much again on {}, and products of all pairs of them.",
+            " Full activations cost as much again on {}, plus the products of all pairs of these images.",
             format::plural(images.into(), "image", "images")
         )
     });
     format!(
-        "Each run is measured on {}: up to about {} through the network an image.{full}",
+        "Each run is measured on {}: up to about {} through the network per image.{full}",
         perturbations_words(spec),
         format::plural(passes, "pass", "passes")
     )
@@ -193,7 +193,7 @@ fn gradient_cost(network: Network, spec: InputUnitGradientSpec) -> String {
         .sum();
     let images = u64::from(spec.images);
     format!(
-        "Exact: one backward pass a unit and image, from the unit's layer down. {}: {} × {} are {} backward passes a run, as much work as {} forward passes through the whole network.",
+        "Exact: one backward pass per unit and image, from the unit's layer down. {}: {} × {} = {} backward passes per run, as much work as {} forward passes through the whole network.",
         network.label(),
         format::plural(units, "unit", "units"),
         format::plural(images, "image", "images"),
@@ -235,7 +235,7 @@ mod tests {
         let mut spec = DimensionalitySpec::source(Some(100));
         assert_eq!(
             dimensionality_cost(&spec),
-            "Each run is measured on clean images, 19 corruptions × 5 severities, PGD L∞ ε 8/255, step 0.5/255, 40 steps: up to about 218 passes through the network an image."
+            "Each run is measured on clean images, 19 corruptions × 5 severities, PGD L∞ ε 8/255, step 0.5/255, 40 steps: up to about 218 passes through the network per image."
         );
         spec.activation_images = Some(50);
         assert!(dimensionality_cost(&spec).contains("on 50 images"));
@@ -246,7 +246,7 @@ mod tests {
     fn what_gradients_cost_is_told() {
         let text = gradient_cost(Network::ResNet20, InputUnitGradientSpec { images: 64 });
         assert!(
-            text.contains("ResNet20: 688 units × 64 images are 44,032 backward passes a run"),
+            text.contains("ResNet20: 688 units × 64 images = 44,032 backward passes per run"),
             "{text}"
         );
     }

@@ -33,7 +33,7 @@ pub fn ImportArchive() -> impl IntoView {
             <summary>"Import an experiment …"</summary>
             <form novalidate=true on:submit=submit>
                 <p class="hint">
-                    "An archive that Selectivity Lab wrote, here or elsewhere. Its numbers come as they are; runs that were not done can be resumed here."
+                    "An archive written by Selectivity Lab, here or elsewhere. Its numbers are imported as they are; unfinished runs can be resumed here."
                 </p>
                 <div class="field" class:wrong=move || missing.get()>
                     <label for="field-archive">"Archive"</label>

@@ -7,20 +7,20 @@ use crate::selection::selected_runs;
 
 /// Every key, with what it does.
 const KEYS: [(&str, &str); 8] = [
-    ("?", "this list"),
-    ("/", "to the search or the filter of the page"),
+    ("?", "show this list"),
+    ("/", "go to the search or filter field of the page"),
     ("x", "clear the selection of runs"),
     (
         "← →, space, Page Up, Page Down",
-        "presentation: one slide back, or on",
+        "presentation: previous or next slide",
     ),
-    ("Home, End", "presentation: first slide, last slide"),
-    ("n", "presentation: the numbers of a slide"),
+    ("Home, End", "presentation: first or last slide"),
+    ("n", "presentation: show the numbers and notes of a slide"),
     (
         "s",
-        "presentation: raw accuracy, or share of clean accuracy",
+        "presentation: switch between raw accuracy and share of clean accuracy",
     ),
-    ("Esc", "close what is open; leave the presentation"),
+    ("Esc", "close the open dialog; leave the presentation"),
 ];
 
 /// The keys, and the dialog that lists them.
@@ -48,7 +48,7 @@ pub fn Keys() -> impl IntoView {
         .collect_view();
     view! {
         <dialog id="keys" node_ref=dialog aria-labelledby="keys-title">
-            <h2 id="keys-title">"Keys"</h2>
+            <h2 id="keys-title">"Keyboard shortcuts"</h2>
             <table><tbody>{rows}</tbody></table>
             <form method="dialog" class="actions"><button node_ref=close>"Close"</button></form>
         </dialog>

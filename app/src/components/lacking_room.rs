@@ -11,7 +11,7 @@ pub fn LackingRoom(
 ) -> impl IntoView {
     move || {
         reason.get().map(|reason| {
-            view! { <p class="notice" id="lacking-room" role="status">"The queue waits: " {reason} "."</p> }
+            view! { <p class="notice" id="lacking-room" role="status">"The queue is waiting: " {reason} "."</p> }
         })
     }
 }

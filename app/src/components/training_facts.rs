@@ -32,7 +32,7 @@ pub fn training_words(training: &TrainingSpec) -> Vec<Fact> {
     };
     let images = training
         .train_images_per_class
-        .map_or("all that are left".to_owned(), |images| {
+        .map_or("all remaining".to_owned(), |images| {
             format::count(images.into())
         });
     vec![
@@ -45,9 +45,9 @@ pub fn training_words(training: &TrainingSpec) -> Vec<Fact> {
         ("Momentum", plain(training.momentum)),
         ("Weight decay", plain(training.weight_decay)),
         ("Augmentation", training.augmentation.label().to_owned()),
-        ("Training images a class", images),
+        ("Training images per class", images),
         (
-            "Validation images a class",
+            "Validation images per class",
             format::count(training.validation_images_per_class.into()),
         ),
     ]
@@ -120,10 +120,10 @@ fn origin(spec: &CorruptionSpec) -> String {
     }
     let mut words = format!("generated with seed {}", spec.corruption_seed);
     if spec.jpeg == JpegStep::Off {
-        words += ", JPEG left out";
+        words += ", JPEG step left out";
     }
     if let Some(folder) = &spec.frost_photographs {
-        words += &format!(", frost photographs of {folder}");
+        words += &format!(", frost photographs from {folder}");
     }
     words
 }
@@ -133,9 +133,9 @@ fn attacks(spec: &AttackSpec) -> String {
         format::plural(images.into(), "test image", "test images")
     });
     let masking = if spec.check_masking {
-        "gradient masking looked for"
+        "checked for gradient masking"
     } else {
-        "gradient masking not looked for"
+        "not checked for gradient masking"
     };
     format!(
         "{}; {images}; attack seed {}; {masking}",
@@ -228,7 +228,9 @@ mod tests {
         spec.frost_photographs = Some("ice".into());
         let text = dimensionality(&spec);
         assert!(
-            text.contains("; generated with seed 0, JPEG left out, frost photographs of ice; "),
+            text.contains(
+                "; generated with seed 0, JPEG step left out, frost photographs from ice; "
+            ),
             "{text}"
         );
         spec.corruptions.clear();
@@ -252,7 +254,7 @@ mod tests {
         let mut spec = AttackSpec::source(Some(500));
         assert_eq!(
             attacks(&spec),
-            "6 × FGSM, 6 × PGD; 500 test images; attack seed 0; gradient masking looked for"
+            "6 × FGSM, 6 × PGD; 500 test images; attack seed 0; checked for gradient masking"
         );
         spec.attacks = vec![
             Attack::fgsm(1.0),

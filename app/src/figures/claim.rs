@@ -89,7 +89,7 @@ pub fn caption(figure: &ClaimFigure) -> String {
     let rest = match &figure.picture {
         _ if figure.picture.is_empty() => String::new(),
         Picture::Scatter(scatter) => format!(
-            "A point a run, a diamond the mean of an alpha; n = {}. Bars: 95 % intervals over seeds.",
+            "Points are runs, diamonds are means per alpha; n = {}. Bars: 95 % intervals over seeds.",
             format::plural(scatter.points.len() as u64, "run", "runs")
         ),
         Picture::Lines(lines) => {
@@ -104,14 +104,14 @@ pub fn caption(figure: &ClaimFigure) -> String {
             let cells = map.rows.iter().flat_map(|row| row.cells.iter().flatten());
             let most = cells.map(|cell| cell.n).max().unwrap_or(0);
             format!(
-                "In {}; * p below 0.05 after Holm; n = {}.",
+                "In {}; * p < 0.05 after Holm correction; n = {}.",
                 slope_map::unit(map.scale),
                 seeds(most)
             )
         }
     };
     let cut = if chart(figure).cut {
-        " Bars end where values do."
+        " Bars are clipped to the range of possible values."
     } else {
         ""
     };

@@ -118,7 +118,7 @@ impl FromStr for Curve {
             Some(layer) => layer
                 .parse()
                 .map(Curve::Layer)
-                .map_err(|_| format!("`{text}` names no layer")),
+                .map_err(|_| format!("`{text}` is not a layer")),
             None => text.parse().map(Curve::Network),
         }
     }
@@ -139,7 +139,7 @@ fn line(place: usize, run: &ComparedRun, baseline: i64, kind: Kind, points: Vec<
 /// How many runs are drawn, in words.
 fn n(runs: &[ComparedRun]) -> String {
     format!(
-        "one line a run, n = {}",
+        "one line per run, n = {}",
         format::plural(runs.len() as u64, "run", "runs")
     )
 }
@@ -392,12 +392,12 @@ pub fn difference(baseline: &ComparedRun, other: &ComparedRun) -> Chart {
         .fold(1.0, f64::max);
     let images = rows.first().map_or(0, |row| row.6);
     let note = format!(
-        "Accuracy of {} less that of {}, in points; the same {} each, one run each.",
+        "Accuracy of {} minus that of {}, in points; the same {} for both, one run each.",
         other.label(),
         baseline.label(),
         format::plural(images.into(), "image", "images")
     );
-    let how = "Intervals are after Newcombe (1998), 95 %, as if the two runs had seen different images, which as a rule makes them wider than they need be. They are over images, not over seeds: two seeds of one alpha differ too.";
+    let how = "The 95 % intervals follow Newcombe (1998) and treat the two runs as if they had seen different images, which usually makes them wider than necessary. They are over images, not over seeds: two seeds of the same alpha differ too.";
     let table = Table::of(rows)
         .column("corruption", |row| row.0.label())
         .column("severity", |row| u32::from(row.1))

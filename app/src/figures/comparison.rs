@@ -60,18 +60,18 @@ fn note(comparison: &Comparison) -> String {
     });
     let groups = drawn(comparison);
     let n = match words::least_and_most(groups.iter().map(|(_, mean)| mean.n)) {
-        (least, most) if least == most => format!("n = {most} a group"),
-        (least, most) => format!("n = {least} to {most} a group"),
+        (least, most) if least == most => format!("n = {most} per group"),
+        (least, most) => format!("n = {least} to {most} per group"),
     };
     let rest = match comparison.groups.len().saturating_sub(groups.len()) {
         0 => String::new(),
         left => format!(
-            " {} without the number, or beyond the first {DRAWN}, not drawn.",
+            " Not drawn: {} without this measure or beyond the first {DRAWN}.",
             format::plural(left as u64, "group", "groups")
         ),
     };
     format!(
-        "{}{images}; large marks are means over replicates, small ones runs; {n}. Bars: 95 % intervals, from 2 replicates on.{rest}",
+        "{}{images}; large marks are means over replicates, small marks are runs; {n}. Bars: 95 % intervals, for 2 or more replicates.{rest}",
         measure.label
     )
 }
@@ -294,8 +294,8 @@ pub(crate) mod tests {
         comparison.groups[1].means[0] = None;
         comparison.groups[0].runs[0].values[0] = None;
         assert_eq!(table(&comparison).rows.len(), 2);
-        assert!(note(&comparison).contains("1 group without the number"));
-        assert!(note(&comparison).contains("n = 2 a group"));
+        assert!(note(&comparison).contains("1 group without this measure"));
+        assert!(note(&comparison).contains("n = 2 per group"));
     }
 
     /// Broken by: two networks joined by one line, or a group drawn at another alpha than its own.

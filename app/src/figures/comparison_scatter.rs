@@ -74,7 +74,7 @@ pub fn chart(comparison: &Comparison, x: usize, y: usize) -> Chart {
     let rest = match comparison.groups.len().saturating_sub(DRAWN) {
         0 => String::new(),
         more => format!(
-            " {} beyond the first {DRAWN} are not drawn.",
+            " Not drawn: {} beyond the first {DRAWN}.",
             format::plural(more as u64, "group", "groups")
         ),
     };
@@ -88,7 +88,7 @@ pub fn chart(comparison: &Comparison, x: usize, y: usize) -> Chart {
         .column(column(&up.axis), |row| row.5);
     Chart::new(axis(&across.axis, false), axis(&up.axis, true))
         .note(format!(
-            "Small marks are runs, coloured by alpha; diamonds are means of groups; n = {n}. Bars: 95 % intervals, from 2 replicates on.{rest}"
+            "Small marks are runs, coloured by alpha; diamonds are means of groups; n = {n}. Bars: 95 % intervals, for 2 or more replicates.{rest}"
         ))
         .how(comparison.interval_method.clone())
         .table(table)

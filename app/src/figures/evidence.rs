@@ -74,13 +74,13 @@ pub fn table(evidence: &[Evidence]) -> Table {
 fn note(group: &Group) -> String {
     let n = group.evidence.iter().map(|one| one.n);
     let mut text = format!(
-        "In {}. Means over seeds with Student t 95 % intervals, n = {}; filled: a verdict rests on it; dashed line: 0.",
+        "Unit: {}. Means over seeds with 95 % intervals (Student's t), n = {}; filled marks decide a verdict; dashed line: 0.",
         group.unit,
         words::counted(n, "seed", "seeds")
     );
     if group.evidence.len() > SHOWN {
         text += &format!(
-            " The first {SHOWN} of {}; all are in the table.",
+            " The first {SHOWN} of {} are drawn; the table has all of them.",
             format::count(group.evidence.len() as u64)
         );
     }

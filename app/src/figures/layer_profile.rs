@@ -77,7 +77,7 @@ fn note(profiles: &LayerProfiles) -> String {
     let means = profiles.alphas.iter().flat_map(|entry| &entry.layers);
     let seeds = means.flatten().map(|mean| mean.n);
     let text = format!(
-        "A line an alpha, the mean over seeds; n = {} for each.",
+        "One line per alpha: the mean over seeds, n = {} each.",
         words::counted(seeds, "seed", "seeds")
     );
     text + &words::incomplete(profiles.incomplete_runs, "this measurement")

@@ -70,10 +70,7 @@ fn how(lines: &Lines) -> String {
         }
         None => String::new(),
     };
-    format!(
-        "{measured}Bars: {}, where there are 2 seeds or more.",
-        words::method(&lines.interval_method)
-    )
+    format!("{measured}Bars: {}.", words::method(&lines.interval_method))
 }
 
 /// A line; it passes over places without a value.
@@ -162,7 +159,7 @@ pub(crate) mod tests {
     #[test]
     fn the_caption_tells_n_and_what_is_left_out() {
         let text = chart(&lines()).caption();
-        for part in ["1 to 3 seeds", "500 images", "2 trained runs lack", "BCa,"] {
+        for part in ["1 to 3 seeds", "500 images", "2 trained runs lack", "BCa."] {
             assert!(text.contains(part), "{part}: {text}");
         }
     }

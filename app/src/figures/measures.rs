@@ -74,7 +74,7 @@ fn table(answer: &Scatter) -> Table {
 /// What is drawn, n, and what is left out.
 fn note(answer: &Scatter) -> String {
     let text = format!(
-        "A point a run, a diamond the mean of an alpha; n = {}.",
+        "Points are runs, diamonds are means per alpha; n = {}.",
         format::plural(answer.points.len() as u64, "run", "runs")
     );
     text + &words::incomplete(answer.incomplete_runs, "a measurement that the others have")
@@ -93,10 +93,12 @@ fn how(answer: &Scatter) -> String {
     }
     // Not for a mean over no corruptions.
     if let Some(conditions) = answer.conditions.filter(|_| answer.averaged_over > 0) {
-        text += &format!("Corruptions {}", conditions.label());
+        text += &format!("Corruptions: {}", conditions.label());
         text += &match answer.averaged_over {
             1 => ". ".to_owned(),
-            sets => format!("; each value is the mean of {sets} sets of corruption and severity. "),
+            sets => format!(
+                "; each value is the mean over {sets} combinations of corruption and severity. "
+            ),
         };
     }
     if let Some(conditions) = &answer.attack_conditions
@@ -212,7 +214,7 @@ mod tests {
         for part in [
             "n = 2 runs",
             "generated with seed 0, 200 images",
-            "mean of 95 sets",
+            "mean over 95 combinations",
             "1 trained run lacks",
             "Bars: 95 % percentile interval of the mean",
         ] {

@@ -44,15 +44,15 @@ pub fn chart(answer: &BenchAnswer) -> Chart {
         .column("relative change of responses", |(_, layer)| layer.relative);
     let image = match (answer.image.index, &answer.image.class) {
         (Some(index), Some(class)) => format!("Test image {index} ({class})"),
-        _ => "An image that was brought".to_owned(),
+        _ => "Your own image".to_owned(),
     };
     Chart::new(
         Axis::layers(layers.unwrap_or_default()),
-        Axis::numbers("Change of the layer's responses,<br>relative to the clean image").from_zero(),
+        Axis::numbers("Change in the layer's responses,<br>relative to the clean image").from_zero(),
     )
     .with(lines)
     .note(format!(
-        "Length of the change of the units' responses (after ReLU, averaged over space) over the length of the responses to the clean image. {}, {}; n = 1 image.",
+        "Norm of the change in the units' responses (after ReLU, averaged over space), divided by the norm of the responses to the clean image. {}, {}; n = 1 image.",
         image, answer.change
     ))
     .table(table)

@@ -72,7 +72,7 @@ fn note(measured: &[AttackMeasurement], budget: Budget) -> String {
     let bars = "Bars: 95 % intervals (Wilson, over images).";
     match budget {
         Budget::Epsilon => format!(
-            "FGSM, one step along the gradient's sign, each value changed by at most ε; at 0 the same images, clean. n = {n}. {bars}"
+            "FGSM: one step along the gradient's sign that changes each value by at most ε; 0: the same images, clean. n = {n}. {bars}"
         ),
         Budget::Steps => {
             let radius = |radius: f64| Norm::Linf.radius(radius);
@@ -81,7 +81,7 @@ fn note(measured: &[AttackMeasurement], budget: Budget) -> String {
                 .step_size
                 .map_or_else(String::new, |size| format!(", step {}", radius(size)));
             format!(
-                "PGD from the clean image at ε {}{step}; at 0 steps the same images, clean. n = {n}. {bars}",
+                "PGD from the clean image at ε {}{step}; 0 steps: the same images, clean. n = {n}. {bars}",
                 radius(first.attack.epsilon)
             )
         }

@@ -113,7 +113,7 @@ fn note(curves: &[Curve]) -> String {
     let first = curves.iter().find_map(|curve| curve.over.first());
     first.map_or_else(String::new, |first| {
         format!(
-            "Dimension fraction of each layer, clean, and of the difference that a perturbation makes; n = {}, one run.",
+            "Dimension fraction of each layer for clean images, and of the difference that a perturbation makes; n = {}, one run.",
             format::plural(first.conditions.images.into(), "image", "images")
         )
     })
@@ -136,7 +136,7 @@ fn how(curves: &[Curve], statistic: DimensionStatistic) -> String {
         ActivationMatrix::Activations => ("full activations, every value of every map", "values"),
     };
     let mut text = format!(
-        "{counted} of each layer’s {what} [images × {words}, centred], as a share of its {words}: clean, and of the difference clean less perturbed; {}",
+        "{counted} of each layer’s {what} [images × {words}, centred], as a share of its {words}: for clean images, and for the difference clean minus perturbed; {}",
         match first.conditions.source {
             CorruptionSource::Generated => format!("corruptions {}", first.conditions.origin()),
             CorruptionSource::Published => "corruptions of the published set".to_owned(),
@@ -144,12 +144,12 @@ fn how(curves: &[Curve], statistic: DimensionStatistic) -> String {
     );
     let averaged = curves.iter().map(|curve| curve.over.len()).max();
     if let Some(sets @ 2..) = averaged {
-        text += &format!(", each severity the mean of {sets} corruptions");
+        text += &format!("; each severity is the mean of {sets} corruptions");
     }
     // Centred, n images span at most n - 1 dimensions.
     if first.columns.iter().any(|&columns| columns >= images) {
         text += &format!(
-            ". {} can show at most {} dimensions: layers with more {words} are cut off",
+            ". {} can show at most {} dimensions, so layers with more {words} are cut off",
             format::plural(images.into(), "image", "images"),
             format::count(u64::from(images.saturating_sub(1)))
         );

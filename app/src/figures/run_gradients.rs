@@ -33,7 +33,7 @@ fn n(gradients: &UnitGradients) -> String {
     let without = match without {
         0 => String::new(),
         _ => format!(
-            ", {} of them without a gradient on any image and so without a CV_u",
+            "; units without a gradient on any image, and so without a CV_u: {}",
             format::count(without)
         ),
     };
@@ -56,7 +56,7 @@ pub fn of_samples(gradients: &UnitGradients) -> Chart {
     let note = match gradients.layers.as_slice() {
         [] => String::new(),
         _ => format!(
-            "CV_u of each unit: the L2 norm of the gradient of its response with respect to the image, standard deviation / mean over images; 0: the same on every image. Box: median and quartiles, dashed: mean; whiskers: 1.5 interquartile ranges. {}",
+            "CV_u of each unit: standard deviation / mean over images of the L2 norm of the gradient of its response with respect to the image; 0 means the same on every image. Box: median and quartiles; dashed line: mean; whiskers: 1.5 interquartile ranges. {}.",
             n(gradients)
         ),
     };
@@ -89,7 +89,7 @@ pub fn of_units(gradients: &UnitGradients) -> Chart {
     let note = match gradients.layers.as_slice() {
         [] => String::new(),
         _ => format!(
-            "CV_l of each layer: standard deviation / mean over its units of their mean gradient norm; 0: every unit as sensitive as the next. {}. One run: intervals over seeds are on the experiment’s page",
+            "CV_l of each layer: standard deviation / mean over its units of their mean gradient norm; 0 means that all units are equally sensitive. {}. This is one run; intervals over seeds are on the experiment’s page.",
             n(gradients)
         ),
     };
@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn the_captions_tell_n() {
         for text in [of_samples(&some()), of_units(&some())].map(|chart| chart.note) {
-            let n = "n = 64 images and 4 units in 2 layers, 2 of them without a gradient";
+            let n = "n = 64 images and 4 units in 2 layers; units without a gradient on any image, and so without a CV_u: 2";
             assert!(text.contains(n), "{text}");
         }
     }

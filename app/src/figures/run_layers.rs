@@ -46,7 +46,7 @@ pub fn chart(epochs: &[EpochMetrics], layers: &[String]) -> Chart {
         )
     }
     .note(format!(
-        "Mean selectivity of each layer's units after each epoch, 0 to 1, on the validation images; n = {} × {}",
+        "Mean selectivity of each layer's units after each epoch, 0 to 1, on the validation images; n = {} × {}.",
         format::plural(epochs.len() as u64, "epoch", "epochs"),
         format::plural(layers.len() as u64, "layer", "layers")
     ))

@@ -8,10 +8,10 @@ use crate::format;
 /// What is shown, of how many units, on how many images, and which epoch counts.
 fn note(layer: &LayerQuantiles, validation_images: u32, best_epoch: Option<u32>) -> String {
     let best = best_epoch.map_or_else(String::new, |epoch| {
-        format!("; dotted: epoch {epoch}, whose weights are used")
+        format!("; dotted line: epoch {epoch}, whose weights are used")
     });
     format!(
-        "Selectivity of the units of {}, 0 to 1, after each epoch: median, dark band 25 to 75 % of the units, light band 5 to 95 %{best}. n = {}, {}",
+        "Selectivity of the units of {}, 0 to 1, after each epoch: median, dark band 25 to 75 % of the units, light band 5 to 95 %{best}. n = {}, {}.",
         layer.layer,
         format::plural(layer.units.into(), "unit", "units"),
         format::plural(

@@ -77,7 +77,7 @@ fn note(map: &SlopeMap) -> String {
         format!(", each accuracy on {images}")
     });
     format!(
-        "In {}; {below} of {} fall; * p below 0.05 after Holm. n = {}{images}.",
+        "In {}; {below} of {} slopes are below 0; * p < 0.05 after Holm correction. n = {}{images}.",
         unit(map.scale),
         cells(map).count(),
         format::plural(n.into(), "seed", "seeds")
@@ -185,6 +185,10 @@ pub(crate) mod tests {
             (&(-5.0).into(), &5.0.into())
         );
         assert_eq!(table(&map()).rows.len(), 3);
-        assert!(note(&map()).contains("2 of 3 fall"), "{}", note(&map()));
+        assert!(
+            note(&map()).contains("2 of 3 slopes are below 0"),
+            "{}",
+            note(&map())
+        );
     }
 }

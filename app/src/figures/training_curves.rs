@@ -31,7 +31,7 @@ pub(super) fn axis(quantity: CurveQuantity) -> (Axis, String) {
 fn thinned(curves: &TrainingCurves) -> String {
     match curves.every {
         0 | 1 => String::new(),
-        every => format!(" Every {every}th epoch is shown."),
+        every => format!(" One epoch in {every} is shown."),
     }
 }
 
@@ -75,7 +75,7 @@ pub fn by_run(curves: &TrainingCurves) -> Chart {
     let most = last_epoch(curves.runs.iter().map(|run| &run.epochs));
     Chart::new(Axis::epochs(most), axis)
         .note(format!(
-            "A curve a run, coloured by alpha; n = {}.{}",
+            "One curve per run, coloured by alpha; n = {}.{}",
             format::plural(series.len() as u64, "run", "runs"),
             thinned(curves)
         ))
@@ -118,7 +118,7 @@ pub fn by_alpha(curves: &TrainingCurves) -> Chart {
     let most = last_epoch(curves.alphas.iter().map(|curve| &curve.epochs));
     Chart::new(Axis::epochs(most), axis)
         .note(format!(
-            "A line an alpha: the mean of the runs that have come so far, n = {n}.{}",
+            "One line per alpha: the mean of the runs that have reached each epoch, n = {n}.{}",
             thinned(curves)
         ))
         .how(format!("Bands: {}.", curves.interval_method))
@@ -230,6 +230,6 @@ pub(crate) mod tests {
         };
         let chart = by_run(&many_runs);
         assert_eq!(chart.series.len(), 3);
-        assert!(chart.note.contains("Every 25th epoch"), "{}", chart.note);
+        assert!(chart.note.contains("One epoch in 25"), "{}", chart.note);
     }
 }

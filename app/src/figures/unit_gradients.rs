@@ -41,7 +41,7 @@ fn note(detail: Option<&UnitDetail>) -> String {
         )
     });
     format!(
-        "L2 norm of the gradient of the unit's response with respect to the image, one a test image{numbers}; n = {}.",
+        "L2 norm of the gradient of the unit's response with respect to the image, one value per test image{numbers}; n = {}.",
         format::plural(norms.len() as u64, "image", "images")
     )
 }

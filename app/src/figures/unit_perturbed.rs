@@ -48,7 +48,7 @@ fn note(detail: Option<&UnitDetail>) -> String {
     };
     let images = detail.tuning.first().map_or(0, images);
     format!(
-        "Selectivity index of this unit’s mean responses to the same images; n = {}. Dotted: clean.",
+        "Selectivity index of this unit’s mean responses to the same images; n = {}. Dotted line: clean.",
         format::plural(images, "image", "images")
     )
 }
@@ -60,7 +60,7 @@ fn how(detail: Option<&UnitDetail>) -> String {
         format!("Perturbed images: {}. ", conditions.label())
     });
     format!(
-        "{conditions}One unit of one network, so no interval; on fewer images than the test set the index is larger."
+        "{conditions}This is one unit of one network, so there is no interval; on fewer images than the test set the index is larger."
     )
 }
 

@@ -8,7 +8,7 @@ use crate::format;
 /// What is shown, over how many epochs.
 fn note(detail: &UnitDetail, best: u32) -> String {
     format!(
-        "Selectivity index on the clean validation images after each epoch; n = {}. Open diamond: the best epoch, {}; square: its weights on the test images, {:.3}.",
+        "Selectivity index on the clean validation images after each epoch; n = {}. Open diamond: the best epoch ({}); square: its weights on the test images ({:.3}).",
         format::plural(detail.selectivity_by_epoch.len() as u64, "epoch", "epochs"),
         best,
         detail.summary.selectivity

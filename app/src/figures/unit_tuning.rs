@@ -113,8 +113,8 @@ fn note(detail: &UnitDetail, shown: Shown) -> String {
         });
     let n = find(detail, Perturbation::Clean).map_or_else(String::new, |clean| {
         match words::least_and_most(clean.images.iter().copied()) {
-            (least, most) if least == most => format!("; n = {most} images a class"),
-            (least, most) => format!("; n = {least} to {most} images a class"),
+            (least, most) if least == most => format!("; n = {most} images per class"),
+            (least, most) => format!("; n = {least} to {most} images per class"),
         }
     });
     let all = detail.classes.len();
@@ -122,11 +122,11 @@ fn note(detail: &UnitDetail, shown: Shown) -> String {
         String::new()
     } else {
         format!(
-            " The {TOP} of {} with the largest clean response.",
+            " Shown: the {TOP} of {} with the largest clean response.",
             format::plural(all as u64, "class", "classes")
         )
     };
-    format!("Mean response to the test images of a class{against}{n}.{left_out}")
+    format!("Mean response to the test images of each class{against}{n}.{left_out}")
 }
 
 /// What a response is, under which conditions, and how intervals are made.
@@ -135,7 +135,7 @@ fn how(detail: &UnitDetail) -> String {
         format!(" Perturbed images: {}.", conditions.label())
     });
     format!(
-        "A response is the mean of a map after ReLU.{conditions} Bars: 95 % intervals, mean ± 1.96 standard errors over images."
+        "A response is the mean of a feature map after ReLU.{conditions} Bars: 95 % intervals, mean ± 1.96 standard errors over images."
     )
 }
 
@@ -290,8 +290,8 @@ pub(crate) mod tests {
         assert_eq!((drawn.len(), drawn[0], drawn[19]), (TOP, 10, 29));
         assert_eq!(chart(Some(&detail), shown).table.rows.len(), 30);
         let text = note(&detail, shown);
-        assert!(text.contains("The 20 of 30 classes"), "{text}");
-        assert!(text.contains("n = 4 images a class"), "{text}");
+        assert!(text.contains("Shown: the 20 of 30 classes"), "{text}");
+        assert!(text.contains("n = 4 images per class"), "{text}");
         assert_eq!(chart(None, shown).table.rows.len(), 0);
     }
 }

@@ -37,9 +37,9 @@ pub fn method(interval_method: &str) -> &str {
 pub fn incomplete(runs: u32, what: &str) -> String {
     match runs {
         0 => String::new(),
-        1 => format!(" 1 trained run lacks {what}, and is not shown."),
+        1 => format!(" 1 trained run lacks {what} and is not shown."),
         more => format!(
-            " {} trained runs lack {what}, and are not shown.",
+            " {} trained runs lack {what} and are not shown.",
             format::count(more.into())
         ),
     }

@@ -12,7 +12,7 @@ const GLOSSARY: [(&str, &str); 7] = [
     ),
     (
         "Class selectivity index",
-        "SI = (top − rest) / (top + rest): top is a unit's largest mean response to a class, rest the mean of its responses to the others. 0: the same response to every class. 1: a response to one class alone. A network's is the mean over layers of the mean over units.",
+        "SI = (top − rest) / (top + rest): top is a unit's largest mean response to a class, rest the mean of its responses to the others. 0: the same response to every class. 1: a response to one class only. A network's index is the mean over layers of the mean over units.",
     ),
     (
         "Alpha (α)",
@@ -24,7 +24,7 @@ const GLOSSARY: [(&str, &str); 7] = [
     ),
     (
         "Worst-case robustness",
-        "Accuracy under attacks that know the network (FGSM, PGD), which move no pixel by more than ε.",
+        "Accuracy under attacks that know the network (FGSM, PGD) and change no pixel by more than ε.",
     ),
     (
         "Dimension fraction",
@@ -47,21 +47,21 @@ pub fn About() -> impl IntoView {
         <section class="about" id="about" aria-label="What this is">
             <div>
             <p class="lead">
-                "Some units of a network respond to one class of images, others to many. Does class selectivity make a network more robust, or less? Here a lab trains networks with more and with less of it, tests them on corrupted images and under attack, and sees what holds."
+                "Some units of a network respond to one class of images, others to many. Does class selectivity make a network more robust, or less? Selectivity Lab trains networks with more and with less of it, tests them on corrupted images and under attack, and shows which claims hold."
             </p>
             <details>
-                <summary>"Terms, and where the question comes from"</summary>
+                <summary>"Terms and background"</summary>
                 <dl class="facts">{terms}</dl>
                 <p class="prose">
                     "M. L. Leavitt and A. S. Morcos, Linking average- and worst-case perturbation robustness via class selectivity and dimensionality, "
-                    <a href="https://arxiv.org/abs/2010.07693" rel="external">"arXiv 2010.07693"</a>" (2020); the regulariser is of their Selectivity considered harmful, "
+                    <a href="https://arxiv.org/abs/2010.07693" rel="external">"arXiv 2010.07693"</a>" (2020); the regulariser is from their Selectivity considered harmful, "
                     <a href="https://arxiv.org/abs/2003.01262" rel="external">"arXiv 2003.01262"</a>" (2020)."
                 </p>
             </details>
             </div>
-            <figure class="sketch" aria-label="Two units, and their class selectivity">
+            <figure class="sketch" aria-label="Two units and their class selectivity">
                 <div inner_html=selectivity_sketch::drawing()></div>
-                <figcaption class="hint">"Made-up responses of two units to ten classes: the index is high where one class stands out."</figcaption>
+                <figcaption class="hint">"Made-up responses of two units to ten classes: the index is high when one class stands out."</figcaption>
             </figure>
         </section>
     }

@@ -20,7 +20,7 @@ pub fn ApiReference() -> impl IntoView {
             <a href="/api/v1/openapi.json" rel="external">"The OpenAPI document"</a>
             " describes it to programs, and this page to people."
         </p>
-        <noscript><p class="notice">"The reference is drawn by a script. The OpenAPI document says the same."</p></noscript>
+        <noscript><p class="notice">"The reference is drawn by a script. The OpenAPI document has the same content."</p></noscript>
         <div id=ID></div>
     }
     .into_any()

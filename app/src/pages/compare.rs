@@ -71,8 +71,8 @@ struct Data {
     offered: ExperimentPage,
     /// An error where the address names something missing; the form stays, to correct it.
     comparison: Result<Comparison, ApiError>,
-    /// Its runs one by one, where these are few.
-    runs: Vec<ComparedRun>,
+    /// Its runs one by one, where these are few; an error concerns their figures only.
+    runs: Result<Vec<ComparedRun>, ApiError>,
 }
 
 async fn read(view: View) -> Result<Data, ApiError> {
@@ -80,8 +80,8 @@ async fn read(view: View) -> Result<Data, ApiError> {
     let comparison = api::get_part(&format!("/compare{}", view.query()));
     let (offered, comparison) = join!(offered, comparison);
     let runs = match &comparison {
-        Ok(comparison) => runs::read(comparison).await?,
-        Err(_) => Vec::new(),
+        Ok(comparison) => runs::read(comparison).await,
+        Err(_) => Ok(Vec::new()),
     };
     Ok(Data {
         offered: offered?,
@@ -137,7 +137,7 @@ fn Whole(data: Data, go: Callback<View>) -> impl IntoView {
         Ok(_) if view.is_empty() => view! {
             <div class="empty">
                 <p>"Nothing is chosen yet."</p>
-                <p>"Add experiments above, or tick experiments in their list, or runs in an experiment's table, and press “Compare”."</p>
+                <p>"Add experiments above, or tick experiments in their list or runs in an experiment's table and press “Compare”."</p>
             </div>
         }
         .into_any(),
@@ -177,17 +177,22 @@ fn counts(comparison: &Comparison) -> String {
 }
 
 #[component]
-fn Answer(comparison: Comparison, runs: Vec<ComparedRun>) -> impl IntoView {
+fn Answer(comparison: Comparison, runs: Result<Vec<ComparedRun>, ApiError>) -> impl IntoView {
     let counted = counts(&comparison);
     let hints = format!("{}. {}.", comparison.replicates, comparison.interval_method);
     let comparison = StoredValue::new(comparison);
+    let runs = match runs {
+        Ok(runs) if runs.is_empty() => ().into_any(),
+        Ok(runs) => view! { <runs::RunByRun runs /> }.into_any(),
+        Err(error) => view! { <ErrorBox error /> }.into_any(),
+    };
     view! {
         <p class="hint" role="status" id="compared">{counted}"."</p>
-        {(!runs.is_empty()).then(|| view! { <runs::RunByRun runs /> })}
+        {runs}
         <Figure
             id="figure-compare"
             question="How do the groups differ?"
-            waiting="No run of any group has this number. Corruptions, attacks and geometry are measured after training where an experiment asks for them; or choose another measure."
+            waiting="No run in any group has this measure. Corruptions, attacks and geometry are measured after training if an experiment requests them. You can also choose another measure."
             chart=move || comparison.with_value(comparison::chart)
         />
         <scatter::Scatter comparison />

@@ -158,7 +158,7 @@ fn status(status: &DatasetStatus) -> AnyView {
             let share = total_bytes.map(|total| *bytes as f64 / total.max(1) as f64);
             view! {
                 <p role="status">
-                    {share.map(|share| view! { <ProgressBar share=Signal::stored(share) label="Share fetched" /> })}
+                    {share.map(|share| view! { <ProgressBar share=Signal::stored(share) label="Share downloaded" /> })}
                     " "{so_far}
                 </p>
             }
@@ -182,7 +182,7 @@ fn facts(dataset: &DatasetInfo) -> impl IntoView + use<> {
     view! {
         <dl class="facts">
             {facts}
-            {path.map(|path| view! { <div><dt>"Place"</dt><dd><code class="path">{path}</code></dd></div> })}
+            {path.map(|path| view! { <div><dt>"Location"</dt><dd><code class="path">{path}</code></dd></div> })}
         </dl>
     }
 }
@@ -222,7 +222,7 @@ fn Samples(dataset: String) -> impl IntoView {
             .collect_view();
         view! {
             <dl class="samples">{rows}</dl>
-            {(hidden > 0).then(|| view! { <p class="hint">{format!("and {} more", format::plural(hidden as u64, "class", "classes"))}</p> })}
+            {(hidden > 0).then(|| view! { <p class="hint">{format!("and {}", format::plural(hidden as u64, "more class", "more classes"))}</p> })}
         }
     };
     view! {

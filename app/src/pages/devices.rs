@@ -67,7 +67,7 @@ fn List(answer: Answer) -> impl IntoView {
                 };
                 let paused = device.paused.clone().map(|reason| view! {
                     <div class="notice" data-paused>
-                        <p>"Paused, its queue waits: " {reason}</p>
+                        <p>"Paused; its queue is waiting: " {reason}</p>
                         <button type="button" on:click=resume disabled=move || command.busy.get()>"Resume"</button>
                     </div>
                 });
@@ -107,7 +107,7 @@ fn List(answer: Answer) -> impl IntoView {
                 };
                 let paused = paused.map(|reason| view! {
                     <div class="notice" data-paused>
-                        <p>"Paused, its queue waits: " {reason}</p>
+                        <p>"Paused; its queue is waiting: " {reason}</p>
                         <button type="button" on:click=resume disabled=move || command.busy.get()>"Resume"</button>
                     </div>
                 });
@@ -135,7 +135,7 @@ fn List(answer: Answer) -> impl IntoView {
                     <tr>
                         <th scope="col">"Identifier"</th>
                         <th scope="col">"Device"</th>
-                        <th scope="col">"Computes by"</th>
+                        <th scope="col">"Backend"</th>
                         <th scope="col">"Slots"</th>
                         <th scope="col" class="number">"Waiting"</th>
                     </tr>
@@ -146,11 +146,11 @@ fn List(answer: Answer) -> impl IntoView {
         <div id="clusters">{clusters}</div>
         <CommandError command />
         <p class="hint">
-            "A slot takes one run at a time; the slots of each device are chosen when the server is started. "
-            "The CPU always works. A software adapter emulates a GPU and is slow; it is listed only when the server was told to use one."
+            "Each slot takes one run at a time; the number of slots per device is set when the server starts. "
+            "The CPU is always available. A software adapter emulates a GPU and is slow; it is listed only if the server was told to use it."
         </p>
         {move || now.with(|(.., health)| (!health.gpu_support).then(|| view! {
-            <p class="hint" id="no-gpu-support">"This server was built without GPU support; with it: " <code>"make serve GPU=yes"</code></p>
+            <p class="hint" id="no-gpu-support">"This server was built without GPU support. To build it with GPU support: " <code>"make serve GPU=yes"</code></p>
         }))}
         {move || now.with(|(devices, ..)| {
             let checks: Vec<DeviceCheck> = devices.iter().flat_map(|device| device.checks.clone()).collect();
@@ -178,19 +178,19 @@ fn Checks(checks: Vec<DeviceCheck>) -> impl IntoView {
                 <td>{format::backend(&check.backend)}</td>
                 <td>{format!("{}, {images} images of {height}x{width}", check.network.label())}</td>
                 <td><span class=class>{verdict}</span></td>
-                <td>{format::largest_difference(&check)}<div class="hint">{format!("of the {}; at most {:.0e} is let pass", check.tensor, check.tolerance)}</div></td>
+                <td>{format::largest_difference(&check)}<div class="hint">{format!("in the {}; at most {:.0e} is accepted", check.tensor, check.tolerance)}</div></td>
                 <td>{format::timestamp(check.at)}</td>
             </tr>
         }
     };
     view! {
         <section aria-labelledby="checks-title">
-            <h2 id="checks-title">"Compared with the CPU"</h2>
+            <h2 id="checks-title">"Comparison with the CPU"</h2>
             <p class="hint">
-                "Before a run begins on a GPU, one training step of its network is computed there and on the CPU: loss, every gradient, running statistics, the optimiser's step. "
-                "A difference is the largest of a tensor's values over the CPU's largest value in that tensor."
+                "Before a run begins on a GPU, one training step of its network is computed there and on the CPU, and the results are compared: the loss, every gradient, the running statistics and the optimiser's step. "
+                "A difference is the largest deviation of a tensor's values divided by the CPU's largest value in that tensor."
             </p>
-            <div class="scroll" tabindex="0" role="region" aria-label="Checks of devices">
+            <div class="scroll" tabindex="0" role="region" aria-label="Device checks">
                 <table id="device-checks">
                     <thead>
                         <tr>

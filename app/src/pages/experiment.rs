@@ -5,24 +5,25 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::components::A;
 use leptos_router::hooks::{use_navigate, use_params_map};
-use protocol::api::{ApiError, Experiment, ExperimentSummary, LiveEvent};
+use protocol::api::{ApiError, Experiment, ExperimentSummary, LiveEvent, UNDO_MINUTES};
 use protocol::comparison::Comparison;
 use protocol::finding::Findings;
 use protocol::layer_measure::LayerProfiles;
 use protocol::measure::Scatter;
 use protocol::training_curve::{CurveQuantity, TrainingCurves};
-use protocol::{Event, Run, RunState};
+use protocol::{Run, RunState};
 use serde::{Deserialize, Serialize};
 
 use crate::api::{self, Method};
 use crate::components::{
     CommandError, Confirm, EndNotice, ExperimentTab, ExperimentTabs, Load, Menu, ProgressBar,
-    StateBadge, use_command,
+    StateBadge, use_command, use_undo,
 };
 use crate::pages::not_found::NotFound;
 use crate::run_state::{apply, share_of_all_done, silence};
 use crate::{clock, format, live};
 use geometry::ProfileSelection;
+use stale::Stale;
 use view::{Selection, VIEWS, View};
 
 mod at_work;
@@ -35,16 +36,17 @@ mod overview;
 mod robustness;
 mod runs;
 mod set_up;
+mod stale;
 mod submissions;
 mod training;
 mod view;
 
-/// Everything that a tab shows. The rest is not read, and absent.
+/// Everything that a tab shows, or what of it was read again. The rest is not read, and absent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Data {
     tab: ExperimentTab,
     experiment: Experiment,
-    runs: Vec<Run>,
+    runs: Option<Vec<Run>>,
     /// Validation cross-entropy over the epochs.
     loss: Option<TrainingCurves>,
     /// Validation accuracy over the epochs.
@@ -117,10 +119,12 @@ async fn part<T>(
     }
 }
 
+/// Reads what of a tab is `stale`.
 async fn read(
     id: String,
     tab: ExperimentTab,
     selected: Option<Selected>,
+    stale: Stale,
 ) -> Result<Data, ApiError> {
     use ExperimentTab::{Layers, Overview, Training};
 
@@ -133,6 +137,7 @@ async fn read(
         )));
     }
     let runs = api::get(&format!("/experiments/{id}/runs"));
+    let runs = part(stale.runs, runs);
     let experiment = api::get::<Experiment>(&format!("/experiments/{id}"));
     let loss = training::read(id.clone(), CurveQuantity::ValidationCrossEntropy);
     let accuracy = training::read(id.clone(), CurveQuantity::ValidationAccuracy);
@@ -141,22 +146,25 @@ async fn read(
     let standing = async move {
         let experiment = experiment.await?;
         let active = experiment.is_active();
-        let with_curves = tab == Training || tab == Overview && active;
-        let findings = part(tab == Overview && !active, findings);
+        let with_curves = stale.epochs && (tab == Training || tab == Overview && active);
+        let findings = part(stale.measurements && tab == Overview && !active, findings);
         let (loss, accuracy) = (part(with_curves, loss), part(with_curves, accuracy));
         let (loss, accuracy, findings) = try_join!(loss, accuracy, findings)?;
         Ok((experiment, loss, accuracy, findings))
     };
     let curves = training::read(id.clone(), selected.curves);
-    let curves = part(tab == Training, curves);
+    let curves = part(stale.epochs && tab == Training, curves);
     let summary = api::get(&format!("/experiments/{id}/summary"));
-    let summary = part(tab == Overview || tab == Layers, summary);
+    let summary = part(stale.runs && (tab == Overview || tab == Layers), summary);
     let by_alpha = api::get(&format!("/compare?experiments={id}&group=alpha"));
-    let by_alpha = part(tab == Overview, by_alpha);
-    let profiles = part(tab == Layers, selected.profile.read(id.clone()));
+    let by_alpha = part(stale.measurements && tab == Overview, by_alpha);
+    let profiles = selected.profile.read(id.clone());
+    let profiles = part(stale.measurements && tab == Layers, profiles);
     let scatters = selected.views.into_iter().zip(View::ALL);
-    let scatters =
-        scatters.map(|(selection, view)| part(shows(tab, view), selection.read(id.clone())));
+    let scatters = scatters.map(|(selection, view)| {
+        let needed = stale.measurements && shows(tab, view);
+        part(needed, selection.read(id.clone()))
+    });
     let scatters = futures::future::try_join_all(scatters);
     let (standing, runs, curves, summary, by_alpha, scatters, profiles) = try_join!(
         standing, runs, curves, summary, by_alpha, scatters, profiles
@@ -199,7 +207,8 @@ impl PageSignals {
     fn new(data: Data) -> PageSignals {
         PageSignals {
             experiment: RwSignal::new(data.experiment),
-            runs: RwSignal::new(data.runs),
+            // All of a page is read at first.
+            runs: RwSignal::new(data.runs.unwrap_or_default()),
             loss: RwSignal::new(data.loss),
             accuracy: RwSignal::new(data.accuracy),
             curves: data.curves.map(RwSignal::new),
@@ -232,8 +241,8 @@ impl PageSignals {
         )
     }
 
-    /// Takes over new data; figures whose data did not change are not drawn again. Measures are taken over only if they are
-    /// still selected.
+    /// Takes over what was read again; figures whose data did not change are not drawn again. Measures are taken over only if
+    /// they are still selected.
     fn replace(self, data: Data, requested: Selected, selected: Selected) {
         fn renew<T: PartialEq + Send + Sync + 'static>(signal: RwSignal<T>, value: T) {
             // The page may have been left while it was read.
@@ -241,18 +250,28 @@ impl PageSignals {
                 signal.set(value);
             }
         }
+        fn renew_some<T: PartialEq + Send + Sync + 'static>(
+            signal: RwSignal<Option<T>>,
+            value: Option<T>,
+        ) {
+            if value.is_some() {
+                renew(signal, value);
+            }
+        }
         renew(self.experiment, data.experiment);
-        renew(self.runs, data.runs);
-        renew(self.loss, data.loss);
-        renew(self.accuracy, data.accuracy);
+        if let Some(runs) = data.runs {
+            renew(self.runs, runs);
+        }
+        renew_some(self.loss, data.loss);
+        renew_some(self.accuracy, data.accuracy);
         if requested.curves == selected.curves
             && let Some((signal, answer)) = self.curves.zip(data.curves)
         {
             renew(signal, answer);
         }
-        renew(self.summary, data.summary);
-        renew(self.by_alpha, data.by_alpha);
-        renew(self.findings, data.findings);
+        renew_some(self.summary, data.summary);
+        renew_some(self.by_alpha, data.by_alpha);
+        renew_some(self.findings, data.findings);
         let views = requested.views.into_iter().zip(selected.views);
         let answers = self.scatters.into_iter().zip(data.scatters);
         for ((signal, answer), (requested, selected)) in answers.zip(views) {
@@ -297,7 +316,7 @@ pub fn ExperimentPage() -> impl IntoView {
             let selected = selections.now();
             async move {
                 let (id, tab) = place.ok_or_else(|| api::failure("there is no such page"))?;
-                read(id, tab, selected).await
+                read(id, tab, selected, Stale::ALL).await
             }
         },
     );
@@ -312,34 +331,49 @@ fn Report(data: Data) -> impl IntoView {
     let (id, tab) = (data.experiment.id, data.tab);
     let now = PageSignals::new(data);
     let selections = Selections::from_address();
-    let reread = live::at_most_every(1_000.0, move || {
+    let stale = StoredValue::new(Stale::default());
+    let read_stale = live::at_most_every(1_000.0, move || {
         leptos::task::spawn_local(async move {
             // The page may have been left.
-            let Some(requested) = selections.now() else {
+            let Some((requested, parts)) = selections.now().zip(stale.try_get_value()) else {
                 return;
             };
-            // Without an answer the page keeps what it shows; the stream says it is down.
-            if let Ok(data) = read(id.to_string(), tab, Some(requested)).await
-                && let Some(selected) = selections.now()
-            {
-                now.replace(data, requested, selected);
+            stale.set_value(Stale::default());
+            match read(id.to_string(), tab, Some(requested), parts).await {
+                Ok(data) => {
+                    if let Some(selected) = selections.now() {
+                        now.replace(data, requested, selected);
+                    }
+                }
+                // Without an answer the page keeps what it shows; the stream says it is down.
+                Err(_) => {
+                    stale.try_update_value(|stale| *stale = stale.and(parts));
+                }
             }
         });
     });
-    let on_gap = reread.clone();
-    let after = Callback::new({
+    let reread = move |parts: Stale| {
+        // The page may have been left.
+        if stale
+            .try_update_value(|stale| *stale = stale.and(parts))
+            .is_some()
+        {
+            read_stale();
+        }
+    };
+    let reread_all = {
         let reread = reread.clone();
-        move |()| reread()
-    });
+        move || reread(Stale::ALL)
+    };
+    let on_gap = reread_all.clone();
+    let after = Callback::new(move |()| reread_all());
     let live::Live { open, deleted } = live::follow(
         live::Follow::Experiment(id),
         move |event| {
             now.apply(&event);
-            // An epoch or a measurement moves the expected end; the end of a run moves the summary.
-            if live::changes_state(&event.event)
-                || matches!(event.event, Event::Epoch(_) | Event::Measured(_))
-            {
-                reread();
+            let parts = Stale::after(&event.event);
+            if parts.any() {
+                reread(parts);
             }
         },
         on_gap,
@@ -422,7 +456,7 @@ fn Status(now: PageSignals, open: Signal<bool>, ended: RwSignal<bool>) -> impl I
     view! {
         <div class="status">
             <span role="status"><StateBadge state id="experiment-state" /></span>
-            <span hidden=move || state.get() == RunState::Finished><ProgressBar share label="Share of the work done" id="progress" /></span>
+            <span hidden=move || state.get() == RunState::Finished><ProgressBar share label="Progress of the experiment" id="progress" /></span>
             <span>{remaining}</span>
             <span class="hint">"runs: "{counts}</span>
             <span class="warning" id="silence">{silent}</span>
@@ -462,23 +496,25 @@ fn Actions(now: PageSignals, after: Callback<()>) -> impl IntoView {
             );
         }
     };
-    let navigate = use_navigate();
+    let (navigate, undo) = (use_navigate(), use_undo());
+    let name = now
+        .experiment
+        .with_untracked(|experiment| experiment.spec.name.clone());
+    let question = format!(
+        "Delete “{name}” with all its runs, their measurements and checkpoints? You can undo this for {UNDO_MINUTES} minutes."
+    );
     let delete = move || {
-        let navigate = navigate.clone();
+        let (navigate, name) = (navigate.clone(), name.clone());
         command.send::<()>(
             Method::Delete,
             format!("/experiments/{id}"),
             None,
             move |()| {
+                undo.offer(id, name);
                 navigate("/experiments", Default::default());
             },
         );
     };
-    let question = format!(
-        "Delete “{}” with all its runs, their measurements and checkpoints? This cannot be undone.",
-        now.experiment
-            .with_untracked(|experiment| experiment.spec.name.clone())
-    );
     view! {
         <div class="actions">
             <button type="button" id="cancel" hidden=move || !active.get() disabled=command.busy on:click=post("cancel")>"Cancel"</button>

@@ -7,8 +7,8 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::components::{A, Form};
 use leptos_router::hooks::{use_location, use_query_map};
-use protocol::RunState;
-use protocol::api::{ApiError, Experiment, ExperimentPage, Health};
+use protocol::api::{ApiError, Experiment, ExperimentPage, Health, UNDO_MINUTES};
+use protocol::{Event, RunState};
 use serde::{Deserialize, Serialize};
 
 use crate::addresses::comparison;
@@ -16,7 +16,7 @@ use crate::api::{self, Method, segment};
 use crate::components::state_badge::label;
 use crate::components::{
     AlphaChips, CommandError, Confirm, ImportArchive, LackingRoom, Load, Menu, ProgressBar,
-    StateBadge, Tags, VerdictStrip, use_command,
+    StateBadge, Tags, VerdictStrip, use_command, use_undo,
 };
 use crate::pages::about::About;
 use crate::{format, live};
@@ -55,6 +55,25 @@ struct Listing {
     query: Query,
     page: ExperimentPage,
     health: Health,
+}
+
+impl Listing {
+    fn contains(&self, id: i64) -> bool {
+        let mut experiments = self.page.experiments.iter();
+        experiments.any(|experiment| experiment.id == id)
+    }
+
+    /// Takes over what changed of an experiment. Its verdicts stay: they come with the list only.
+    fn replace(&mut self, experiment: Experiment) {
+        let mut experiments = self.page.experiments.iter_mut();
+        if let Some(listed) = experiments.find(|listed| listed.id == experiment.id) {
+            let verdicts = listed.verdicts.take();
+            *listed = Experiment {
+                verdicts,
+                ..experiment
+            };
+        }
+    }
 }
 
 async fn read(query: Query) -> Result<Listing, ApiError> {
@@ -144,7 +163,18 @@ fn List(listing: Listing) -> impl IntoView {
         })
     };
     let on_gap = reread.clone();
-    let open = live::follow(live::Follow::All, move |_| reread(), on_gap).open;
+    let reread_rows = use_rows(now);
+    let open = live::follow(
+        live::Follow::All,
+        move |event| match &event.event {
+            // Another state may belong to another filter, and changes what is offered above the list.
+            change if live::changes_state(change) => reread(),
+            Event::Log { .. } => {}
+            _ => reread_rows(event.experiment_id),
+        },
+        on_gap,
+    )
+    .open;
 
     let total = move || now.with(|listing| listing.page.total);
     let ids = move || {
@@ -201,7 +231,7 @@ fn List(listing: Listing) -> impl IntoView {
                         <th scope="col">"Alpha"</th>
                         <th scope="col" class="number">"Runs"</th>
                         <th scope="col" class="number">"Test accuracy"</th>
-                        <th scope="col" title="A sign a claim, C1 to C8; each leads to its evidence">"Claims, C1 to C8"</th>
+                        <th scope="col" title="One sign per claim, C1 to C8; each links to its evidence">"Claims, C1 to C8"</th>
                         <th scope="col">"Created"</th>
                         <th scope="col"><span class="sr-only">"More"</span></th>
                     </tr>
@@ -216,7 +246,7 @@ fn List(listing: Listing) -> impl IntoView {
                 view! { <p>"No experiment matches."</p><p><A href="/experiments">"Show all"</A></p> }.into_any()
             } else {
                 view! {
-                    <p>"No experiment yet."</p>
+                    <p>"No experiments yet."</p>
                     <p><A href="/experiments/new?preset=quick-look">"Start with the quick look"</A>": about ten minutes on a CPU with two cores."</p>
                 }.into_any()
             }}
@@ -230,6 +260,32 @@ fn List(listing: Listing) -> impl IntoView {
             </nav>
             <live::LiveMark open />
         </div>
+    }
+}
+
+/// Reads single experiments of the list again, at most once a second.
+fn use_rows(now: RwSignal<Listing>) -> impl Fn(i64) + Send + Sync + 'static {
+    let changed = StoredValue::new(BTreeSet::<i64>::new());
+    let read = live::at_most_every(1_000.0, move || {
+        leptos::task::spawn_local(async move {
+            let ids = changed.try_update_value(std::mem::take);
+            for id in ids.into_iter().flatten() {
+                // Without an answer the row stays as it is; the stream says it is down.
+                if let Ok(experiment) = api::get::<Experiment>(&format!("/experiments/{id}")).await
+                {
+                    now.try_update(|listing| listing.replace(experiment));
+                }
+            }
+        });
+    });
+    move |id| {
+        let listed = now.try_with_untracked(|listing| listing.contains(id));
+        if listed == Some(true) {
+            changed.update_value(|changed| {
+                changed.insert(id);
+            });
+            read();
+        }
     }
 }
 
@@ -257,17 +313,21 @@ fn Row(
     let command = use_command();
     let runs = (spec.alphas.len() * spec.seeds.len()) as u64;
     let question = format!(
-        "Delete “{}” with its {}, their measurements and checkpoints? This cannot be undone.",
+        "Delete “{}” with its {}, their measurements and checkpoints? You can undo this for {UNDO_MINUTES} minutes.",
         spec.name,
         format::plural(runs, "run", "runs"),
     );
+    let (undo, name) = (use_undo(), spec.name.clone());
     let delete = move || {
-        let on_delete = on_delete.clone();
+        let (on_delete, name) = (on_delete.clone(), name.clone());
         command.send::<()>(
             Method::Delete,
             format!("/experiments/{id}"),
             None,
-            move |()| on_delete(),
+            move |()| {
+                undo.offer(id, name);
+                on_delete();
+            },
         );
     };
     let tags = move || {
@@ -282,7 +342,7 @@ fn Row(
         let verdicts = experiment.with(|e| e.as_ref().and_then(|e| e.verdicts.clone()))?;
         Some(view! { <VerdictStrip experiment=id verdicts /> })
     };
-    let menu_label = format!("More of {}: delete", spec.name);
+    let menu_label = format!("More for {}: delete", spec.name);
     let is_ticked = move || ticked.with(|ticked| ticked.contains(&id));
     let tick = move |_| {
         ticked.update(|ticked| {
@@ -296,7 +356,7 @@ fn Row(
         <tr data-experiment=id>
             <td class="tick"><input type="checkbox" aria-label=tick_label prop:checked=is_ticked on:change=tick /></td>
             <th scope="row"><A href=format!("/experiments/{id}")>{spec.name.clone()}</A><div class="tags">{tags}</div><CommandError command /></th>
-            <td><StateBadge state /><div hidden=move || state.get() == RunState::Finished><ProgressBar share=progress label="Share of the work done" /><div class="hint">{remaining}</div></div></td>
+            <td><StateBadge state /><div hidden=move || state.get() == RunState::Finished><ProgressBar share=progress label="Progress of the experiment" /><div class="hint">{remaining}</div></div></td>
             <td>{spec.network.label()}", "{spec.dataset.label()}</td>
             <td><AlphaChips alphas=spec.alphas.clone() /></td>
             <td class="number">{format::count(runs)}</td>
@@ -326,7 +386,7 @@ fn Interrupted(count: Signal<u32>) -> impl IntoView {
         <div class="notice" hidden=move || count.get() == 0>
             <p>
                 {move || format::plural(count.get().into(), "run was interrupted", "runs were interrupted")}
-                ". Each can go on from its last checkpoint."
+                ". Each can resume from its last checkpoint."
             </p>
             <button type="button" id="resume-all" disabled=command.busy on:click=resume>"Resume all"</button>
             <CommandError command />

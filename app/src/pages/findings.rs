@@ -203,7 +203,7 @@ fn Page(data: Data) -> impl IntoView {
             ("data", "Data"),
         ] />
         <claims::Claims findings=findings.clone() open=claim />
-        <section id="claim" class="claim" aria-label="The claim that is open">{detail}</section>
+        <section id="claim" class="claim" aria-label="The open claim">{detail}</section>
         <section aria-labelledby="findings-method">
             <h2 id="findings-method">"How verdicts are reached"</h2>
             <p class="prose">{findings.method.clone()}</p>
@@ -256,16 +256,16 @@ fn Window(findings: Findings) -> impl IntoView {
     let more = counted.checked_sub(LISTED).filter(|&more| more > 0);
     view! {
         <form id="window" method="get" action=format!("/experiments/{id}/findings")>
-            <label for="window-points">"Runs count within"</label>
+            <label for="window-points">"Count runs whose clean accuracy is within"</label>
             <input id="window-points" type="range" name="window" min="0" max=WIDEST_WINDOW step="1" value=findings.window on:input=moved on:change=chosen />
             <output for="window-points">{move || format!("{} points", points.get())}</output>
-            <span>"of clean accuracy from their seed's control (alpha 0)."</span>
+            <span>"of their seed's control (alpha 0)."</span>
             {move || claim.get().map(|claim| view! { <input type="hidden" name="claim" value=claim.id() /> })}
             <noscript><button type="submit">"Apply"</button></noscript>
         </form>
         {(counted > 0).then(|| view! {
             <details id="left-out">
-                <summary>{format!("{} left out; each claim says its verdict on all runs too", format::plural(counted as u64, "run is", "runs are"))}</summary>
+                <summary>{format!("{} left out; each claim also shows its verdict on all runs", format::plural(counted as u64, "run is", "runs are"))}</summary>
                 <ul>{listed}{more.map(|more| view! { <li>{format!("and {more} more")}</li> })}</ul>
             </details>
         })}
@@ -282,12 +282,12 @@ fn About(findings: Findings, read_at: i64) -> impl IntoView {
     let seeds: Vec<String> = findings.seeds.iter().map(u64::to_string).collect();
     let state = match (findings.runs, findings.missing_runs) {
         (0, _) => Some(
-            "No run is trained yet, so no claim can be tested. Reload the page when some are."
+            "No run is trained yet, so no claim can be tested. Reload the page once some are."
                 .to_owned(),
         ),
         (_, 0) => None,
         (runs, missing) => Some(format!(
-            "{} of {} runs are trained; the findings are of these alone. Reload the page when more are.",
+            "{} of {} runs are trained; the findings rest on these only. Reload the page once more are.",
             format::count(runs.into()),
             format::count(u64::from(runs) + u64::from(missing))
         )),
@@ -302,7 +302,7 @@ fn About(findings: Findings, read_at: i64) -> impl IntoView {
             <div><dt>"Computed"</dt><dd>{format::timestamp(read_at)}</dd></div>
         </dl>
         {findings.pilot.then(|| view! {
-            <p class="notice" id="pilot">"Pilot: fewer than 5 seeds. Intervals are wide, and a verdict may not hold with more."</p>
+            <p class="notice" id="pilot">"Pilot: fewer than 5 seeds. Intervals are wide, and verdicts may change with more seeds."</p>
         })}
         {state.map(|state| view! { <p class="notice" id="findings-state">{state}</p> })}
     }

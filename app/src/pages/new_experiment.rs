@@ -200,15 +200,15 @@ fn FormPage(start: Start) -> impl IntoView {
             .spec
             .with(|spec| spec.as_ref().err().map_or(0, Vec::len));
         (own > 0).then(|| {
-            crate::format::plural(own as u64, "field needs", "fields need") + " another value"
+            crate::format::plural(own as u64, "field needs", "fields need") + " a different value"
         })
     };
     view! {
         <ul class="presets" aria-label="Presets">{cards}</ul>
-        <Ask label="Discard" question="Discard what you changed in this form, and begin with this preset?".to_owned() on_confirm=discard is_open=confirming />
+        <Ask label="Discard" question="Discard your changes to this form and start from this preset?".to_owned() on_confirm=discard is_open=confirming />
         <p class="notice" id="edits" role="status" hidden=move || !edits.restored.get()>
-            "What you had changed is still here. "
-            <button type="button" class="quiet" on:click=move |_| edits.discard()>"Begin anew"</button>
+            "Your earlier changes are still here. "
+            <button type="button" class="quiet" on:click=move |_| edits.discard()>"Start over"</button>
         </p>
         <noscript inner_html=NO_SCRIPT></noscript>
         <form class=FORM novalidate=true on:submit=launch>

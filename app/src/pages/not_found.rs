@@ -13,7 +13,7 @@ pub fn NotFound() -> impl IntoView {
     }
     view! {
         <Title text="Not found" />
-        <h1>"Nothing is here"</h1>
-        <p>"The address may be mistyped, or what it led to was deleted. "<A href="/experiments">"All experiments"</A></p>
+        <h1>"Page not found"</h1>
+        <p>"The address may be mistyped, or the page may have been deleted. "<A href="/experiments">"All experiments"</A></p>
     }
 }

@@ -234,7 +234,7 @@ fn Laid(data: Data) -> impl IntoView {
             <div class="actions"><button type="button" id="bench-add" hidden=full on:click=add>"Add a network"</button></div>
         </div>
         <ExperimentTabs experiment=id current=ExperimentTab::PerturbationBench />
-        <p class="lead">"Change one image, and see what networks of different class selectivity make of it."</p>
+        <p class="lead">"Change one image and see what networks with different class selectivity make of it."</p>
         <div class="bench" aria-busy=move || bench.busy.get().to_string()>
             <div class="bench-controls">
                 <controls::Image bench />
@@ -248,7 +248,7 @@ fn Laid(data: Data) -> impl IntoView {
         </div>
         <Figure
             id="figure-perturbed-layers"
-            question="How far does each layer's response move?"
+            question="How much does each layer's response change?"
             waiting="Nothing is shown yet."
             chart=move || bench.answer.with(|answer| answer.as_ref().map(perturbed_layers::chart).unwrap_or_default())
         />

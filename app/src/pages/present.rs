@@ -145,7 +145,7 @@ fn Present(data: Data) -> impl IntoView {
                 <button type="button" class="quiet" aria-label="Previous slide" disabled=move || number.get() == 1 on:click=step("ArrowLeft")>"←"</button>
                 <span id="slide-number" role="status">{move || format!("{} / {last}", number.get())}</span>
                 <button type="button" class="quiet" aria-label="Next slide" disabled=move || number.get() == last on:click=step("ArrowRight")>"→"</button>
-                <span class="keys">"← → or space moves, S other scale, N notes, Esc back"</span>
+                <span class="keys">"← → or space: move; S: other scale; N: notes; Esc: back"</span>
                 <button type="button" class="quiet" aria-label="Back to the findings" on:click=step("Escape")>"Esc"</button>
             </footer>
         </div>

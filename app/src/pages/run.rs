@@ -132,6 +132,13 @@ impl PageSignals {
                     message: message.clone(),
                 });
             }),
+            Event::Measured(measurement) => self.measurements.update(|measurements| {
+                // A resumed run sends its earlier measurements again.
+                let key = measurement.key();
+                if !measurements.iter().any(|known| known.key() == key) {
+                    measurements.push(measurement.clone());
+                }
+            }),
             _ => {}
         }
     }
@@ -170,8 +177,8 @@ fn Report(data: Data) -> impl IntoView {
         live::Follow::Run(id),
         move |event| {
             now.apply(&event);
-            // Measurements come in bursts: they are read anew, at most once a second.
-            if live::changes_state(&event.event) || matches!(event.event, Event::Measured(_)) {
+            // Epochs, measurements and log lines are applied as they come.
+            if live::changes_state(&event.event) {
                 reread();
             }
         },
@@ -207,7 +214,7 @@ fn Report(data: Data) -> impl IntoView {
         <live::Deleted what="run" deleted />
         <Status now open />
         {spec.origin.as_ref().map(|origin| view! {
-            <p class="imported">{format!("Imported weights: {}, {}. They were trained elsewhere, so there are no training curves and no best epoch; alpha, seed and epochs are as they were given.", origin.file, format::timestamp(origin.imported_at))}</p>
+            <p class="imported">{format!("Imported weights: {}, {}. They were trained elsewhere, so there are no training curves and no best epoch; alpha, seed and epochs are as stated at import.", origin.file, format::timestamp(origin.imported_at))}</p>
         })}
         <Annotations path=format!("/runs/{id}") now=annotated saved=annotate />
         <Contents parts=vec![
@@ -216,7 +223,7 @@ fn Report(data: Data) -> impl IntoView {
             ("robustness", "Corruptions"),
             ("attacks", "Attacks"),
             ("geometry", "Geometry"),
-            ("setup-title", "Set-up"),
+            ("setup-title", "Configuration"),
             ("artifacts-title", "Files"),
             ("log-title", "Log"),
         ] />
@@ -252,7 +259,7 @@ fn Status(now: PageSignals, open: Signal<bool>) -> impl IntoView {
     view! {
         <div class="status">
             <span role="status"><StateBadge state id="run-state" /></span>
-            <span hidden=move || state.get() == RunState::Finished><ProgressBar share label="Share of the run done" id="progress" /></span>
+            <span hidden=move || state.get() == RunState::Finished><ProgressBar share label="Progress of the run" id="progress" /></span>
             <span>{remaining}</span>
             <span class="hint">{move || now.run.with(activity)}</span>
             <span class="warning" id="silence">{silent}</span>

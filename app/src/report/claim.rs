@@ -30,8 +30,8 @@ pub fn section(finding: &Finding, figures: Option<&ClaimFigures>) -> String {
         .as_ref()
         .map_or_else(String::new, |more| {
             format!(
-                "<p><b>{} more for every alpha</b> would bring the interval to about ± {}. {}</p>",
-                format::plural(more.seeds.into(), "seed", "seeds"),
+                "<p><b>{} for every alpha</b> would bring the interval to about ± {}. {}</p>",
+                format::plural(more.seeds.into(), "more seed", "more seeds"),
                 format::significant(more.half_width),
                 escape(&more.basis)
             )
@@ -39,7 +39,7 @@ pub fn section(finding: &Finding, figures: Option<&ClaimFigures>) -> String {
     let forests: String = evidence::groups(&finding.evidence)
         .iter()
         .map(|group| {
-            let question = "How sure is it?";
+            let question = "How certain are the estimates?";
             let chart = evidence::chart(group);
             let drawn = figure(question, &svg::draw(question, &chart), &chart.caption());
             format!("<div class=\"forest\">{drawn}</div>")
@@ -48,7 +48,7 @@ pub fn section(finding: &Finding, figures: Option<&ClaimFigures>) -> String {
     let figures = figures.map_or_else(String::new, |entry| drawn(&entry.figures));
     let all_runs = finding.all_runs.as_ref().map_or_else(String::new, |all| {
         format!(
-            "<p>Without the window, on all runs: {} {}</p>",
+            "<p>Without the window (all runs): {} {}</p>",
             badge(all.verdict),
             escape(&all.sentence)
         )
@@ -123,7 +123,8 @@ fn interval(ends: Option<[f64; 2]>) -> String {
 
 fn evidence_table(evidence: &[Evidence]) -> String {
     if evidence.is_empty() {
-        return "<p class=\"muted\">There is nothing to test this claim with.</p>".to_owned();
+        return "<p class=\"muted\">There are no measurements to test this claim with.</p>"
+            .to_owned();
     }
     let optional =
         |value: Option<f64>, write: fn(f64) -> String| value.map_or_else(|| "–".to_owned(), write);
@@ -159,7 +160,7 @@ fn evidence_table(evidence: &[Evidence]) -> String {
     ];
     let rest = if evidence.len() > LISTED {
         format!(
-            "<p class=\"muted\">The first {LISTED} of {} tests; the server's findings have all.</p>",
+            "<p class=\"muted\">The first {LISTED} of {} tests are shown; the server's findings have all of them.</p>",
             format::count(evidence.len() as u64)
         )
     } else {

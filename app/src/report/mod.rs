@@ -80,7 +80,7 @@ fn heading(data: &ReportData) -> String {
     let missing = match missing_runs {
         0 => String::new(),
         missing => format!(
-            "<p><b>{} not trained when this was made; the findings are of the others alone.</b></p>",
+            "<p><b>{} not trained when this report was made; the findings rest on the other runs only.</b></p>",
             format::plural((*missing).into(), "run was", "runs were")
         ),
     };
@@ -89,7 +89,7 @@ fn heading(data: &ReportData) -> String {
         notes => format!("<p class=\"notes\">{}</p>", escape(notes)),
     };
     format!(
-        "<header><h1>{}</h1><p>{}</p><p class=\"muted\">Experiment {}, report of {}, Selectivity Lab {}.</p>{missing}{notes}<p>Does a unit that responds to one class rather than many make its network more or less robust? The claims are those of Leavitt &amp; Morcos (arXiv 2010.07693); each is tested on the runs of this experiment alone. Seeds are the replicates.</p></header>",
+        "<header><h1>{}</h1><p>{}</p><p class=\"muted\">Experiment {}, report of {}, Selectivity Lab {}.</p>{missing}{notes}<p>Do units that respond to one class rather than many make a network more or less robust? The claims are those of Leavitt &amp; Morcos (arXiv 2010.07693); each is tested on the runs of this experiment only. Seeds are the replicates.</p></header>",
         escape(&data.findings.name),
         escape(&about),
         data.experiment.id,
@@ -138,7 +138,7 @@ fn verdicts(data: &ReportData) -> String {
 /// Which runs count, which do not, and whether it is a pilot.
 fn counted(findings: &Findings) -> String {
     let mut text = format!(
-        "Runs count within {} points of clean accuracy from their seed's control (alpha 0).",
+        "Runs count if their clean accuracy is within {} points of their seed's control (alpha 0).",
         findings.window
     );
     let listed: Vec<String> = findings
@@ -156,7 +156,7 @@ fn counted(findings: &Findings) -> String {
         .collect();
     if !listed.is_empty() {
         text += &format!(
-            " Left out, {}: {}.",
+            " Left out ({}): {}.",
             format::plural(findings.left_out.len() as u64, "run", "runs"),
             listed.join(", ")
         );
@@ -210,14 +210,14 @@ fn runs(data: &ReportData) -> String {
     ];
     let rest = if data.runs.len() > LISTED_RUNS {
         format!(
-            "<p class=\"muted\">The first {LISTED_RUNS} of {} runs; the exports have all.</p>",
+            "<p class=\"muted\">The first {LISTED_RUNS} of {} runs are shown; the exports have all of them.</p>",
             format::count(data.runs.len() as u64)
         )
     } else {
         String::new()
     };
     format!(
-        "<section id=\"runs\" class=\"page\"><h2>Runs</h2><p class=\"muted\">Selectivity and test accuracy: the weights of the epoch with the best clean validation accuracy, on the clean test set.</p>{}{rest}</section>",
+        "<section id=\"runs\" class=\"page\"><h2>Runs</h2><p class=\"muted\">Selectivity and test accuracy are measured on the clean test set, with the weights of the epoch with the best clean validation accuracy.</p>{}{rest}</section>",
         table(&columns, &rows)
     )
 }
@@ -251,7 +251,7 @@ fn configuration(data: &ReportData) -> String {
     facts.extend(crate::components::training_words(&spec.training));
     facts.extend(crate::components::evaluation_words(&spec.evaluation));
     facts.extend([
-        ("Device asked for", spec.device.clone()),
+        ("Requested device", spec.device.clone()),
         (
             "Trained on",
             distinct(&data.runs, |started| started.device.clone()),
@@ -264,7 +264,10 @@ fn configuration(data: &ReportData) -> String {
             "Trainable parameters",
             distinct(&data.runs, |started| format::count(started.parameters)),
         ),
-        ("Report by", format!("Selectivity Lab {}", data.version)),
+        (
+            "Report made with",
+            format!("Selectivity Lab {}", data.version),
+        ),
     ]);
     let entries: String = facts
         .iter()
@@ -294,7 +297,7 @@ fn reading(data: &ReportData) -> String {
         })
         .collect();
     format!(
-        "<section id=\"data\"><h2>Data</h2><p>The server that made this report hands out every number behind it:</p><ul>{files}</ul><h3>Python</h3><pre><code>{}</code></pre><h3>R</h3><pre><code>{}</code></pre></section>",
+        "<section id=\"data\"><h2>Data</h2><p>The server that made this report provides every number behind it:</p><ul>{files}</ul><h3>Python</h3><pre><code>{}</code></pre><h3>R</h3><pre><code>{}</code></pre></section>",
         escape(&snippets::python(id)),
         escape(&snippets::r(id))
     )
@@ -453,6 +456,6 @@ pub(crate) mod tests {
         assert_eq!(text.matches("<svg").count(), 5 * Claim::ALL.len());
         assert!(text.contains("run 5 (alpha +1, seed 2, 30.0 %)") && text.contains("Pilot"));
         assert!(!text.contains("NaN"));
-        assert!(text.contains("4 seeds more") && text.contains("1 run was not trained"));
+        assert!(text.contains("4 more seeds") && text.contains("1 run was not trained"));
     }
 }

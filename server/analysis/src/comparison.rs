@@ -21,7 +21,7 @@ use statistics::{CONFIDENCE, hedges, holm, paired, welch};
 pub const MAXIMUM_TESTED_GROUPS: usize = 40;
 
 /// How differences are tested, for people who read them.
-const TEST_METHOD: &str = "Two-sided Student t tests with 95 % intervals: paired by seed where both groups have the same seeds, else Welch's; p corrected after Holm for all pairs shown; Hedges' g with its large-sample interval";
+const TEST_METHOD: &str = "Two-sided Student t tests with 95 % intervals: paired by seed if both groups have the same seeds, otherwise Welch's; p Holm-corrected over all pairs shown; Hedges' g with its large-sample interval";
 
 /// What to compare in the chosen runs.
 #[derive(Debug, Clone, Default)]
@@ -140,8 +140,10 @@ fn too_many(groups: usize) -> Option<String> {
 /// What n counts.
 fn replicates_label(by_seed: bool) -> &'static str {
     match by_seed {
-        true => "n counts seeds: where a group has several runs of a seed, their mean is one value",
-        false => "n counts runs: groups are of single seeds, so their runs are the replicates",
+        true => {
+            "n counts seeds: if a group has several runs with the same seed, their mean counts as one value"
+        }
+        false => "n counts runs: each group has a single seed, so its runs are the replicates",
     }
 }
 

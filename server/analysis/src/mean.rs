@@ -5,7 +5,7 @@ use statistics::{CONFIDENCE, average, one_sample};
 
 /// How [`mean`] makes its intervals, for people who read them.
 pub const INTERVAL_METHOD: &str =
-    "95 % interval of the mean over seeds by Student's t, from 2 seeds on";
+    "95 % interval of the mean over seeds by Student's t, for 2 or more seeds";
 
 /// The mean of `values` (one per replicate), their number, and its 95 % interval by Student's t; no interval for fewer than 2
 /// values. `None` without values.

@@ -54,11 +54,13 @@ impl Annotation {
             let reason = if characters == 0 {
                 "a tag is empty".to_owned()
             } else if characters > MAXIMUM_TAG_CHARACTERS {
-                format!("a tag has {characters} characters; at most {MAXIMUM_TAG_CHARACTERS}")
+                format!(
+                    "a tag has {characters} characters; at most {MAXIMUM_TAG_CHARACTERS} are allowed"
+                )
             } else if tag.contains(',') || tag.chars().any(char::is_control) {
                 // Filters and the form separate tags by commas.
                 format!(
-                    "`{}` has a comma or a control character",
+                    "`{}` contains a comma or a control character",
                     tag.escape_debug()
                 )
             } else if tags[..index].contains(tag) {
@@ -70,7 +72,7 @@ impl Annotation {
         }
         let characters = self.notes.as_deref().unwrap_or_default().chars().count();
         if characters > MAXIMUM_NOTES_CHARACTERS {
-            let reason = format!("{characters} characters; at most 10,000");
+            let reason = format!("{characters} characters; at most 10,000 are allowed");
             errors.push(FieldError::new("notes", reason));
         }
         errors

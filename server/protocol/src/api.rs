@@ -503,6 +503,9 @@ pub struct LiveEvent {
     pub event: Event,
 }
 
+/// For how many minutes a deleted experiment can be brought back.
+pub const UNDO_MINUTES: u32 = 10;
+
 /// What was changed of an experiment or its runs, besides what the runs themselves report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -514,6 +517,8 @@ pub enum Change {
     ExperimentAnnotated,
     /// It was deleted with all its runs.
     ExperimentDeleted,
+    /// It was deleted, and brought back with all its runs.
+    ExperimentRestored,
     /// Weights were imported as new runs of it.
     RunsImported,
     /// Runs wait again: to go on, or to be tested on more.

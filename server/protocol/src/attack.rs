@@ -81,7 +81,7 @@ impl Attack {
             details.push(format!("step {}", self.norm.radius(step_size)));
         }
         if let Some(steps) = self.steps {
-            details.push(format!("{steps} {}", self.method.steps_label()));
+            details.push(self.method.steps_in_words(steps));
         }
         match self.random_starts {
             0 => {}
@@ -97,7 +97,7 @@ impl Attack {
         let largest = if self.norm == Norm::Linf { 1.0 } else { 1e6 };
         if !(self.epsilon > 0.0 && self.epsilon <= largest) {
             problems.push(format!(
-                "epsilon {} is not over 0 and at most {largest}",
+                "epsilon {} is not above 0 and at most {largest}",
                 self.epsilon
             ));
         }
@@ -173,7 +173,7 @@ impl fmt::Display for Attack {
 /// A text names no attack.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` names no attack; they are written method:norm:epsilon and what else it has, for example pgd:linf:8/255:step=0.5/255:steps=40"
+    "`{0}` is not an attack; write method:norm:epsilon and any other settings, for example pgd:linf:8/255:step=0.5/255:steps=40"
 )]
 pub struct UnknownAttack(pub String);
 
@@ -308,7 +308,7 @@ impl AttackSpec {
         if self.attacks.len() > 200 {
             refuse(
                 "attacks",
-                format!("{} attacks; at most 200", self.attacks.len()),
+                format!("{} attacks; at most 200 are allowed", self.attacks.len()),
             );
         }
         for (index, attack) in self.attacks.iter().enumerate().take(200) {
@@ -322,13 +322,13 @@ impl AttackSpec {
         if self.images == Some(0) {
             refuse(
                 "images",
-                "at least 1, or leave it empty for the whole test set".into(),
+                "give at least 1, or leave it empty for the whole test set".into(),
             );
         }
         if self.attack_seed > MAXIMUM_SEED {
             refuse(
                 "attack_seed",
-                format!("{} is over {MAXIMUM_SEED}", self.attack_seed),
+                format!("{} is above {MAXIMUM_SEED}", self.attack_seed),
             );
         }
         errors

@@ -19,8 +19,8 @@ struct Facts {
     has_step_size: bool,
     /// Its steps.
     steps: Steps,
-    /// What a step is called, in the plural.
-    steps_label: &'static str,
+    /// What a step is called: one, and several.
+    step_words: [&'static str; 2],
     /// Whether it can start from random places.
     has_random_starts: bool,
     /// What budgets of it have in common.
@@ -64,7 +64,7 @@ const PLAIN: Facts = Facts {
     norms: &[Norm::Linf],
     has_step_size: false,
     steps: Steps::Fixed,
-    steps_label: "steps",
+    step_words: ["step", "steps"],
     has_random_starts: false,
     shared: Shared::Nothing,
     forward_passes: |_, _| 0,
@@ -144,7 +144,7 @@ methods! {
         id: "square",
         label: "Square",
         steps: Steps::Default(5000),
-        steps_label: "queries",
+        step_words: ["query", "queries"],
         forward_passes: |queries, _| queries,
         ..PLAIN
     };
@@ -175,9 +175,10 @@ impl Method {
         self.facts().label
     }
 
-    /// What its steps are called: `steps`, or `queries`.
-    pub fn steps_label(self) -> &'static str {
-        self.facts().steps_label
+    /// A number of its steps in words, for example `40 steps`, `1 step` or `5000 queries`.
+    pub fn steps_in_words(self, steps: u32) -> String {
+        let [one, several] = self.facts().step_words;
+        format!("{steps} {}", if steps == 1 { one } else { several })
     }
 
     /// The steps that it makes where `asked` are asked for.
@@ -212,32 +213,32 @@ impl Method {
         match step_size {
             Some(size) if facts.has_step_size && size > 0.0 && size.is_finite() => {}
             _ if facts.has_step_size => {
-                problems.push(format!("{} needs a step_size over 0", facts.label));
+                problems.push(format!("{} needs a step_size above 0", facts.label));
             }
-            Some(_) => problems.push(format!("{} has no step_size", facts.id)),
+            Some(_) => problems.push(format!("{} takes no step_size", facts.id)),
             None => {}
         }
         match (facts.steps, steps) {
             (Steps::Chosen, None) => problems.push(format!("{} needs steps", facts.label)),
             (Steps::Fixed, Some(_)) => {
-                problems.push(format!("{} has no steps of choice", facts.id));
+                problems.push(format!("{} takes no steps", facts.id));
             }
             (_, Some(steps)) if !(1..=100_000).contains(&steps) => {
                 problems.push(format!(
-                    "{steps} {} are not 1 to 100,000",
-                    facts.steps_label
+                    "{} must be between 1 and 100,000, not {steps}",
+                    facts.step_words[1]
                 ));
             }
             _ => {}
         }
         if random_starts > 0 && !facts.has_random_starts {
-            problems.push(format!("{} has no random_starts", facts.id));
+            problems.push(format!("{} takes no random_starts", facts.id));
         }
         if random_starts > 100 {
-            problems.push("at most 100 random_starts".into());
+            problems.push("at most 100 random_starts are allowed".into());
         }
         if !facts.norms.contains(&norm) {
-            problems.push(format!("{} is not made for {}", facts.id, norm.id()));
+            problems.push(format!("{} is not available for {}", facts.id, norm.id()));
         }
         problems
     }

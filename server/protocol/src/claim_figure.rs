@@ -182,7 +182,9 @@ impl ClaimFigureName {
             ClaimFigureName::FgsmEpsilon => "Does selectivity protect against one-step attacks?",
             ClaimFigureName::PgdSteps => "Does selectivity protect against iterated attacks?",
             ClaimFigureName::DimensionLayers => "How many dimensions does each layer use?",
-            ClaimFigureName::DimensionSelectivity => "Does selectivity shrink early layers?",
+            ClaimFigureName::DimensionSelectivity => {
+                "Does selectivity lower the dimensionality of early layers?"
+            }
             ClaimFigureName::DifferenceLayers => {
                 "Do attacks change more dimensions than corruptions?"
             }
@@ -202,7 +204,7 @@ impl ClaimFigureName {
                 "Does average-case robustness cost robustness to FGSM?"
             }
             ClaimFigureName::TradeOffPgd => "Does average-case robustness cost robustness to PGD?",
-            ClaimFigureName::CleanSelectivity => "How far can selectivity be cut at no loss?",
+            ClaimFigureName::CleanSelectivity => "How far can selectivity be cut without loss?",
         }
     }
 }

@@ -193,7 +193,7 @@ fn tags<'a>(run: &'a Run, experiment: &'a ExperimentLabel) -> Vec<&'a str> {
 
 /// A text names no field of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no field of a configuration; there are {list}", list = ConfigurationField::ALL.map(ConfigurationField::id).join(", "))]
+#[error("`{0}` is not a field of a configuration; choose one of {list}", list = ConfigurationField::ALL.map(ConfigurationField::id).join(", "))]
 pub struct UnknownField(pub String);
 
 impl FromStr for ConfigurationField {
@@ -320,7 +320,7 @@ impl fmt::Display for Filter {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FilterError {
     /// A part has no colon, or nothing after it.
-    #[error("`{0}` is no condition; write field:value, for example network:resnet20,tag:good")]
+    #[error("`{0}` is not a condition; write field:value, for example network:resnet20,tag:good")]
     NoCondition(String),
     /// What stands before the colon.
     #[error(transparent)]

@@ -84,25 +84,25 @@ macro_rules! corruptions {
 
 // A new corruption is a line here, and one file with one line in the engine's list.
 corruptions! {
-    GaussianNoise "gaussian_noise" "Gaussian noise" Noise false "Normal noise added to every value.";
-    ShotNoise "shot_noise" "Shot noise" Noise false "Poisson noise of few photons.";
+    GaussianNoise "gaussian_noise" "Gaussian noise" Noise false "Normally distributed noise added to every value.";
+    ShotNoise "shot_noise" "Shot noise" Noise false "Poisson noise, as from few photons.";
     ImpulseNoise "impulse_noise" "Impulse noise" Noise false "Single values set to black or white.";
-    DefocusBlur "defocus_blur" "Defocus blur" Blur false "A disk-shaped blur, as of a lens out of focus.";
-    GlassBlur "glass_blur" "Glass blur" Blur false "Pixels moved about, as behind frosted glass.";
+    DefocusBlur "defocus_blur" "Defocus blur" Blur false "A disk-shaped blur, as from a lens out of focus.";
+    GlassBlur "glass_blur" "Glass blur" Blur false "Pixels displaced at random, as behind frosted glass.";
     MotionBlur "motion_blur" "Motion blur" Blur false "Blur along one direction.";
     ZoomBlur "zoom_blur" "Zoom blur" Blur false "The mean of the image and its enlargements.";
     Snow "snow" "Snow" Weather false "Falling snow over a whitened image.";
     Frost "frost" "Frost" Weather false "Ice crystals over the image.";
-    Fog "fog" "Fog" Weather false "A plasma of fog over the image.";
-    Brightness "brightness" "Brightness" Weather false "HSV value raised.";
+    Fog "fog" "Fog" Weather false "Fog over the image, in a plasma pattern.";
+    Brightness "brightness" "Brightness" Weather false "Higher HSV value.";
     Contrast "contrast" "Contrast" Digital false "Values drawn towards the image's mean.";
     ElasticTransform "elastic_transform" "Elastic transform" Digital false "Small regions stretched and moved.";
-    Pixelate "pixelate" "Pixelate" Digital false "Scaled down and up again.";
+    Pixelate "pixelate" "Pixelate" Digital false "Scaled down and back up.";
     JpegCompression "jpeg_compression" "JPEG compression" Digital false "Artefacts of strong JPEG compression.";
-    SpeckleNoise "speckle_noise" "Speckle noise" Noise true "Normal noise in proportion to each value.";
+    SpeckleNoise "speckle_noise" "Speckle noise" Noise true "Normally distributed noise proportional to each value.";
     GaussianBlur "gaussian_blur" "Gaussian blur" Blur true "A Gaussian blur.";
-    Spatter "spatter" "Spatter" Weather true "Drops of water, or of mud, on the lens.";
-    Saturate "saturate" "Saturate" Digital true "HSV saturation changed.";
+    Spatter "spatter" "Spatter" Weather true "Drops of water or mud on the lens.";
+    Saturate "saturate" "Saturate" Digital true "Changed HSV saturation.";
 }
 
 impl fmt::Display for Corruption {
@@ -113,7 +113,7 @@ impl fmt::Display for Corruption {
 
 /// No corruption has this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` names no corruption; there are {names}", names = Corruption::ALL.map(Corruption::id).join(", "))]
+#[error("`{0}` is not a corruption; choose one of {names}", names = Corruption::ALL.map(Corruption::id).join(", "))]
 pub struct UnknownCorruption(pub String);
 
 impl FromStr for Corruption {
@@ -175,7 +175,7 @@ impl fmt::Display for FrostFingerprint {
 
 /// A text is no fingerprint of photographs.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no fingerprint of frost photographs: it is written as 16 hexadecimal digits")]
+#[error("`{0}` is not a fingerprint of frost photographs, which has 16 hexadecimal digits")]
 pub struct UnknownFingerprint(pub String);
 
 impl FromStr for FrostFingerprint {

@@ -42,7 +42,7 @@ impl CorruptionSource {
 }
 
 /// Why the images of the published Tiny ImageNet-C match no clean image (its author in hendrycks/robustness, issue 39).
-pub const TINY_IMAGENET_C_UNMATCHED: &str = "the published Tiny ImageNet-C was made from other crops of the photographs than Tiny ImageNet, so no corrupted image has its clean one: only accuracy can be measured on it; for anything that sets the two side by side choose generated corruptions";
+pub const TINY_IMAGENET_C_UNMATCHED: &str = "the published Tiny ImageNet-C was made from other crops of the photographs than Tiny ImageNet, so no corrupted image has a matching clean one: only accuracy can be measured on it; to compare corrupted with clean images, choose generated corruptions";
 
 /// A test on natural corruptions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -195,7 +195,7 @@ impl fmt::Display for CorruptionConditions {
 /// A text names no conditions.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` names no conditions; they are written source.seed.images, for example generated.0.1000, generated.0.1000.jpeg85 or generated.0.1000.frost-0f3a9c1d5e7b2468"
+    "`{0}` is not a set of conditions; write source.seed.images, for example generated.0.1000, generated.0.1000.jpeg85 or generated.0.1000.frost-0f3a9c1d5e7b2468"
 )]
 pub struct UnknownConditions(pub String);
 
@@ -263,13 +263,13 @@ impl CorruptionSpec {
         if self.images == Some(0) {
             refuse(
                 "images",
-                "at least 1, or leave it empty for the whole test set".into(),
+                "give at least 1, or leave it empty for the whole test set".into(),
             );
         }
         if self.corruption_seed > MAXIMUM_SEED {
             refuse(
                 "corruption_seed",
-                format!("{} is over {MAXIMUM_SEED}", self.corruption_seed),
+                format!("{} is above {MAXIMUM_SEED}", self.corruption_seed),
             );
         }
         for (field, reason) in self.drawing_problems() {
@@ -283,22 +283,22 @@ impl CorruptionSpec {
         let mut problems = Vec::new();
         if self.source == CorruptionSource::Published {
             if self.corruption_seed != 0 {
-                let reason = "published images have no seed; write 0";
+                let reason = "published images have no seed; give 0";
                 problems.push(("corruption_seed", reason.to_owned()));
             }
             if self.jpeg == JpegStep::Off {
-                let reason = "published images are as they were saved; leave it out";
+                let reason = "published images are used as they were saved; leave this out";
                 problems.push(("jpeg", reason.to_owned()));
             }
         }
         if let Some(folder) = &self.frost_photographs {
             let reason = if self.source == CorruptionSource::Published {
-                Some("published images have their own frost; leave it empty".to_owned())
+                Some("published images have their own frost; leave this empty".to_owned())
             } else if !self.corruptions.contains(&Corruption::Frost) {
                 Some("frost is not among the corruptions: add it, or leave this empty".to_owned())
             } else if !is_folder_name(folder) {
                 Some(format!(
-                    "`{folder}` is no name of a folder in the data sets directory (letters, digits, `.`, `_`, `-`); link the photographs' folder there and give its name"
+                    "`{folder}` is not the name of a folder in the data sets directory (letters, digits, `.`, `_`, `-`); link the folder of the photographs there and give its name"
                 ))
             } else {
                 None

@@ -49,7 +49,7 @@ impl fmt::Display for Dataset {
 /// No data set can have this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` names no data set; write builtin, cifar10, tiny-imagenet, or folder:NAME (letters, digits, `.`, `_`, `-`)"
+    "`{0}` is not a data set; write builtin, cifar10, tiny-imagenet, or folder:NAME (letters, digits, `.`, `_`, `-`)"
 )]
 pub struct UnknownDataset(pub String);
 

@@ -154,7 +154,7 @@ impl DimensionalitySpec {
         if self.attacks.len() > 20 {
             refuse(
                 "attacks",
-                format!("{} attacks; at most 20", self.attacks.len()),
+                format!("{} attacks; at most 20 are allowed", self.attacks.len()),
             );
         }
         for attack in self.attacks.iter().take(20) {
@@ -165,7 +165,7 @@ impl DimensionalitySpec {
                 refuse(
                     "attacks",
                     format!(
-                        "{}: only FGSM, and PGD from the clean image, give every image a difference",
+                        "{}: only FGSM and PGD from the clean image give every image a difference",
                         attack.label()
                     ),
                 );
@@ -177,7 +177,7 @@ impl DimensionalitySpec {
         if self.images.is_some_and(|images| images < 2) {
             refuse(
                 "images",
-                "at least 2: one image has no variance; or leave it empty for the whole test set"
+                "give at least 2 (one image has no variance), or leave it empty for the whole test set"
                     .into(),
             );
         }
@@ -187,14 +187,14 @@ impl DimensionalitySpec {
             refuse(
                 "activation_images",
                 format!(
-                    "{images} is not between 2 and {MAXIMUM_ACTIVATION_IMAGES} (memory grows with its square)"
+                    "{images} is not between 2 and {MAXIMUM_ACTIVATION_IMAGES} (memory grows with the square of the number)"
                 ),
             );
         }
         if self.corruption_seed > MAXIMUM_SEED {
             refuse(
                 "corruption_seed",
-                format!("{} is over {MAXIMUM_SEED}", self.corruption_seed),
+                format!("{} is above {MAXIMUM_SEED}", self.corruption_seed),
             );
         }
         for (field, reason) in self.corrupted().drawing_problems() {
@@ -253,7 +253,7 @@ impl fmt::Display for Perturbation {
 /// A text names no perturbation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` names no perturbation; write clean, corruption:<corruption>:<severity>, or attack:<attack>"
+    "`{0}` is not a perturbation; write clean, corruption:<corruption>:<severity>, or attack:<attack>"
 )]
 pub struct UnknownPerturbation(pub String);
 

@@ -194,7 +194,8 @@ impl SlurmSpec {
             require(
                 name.as_ref().is_none_or(fits),
                 field,
-                "letters, digits and . _ , : = @ + / * ( ) [ ] - alone, at most 200".into(),
+                "only letters, digits and . _ , : = @ + / * ( ) [ ] -, at most 200 characters"
+                    .into(),
             );
         }
         let within =
@@ -202,12 +203,12 @@ impl SlurmSpec {
         require(
             within(self.time_minutes, 525_600),
             "time_minutes",
-            "not between 1 and 525,600 minutes".into(),
+            "must be between 1 and 525,600 minutes".into(),
         );
         require(
             within(self.memory_mib, 100_000_000),
             "memory_mib",
-            "not between 1 and 100,000,000 MiB".into(),
+            "must be between 1 and 100,000,000 MiB".into(),
         );
         require(
             within(Some(self.cpus), 1024),
@@ -217,12 +218,12 @@ impl SlurmSpec {
         require(
             within(self.at_once, 10_000),
             "at_once",
-            "not between 1 and 10,000".into(),
+            "must be between 1 and 10,000".into(),
         );
         require(
             self.requeues <= 1000,
             "requeues",
-            format!("{} times; at most 1,000", self.requeues),
+            format!("{} times; at most 1,000 are allowed", self.requeues),
         );
         require(
             self.setup.len() <= 10_000 && !self.setup.contains('\0'),
@@ -232,14 +233,14 @@ impl SlurmSpec {
         require(
             self.flags.len() <= 2000 && !self.flags.chars().any(|c| c.is_control() && c != '\n'),
             "flags",
-            "at most 2,000 characters, one flag a line".into(),
+            "at most 2,000 characters, one flag per line".into(),
         );
         for line in self.flag_lines() {
             let flag = line.split(['=', ' ']).next().unwrap_or(line);
             require(
                 line.starts_with('-'),
                 "flags",
-                format!("`{line}` is no flag: each line begins with - or --"),
+                format!("`{line}` is not a flag: each line must begin with - or --"),
             );
             require(
                 !OWN_FLAGS.contains(&flag),

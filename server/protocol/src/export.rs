@@ -74,7 +74,7 @@ impl fmt::Display for ExportTable {
 
 /// A text names no table.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no table is called `{0}`; there are {list}", list = ExportTable::ALL.map(ExportTable::id).join(", "))]
+#[error("no table is called `{0}`; choose one of {list}", list = ExportTable::ALL.map(ExportTable::id).join(", "))]
 pub struct UnknownTable(pub String);
 
 impl FromStr for ExportTable {

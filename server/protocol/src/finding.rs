@@ -13,11 +13,11 @@ use crate::measure::Scale;
 pub enum Claim {
     /// Selectivity lowers average-case robustness.
     C1,
-    /// Nearly every corruption and severity agrees.
+    /// Accuracy falls with selectivity on nearly every corruption and severity.
     C2,
     /// Selectivity raises worst-case robustness.
     C3,
-    /// Early-layer dimensionality is inverse to selectivity.
+    /// Early-layer dimensionality falls as selectivity rises.
     C4,
     /// Adversarial samples raise early-layer dimensionality more than corrupted ones.
     C5,
@@ -25,7 +25,7 @@ pub enum Claim {
     C6,
     /// The two kinds of robustness trade off.
     C7,
-    /// Selectivity can be cut about 2.5-fold at no loss of clean accuracy.
+    /// Selectivity can be cut about 2.5-fold with no loss of clean accuracy.
     C8,
 }
 
@@ -60,52 +60,58 @@ impl Claim {
     pub fn statement(self) -> &'static str {
         match self {
             Claim::C1 => "Selectivity lowers average-case robustness.",
-            Claim::C2 => "Nearly every corruption and severity agrees.",
+            Claim::C2 => "Accuracy falls with selectivity on nearly every corruption and severity.",
             Claim::C3 => "Selectivity raises worst-case robustness.",
-            Claim::C4 => "Early-layer dimensionality is inverse to selectivity.",
+            Claim::C4 => "Early-layer dimensionality falls as selectivity rises.",
             Claim::C5 => {
                 "Adversarial samples raise early-layer dimensionality more than corrupted ones."
             }
             Claim::C6 => "Input-unit gradients vary more in selective networks.",
             Claim::C7 => "The two kinds of robustness trade off.",
-            Claim::C8 => "Selectivity can be cut about 2.5-fold at no loss of clean accuracy.",
+            Claim::C8 => "Selectivity can be cut about 2.5-fold with no loss of clean accuracy.",
         }
     }
 
     /// The one estimand that its verdict rests on, declared before the data.
     pub fn primary(self) -> &'static str {
         match self {
-            Claim::C1 => "raw corruption accuracy on mean selectivity, one slope a seed",
-            Claim::C2 => "raw accuracy on mean selectivity, the sign of each slope",
-            Claim::C3 => "raw FGSM and PGD accuracy on mean selectivity, one slope a seed each",
+            Claim::C1 => "slope of raw corruption accuracy on mean selectivity, one per seed",
+            Claim::C2 => "sign of each slope of raw accuracy on mean selectivity",
+            Claim::C3 => {
+                "slopes of raw FGSM and PGD accuracy on mean selectivity, one of each per seed"
+            }
             Claim::C4 => {
-                "early layers' dimension fraction (95 %) on mean selectivity, one slope a seed"
+                "slope of the early layers' dimension fraction (95 %) on mean selectivity, one per seed"
             }
-            Claim::C5 => "early layers' dimension fraction of the difference, PGD less corruptions",
-            Claim::C6 => "CV_u and CV_l on mean selectivity, one slope a seed each",
+            Claim::C5 => {
+                "early layers' dimension fraction of the difference, PGD minus corruptions"
+            }
+            Claim::C6 => "slopes of CV_u and CV_l on mean selectivity, one of each per seed",
             Claim::C7 => {
-                "raw FGSM and PGD accuracy on raw corruption accuracy, one slope a seed each"
+                "slopes of raw FGSM and PGD accuracy on raw corruption accuracy, one of each per seed"
             }
-            Claim::C8 => "clean accuracy at each alpha below 0 less the control's, within seed",
+            Claim::C8 => "clean accuracy at each alpha below 0 minus the control's, within seed",
         }
     }
 
     /// How it is measured over the runs of one network and data set.
     pub fn measured_as(self) -> &'static str {
         match self {
-            Claim::C1 => "slope of corruption accuracy on selectivity, below 0",
-            Claim::C2 => "sign of that slope for each corruption and severity, below 0",
-            Claim::C3 => "slopes of FGSM and PGD accuracy on selectivity, above 0",
+            Claim::C1 => "negative slope of corruption accuracy on selectivity",
+            Claim::C2 => {
+                "negative slope of accuracy on selectivity for each corruption and severity"
+            }
+            Claim::C3 => "positive slopes of FGSM and PGD accuracy on selectivity",
             Claim::C4 => {
-                "slope of the early layers' dimension fraction (clean) on selectivity, below 0"
+                "negative slope of the early layers' dimension fraction (clean) on selectivity"
             }
             Claim::C5 => {
-                "early layers' dimension fraction of the difference, PGD less corruptions, above 0"
+                "early layers' dimension fraction of the difference, PGD minus corruptions, above 0"
             }
-            Claim::C6 => "slopes of CV_u and CV_l on selectivity, above 0",
-            Claim::C7 => "slope of adversarial accuracy on corruption accuracy, below 0",
+            Claim::C6 => "positive slopes of CV_u and CV_l on selectivity",
+            Claim::C7 => "negative slope of adversarial accuracy on corruption accuracy",
             Claim::C8 => {
-                "of the runs with alpha below 0, selectivity and clean accuracy against the control"
+                "selectivity and clean accuracy of the runs with alpha below 0, compared with the control"
             }
         }
     }

@@ -38,7 +38,7 @@ impl InputUnitGradientSpec {
         if self.images < 2 {
             return vec![FieldError::new(
                 "evaluation.input_unit_gradients.images".to_owned(),
-                "at least 2: variability needs more than one image".to_owned(),
+                "give at least 2: variability needs more than one image".to_owned(),
             )];
         }
         Vec::new()

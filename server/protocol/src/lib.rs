@@ -40,6 +40,7 @@ pub mod problem;
 pub mod quantity;
 pub mod result;
 pub mod run;
+pub mod saved_view;
 pub mod spec;
 pub mod training_curve;
 pub mod unit;

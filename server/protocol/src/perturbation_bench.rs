@@ -50,7 +50,7 @@ impl fmt::Display for ImageChange {
 /// A text names no change of an image that the bench makes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no change of an image; there are `none`, a corruption with its severity such as `fog:3`, `fgsm:linf:2/255` and `pgd:linf:8/255:step=0.5/255:steps=40` (at most {MAXIMUM_STEPS} steps, from the clean image)"
+    "`{0}` is not a change of an image; write `none`, a corruption with its severity such as `fog:3`, `fgsm:linf:2/255` or `pgd:linf:8/255:step=0.5/255:steps=40` (at most {MAXIMUM_STEPS} steps, from the clean image)"
 )]
 pub struct UnknownImageChange(pub String);
 

@@ -59,7 +59,7 @@ fn quick_look() -> Preset {
     Preset {
         id: "quick-look".into(),
         title: "Quick look".into(),
-        description: "ResNet8 on the built-in shapes, five alphas, three seeds. About ten minutes on two recent CPU cores; shows what alpha does, not what it proves.".into(),
+        description: "ResNet8 on the built-in shapes, five alphas, three seeds. About ten minutes on two recent CPU cores. It shows what alpha does, but proves nothing.".into(),
         spec: ExperimentSpec {
             name: "Quick look".into(),
             notes: String::new(),
@@ -98,7 +98,7 @@ fn cifar10_pilot() -> Preset {
     Preset {
         id: "cifar10-pilot".into(),
         title: "Pilot on a laptop: CIFAR-10".into(),
-        description: "ResNet20 on all training images for 16 epochs, five alphas, five seeds: enough for verdicts. Training takes some seven hours on two recent CPU cores.".into(),
+        description: "ResNet20 on all training images for 16 epochs, five alphas, five seeds: enough for verdicts. Training takes about seven hours on two recent CPU cores.".into(),
         spec: ExperimentSpec {
             name: "CIFAR-10, ResNet20, pilot".into(),
             alphas: vec![-1.0, -0.4, 0.0, 0.2, 0.5],
@@ -119,7 +119,7 @@ fn cifar10() -> Preset {
     Preset {
         id: "cifar10-resnet20".into(),
         title: "Leavitt & Morcos (2020): CIFAR-10".into(),
-        description: "ResNet20, 200 epochs, 17 alphas, 20 seeds: their set-up. Made for a GPU; cut alphas, seeds and epochs to fit a CPU.".into(),
+        description: "ResNet20, 200 epochs, 17 alphas, 20 seeds: their set-up. Meant for a GPU; cut alphas, seeds and epochs to fit a CPU.".into(),
         spec: ExperimentSpec {
             name: "CIFAR-10, ResNet20".into(),
             notes: String::new(),
@@ -178,7 +178,7 @@ fn tiny_imagenet_18() -> Preset {
     Preset {
         id: "tiny-imagenet-resnet18".into(),
         title: "Leavitt & Morcos (2020): Tiny ImageNet, ResNet18".into(),
-        description: "ResNet18, 90 epochs, batch 4096, 17 alphas, 20 seeds: their set-up. Needs a GPU with room for the batch.".into(),
+        description: "ResNet18, 90 epochs, batch 4096, 17 alphas, 20 seeds: their set-up. Needs a GPU with enough memory for the batch.".into(),
         spec: tiny_imagenet(Network::ResNet18, 4096, 20),
     }
 }
@@ -187,7 +187,7 @@ fn tiny_imagenet_50() -> Preset {
     Preset {
         id: "tiny-imagenet-resnet50".into(),
         title: "Leavitt & Morcos (2020): Tiny ImageNet, ResNet50".into(),
-        description: "ResNet50, 90 epochs, batch 1400, 17 alphas, 5 seeds: their set-up. Needs a GPU with room for the batch.".into(),
+        description: "ResNet50, 90 epochs, batch 1400, 17 alphas, 5 seeds: their set-up. Needs a GPU with enough memory for the batch.".into(),
         spec: tiny_imagenet(Network::ResNet50, 1400, 5),
     }
 }

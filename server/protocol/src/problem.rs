@@ -40,7 +40,7 @@ pub enum ErrorCode {
     DataChanged,
     /// The same is here already.
     AlreadyThere,
-    /// The corrupted images are not of the clean ones.
+    /// The corrupted images do not match the clean ones.
     UnpairedImages,
     /// The body is too long.
     PayloadTooLarge,
@@ -98,24 +98,26 @@ impl ErrorCode {
             ErrorCode::InvalidParameter => (
                 "invalid_parameter",
                 400,
-                "A part of the address needs another value",
+                "Part of the address needs a different value",
             ),
             ErrorCode::MalformedBody => ("malformed_body", 400, "The body is not JSON"),
             ErrorCode::Unauthorized => ("unauthorized", 401, "A token is needed"),
-            ErrorCode::ForeignHost => ("foreign_host", 403, "The server is not called so"),
+            ErrorCode::ForeignHost => ("foreign_host", 403, "The server does not go by this name"),
             ErrorCode::ForeignOrigin => (
                 "foreign_origin",
                 403,
-                "Pages of other sites may not use this server",
+                "Pages from other sites may not use this server",
             ),
-            ErrorCode::ReadOnly => ("read_only", 403, "This token is for reading"),
-            ErrorCode::NotFound => ("not_found", 404, "There is no such thing"),
+            ErrorCode::ReadOnly => ("read_only", 403, "This token is read-only"),
+            ErrorCode::NotFound => ("not_found", 404, "This does not exist"),
             ErrorCode::MethodNotAllowed => (
                 "method_not_allowed",
                 405,
-                "The address does not take this method",
+                "This address does not accept this method",
             ),
-            ErrorCode::RequestTimeout => ("request_timeout", 408, "The body did not come in time"),
+            ErrorCode::RequestTimeout => {
+                ("request_timeout", 408, "The body did not arrive in time")
+            }
             ErrorCode::RunsActive => ("runs_active", 409, "Runs are queued or running"),
             ErrorCode::NotResumable => ("not_resumable", 409, "The run cannot be resumed"),
             ErrorCode::NotEvaluable => ("not_evaluable", 409, "The run cannot be evaluated now"),
@@ -123,28 +125,28 @@ impl ErrorCode {
             ErrorCode::DataChanged => (
                 "data_changed",
                 409,
-                "The data set is another than when the run began",
+                "The data set has changed since the run began",
             ),
-            ErrorCode::AlreadyThere => ("already_there", 409, "The same is here already"),
+            ErrorCode::AlreadyThere => ("already_there", 409, "This is already here"),
             ErrorCode::UnpairedImages => (
                 "unpaired_images",
                 409,
-                "The corrupted images are not of the clean ones",
+                "The corrupted images do not match the clean ones",
             ),
             ErrorCode::PayloadTooLarge => ("payload_too_large", 413, "The body is too long"),
             ErrorCode::UnsupportedMediaType => {
                 ("unsupported_media_type", 415, "The body must be JSON")
             }
-            ErrorCode::InvalidFields => ("invalid_fields", 422, "Fields need another value"),
+            ErrorCode::InvalidFields => ("invalid_fields", 422, "Fields need a different value"),
             ErrorCode::KeyReused => (
                 "key_reused",
                 422,
-                "The Idempotency-Key was sent with another body",
+                "The Idempotency-Key was sent before with a different body",
             ),
             ErrorCode::UnusableData => (
                 "unusable_data",
                 422,
-                "The files that there are do not give this",
+                "This cannot be made from the existing files",
             ),
             ErrorCode::UnusableArchive => {
                 ("unusable_archive", 422, "The archive cannot be imported")

@@ -532,7 +532,7 @@ impl fmt::Display for LayerQuantity {
 /// A text names no quantity of a run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` names no measure; write selectivity, test_accuracy, corruption:<corruption or all>:<severity or all>, attack:<attack>, or layers:<all or early>:<measure of layers>, for example attack:fgsm:linf:2/255 or layers:early:dimensionality:responses:95:clean"
+    "`{0}` is not a measure; write selectivity, test_accuracy, corruption:<corruption or all>:<severity or all>, attack:<attack>, or layers:<all or early>:<measure of layers>, for example attack:fgsm:linf:2/255 or layers:early:dimensionality:responses:95:clean"
 )]
 pub struct UnknownQuantity(pub String);
 
@@ -569,7 +569,7 @@ impl FromStr for Quantity {
 /// A text names no quantity of layers.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` names no measure of layers; write selectivity, cv_across_samples, cv_across_units, gradient_norm, or dimensionality:<responses or activations>:<90, 95, 99 or participation>:<perturbations>, for example dimensionality:responses:95:corruption:all:all"
+    "`{0}` is not a measure of layers; write selectivity, cv_across_samples, cv_across_units, gradient_norm, or dimensionality:<responses or activations>:<90, 95, 99 or participation>:<perturbations>, for example dimensionality:responses:95:corruption:all:all"
 )]
 pub struct UnknownLayerQuantity(pub String);
 

@@ -70,7 +70,7 @@ impl FromStr for CurveQuantity {
         let mut all = CurveQuantity::ALL.into_iter();
         all.find(|quantity| quantity.id() == text).ok_or_else(|| {
             let known = CurveQuantity::ALL.map(CurveQuantity::id).join(", ");
-            format!("no curve is called `{text}`; there are {known}")
+            format!("no curve is called `{text}`; choose one of {known}")
         })
     }
 }

@@ -18,7 +18,10 @@ impl ExperimentSpec {
         if name_length == 0 {
             refuse("name", "give the experiment a name".into());
         } else if name_length > 120 {
-            refuse("name", format!("{name_length} characters; at most 120"));
+            refuse(
+                "name",
+                format!("{name_length} characters; at most 120 are allowed"),
+            );
         }
         if self.notes.chars().count() > 10_000 {
             refuse("notes", "at most 10,000 characters".into());
@@ -43,7 +46,7 @@ impl ExperimentSpec {
         }
         for (index, &seed) in self.seeds.iter().enumerate().take(MAXIMUM_RUNS) {
             if seed > MAXIMUM_SEED {
-                refuse("seeds", format!("{seed} is over {MAXIMUM_SEED}"));
+                refuse("seeds", format!("{seed} is above {MAXIMUM_SEED}"));
             }
             if self.seeds[..index].contains(&seed) {
                 refuse("seeds", format!("{seed} is given twice"));
@@ -51,13 +54,19 @@ impl ExperimentSpec {
         }
         let runs = self.alphas.len().saturating_mul(self.seeds.len());
         if runs > MAXIMUM_RUNS {
-            refuse("seeds", format!("{runs} runs; at most {MAXIMUM_RUNS}"));
+            refuse(
+                "seeds",
+                format!("{runs} runs; at most {MAXIMUM_RUNS} are allowed"),
+            );
         }
         if self.device.trim().is_empty() {
             refuse("device", "name a device, for example cpu".into());
         }
         if self.retries > 100 {
-            refuse("retries", format!("{} times; at most 100", self.retries));
+            refuse(
+                "retries",
+                format!("{} times; at most 100 are allowed", self.retries),
+            );
         }
         errors.extend(self.executor.validate());
         errors.extend(self.training.validate());
@@ -88,7 +97,7 @@ impl TrainingSpec {
         require(
             self.learning_rate.is_finite() && self.learning_rate > 0.0,
             "learning_rate",
-            format!("{} is not over 0", plain(self.learning_rate)),
+            format!("{} is not above 0", plain(self.learning_rate)),
         );
         require(
             (0.0..1.0).contains(&self.momentum),
@@ -109,7 +118,7 @@ impl TrainingSpec {
                     .windows(2)
                     .all(|pair| pair[0] < pair[1]),
             "learning_rate_milestones",
-            "epochs must be 1 or more, and increase".into(),
+            "epochs must be 1 or more and in increasing order".into(),
         );
         require(
             self.learning_rate_factor > 0.0 && self.learning_rate_factor <= 1.0,
@@ -119,12 +128,12 @@ impl TrainingSpec {
         require(
             self.validation_images_per_class >= 1,
             "validation_images_per_class",
-            "hold out at least 1 image a class: the best epoch is chosen on them".into(),
+            "hold out at least 1 image per class: the best epoch is chosen on these images".into(),
         );
         require(
             self.train_images_per_class != Some(0),
             "train_images_per_class",
-            "train on at least 1 image a class, or leave it empty for all".into(),
+            "train on at least 1 image per class, or leave it empty for all".into(),
         );
         errors
     }

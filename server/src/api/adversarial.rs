@@ -213,7 +213,7 @@ pub(super) async fn image(
     let conditions: AttackConditions = parse(&query.conditions)?;
     let attack: Attack = parse(&query.attack)?;
     let run = state.store.run(id).await?;
-    let missing = || Refusal::not_found(format!("run {id} kept no such image"));
+    let missing = || Refusal::not_found(format!("run {id} did not keep this image"));
     let (run_directory, datasets) = (
         state.directory.run(id),
         state.directory.datasets().to_owned(),

@@ -109,7 +109,7 @@ pub(super) async fn create(
         let part = part.map_err(|error| {
             Refusal::new(
                 ErrorCode::MalformedBody,
-                format!("the archive did not arrive whole: {error}"),
+                format!("the archive did not arrive completely: {error}"),
             )
         })?;
         file.write_all(&part).map_err(unwritten)?;

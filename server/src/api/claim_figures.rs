@@ -37,7 +37,7 @@ pub(super) async fn figures(
             vec![known.ok_or_else(|| {
                 Refusal::new(
                     ErrorCode::InvalidParameter,
-                    format!("`{text}` is no claim; there are C1 to C8"),
+                    format!("`{text}` is not a claim; choose one of C1 to C8"),
                 )
             })?]
         }

@@ -76,7 +76,7 @@ async fn conditions_of(
     let first = measurements.iter().find_map(Measurement::corruption);
     first
         .map(|measured| measured.conditions)
-        .ok_or_else(|| Refusal::not_found(format!("run {run} was tested on no corruption")))
+        .ok_or_else(|| Refusal::not_found(format!("run {run} was not tested on any corruption")))
 }
 
 /// A run's predictions for each test image, clean and corrupted. Refused where the two are different images, as in
@@ -178,7 +178,7 @@ pub(super) async fn image(
     let index = file
         .strip_suffix(".png")
         .and_then(|index| index.parse().ok())
-        .ok_or_else(|| Refusal::not_found("an image is called <index>.png"))?;
+        .ok_or_else(|| Refusal::not_found("the name of an image must be <index>.png"))?;
     let photographs = match query.run {
         Some(run) => state.store.run(run).await?.frost_photographs(),
         None => Vec::new(),

@@ -102,7 +102,7 @@ pub(super) async fn image(
     let index = file
         .strip_suffix(".png")
         .and_then(|index| index.parse().ok())
-        .ok_or_else(|| Refusal::not_found("an image is called <index>.png"))?;
+        .ok_or_else(|| Refusal::not_found("the name of an image must be <index>.png"))?;
     let directory = state.directory.datasets().to_owned();
     let png =
         tokio::task::spawn_blocking(move || data::image_png(&dataset, &directory, split, index))

@@ -26,7 +26,7 @@ impl Refusal {
     pub fn fields(fields: Vec<FieldError>) -> Self {
         let detail = match &fields[..] {
             [field] => format!("{}: {}", field.field, field.reason),
-            fields => format!("{} fields need another value", fields.len()),
+            fields => format!("{} fields need a different value", fields.len()),
         };
         Refusal(ApiError {
             fields,
@@ -55,10 +55,13 @@ impl IntoResponse for Refusal {
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         let code = match error {
-            StoreError::NoExperiment(_) | StoreError::NoRun(_) => ErrorCode::NotFound,
+            StoreError::NoExperiment(_)
+            | StoreError::NoRun(_)
+            | StoreError::NotDeleted(_)
+            | StoreError::NoView(_) => ErrorCode::NotFound,
             StoreError::Active { .. } | StoreError::RunActive(_) => ErrorCode::RunsActive,
             StoreError::NotEvaluable(_) => ErrorCode::NotEvaluable,
-            StoreError::Taken { .. } => ErrorCode::AlreadyThere,
+            StoreError::Taken { .. } | StoreError::ViewExists(_) => ErrorCode::AlreadyThere,
             StoreError::KeyTaken(_) => ErrorCode::KeyReused,
             _ => {
                 tracing::error!(%error, "a request failed");
@@ -96,10 +99,7 @@ impl From<UnknownSplit> for Refusal {
 impl From<tokio::task::JoinError> for Refusal {
     fn from(error: tokio::task::JoinError) -> Self {
         tracing::error!(%error, "a request failed");
-        Refusal::new(
-            ErrorCode::Internal,
-            "the server failed at this; its log says more",
-        )
+        Refusal::new(ErrorCode::Internal, "the server failed; its log says more")
     }
 }
 
@@ -112,7 +112,7 @@ pub(super) async fn problems() -> Json<Vec<Problem>> {
 /// No route under `/api` has this path.
 pub(super) async fn no_route(uri: Uri) -> Refusal {
     Refusal::not_found(format!(
-        "there is no {}; /api lists what there is",
+        "there is no {}; /api lists what exists",
         uri.path()
     ))
 }
@@ -122,7 +122,7 @@ pub(super) async fn no_method(method: Method, uri: Uri) -> Refusal {
     Refusal::new(
         ErrorCode::MethodNotAllowed,
         format!(
-            "{} does not take {method}; /api lists what it takes",
+            "{} does not accept {method}; /api lists what it accepts",
             uri.path()
         ),
     )

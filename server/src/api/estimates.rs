@@ -58,7 +58,7 @@ async fn unknown_device(catalogue: &Catalogue, spec: &ExperimentSpec) -> Option<
     Some(FieldError::new(
         "device",
         format!(
-            "`{}` is not here; choose {}{built}",
+            "`{}` is not available here; choose {}{built}",
             spec.device,
             known.join(", ")
         ),
@@ -97,7 +97,7 @@ fn too_small_images(spec: &ExperimentSpec, facts: &DatasetFacts) -> Option<Field
         FieldError::new(
             "network",
             format!(
-                "needs images of {least}x{least} pixels or more; these are {}x{}",
+                "needs images of at least {least}x{least} pixels; these are {}x{}",
                 facts.height, facts.width
             ),
         )
@@ -127,7 +127,9 @@ pub async fn launchable(
     match info.status {
         DatasetStatus::Installed => {}
         DatasetStatus::Broken { message } => refuse("dataset", message),
-        DatasetStatus::Fetching { .. } => refuse("dataset", "is still being fetched".into()),
+        DatasetStatus::Fetching { .. } => {
+            refuse("dataset", "the data set is still being fetched".into())
+        }
         _ => {
             let path = info.path.as_deref().unwrap_or("the data sets' folder");
             refuse(

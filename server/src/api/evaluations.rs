@@ -88,7 +88,7 @@ async fn check(
     if spec.is_empty() {
         errors.push(FieldError::new(
             "evaluation",
-            "ask for at least one evaluation",
+            "request at least one evaluation",
         ));
     }
     let info = catalogue.dataset(dataset.clone()).await?;
@@ -121,7 +121,9 @@ pub(super) fn fits(
         if let Some(images) = corruptions.images.filter(|&images| images > test_images) {
             errors.push(FieldError::new(
                 "evaluation.corruptions.images",
-                format!("{images}, but the test set has {test_images}; leave it empty for all"),
+                format!(
+                    "{images} images, but the test set has {test_images}; leave it empty for all"
+                ),
             ));
         }
         if let Some(reason) = catalogue.lacks_published(dataset, corruptions) {
@@ -133,7 +135,7 @@ pub(super) fn fits(
     {
         errors.push(FieldError::new(
             "evaluation.attacks.images",
-            format!("{images}, but the test set has {test_images}; leave it empty for all"),
+            format!("{images} images, but the test set has {test_images}; leave it empty for all"),
         ));
     }
     if let Some(dimensionality) = &spec.dimensionality {
@@ -145,7 +147,7 @@ pub(super) fn fits(
             if let Some(images) = images.filter(|&images| images > test_images) {
                 errors.push(FieldError::new(
                     format!("evaluation.dimensionality.{field}"),
-                    format!("{images}, but the test set has {test_images}"),
+                    format!("{images} images, but the test set has {test_images}"),
                 ));
             }
         }
@@ -161,7 +163,10 @@ pub(super) fn fits(
     {
         errors.push(FieldError::new(
             "evaluation.input_unit_gradients.images",
-            format!("{}, but the test set has {test_images}", gradients.images),
+            format!(
+                "{} images, but the test set has {test_images}",
+                gradients.images
+            ),
         ));
     }
     errors

@@ -50,7 +50,7 @@ pub(super) async fn scripts(
         return Err(Refusal::fields(errors));
     }
     let Some(slurm) = spec.executor.slurm().cloned() else {
-        let reason = "the experiment computes on the server's machine: there is no batch script";
+        let reason = "the experiment runs on the server's machine, so there is no batch script";
         return Err(Refusal::fields(vec![FieldError::new("executor", reason)]));
     };
     let executor = state.scheduler.executors().get(ExecutorKind::Slurm).clone();

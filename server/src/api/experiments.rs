@@ -15,7 +15,6 @@ use protocol::{ExperimentSpec, Run, RunResult, RunState};
 use super::epochs::EpochsQuery;
 use super::json::{Body, Id, QueryParameters};
 use super::{AppState, Refusal, annotations, estimates};
-use crate::directory::remove_folder;
 use crate::estimate::{is_measured, remaining};
 use crate::store::ExperimentQuery;
 use analysis::training_curves::training_curves;
@@ -63,7 +62,10 @@ pub(super) async fn list(
             let known: Vec<_> = RunState::ALL.into_iter().map(RunState::id).collect();
             Refusal::new(
                 ErrorCode::InvalidParameter,
-                format!("no state is called `{id}`; there are {}", known.join(", ")),
+                format!(
+                    "no state is called `{id}`; choose one of {}",
+                    known.join(", ")
+                ),
             )
         })?),
     };
@@ -203,7 +205,8 @@ pub(super) async fn annotate(
     Ok(Json(load(&state, id).await?))
 }
 
-/// Deletes an experiment with all that it measured; refused while a run is queued or running.
+/// Deletes an experiment with all that it measured; refused while a run is queued or running. For ten minutes `/restore`
+/// brings it back; then it is gone for good, with its files.
 #[utoipa::path(delete, path = "/experiments/{id}", params(("id" = i64, Path)), responses((status = 204)))]
 pub(super) async fn delete(
     State(state): State<AppState>,
@@ -212,12 +215,21 @@ pub(super) async fn delete(
     let runs = state.store.delete_experiment(id).await?;
     state
         .scheduler
-        .tell_change(id, runs.clone(), Change::ExperimentDeleted);
-    for run in runs {
-        remove_folder(&state.directory.run(run)).await;
-    }
-    remove_folder(&state.directory.experiment(id)).await;
+        .tell_change(id, runs, Change::ExperimentDeleted);
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Brings back an experiment that was deleted less than ten minutes ago, with everything that it had.
+#[utoipa::path(post, path = "/experiments/{id}/restore", params(("id" = i64, Path)), responses((status = 200, body = Experiment)))]
+pub(super) async fn restore(
+    State(state): State<AppState>,
+    Id(id): Id,
+) -> Result<Json<Experiment>, Refusal> {
+    let runs = state.store.undelete(id).await?;
+    state
+        .scheduler
+        .tell_change(id, runs, Change::ExperimentRestored);
+    Ok(Json(load(&state, id).await?))
 }
 
 /// Cancels every queued and running run; what they measured is kept.

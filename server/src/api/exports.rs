@@ -130,7 +130,7 @@ async fn of_run(
     let table = table.filter(|table| known.contains(table)).ok_or_else(|| {
         let known: Vec<&str> = known.iter().map(|table| table.id()).collect();
         wrong(format!(
-            "no table of a run is called `{}`; there are {}",
+            "no table of a run is called `{}`; choose one of {}",
             named,
             known.join(", ")
         ))

@@ -25,7 +25,7 @@ pub(super) fn window(text: Option<&str>) -> Result<f64, Refusal> {
     if text == Some("") {
         return Err(refuse(FieldError::new(
             "window",
-            "name a number, or leave it out",
+            "give a number, or leave it out",
         )));
     }
     window_of(text).map_err(refuse)

@@ -133,7 +133,7 @@ fn admit(rules: &Rules, request: &Request) -> Result<Option<Response>, Response>
             return Err(forbidden(
                 ErrorCode::ForeignHost,
                 format!(
-                    "this server is not called `{host}`; start it with --allow-host to give it that name"
+                    "this server does not go by the name `{host}`; start it with --allow-host to allow that name"
                 ),
             ));
         }
@@ -158,7 +158,7 @@ fn admit(rules: &Rules, request: &Request) -> Result<Option<Response>, Response>
         if !own_page {
             return Err(forbidden(
                 ErrorCode::ForeignOrigin,
-                format!("pages of `{origin}` may not use this server"),
+                format!("pages from `{origin}` may not use this server"),
             ));
         }
     }
@@ -167,13 +167,13 @@ fn admit(rules: &Rules, request: &Request) -> Result<Option<Response>, Response>
     if !reads && site.is_some_and(|site| !["same-origin", "none"].contains(&site)) {
         return Err(forbidden(
             ErrorCode::ForeignOrigin,
-            "pages of other sites may not use this server".into(),
+            "pages from other sites may not use this server".into(),
         ));
     }
     if !reads && access == Access::ReadOnly {
         return Err(forbidden(
             ErrorCode::ReadOnly,
-            "this token is for reading; open the other link that the server printed".into(),
+            "this token is read-only; open the other link that the server printed".into(),
         ));
     }
     let page = !request.uri().path().starts_with("/api/");
@@ -252,7 +252,7 @@ fn unauthorized(rules: &Rules, request: &Request) -> Response {
             "open the link with a token that the server printed when it started, or send the token as `Authorization: Bearer`"
         }
         None => {
-            "this server answers its own machine alone; to reach it from others, or through a proxy, start it with --host or --allow-host, which makes a token"
+            "this server only answers its own machine; to reach it from another machine or through a proxy, start it with --host or --allow-host, which creates a token"
         }
     };
     let mut response = if request.uri().path().starts_with("/api/") {

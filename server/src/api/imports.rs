@@ -75,7 +75,7 @@ pub(super) async fn create(
         let part = part.map_err(|error| {
             Refusal::new(
                 ErrorCode::MalformedBody,
-                format!("the file did not arrive whole: {error}"),
+                format!("the file did not arrive completely: {error}"),
             )
         })?;
         staged.write(&part).map_err(ImportError::from)?;

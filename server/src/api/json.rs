@@ -70,7 +70,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
             Some(BodyDeadline(at)) => tokio::time::timeout_at(at, body).await.map_err(|_| {
                 Refusal::new(
                     ErrorCode::RequestTimeout,
-                    "the body did not come in time; send it at once",
+                    "the body did not arrive in time; send it without delay",
                 )
             })?,
             None => body.await,
@@ -97,7 +97,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
             }
         })?;
         reader.end().map_err(|error| {
-            Refusal::new(ErrorCode::MalformedBody, format!("after the JSON: {error}"))
+            Refusal::new(
+                ErrorCode::MalformedBody,
+                format!("there is more after the JSON: {error}"),
+            )
         })?;
         Ok(Body(value))
     }

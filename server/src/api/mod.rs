@@ -28,6 +28,7 @@ mod perturbations;
 mod report;
 mod runs;
 mod samples;
+mod saved_views;
 mod units;
 mod versioned;
 
@@ -123,6 +124,7 @@ pub fn app(state: AppState) -> Router {
                 ))
                 .routes(routes!(experiments::cancel))
                 .routes(routes!(experiments::resume))
+                .routes(routes!(experiments::restore))
                 .routes(routes!(experiments::runs))
                 .routes(routes!(executors::submissions))
                 .routes(routes!(imports::create))
@@ -137,6 +139,8 @@ pub fn app(state: AppState) -> Router {
                 .routes(routes!(experiments::resume_all))
                 .routes(routes!(comparisons::comparison))
                 .routes(routes!(events::events))
+                .routes(routes!(saved_views::list, saved_views::create))
+                .routes(routes!(saved_views::delete))
                 .merge(of_runs())
                 .merge(of_measurements(state.clone())),
         )

@@ -66,11 +66,11 @@ pub(super) async fn answer(
         .split(',')
         .map(|run| {
             run.parse()
-                .map_err(|_| bad("runs must be numbers, with commas between"))
+                .map_err(|_| bad("runs must be numbers separated by commas"))
         })
         .collect::<Result<_, _>>()?;
     if runs.len() > MAXIMUM_NETWORKS {
-        return Err(bad(format!("at most {MAXIMUM_NETWORKS} runs")));
+        return Err(bad(format!("at most {MAXIMUM_NETWORKS} runs are allowed")));
     }
     let change: ImageChange = query
         .change
@@ -85,7 +85,7 @@ pub(super) async fn answer(
     let dataset = sources[0].0.spec.dataset.clone();
     if let Some((other, _)) = sources.iter().find(|(run, _)| run.spec.dataset != dataset) {
         return Err(bad(format!(
-            "the runs must be of one data set; {} is of {}, {} of {dataset}",
+            "the runs must have the same data set; run {} has {}, run {} has {dataset}",
             other.id, other.spec.dataset, sources[0].0.id
         )));
     }
@@ -93,7 +93,7 @@ pub(super) async fn answer(
         Ok(index) => BenchPicture::Test(index),
         Err(_) => BenchPicture::File(state.bench.brought(&query.image).await.ok_or_else(|| {
             Refusal::not_found(format!(
-                "no image is called `{}`: bring it again, or name a test image by its index",
+                "no image is called `{}`: upload it again, or give the index of a test image",
                 query.image
             ))
         })?),
@@ -120,7 +120,7 @@ fn source(state: &AppState, run: &Run) -> Result<BenchSource, Refusal> {
     }
     if !weights.is_file() {
         return Err(Refusal::not_found(format!(
-            "the weights of run {} are not here; an archive brings them when it was written with `--files weights`",
+            "the weights of run {} are not here; an archive includes them if it was written with `--files weights`",
             run.id
         )));
     }
@@ -159,7 +159,7 @@ pub(super) async fn bring(
 ) -> Result<(StatusCode, Json<BroughtImage>), Refusal> {
     let body = to_bytes(body, LARGEST_IMAGE).await.map_err(|error| {
         let detail = format!(
-            "the image did not come whole, or is over {} MiB: {error}",
+            "the image did not arrive completely or is larger than {} MiB: {error}",
             LARGEST_IMAGE >> 20
         );
         Refusal::new(ErrorCode::PayloadTooLarge, detail)
@@ -167,7 +167,7 @@ pub(super) async fn bring(
     if image::guess_format(&body).is_err() {
         return Err(Refusal::new(
             ErrorCode::MalformedBody,
-            "this is no image; send a PNG or JPEG file",
+            "this is not an image; send a PNG or JPEG file",
         ));
     }
     let image = format!("brought-{}", &sha256(&body)[..16]);

@@ -44,7 +44,7 @@ const ARTIFACTS: [(&str, &str); 7] = [
 /// Folders of measurements, `<folder>/<conditions>/<file>.safetensors`, with what such a file holds.
 const FOLDERS: [(&str, &str); 4] = [
     ("corruptions", "predictions on corrupted images"),
-    ("attacks", "predictions on, or images of, attacks"),
+    ("attacks", "predictions under attack, or adversarial images"),
     (
         "dimensionality",
         "eigenvalues, and units' mean responses to classes",

@@ -50,7 +50,7 @@ impl Subject {
         let run = state.store.run(id).await?;
         let result = run.result.clone().ok_or_else(|| {
             Refusal::not_found(format!(
-                "run {id} is not trained: it has no units to look at"
+                "run {id} is not trained, so it has no units to look at"
             ))
         })?;
         let measurements = state.store.measurements(id).await?;
@@ -344,7 +344,7 @@ pub(super) async fn gradient_image(
     let png = tokio::task::spawn_blocking(move || {
         let missing = || {
             Refusal::not_found(format!(
-                "run {id} kept no gradient of unit {unit} of {layer}"
+                "run {id} has no gradient of unit {unit} of {layer}"
             ))
         };
         let kept = subject.gradients(&layer)?.ok_or_else(missing)?;
@@ -383,7 +383,10 @@ pub(super) async fn gradients(
         let mut layers = Vec::new();
         for layer in &subject.result.layers {
             let kept = subject.gradients(&layer.name)?.ok_or_else(|| {
-                Refusal::not_found(format!("run {id} lost its gradients of {}", layer.name))
+                Refusal::not_found(format!(
+                    "the gradients of {} are missing from run {id}",
+                    layer.name
+                ))
             })?;
             let variability = kept.variability();
             let each = variability.cv_across_samples.iter();
@@ -408,7 +411,7 @@ pub(super) async fn over_training(
     let directory = state.directory.run(id);
     let missing = || {
         Refusal::not_found(format!(
-            "run {id} has no selectivity of units by epoch: no epoch is done, or it was trained before that was kept"
+            "run {id} has no selectivity of units by epoch: no epoch is finished, or the run was trained before this was kept"
         ))
     };
     let started = run.started.ok_or_else(missing)?;

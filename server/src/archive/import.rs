@@ -75,7 +75,13 @@ pub async fn import(
     let present = store.experiments_of_keys(&keys).await?;
     if let Some(&experiment) = present.first() {
         return match present.len() == keys.len() {
-            true => Ok(Imported::Already(experiment)),
+            true => {
+                // It may be deleted, which is undone then.
+                match store.undelete(experiment).await {
+                    Ok(_) | Err(StoreError::NotDeleted(_)) => Ok(Imported::Already(experiment)),
+                    Err(error) => Err(error.into()),
+                }
+            }
             false => Err(ArchiveError::Overlap {
                 present: present.len(),
                 all: keys.len(),

@@ -19,6 +19,7 @@ use crate::estimate::Estimator;
 use crate::import::remove_abandoned;
 use crate::lock::StoreLock;
 use crate::perturbation_bench::PerturbationBench;
+use crate::purge::purge_deleted;
 use crate::scheduler::{Scheduler, Slots};
 use crate::ssr::site;
 use crate::store::Scope;
@@ -126,9 +127,6 @@ impl Arguments {
         )
         .await?;
         let catalogue = Catalogue::new(directory.clone(), executable.clone());
-        // Asked early: a cold GPU driver takes seconds, and the first form should not wait for it.
-        let early = catalogue.clone();
-        tokio::spawn(async move { early.devices().await.len() });
         let downloads = catalogue.clone();
         let state = AppState {
             store: store.clone(),
@@ -139,6 +137,7 @@ impl Arguments {
             estimator: Arc::new(Estimator::new(executable)),
             cache: Default::default(),
         };
+        begin_background_work(&state);
         // Clients on other machines need a token; an added name means that there are some, perhaps through a proxy.
         let tokens = (!self.host.is_loopback() || !self.allow_host.is_empty())
             .then(|| Tokens::load_or_make(directory.root()))
@@ -176,6 +175,20 @@ impl Arguments {
         drop(lock);
         Ok(())
     }
+}
+
+/// Begins what goes on beside the answers to requests.
+fn begin_background_work(state: &AppState) {
+    let AppState {
+        store,
+        directory,
+        scheduler,
+        catalogue,
+        ..
+    } = state.clone();
+    // Asked early: a cold GPU driver takes seconds, and the first form should not wait for it.
+    tokio::spawn(async move { catalogue.devices().await.len() });
+    tokio::spawn(purge_deleted(store, directory, scheduler));
 }
 
 /// Says how many runs are left at work.

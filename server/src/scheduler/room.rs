@@ -46,7 +46,7 @@ impl Room {
     pub(super) fn lacking(&self, directory: &DataDirectory) -> Option<String> {
         if let Some(failure) = lock(&self.0).clone() {
             return Some(format!(
-                "the store cannot be written to ({}). Runs at work keep what they measure and go on; make room, or mend what is wrong",
+                "the store cannot be written to ({}). Runs in progress keep their measurements and go on; make room or fix the problem",
                 failure.what
             ));
         }
@@ -76,7 +76,7 @@ fn available(folder: &Path) -> Option<u64> {
 fn short(folder: &Path, available: u64) -> Option<String> {
     (available < LEAST).then(|| {
         format!(
-            "the disk of {} has {} MiB left. Runs at work go on; new ones are begun once there are {} MiB",
+            "the disk of {} has {} MiB left. Runs in progress go on; new ones start once there are {} MiB",
             folder.display(),
             available >> 20,
             LEAST >> 20

@@ -5,6 +5,7 @@ use protocol::comparison::ExperimentLabel;
 use sqlx::Row;
 
 use super::annotations::{TAGS_OF_EXPERIMENT, TAGS_OF_RUN};
+use super::deletions::RUN_IS_KEPT;
 use super::runs::{COLUMNS, read_run};
 use super::{Store, StoreError};
 
@@ -21,7 +22,8 @@ impl Store {
     ) -> Result<(Vec<ExperimentLabel>, Vec<Run>), StoreError> {
         let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
             "SELECT {COLUMNS}, {TAGS_OF_RUN}, result FROM runs
-             WHERE experiment_id IN (SELECT value FROM json_each(?1)) OR id IN (SELECT value FROM json_each(?2))
+             WHERE (experiment_id IN (SELECT value FROM json_each(?1)) OR id IN (SELECT value FROM json_each(?2)))
+                 AND {RUN_IS_KEPT}
              ORDER BY id"
         )))
         .bind(serde_json::to_string(experiments)?)
@@ -40,7 +42,7 @@ impl Store {
         numbers.dedup();
         let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
             "SELECT id, name, {TAGS_OF_EXPERIMENT} FROM experiments
-             WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id"
+             WHERE id IN (SELECT value FROM json_each(?)) AND deleted_at IS NULL ORDER BY id"
         )))
         .bind(serde_json::to_string(&numbers)?)
         .fetch_all(&self.pool)

@@ -1,4 +1,4 @@
-//! Experiments: created whole, listed with their runs counted, deleted only when nothing of them is at work.
+//! Experiments: created whole, and listed with their runs counted.
 
 use protocol::api::{Experiment, ExperimentPage, StateCount};
 use protocol::{ExperimentSpec, RunSpec, RunState};
@@ -128,7 +128,7 @@ impl Store {
     /// When there is none of this number.
     pub async fn experiment(&self, id: i64) -> Result<Experiment, StoreError> {
         let row = sqlx::query(sqlx::AssertSqlSafe(format!(
-            "SELECT {COLUMNS}, {TAGS_OF_EXPERIMENT} FROM experiments WHERE id = ?"
+            "SELECT {COLUMNS}, {TAGS_OF_EXPERIMENT} FROM experiments WHERE id = ? AND deleted_at IS NULL"
         )))
         .bind(id)
         .fetch_optional(&self.pool)
@@ -142,7 +142,7 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn experiments(&self, query: &ExperimentQuery) -> Result<ExperimentPage, StoreError> {
-        const MATCH: &str = "(?1 = ''
+        const MATCH: &str = "deleted_at IS NULL AND (?1 = ''
                  OR instr(lower(concat_ws(char(10), name, notes, spec ->> 'network', spec ->> 'dataset')), lower(?1)) > 0
                  OR EXISTS (SELECT 1 FROM tags WHERE experiment_id = experiments.id AND instr(lower(tag), lower(?1)) > 0)
                  OR EXISTS (SELECT 1 FROM runs JOIN tags ON tags.run_id = runs.id
@@ -181,7 +181,7 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn experiment_with(&self, spec: &ExperimentSpec) -> Result<Option<i64>, StoreError> {
-        let rows = sqlx::query("SELECT id, spec FROM experiments WHERE name = ? ORDER BY id DESC")
+        let rows = sqlx::query("SELECT id, spec FROM experiments WHERE name = ? AND deleted_at IS NULL ORDER BY id DESC")
             .bind(&spec.name)
             .fetch_all(&self.pool)
             .await?;
@@ -205,42 +205,6 @@ impl Store {
         )
         .fetch_one(&self.pool)
         .await?)
-    }
-
-    /// Deletes an experiment with its runs and all that they measured.
-    ///
-    /// # Errors
-    /// When there is none, or runs of it are queued or running. Gives the numbers of its runs, whose
-    /// files are the caller's to remove.
-    pub async fn delete_experiment(&self, id: i64) -> Result<Vec<i64>, StoreError> {
-        // Immediate: a transaction that reads first cannot write once another has written meanwhile.
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        let active: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM runs WHERE experiment_id = ? AND state IN ('queued', 'running')",
-        )
-        .bind(id)
-        .fetch_one(&mut *transaction)
-        .await?;
-        if active > 0 {
-            return Err(StoreError::Active {
-                experiment: id,
-                active,
-            });
-        }
-        let runs = sqlx::query_scalar("SELECT id FROM runs WHERE experiment_id = ?")
-            .bind(id)
-            .fetch_all(&mut *transaction)
-            .await?;
-        let deleted = sqlx::query("DELETE FROM experiments WHERE id = ?")
-            .bind(id)
-            .execute(&mut *transaction)
-            .await?
-            .rows_affected();
-        if deleted == 0 {
-            return Err(StoreError::NoExperiment(id));
-        }
-        transaction.commit().await?;
-        Ok(runs)
     }
 
     async fn with_counts(&self, row: &SqliteRow) -> Result<Experiment, StoreError> {

@@ -53,7 +53,7 @@ async fn must_be_free(
     experiment: i64,
     run: &RunSpec,
 ) -> Result<(), StoreError> {
-    sqlx::query_scalar::<_, i64>("SELECT id FROM experiments WHERE id = ?")
+    sqlx::query_scalar::<_, i64>("SELECT id FROM experiments WHERE id = ? AND deleted_at IS NULL")
         .bind(experiment)
         .fetch_optional(&mut **transaction)
         .await?

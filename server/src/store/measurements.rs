@@ -15,6 +15,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
 
 use super::arrays::{Arrays, pack, unpack};
+use super::deletions::RUN_IS_KEPT;
 use super::items::{Item, item_id, items};
 use super::{Store, StoreError};
 use crate::clock::now;
@@ -108,11 +109,11 @@ impl Store {
         spec: &EvaluationSpec,
     ) -> Result<(), StoreError> {
         self.experiment_of(run_id).await?;
-        let changed = sqlx::query(
+        let changed = sqlx::query(sqlx::AssertSqlSafe(format!(
             "UPDATE runs SET state = 'queued', queued_at = ?, ended_at = NULL, reason = NULL,
                  later_evaluations = json_insert(later_evaluations, '$[#]', json(?))
-             WHERE id = ? AND result IS NOT NULL AND state NOT IN ('queued', 'running', 'diverged')",
-        )
+             WHERE id = ? AND result IS NOT NULL AND state NOT IN ('queued', 'running', 'diverged') AND {RUN_IS_KEPT}"
+        )))
         .bind(now())
         .bind(serde_json::to_string(spec)?)
         .bind(run_id)

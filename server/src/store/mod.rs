@@ -11,6 +11,7 @@ mod attempts;
 mod calibrations;
 mod comparison;
 mod conversion;
+mod deletions;
 mod event_rows;
 mod events;
 mod experiments;
@@ -20,6 +21,7 @@ mod integrity;
 mod items;
 mod measurements;
 mod runs;
+mod saved_views;
 mod scope;
 mod submissions;
 
@@ -32,6 +34,7 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 
 pub use archive::Restored;
 pub use attempts::Attempt;
+pub use deletions::Purged;
 pub use events::EVERY_EPOCH;
 pub use experiments::ExperimentQuery;
 pub use findings::FindingsVersion;
@@ -43,7 +46,7 @@ pub use scope::Scope;
 pub use submissions::Submission;
 
 /// The migrations, in order; a new one is one line. There is no fifth.
-const MIGRATIONS: [(i64, &str, &str); 8] = [
+const MIGRATIONS: [(i64, &str, &str); 9] = [
     (1, "store", include_str!("../../migrations/0001_store.sql")),
     (
         2,
@@ -79,6 +82,11 @@ const MIGRATIONS: [(i64, &str, &str); 8] = [
         9,
         "submissions",
         include_str!("../../migrations/0009_submissions.sql"),
+    ),
+    (
+        10,
+        "deletions and saved views",
+        include_str!("../../migrations/0010_deletions_and_views.sql"),
     ),
 ];
 
@@ -155,6 +163,15 @@ pub enum StoreError {
     /// There is no such run.
     #[error("there is no run {0}")]
     NoRun(i64),
+    /// Nothing is there to bring back.
+    #[error("no deleted experiment {0} can be brought back: it was not deleted, or too long ago")]
+    NotDeleted(i64),
+    /// There is no such saved view.
+    #[error("there is no saved view {0}")]
+    NoView(i64),
+    /// Another saved view has this name.
+    #[error("there is already a view called “{0}”: give this one another name, or delete that one")]
+    ViewExists(String),
     /// The run is queued or running, or has no result yet.
     #[error(
         "run {0} cannot be evaluated again now: only a trained run that is not queued or running can"

@@ -9,6 +9,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::annotations::TAGS_OF_RUN;
+use super::deletions::RUN_IS_KEPT;
 use super::event_rows::Payload;
 use super::scope::within;
 use super::{Scope, Store, StoreError, measurements};
@@ -45,7 +46,7 @@ impl Store {
     /// When there is none of this number.
     pub async fn run(&self, id: i64) -> Result<Run, StoreError> {
         let row = sqlx::query(sqlx::AssertSqlSafe(format!(
-            "SELECT {COLUMNS}, {TAGS_OF_RUN}, result_with_units AS result FROM runs WHERE id = ?"
+            "SELECT {COLUMNS}, {TAGS_OF_RUN}, result_with_units AS result FROM runs WHERE id = ? AND {RUN_IS_KEPT}"
         )))
         .bind(id)
         .fetch_optional(&self.pool)
@@ -80,7 +81,7 @@ impl Store {
         // At most 2^53 - 1, checked with the spec: a larger one is no run's.
         let seed = query.seed.map(|seed| i64::try_from(seed).unwrap_or(-1));
         let total: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
-            "SELECT count(*) FROM runs WHERE {MATCH}"
+            "SELECT count(*) FROM runs WHERE {MATCH} AND {RUN_IS_KEPT}"
         )))
         .bind(query.experiment)
         .bind(state)
@@ -89,7 +90,7 @@ impl Store {
         .fetch_one(&self.pool)
         .await?;
         let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
-            "SELECT {COLUMNS}, {TAGS_OF_RUN}, result FROM runs WHERE {MATCH} ORDER BY id DESC LIMIT ?5 OFFSET ?6"
+            "SELECT {COLUMNS}, {TAGS_OF_RUN}, result FROM runs WHERE {MATCH} AND {RUN_IS_KEPT} ORDER BY id DESC LIMIT ?5 OFFSET ?6"
         )))
         .bind(query.experiment)
         .bind(state)
@@ -110,9 +111,10 @@ impl Store {
     /// # Errors
     /// When there is none, or it is queued or running.
     pub async fn delete_run(&self, id: i64) -> Result<i64, StoreError> {
-        let experiment = sqlx::query_scalar(
-            "DELETE FROM runs WHERE id = ? AND state NOT IN ('queued', 'running') RETURNING experiment_id",
-        )
+        let experiment = sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
+            "DELETE FROM runs WHERE id = ? AND state NOT IN ('queued', 'running') AND {RUN_IS_KEPT}
+             RETURNING experiment_id"
+        )))
         .bind(id)
         .fetch_optional(&self.pool)
         .await?;
@@ -147,11 +149,22 @@ impl Store {
     /// # Errors
     /// When there is no such run.
     pub async fn experiment_of(&self, run_id: i64) -> Result<i64, StoreError> {
-        sqlx::query_scalar("SELECT experiment_id FROM runs WHERE id = ?")
-            .bind(run_id)
-            .fetch_optional(&self.pool)
-            .await?
-            .ok_or(StoreError::NoRun(run_id))
+        sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
+            "SELECT experiment_id FROM runs WHERE id = ? AND {RUN_IS_KEPT}"
+        )))
+        .bind(run_id)
+        .fetch_optional(&self.pool)
+        .await?
+        .ok_or(StoreError::NoRun(run_id))
+    }
+
+    /// Whether there is a run of this number; also one whose experiment is deleted, as long as that can be undone.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn holds_run(&self, run_id: i64) -> Result<bool, StoreError> {
+        let found = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM runs WHERE id = ?)");
+        Ok(found.bind(run_id).fetch_one(&self.pool).await?)
     }
 
     /// A run's key, unique among the runs of all stores: 32 hex digits.
@@ -171,12 +184,14 @@ impl Store {
     /// # Errors
     /// When there is none.
     pub async fn must_exist(&self, experiment_id: i64) -> Result<(), StoreError> {
-        sqlx::query_scalar::<_, i64>("SELECT id FROM experiments WHERE id = ?")
-            .bind(experiment_id)
-            .fetch_optional(&self.pool)
-            .await?
-            .map(|_| ())
-            .ok_or(StoreError::NoExperiment(experiment_id))
+        sqlx::query_scalar::<_, i64>(
+            "SELECT id FROM experiments WHERE id = ? AND deleted_at IS NULL",
+        )
+        .bind(experiment_id)
+        .fetch_optional(&self.pool)
+        .await?
+        .map(|_| ())
+        .ok_or(StoreError::NoExperiment(experiment_id))
     }
 
     /// Runs of this machine in `state`, by device: for the scheduler and the devices page.
@@ -272,12 +287,12 @@ impl Store {
         let mut transaction = self.pool.begin().await?;
         let mut requeued = BTreeMap::<i64, Vec<i64>>::new();
         for &id in ids {
-            let experiment: Option<i64> = sqlx::query_scalar(
+            let experiment: Option<i64> = sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
                 "UPDATE runs SET state = 'queued', queued_at = ?, ended_at = NULL, reason = NULL, retried = 0,
                      submission_id = NULL
-                 WHERE id = ? AND state IN ('interrupted', 'cancelled', 'failed')
-                 RETURNING experiment_id",
-            )
+                 WHERE id = ? AND state IN ('interrupted', 'cancelled', 'failed') AND {RUN_IS_KEPT}
+                 RETURNING experiment_id"
+            )))
             .bind(now())
             .bind(id)
             .fetch_optional(&mut *transaction)

@@ -131,6 +131,7 @@ async fn a_store_of_the_second_version_takes_tags_and_notes() {
     assert_eq!(store.runs(1).await.unwrap()[0].tags, ["b", "a"]);
     // They are deleted with what they are on.
     store.delete_experiment(1).await.unwrap();
+    assert_eq!(store.purge(i64::MAX).await.unwrap().len(), 1);
     let left: i64 = sqlx::query_scalar("SELECT count(*) FROM tags")
         .fetch_one(&store.pool)
         .await

@@ -8,7 +8,8 @@ use protocol::api::{Experiment, RunMetrics};
 use protocol::{Measurement, Run, RunState};
 use serde_json::Value;
 use server::api::AppState;
-use server::archive::import_example;
+use server::archive::{Imported, import as import_file, import_example};
+use server::purge::purge;
 
 use crate::common::{Answer, Lab, endless, small};
 use crate::findings::everything;
@@ -463,4 +464,13 @@ async fn the_example_comes_once() {
         .await;
     assert_eq!(deleted.status, StatusCode::NO_CONTENT);
     assert_eq!(import_example(store, directory, &file).await.unwrap(), None);
+    // Whoever imports it again gets it back, as long as it is not gone for good.
+    for found in [Imported::Already(example.id), Imported::New(example.id + 1)] {
+        let input = std::fs::File::open(&file).unwrap();
+        assert_eq!(import_file(store, directory, input).await.unwrap(), found);
+        let path = format!("/experiments/{}", found.experiment());
+        there.get::<Experiment>(&path).await;
+        there.ask(Method::DELETE, &path).await;
+        purge(store, directory, 0).await.unwrap();
+    }
 }

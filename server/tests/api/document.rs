@@ -8,7 +8,7 @@ use protocol::problem::{ErrorCode, Problem};
 use crate::common::Lab;
 
 /// Every route of the API; a new one is added here by whoever adds it.
-const ROUTES: [(&str, &str); 68] = [
+const ROUTES: [(&str, &str); 72] = [
     ("post", "/experiments/{id}/import"),
     ("get", "/health"),
     ("get", "/problems"),
@@ -37,6 +37,10 @@ const ROUTES: [(&str, &str); 68] = [
     ("delete", "/experiments/{id}"),
     ("post", "/experiments/{id}/cancel"),
     ("post", "/experiments/{id}/resume"),
+    ("post", "/experiments/{id}/restore"),
+    ("get", "/views"),
+    ("post", "/views"),
+    ("delete", "/views/{id}"),
     ("get", "/experiments/{id}/runs"),
     ("get", "/experiments/{id}/metrics"),
     ("get", "/experiments/{id}/training-curves"),

@@ -212,7 +212,7 @@ async fn change(receiver: &mut tokio::sync::mpsc::UnboundedReceiver<Message>) ->
     }
 }
 
-/// Breaks when a second window is not told of what was launched, queued, annotated or deleted in the first, or a page is told
+/// Breaks when a second window is not told of what was launched, queued, annotated, deleted or brought back in the first, or a page is told
 /// of what does not concern it.
 #[tokio::test]
 async fn changes_are_told() {
@@ -251,6 +251,8 @@ async fn changes_are_told() {
         let answer = lab.ask(Method::DELETE, &deleted).await;
         assert_eq!(answer.status, StatusCode::NO_CONTENT);
     }
+    lab.post::<Experiment>(&format!("/experiments/{experiment}/restore"))
+        .await;
 
     let (zero, one) = (runs[0], runs[1]);
     let expected = [
@@ -262,6 +264,7 @@ async fn changes_are_told() {
         (Change::RunsQueued, vec![zero]),
         (Change::RunsDeleted, vec![one]),
         (Change::ExperimentDeleted, vec![zero]),
+        (Change::ExperimentRestored, vec![zero]),
     ];
     for (kind, run_ids) in &expected {
         let heard = change(&mut everything).await;

@@ -1,10 +1,11 @@
 //! Experiments are listed, searched, paged and deleted.
 
 use axum::http::{Method, Request, StatusCode};
-use protocol::api::{Experiment, ExperimentPage, Health, RunMetrics, RunPage};
+use protocol::api::{Experiment, ExperimentPage, Health, RunMetrics, RunPage, UNDO_MINUTES};
 use protocol::problem::ErrorCode;
 use protocol::training_curve::{CurveQuantity, TrainingCurves};
-use protocol::{ExperimentSpec, RunState};
+use protocol::{ExperimentSpec, Run, RunState};
+use server::purge::purge;
 
 use crate::common::{Lab, endless, small};
 
@@ -60,8 +61,8 @@ async fn experiments_are_searched_filtered_and_paged() {
     );
 }
 
-/// Broken by: deleting under a worker's hands, keeping files or rows of what was deleted, or
-/// giving its number to another.
+/// Broken by: deleting under a worker's hands, losing anything while the deletion can be undone, letting a deleted run go on,
+/// keeping files or rows of what is gone, or giving its number to another.
 #[tokio::test]
 async fn deletion_waits_for_the_runs_and_takes_everything_along() {
     let lab = Lab::open().await;
@@ -80,17 +81,45 @@ async fn deletion_waits_for_the_runs_and_takes_everything_along() {
         lab.ask(Method::DELETE, &path).await.status,
         StatusCode::NO_CONTENT
     );
-    assert!(!lab.state.directory.run(runs[0]).exists());
-    lab.ask(Method::GET, &path)
+    let one = format!("/runs/{}", runs[0]);
+    let compared = format!("/compare?runs={}", runs[0]);
+    for (method, path) in [
+        (Method::GET, &path),
+        (Method::DELETE, &path),
+        (Method::POST, &format!("{path}/resume")),
+        (Method::GET, &one),
+        (Method::DELETE, &one),
+        (Method::POST, &format!("{one}/resume")),
+        (Method::GET, &format!("{one}/measurements")),
+        (Method::GET, &compared),
+    ] {
+        let answer = lab.ask(method, path).await;
+        answer.refusal(StatusCode::NOT_FOUND);
+    }
+    let listed: ExperimentPage = lab.get("/experiments").await;
+    assert_eq!((listed.total, listed.experiments.len()), (0, 0));
+    let listed: RunPage = lab.get("/runs").await;
+    assert_eq!(listed.total, 0);
+    // Too early to be gone for good.
+    let (store, directory) = (&lab.state.store, &lab.state.directory);
+    purge(store, directory, UNDO_MINUTES).await.unwrap();
+    let restore = format!("{path}/restore");
+    let restored: Experiment = lab.post(&restore).await;
+    assert_eq!(restored.runs.iter().map(|runs| runs.count).sum::<u32>(), 2);
+    let run: Run = lab.get(&one).await;
+    assert!(run.latest_epoch.is_some());
+    assert!(directory.run(runs[0]).is_dir());
+    lab.ask(Method::POST, &restore)
         .await
         .refusal(StatusCode::NOT_FOUND);
-    lab.ask(Method::DELETE, &path)
+
+    lab.ask(Method::DELETE, &path).await;
+    purge(store, directory, 0).await.unwrap();
+    assert!(!directory.run(runs[0]).exists());
+    assert_eq!(store.last_sequence().await.unwrap(), 0);
+    lab.ask(Method::POST, &restore)
         .await
         .refusal(StatusCode::NOT_FOUND);
-    lab.ask(Method::GET, &format!("/runs/{}", runs[0]))
-        .await
-        .refusal(StatusCode::NOT_FOUND);
-    assert_eq!(lab.state.store.last_sequence().await.unwrap(), 0);
     let (next, _) = lab.launch(&small(&[0.0], 1)).await;
     assert!(next.id > experiment.id);
 }

@@ -89,7 +89,8 @@ async fn every_claim_is_answered_from_what_is_in_the_store() {
                 .iter()
                 .any(|note| note.starts_with("Left out"));
         assert!(
-            finding.sentence.contains("it takes 3") && !finding.evidence.is_empty() || at_an_end,
+            finding.sentence.contains("takes at least 3") && !finding.evidence.is_empty()
+                || at_an_end,
             "{finding:?}"
         );
     }

@@ -23,4 +23,5 @@ mod pages;
 mod perturbations;
 mod refusals;
 mod report;
+mod saved_views;
 mod versions;

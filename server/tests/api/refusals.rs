@@ -17,12 +17,12 @@ async fn a_wrong_spec_is_refused_by_field_and_creates_nothing() {
         ("/name", json!(7), "name", "string"),
         ("/name", json!("   "), "name", "give the experiment a name"),
         ("/network", json!("resnet7"), "network", "resnet8"),
-        ("/dataset", json!("cifar99"), "dataset", "names no data set"),
+        ("/dataset", json!("cifar99"), "dataset", "is not a data set"),
         (
             "/dataset",
             json!("folder:../secret"),
             "dataset",
-            "names no data set",
+            "is not a data set",
         ),
         (
             "/dataset",

@@ -94,7 +94,7 @@ fn Chosen(view: View, labels: Vec<ExperimentLabel>) -> impl IntoView {
         .iter()
         .map(|id| {
             let name = name_of(id);
-            let label = format!("Take out {name}");
+            let label = format!("Remove {name}");
             let without = view.without_experiment(id).address();
             view! {
                 <li class="chip">
@@ -114,7 +114,7 @@ fn Chosen(view: View, labels: Vec<ExperimentLabel>) -> impl IntoView {
         view! {
             <li class="chip">
                 <span>{format::plural(single as u64, "single run", "single runs")}</span>
-                <a href=move || kept.with(|kept| joined(&without, kept)) data-noscroll="" aria-label="Take out the single runs">"✕"</a>
+                <a href=move || kept.with(|kept| joined(&without, kept)) data-noscroll="" aria-label="Remove the single runs">"✕"</a>
             </li>
         }
     });

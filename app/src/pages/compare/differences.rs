@@ -41,7 +41,7 @@ pub fn Differences(comparison: StoredValue<Comparison>) -> impl IntoView {
         let none = comparison.differing.is_empty();
         let rest = (groups > COLUMNS).then(|| {
             let text = format!(
-                "The first {COLUMNS} of {} groups.",
+                "The first {COLUMNS} of {} groups are shown.",
                 format::count(groups as u64)
             );
             view! { <p class="hint">{text}</p> }

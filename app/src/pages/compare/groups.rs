@@ -49,7 +49,7 @@ pub fn Groups(comparison: StoredValue<Comparison>) -> impl IntoView {
     view! {
         <section aria-labelledby="groups-title">
             <h2 id="groups-title">"Groups"</h2>
-            <p class="hint">"Mean over replicates and its 95 % interval. A row opens its single runs."</p>
+            <p class="hint">"Means over replicates with 95 % intervals. Open a row to see its runs."</p>
             <div class="scroll" tabindex="0" role="region" aria-label="Table of groups">
                 <table id="groups">
                     <thead>
@@ -64,7 +64,7 @@ pub fn Groups(comparison: StoredValue<Comparison>) -> impl IntoView {
                 </table>
             </div>
             <More limit all />
-            <p class="hint" hidden=!uneven>"* Some of its replicates have more runs than others: their means are over different things. Group by more fields, or filter."</p>
+            <p class="hint" hidden=!uneven>"* Some replicates of this group have more runs than others, so their means cover different configurations. Group by more fields, or filter."</p>
             <p class="hint" hidden=missing.is_empty()>{missing.clone()}</p>
         </section>
     }
@@ -105,7 +105,7 @@ fn missing(comparison: &Comparison) -> String {
     match parts.is_empty() {
         true => String::new(),
         false => format!(
-            "{}: not measured, or under other conditions than most.",
+            "{}: not measured, or measured under different conditions from most runs.",
             parts.join("; ")
         ),
     }

@@ -41,9 +41,9 @@ pub async fn read(comparison: &Comparison) -> Result<Vec<ComparedRun>, ApiError>
 
 async fn read_run(id: i64) -> Result<ComparedRun, ApiError> {
     let (run, epochs, measurements): (Run, Vec<EpochMetrics>, Vec<Measurement>) = try_join!(
-        api::get(&format!("/runs/{id}")),
-        api::get(&format!("/runs/{id}/metrics")),
-        api::get(&format!("/runs/{id}/measurements")),
+        api::get_part(&format!("/runs/{id}")),
+        api::get_part(&format!("/runs/{id}/metrics")),
+        api::get_part(&format!("/runs/{id}/measurements")),
     )?;
     let measurements = measurements.into_iter().filter(ComparedRun::is_drawn);
     Ok(ComparedRun {
@@ -93,15 +93,15 @@ pub fn RunByRun(
             <div class="figures">
                 <Curves runs baseline />
                 <Figure
-                    id="figure-run-by-run-severity" question="Which network loses more with severity?" waiting="None of these runs was tested on corruptions."
+                    id="figure-run-by-run-severity" question="Which network loses more as severity increases?" waiting="None of these runs was tested on corruptions."
                     chart=move || runs.with_value(|runs| compared_runs::by_severity(runs, baseline.get()))
                 />
                 <Figure
-                    id="figure-run-by-run-epsilon" question="Which network loses more with epsilon?" waiting="None of these runs was tested with FGSM."
+                    id="figure-run-by-run-epsilon" question="Which network loses more as epsilon increases?" waiting="None of these runs was tested with FGSM."
                     chart=budget(Budget::Epsilon)
                 />
                 <Figure
-                    id="figure-run-by-run-steps" question="Which network loses more with steps of PGD?" waiting="None of these runs was tested with PGD."
+                    id="figure-run-by-run-steps" question="Which network loses more with more PGD steps?" waiting="None of these runs was tested with PGD."
                     chart=budget(Budget::Steps)
                 />
                 <Difference runs baseline />
@@ -175,7 +175,7 @@ fn Difference(runs: StoredValue<Vec<ComparedRun>>, baseline: Memo<i64>) -> impl 
     };
     view! {
         <Figure
-            id="figure-run-by-run-difference" question="Under which corruptions do two networks differ?" waiting="The two runs were not tested on the same corruptions."
+            id="figure-run-by-run-difference" question="Under which corruptions do the two networks differ?" waiting="The two runs were not tested on the same corruptions."
             chart
         >
             <div class="controls">

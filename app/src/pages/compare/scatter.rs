@@ -60,8 +60,8 @@ pub fn Scatter(comparison: StoredValue<Comparison>) -> impl IntoView {
     let figure = view! {
         <Figure
             id="figure-compare-scatter"
-            question="Does one measure go with the other?"
-            waiting="No run has both numbers."
+            question="Do the two measures vary together?"
+            waiting="No run has both measures."
             chart=move || comparison.with_value(|comparison| comparison_scatter::chart(comparison, x.get(), y.get()))
         >
             <div class="controls">

@@ -31,12 +31,12 @@ pub fn Tests(comparison: StoredValue<Comparison>) -> impl IntoView {
     });
     let untested = (untested > 0 && all > 0).then(|| {
         let pairs = format::plural(untested.into(), "pair", "pairs");
-        view! { <p class="hint">{format!("{pairs} not tested: a group has fewer than two replicates.")}</p> }
+        view! { <p class="hint">{format!("{pairs} not tested because one of the groups has fewer than two replicates.")}</p> }
     });
     view! {
         <section aria-labelledby="tests-title">
             <h2 id="tests-title">"Are the differences real?"</h2>
-            <p class="hint">{format!("{what}: first group less second. {method}.")}</p>
+            <p class="hint">{format!("{what}: first group minus second. {method}.")}</p>
             <div class="scroll" tabindex="0" role="region" aria-label="Table of tests" hidden=all == 0>
                 <table id="tests">
                     <thead>
@@ -68,8 +68,10 @@ fn why_none(comparison: &Comparison) -> String {
         return format!("{why}.");
     }
     match comparison.groups.len() {
-        1 => "One group has nothing to be compared with: group by a field in which runs differ.",
-        _ => "No two groups have two replicates or more with this number: run more seeds.",
+        1 => {
+            "One group has nothing to be compared with: group by a field in which the runs differ."
+        }
+        _ => "No two groups have at least two replicates with this measure: run more seeds.",
     }
     .to_owned()
 }

@@ -28,24 +28,24 @@ pub fn AtWork(now: PageSignals) -> impl IntoView {
             0 => String::new(),
             queued => format!(
                 "{} for a free slot.",
-                format::plural(queued, "run waits", "runs wait")
+                format::plural(queued, "run is waiting", "runs are waiting")
             ),
         }
     };
     view! {
         <section aria-labelledby="at-work-title">
-            <h2 id="at-work-title">"At work now"</h2>
-            <div class="scroll" tabindex="0" role="region" aria-label="Runs at work" hidden=move || ids.with(Vec::is_empty)>
+            <h2 id="at-work-title">"In progress"</h2>
+            <div class="scroll" tabindex="0" role="region" aria-label="Runs in progress" hidden=move || ids.with(Vec::is_empty)>
                 <table id="at-work">
                     <thead>
                         <tr>
                             <th scope="col">"Run"</th>
                             <th scope="col">"Alpha"</th>
                             <th scope="col" class="number">"Seed"</th>
-                            <th scope="col">"On"</th>
-                            <th scope="col">"Doing"</th>
+                            <th scope="col">"Device"</th>
+                            <th scope="col">"Activity"</th>
                             <th scope="col">"Progress"</th>
-                            <th scope="col" class="number">"Left"</th>
+                            <th scope="col" class="number">"Time left"</th>
                         </tr>
                     </thead>
                     <tbody><For each=move || ids.get() key=|id| *id children=move |id| view! { <Row now id /> } /></tbody>
@@ -88,7 +88,7 @@ fn Row(now: PageSignals, id: i64) -> impl IntoView {
             <td class="number">{first.spec.seed}</td>
             <td>{place}</td>
             <td>{text(activity)}</td>
-            <td><ProgressBar share label="Share of the run done" /></td>
+            <td><ProgressBar share label="Progress of the run" /></td>
             <td class="number">{left}</td>
         </tr>
     })

@@ -193,7 +193,7 @@ pub fn Geometry(now: PageSignals, selections: Selections) -> impl IntoView {
         <section class="robustness" id="geometry" aria-labelledby="geometry-title">
             <h2 id="geometry-title">"Geometry"</h2>
             <p class="hint">
-                "Dimension fraction: principal components that explain a share of the variance of a layer's activations, or of what a perturbation changes in them, out of as many as there are units. Early layers: the first third."
+                "Dimension fraction: the number of principal components that explain a given share of the variance of a layer's activations, or of the change that a perturbation causes in them, divided by the number of units. Early layers: the first third."
             </p>
             <div class="figures">
                 <Profiles now selection=selections.profile />
@@ -216,7 +216,7 @@ fn Profiles(now: PageSignals, selection: Memo<ProfileSelection>) -> impl IntoVie
         <Figure
             id="figure-layer-profiles"
             question="How does alpha change each layer?"
-            waiting="No trained run has this. Dimensionality and input-unit gradients are measured after training where the experiment asks for them, or later, from “Set-up and data”."
+            waiting="No trained run has this. Dimensionality and input-unit gradients are measured after training if the experiment requests them, or later from “Set-up and data”."
             chart=move || profiles.with(layer_profile::of_profiles)
         >
             <ProfileControls selection profiles />
@@ -290,14 +290,14 @@ fn ProfileControls(
             </div>
             <div hidden=move || !dimensionality()>
                 <Chooser
-                    id=STATISTIC label="Dimensions as" options=Signal::stored(statistics)
+                    id=STATISTIC label="Dimensions counted as" options=Signal::stored(statistics)
                     value=Signal::derive(move || selection.get().statistic.id().to_owned())
                     choose=setter(STATISTIC)
                 />
             </div>
             <div hidden=move || !matrix_choice()>
                 <Chooser
-                    id=MATRIX label="Of" options=Signal::stored(matrices)
+                    id=MATRIX label="Activations" options=Signal::stored(matrices)
                     value=Signal::derive(move || selection.get().matrix.id().to_owned())
                     choose=setter(MATRIX)
                 />

@@ -119,7 +119,7 @@ pub fn ImportWeights(now: PageSignals, after: Callback<()>) -> impl IntoView {
     };
     let status = move || {
         imported.get().map(|run| {
-            view! { "Imported as "<a href=format!("/runs/{run}")>{format!("run {run}")}</a>": it is queued, and its results appear with the others’ as they come." }
+            view! { "Imported as "<a href=format!("/runs/{run}")>{format!("run {run}")}</a>". It is queued; its results appear with the others as they come in." }
         })
     };
     let epochs = format::plural(spec.training.epochs.into(), "epoch", "epochs");
@@ -129,20 +129,20 @@ pub fn ImportWeights(now: PageSignals, after: Callback<()>) -> impl IntoView {
             <summary>"Import weights as a run …"</summary>
             <form novalidate=true on:submit=submit>
                 <p class="hint">
-                    {format!("A {} that was trained elsewhere on {}. It is measured as the other runs are and counts as one of them, marked as imported; it has no training curves.", spec.network.label(), spec.dataset.label())}
+                    {format!("A {} trained elsewhere on {}. It is measured like the other runs and counts as one of them, marked as imported; it has no training curves.", spec.network.label(), spec.dataset.label())}
                 </p>
                 <div class="field" class:wrong=move || missing.get()>
                     <label for="field-weights">"Weights"</label>
                     <input node_ref=file id="field-weights" name="weights" type="file" accept=".safetensors,.pt,.pth,.bin" aria-describedby="field-weights-hint field-weights-error" />
-                    <p class="hint" id="field-weights-hint">"safetensors, or a PyTorch state dict"</p>
+                    <p class="hint" id="field-weights-hint">"A safetensors file or a PyTorch state dict"</p>
                     <p class="error" id="field-weights-error" aria-live="polite">{move || missing.get().then_some("choose a file")}</p>
                 </div>
                 <div class="fields">
-                    <Field inputs path="alpha" label="Alpha" input=line() hint="The regulariser’s strength it was trained with" />
+                    <Field inputs path="alpha" label="Alpha" input=line() hint="The regulariser strength it was trained with" />
                     <Field inputs path="seed" label="Seed" input=Input::Line("numeric") hint="The replicate it counts as" />
-                    <Field inputs path="epochs" label="Epochs" input=Input::Line("numeric") hint=format!("It was trained for; {epochs} when empty") />
-                    <Field inputs path="mean" label="Channel means" input=line() hint="Its normalisation, as 0.49, 0.48, 0.45; the data set’s own when empty" />
-                    <Field inputs path="std" label="Channel standard deviations" input=line() hint="Likewise" />
+                    <Field inputs path="epochs" label="Epochs" input=Input::Line("numeric") hint=format!("How long it was trained; {epochs} if empty") />
+                    <Field inputs path="mean" label="Channel means" input=line() hint="Of its normalisation, for example 0.49, 0.48, 0.45; the data set’s own if empty" />
+                    <Field inputs path="std" label="Channel standard deviations" input=line() hint="As above" />
                 </div>
                 <CommandError command />
                 <p role="status">{status}</p>

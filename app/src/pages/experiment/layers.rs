@@ -10,7 +10,8 @@ use crate::chart::Figure;
 use crate::figures::{accuracy_selectivity, alpha_selectivity, layer_profile, words};
 
 /// Said while nothing is trained.
-const WAITING: &str = "No run is trained yet: this is measured at the best epoch of trained runs.";
+const WAITING: &str =
+    "No run is trained yet. This is measured at the best epoch of each trained run.";
 
 /// The tab.
 #[component]
@@ -25,7 +26,7 @@ pub fn Layers(now: PageSignals, selections: Selections) -> impl IntoView {
         now.summary.with(|summary| {
             let alphas = summary.iter().flat_map(|summary| &summary.alphas);
             let n = words::counted(alphas.map(|entry| entry.selectivity.n), "seed", "seeds");
-            format!("n = {n} of {all} for each alpha")
+            format!("n = {n} (of {all}) for each alpha")
         })
     };
     let alpha = move || {
@@ -36,7 +37,7 @@ pub fn Layers(now: PageSignals, selections: Selections) -> impl IntoView {
         chart
             .unwrap_or_default()
             .note(format!(
-                "Large marks are means over seeds, small ones runs; {}.",
+                "Large marks are means over seeds, small marks are runs; {}.",
                 seeds()
             ))
             .how(now.measured("Bars"))
@@ -48,7 +49,7 @@ pub fn Layers(now: PageSignals, selections: Selections) -> impl IntoView {
         chart
             .unwrap_or_default()
             .note(format!(
-                "Means over a layer’s units, and over seeds; {}.",
+                "Means over a layer’s units and over seeds; {}.",
                 seeds()
             ))
             .how(now.measured("Bands"))
@@ -56,7 +57,7 @@ pub fn Layers(now: PageSignals, selections: Selections) -> impl IntoView {
     view! {
         <div class="figures">
             <Figure id="figure-alpha-selectivity" question="What did alpha do to selectivity?" waiting=WAITING chart=alpha />
-            <Figure id="figure-layers" question="Where in the network is selectivity?" waiting=WAITING chart=layers />
+            <Figure id="figure-layers" question="Where in the network are units selective?" waiting=WAITING chart=layers />
         </div>
         <Geometry now selections />
     }

@@ -124,7 +124,7 @@ fn CorruptionControls(
         />
         <div hidden=move || !several()>
             <Chooser
-                id=keys.conditions label="Tested" options=Signal::derive(move || known.with(|known| conditions_choices(known)))
+                id=keys.conditions label="Conditions" options=Signal::derive(move || known.with(|known| conditions_choices(known)))
                 value=current choose=setter(keys.conditions)
             />
         </div>
@@ -153,7 +153,7 @@ fn AttackControls(view: View, scatter: RwSignal<Scatter>) -> impl IntoView {
         </div>
         <div hidden=move || !several()>
             <Chooser
-                id=keys.attack_conditions label="Attacked" options=Signal::derive(move || known.with(|known| attack_conditions_choices(known)))
+                id=keys.attack_conditions label="Attack conditions" options=Signal::derive(move || known.with(|known| attack_conditions_choices(known)))
                 value=current(|scatter| scatter.attack_conditions.map(|one| one.to_string()))
                 choose=setter(keys.attack_conditions)
             />
@@ -175,7 +175,7 @@ pub fn Again(now: PageSignals, after: Callback<()>) -> impl IntoView {
     let blocked = Signal::derive(move || {
         untrained
             .get()
-            .then_some("No run is trained yet: there are no weights to test.")
+            .then_some("No run is trained yet, so there are no weights to test.")
     });
     view! { <EvaluateAgain target=Target::Experiment(id) dataset=spec.dataset network=spec.network start=spec.evaluation blocked after=move || after.run(()) /> }
 }

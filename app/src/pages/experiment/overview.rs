@@ -19,6 +19,10 @@ use crate::format;
 pub fn Overview(now: PageSignals, selections: Selections) -> impl IntoView {
     let active = now.active();
     let answer = move || {
+        // Findings of runs that are at work again are not the last word.
+        if active.get() {
+            return None;
+        }
         let findings = now.findings.get().filter(|findings| findings.runs > 0)?;
         Some(view! { <Verdicts findings /> })
     };
@@ -83,17 +87,17 @@ fn Verdicts(findings: Findings) -> impl IntoView {
     };
     let cards = findings.findings.iter().map(card).collect_view();
     let mut n = format!(
-        "n = {} of {}",
+        "n = {}, {}",
         format::plural(findings.runs.into(), "trained run", "trained runs"),
         format::plural(findings.seeds.len() as u64, "seed", "seeds")
     );
     if findings.pilot {
-        n += "; a pilot: with fewer than 5 seeds a verdict may not hold";
+        n += "; a pilot: with fewer than 5 seeds, a verdict may not hold";
     }
     if !findings.left_out.is_empty() {
         let left_out = findings.left_out.len() as u64;
         n += &format!(
-            "; {} left out, whose clean accuracy is more than {} points from the control’s",
+            "; {} left out: clean accuracy more than {} points from the control’s",
             format::plural(left_out, "run is", "runs are"),
             findings.window
         );
@@ -145,8 +149,8 @@ fn Collapsed(now: PageSignals) -> impl IntoView {
                 more => format!("; and {more} more"),
             };
             let networks =
-                format::plural(all.len() as u64, "network guesses", "networks guess");
-            let text = format!("{networks} among the {classes} classes: {named}{more}. Robustness says nothing there.");
+                format::plural(all.len() as u64, "network is guessing", "networks are guessing");
+            let text = format!("{networks} among the {classes} classes: {named}{more}. Robustness means nothing at this accuracy.");
             Some(view! { <p class="notice" id="collapsed">{text}</p> })
         })
     };
@@ -166,7 +170,7 @@ fn Accuracy(now: PageSignals) -> impl IntoView {
         chart
             .unwrap_or_default()
             .note(format!(
-                "A point a run, a diamond the mean of an alpha; n = {n} of {all} runs."
+                "Points are runs, diamonds are means per alpha; n = {n} of {all} runs."
             ))
             .how(now.measured("Bars"))
     };
@@ -174,7 +178,7 @@ fn Accuracy(now: PageSignals) -> impl IntoView {
         <Figure
             id="figure-accuracy-selectivity"
             question="Does selectivity cost accuracy?"
-            waiting="No run is trained yet: this is measured at the best epoch of trained runs."
+            waiting="No run is trained yet. This is measured at the best epoch of each trained run."
             chart
         />
     }

@@ -23,7 +23,7 @@ pub fn SetUp(
         <Spec experiment=now.experiment />
         {slurm.then(|| view! { <submissions::Submissions id /> })}
         <section aria-labelledby="more-title">
-            <h2 id="more-title">"Measure more"</h2>
+            <h2 id="more-title">"More measurements"</h2>
             <measures::Again now after />
             <import::ImportWeights now after />
         </section>
@@ -55,7 +55,7 @@ fn Spec(
             <dl class="facts">
                 <div><dt>"Network"</dt><dd>{spec.network.label()}</dd></div>
                 <div><dt>"Data set"</dt><dd>{spec.dataset.label()}</dd></div>
-                <div><dt>"Computes on"</dt><dd>{spec.executor.kind().label()}", "<code>{spec.device.clone()}</code></dd></div>
+                <div><dt>"Runs on"</dt><dd>{spec.executor.kind().label()}", "<code>{spec.device.clone()}</code></dd></div>
                 <div><dt>"Alpha"</dt><dd><AlphaChips alphas=spec.alphas.clone() /></dd></div>
                 <div><dt>"Seeds"</dt><dd>{seeds}</dd></div>
                 <div><dt>"Created"</dt><dd>{format::timestamp(created_at)}</dd></div>
@@ -65,8 +65,8 @@ fn Spec(
             <Exports tables=ExportTable::ALL.to_vec() address=move |format, table| format.of_experiment(id, table)>
                 <li><span>"everything"</span>" "<a href=format!("/api/v1/experiments/{id}/export.json") download="" rel="external">"JSON"</a></li>
                 <li>
-                    <span>"archive, for another store"</span>
-                    " "<a href=format!("/api/v1/experiments/{id}/archive") download="" rel="external" aria-label="Archive with numbers alone">"numbers"</a>
+                    <span>"archive for another store"</span>
+                    " "<a href=format!("/api/v1/experiments/{id}/archive") download="" rel="external" aria-label="Archive with numbers only">"numbers"</a>
                     " "<a href=format!("/api/v1/experiments/{id}/archive?files=weights") download="" rel="external" aria-label="Archive with weights">"with weights"</a>
                     " "<a href=format!("/api/v1/experiments/{id}/archive?files=everything") download="" rel="external" aria-label="Archive with every file">"with every file"</a>
                 </li>

@@ -23,7 +23,7 @@ pub fn Submissions(
     );
     view! {
         <section aria-labelledby="submissions-title">
-            <h2 id="submissions-title">"Handed over to Slurm"</h2>
+            <h2 id="submissions-title">"Submitted to Slurm"</h2>
             <Load resource=submissions render=|submissions| view! { <List submissions /> } />
         </section>
     }
@@ -34,13 +34,13 @@ pub fn Submissions(
 fn List(submissions: Vec<SubmissionInfo>) -> impl IntoView {
     let none = submissions
         .is_empty()
-        .then(|| view! { <p class="hint">"Nothing was handed over yet."</p> });
+        .then(|| view! { <p class="hint">"Nothing has been submitted yet."</p> });
     let list = submissions
         .into_iter()
         .map(|submission| {
             let number = match submission.job {
                 Some(job) => format!("Job array {job}"),
-                None => "On its way".to_owned(),
+                None => "Being submitted".to_owned(),
             };
             let at = format::timestamp(submission.submitted_at);
             view! {

@@ -14,7 +14,7 @@ use crate::figures::training_curves;
 use crate::query::{follow, setter};
 
 /// Said before there is anything to draw.
-const WAITING: &str = "No epoch has ended yet.";
+const WAITING: &str = "No epoch has finished yet.";
 
 /// The name of the chosen quantity, in the address and of the element.
 const QUANTITY: &str = "quantity";
@@ -61,11 +61,11 @@ pub fn ByAlphaFigures(now: PageSignals) -> impl IntoView {
     };
     view! {
         <Figure
-            id="figure-loss" question="Does the loss still fall?" waiting=WAITING
+            id="figure-loss" question="Is the loss still falling?" waiting=WAITING
             chart=chart(now.loss)
         />
         <Figure
-            id="figure-accuracy" question="How accurate are the networks by now?" waiting=WAITING
+            id="figure-accuracy" question="How accurate are the networks so far?" waiting=WAITING
             chart=chart(now.accuracy)
         />
     }

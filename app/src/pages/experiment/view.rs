@@ -173,7 +173,7 @@ impl View {
             View::TradeOff => "Does average-case robustness cost worst-case robustness?",
             View::Corruptions => "Does selectivity cost average-case robustness?",
             View::Attacks => "Does selectivity buy worst-case robustness?",
-            View::Geometry => "Does selectivity shrink early layers?",
+            View::Geometry => "Does selectivity lower the dimensionality of early layers?",
             View::Gradients => "Do the gradients of selective networks vary more?",
             View::GeometryRobustness => "Does geometry explain robustness?",
         }
@@ -182,22 +182,22 @@ impl View {
     pub(super) fn waiting(self) -> &'static str {
         match self {
             View::TradeOff => {
-                "No trained run was tested on both. Corruptions and attacks are tested after training where the experiment asks for them, or later, from “Set-up and data”."
+                "No trained run was tested on both. Corruptions and attacks are tested after training if the experiment requests them, or later from “Set-up and data”."
             }
             View::Corruptions => {
-                "No trained run was tested on this. Corruptions are tested after training where the experiment asks for it, or later, from “Set-up and data”."
+                "No trained run was tested on this. Corruptions are tested after training if the experiment requests it, or later from “Set-up and data”."
             }
             View::Attacks => {
-                "No trained run was tested with this. Attacks follow training where the experiment asks for them, or are asked for later, from “Set-up and data”."
+                "No trained run was tested with this. Attacks follow training if the experiment requests them, or can be requested later from “Set-up and data”."
             }
             View::Geometry => {
-                "No trained run has this. Dimensionality is measured after training where the experiment asks for it, or later, from “Set-up and data”."
+                "No trained run has this. Dimensionality is measured after training if the experiment requests it, or later from “Set-up and data”."
             }
             View::Gradients => {
-                "No trained run has this. Input-unit gradients are measured after training where the experiment asks for it, or later, from “Set-up and data”."
+                "No trained run has this. Input-unit gradients are measured after training if the experiment requests it, or later from “Set-up and data”."
             }
             View::GeometryRobustness => {
-                "No trained run has both. Dimensionality, input-unit gradients, corruptions and attacks follow training where the experiment asks for them, or are asked for later, from “Set-up and data”."
+                "No trained run has both. Dimensionality, input-unit gradients, corruptions and attacks follow training if the experiment requests them, or can be requested later from “Set-up and data”."
             }
         }
     }

@@ -71,7 +71,7 @@ pub fn Claims(
     view! {
         <section aria-labelledby="findings-title">
             <h2 id="findings-title">"The claims of Leavitt & Morcos (2020)"</h2>
-            <p class="hint">"Filled diamond: the primary estimand, declared before the data; pale: the same claim measured otherwise. Dashed: no effect; band: differences that count as none. Open a claim for its rule, its contrasts and its figures."</p>
+            <p class="hint">"Filled diamond: the primary estimand, declared before the data; pale diamond: the same claim measured in another way. Dashed line: no effect; band: differences that count as none. Open a claim to see its rule, contrasts and figures."</p>
             <div class="scroll">
                 <table id="findings">
                     <thead>

@@ -19,7 +19,7 @@ pub fn DataSection(
     view! {
         <section id="data" class="claim" aria-labelledby="data-title">
             <h2 id="data-title">"Data"</h2>
-            <p class="hint">"Every number as CSV, Parquet and JSON: “Set-up and data” has all tables. Download these three, and the lines below read them."</p>
+            <p class="hint">"Every number is available as CSV, Parquet and JSON; “Set-up and data” has all tables. Download these three files and read them with the lines below."</p>
             <ul class="files">{files}</ul>
             <div class="snippets">
                 <div><h3>"Python"</h3><pre class="scroll" tabindex="0"><code>{snippets::python(experiment)}</code></pre></div>

@@ -32,7 +32,7 @@ pub fn Detail(
     let more_seeds = finding.more_seeds.map(|more| {
         view! {
             <p id="more-seeds">
-                <b>{format!("{} more for every alpha", format::plural(more.seeds.into(), "seed", "seeds"))}</b>
+                <b>{format!("{} for every alpha", format::plural(more.seeds.into(), "more seed", "more seeds"))}</b>
                 {format!(
                     " would bring the interval to about ± {}. {}",
                     format::significant(more.half_width),
@@ -44,7 +44,7 @@ pub fn Detail(
     let all_runs = finding.all_runs.map(|all| {
         view! {
             <p class="prose" id="all-runs">
-                "Without the window, on all runs: "<VerdictBadge verdict=all.verdict />" "{all.sentence}
+                "Without the window (all runs): "<VerdictBadge verdict=all.verdict />" "{all.sentence}
             </p>
         }
     });
@@ -99,7 +99,7 @@ fn ClaimFigureView(figure: ClaimFigure) -> impl IntoView {
         <Figure
             id=claim::id(&figure)
             question=figure.name.question()
-            waiting="No trained run has what this figure shows. Ask for it from “Set-up and data”."
+            waiting="No trained run has what this figure shows. Request it from “Set-up and data”."
             chart=move || claim::chart(&figure)
         />
     }
@@ -120,7 +120,7 @@ fn Forest(place: usize, group: Group, all: Vec<Evidence>) -> impl IntoView {
         <div class="forest" style=format!("--rows:{rows}")>
             <Figure
                 id
-                question="How sure is it?"
+                question="How certain are the estimates?"
                 waiting="There is no estimate to draw."
                 chart=move || {
                     let chart = evidence::chart(&group);
@@ -179,10 +179,10 @@ fn EstimateTable(estimates: Vec<Estimate>) -> impl IntoView {
                         <th scope="col">"Estimate"</th>
                         <th scope="col">"Role"</th>
                         <th scope="col" class="number">"Mean"</th>
-                        <th scope="col" class="number" title="Student's t over seeds; of contrasts simultaneous">"95 %"</th>
+                        <th scope="col" class="number" title="Student's t over seeds; simultaneous for contrasts">"95 %"</th>
                         <th scope="col">"Unit"</th>
                         <th scope="col" class="number">"Margin"</th>
-                        <th scope="col" class="number" title="Absent where seeds do not differ at all">"p"</th>
+                        <th scope="col" class="number" title="Missing if the seeds do not differ at all">"p"</th>
                         <th scope="col" class="number">"n"</th>
                         <th scope="col">"Verdict"</th>
                     </tr>
@@ -225,12 +225,12 @@ fn EvidenceTable(evidence: Vec<Evidence>) -> impl IntoView {
         .collect_view();
     let rest = (all > SHOWN).then(|| {
         let all = format::count(all as u64);
-        view! { <p class="hint">{format!("The first {SHOWN} of {all} tests; the figure's CSV has all.")}</p> }
+        view! { <p class="hint">{format!("The first {SHOWN} of {all} tests are shown; the figure's CSV has all of them.")}</p> }
     });
     view! {
         <div class="scroll evidence" tabindex="0" role="region" aria-label="Evidence">
             <table id="evidence" class="data">
-                <caption class="sr-only">"The tests behind the verdict, those that decide first"</caption>
+                <caption class="sr-only">"The tests behind the verdict; those that decide it come first"</caption>
                 <thead>
                     <tr>
                         <th scope="col">"Test"</th>
@@ -243,13 +243,13 @@ fn EvidenceTable(evidence: Vec<Evidence>) -> impl IntoView {
                         <th scope="col" class="number" title="Mean over seeds / standard deviation over seeds">"Effect"</th>
                         <th scope="col" class="number">"n"</th>
                         <th scope="col" class="number">"Runs"</th>
-                        <th scope="col">"Claimed side"</th>
+                        <th scope="col">"On the claimed side"</th>
                     </tr>
                 </thead>
                 <tbody>{rows}</tbody>
             </table>
         </div>
-        {(all == 0).then(|| view! { <p class="waiting">"There is nothing to test this claim with yet."</p> })}
+        {(all == 0).then(|| view! { <p class="waiting">"There are no measurements to test this claim with yet."</p> })}
         {rest}
     }
     .into_any()

@@ -39,13 +39,13 @@ pub fn Cost(
             let speed = estimate
                 .images_per_second
                 .map_or_else(String::new, |speed| {
-                    format!(": {speed:.0} training images a second.")
+                    format!(": {speed:.0} training images per second.")
                 });
             format!("{}{speed}", estimate.basis)
         }
         Some(Err(error)) => error.detail,
         None if form.spec.with(Result::is_ok) => "Estimating …".to_owned(),
-        None => "Can be estimated once every field is right.".to_owned(),
+        None => "The cost can be estimated once every field is valid.".to_owned(),
     };
     view! {
         <dl class="cost" aria-live="polite" aria-busy=move || asking.get().to_string()>

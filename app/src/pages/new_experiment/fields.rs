@@ -108,16 +108,16 @@ pub fn Fields(
     view! {
         <div class="groups">
             <fieldset>
-                <legend>"What"</legend>
+                <legend>"Experiment"</legend>
                 <Field inputs path="name" label="Name" input=words.clone() />
-                <Field inputs path="notes" label="Notes" input=Input::Lines hint=text("Why it is run. Optional.") />
+                <Field inputs path="notes" label="Notes" input=Input::Lines hint=text("Why you run it. Optional.") />
                 <Field inputs path="network" label="Network" input=Input::Select(networks) hint=network_hint />
                 <Field inputs path="dataset" label="Data set" input=Input::Select(datasets) />
                 {missing}
                 <super::place::Place form slurm devices />
             </fieldset>
             <fieldset>
-                <legend>"Compared"</legend>
+                <legend>"Comparison"</legend>
                 <Field inputs path="alphas" label="Alphas" input=words.clone() hint=text("Loss = cross-entropy − α × selectivity: above 0 promotes selectivity, below 0 suppresses it, 0 is the control.") />
                 <Field inputs path="seeds" label="Seeds" input=words.clone() hint=seeds_hint />
             </fieldset>
@@ -171,15 +171,15 @@ fn Training(inputs: Inputs) -> impl IntoView {
             <fieldset class="columns">
                 <legend>"Training"</legend>
                 <Field inputs path="training.epochs" label="Epochs" input=whole.clone() />
-                <Field inputs path="training.batch_size" label="Batch size" input=whole.clone() hint=text("Images a step.") />
-                <Field inputs path="training.learning_rate" label="Learning rate" input=decimal.clone() hint=text("SGD's, at the start.") />
+                <Field inputs path="training.batch_size" label="Batch size" input=whole.clone() hint=text("Images per step.") />
+                <Field inputs path="training.learning_rate" label="Learning rate" input=decimal.clone() hint=text("The initial rate of SGD.") />
                 <Field inputs path="training.momentum" label="Momentum" input=decimal.clone() />
-                <Field inputs path="training.learning_rate_milestones" label="Lower it after epochs" input=words.clone() hint=text("For example 100, 150. Empty: never.") />
-                <Field inputs path="training.learning_rate_factor" label="Multiply it by" input=decimal.clone() />
+                <Field inputs path="training.learning_rate_milestones" label="Lower the rate after epochs" input=words.clone() hint=text("For example 100, 150. Empty: never.") />
+                <Field inputs path="training.learning_rate_factor" label="Multiply the rate by" input=decimal.clone() />
                 <Field inputs path="training.weight_decay" label="Weight decay" input=decimal />
                 <Field inputs path="training.augmentation" label="Augmentation" input=Input::Select(augmentations) />
-                <Field inputs path="training.train_images_per_class" label="Training images a class" input=whole.clone() hint=text("Empty: all that are left.") />
-                <Field inputs path="training.validation_images_per_class" label="Validation images a class" input=whole hint=text("Held out to choose the best epoch.") />
+                <Field inputs path="training.train_images_per_class" label="Training images per class" input=whole.clone() hint=text("Empty: all remaining images.") />
+                <Field inputs path="training.validation_images_per_class" label="Validation images per class" input=whole hint=text("Held out to choose the best epoch.") />
             </fieldset>
     }
     .into_any()

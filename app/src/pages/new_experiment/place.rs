@@ -31,14 +31,14 @@ pub fn Place(
     let devices = StoredValue::new(devices);
     let device = move || match is_slurm.get() {
         true => view! {
-            <Field inputs path="device" label="Device" input=Input::Line("text") hint=Signal::stored("Of the cluster's nodes: cpu, or a GPU's identifier there.".to_owned()) />
+            <Field inputs path="device" label="Device" input=Input::Line("text") hint=Signal::stored("The device on the cluster's nodes: cpu or the identifier of a GPU.".to_owned()) />
         },
         false => {
             view! { <Field inputs path="device" label="Device" input=Input::Select(devices.get_value()) /> }
         }
     };
     view! {
-        {offered.then(|| view! { <Field inputs path=EXECUTOR label="Computes on" input=Input::Select(choices) /> })}
+        {offered.then(|| view! { <Field inputs path=EXECUTOR label="Runs on" input=Input::Select(choices) /> })}
         {device}
     }
     .into_any()
@@ -63,18 +63,18 @@ fn Slurm(form: Form) -> impl IntoView {
     view! {
         <fieldset class="columns" id="slurm">
             <legend>"Slurm"</legend>
-            <p class="hint">"Each run is a job of an array. What is left empty is the cluster's default."</p>
+            <p class="hint">"Each run is one job of a job array. Empty fields take the cluster's defaults."</p>
             <Field inputs path="executor.slurm.partition" label="Partition" input=words.clone() />
             <Field inputs path="executor.slurm.account" label="Account" input=words.clone() />
             <Field inputs path="executor.slurm.qos" label="Quality of service" input=words.clone() />
-            <Field inputs path="executor.slurm.gres" label="GPUs and other resources" input=words hint=text("As --gres takes it, for example gpu:1.") />
-            <Field inputs path="executor.slurm.cpus" label="CPUs a run" input=whole.clone() />
-            <Field inputs path="executor.slurm.memory_mib" label="Memory a run" input=whole.clone() hint=text("MiB.") />
-            <Field inputs path="executor.slurm.time_minutes" label="Time limit" input=whole.clone() hint=text("Minutes. Before it is over, a run goes back into the queue and on from its checkpoint.") />
-            <Field inputs path="executor.slurm.requeues" label="Requeued at most" input=whole.clone() hint=text("Times a run.") />
-            <Field inputs path="executor.slurm.at_once" label="Runs at once" input=whole hint=text("At most. Empty: as many as the cluster allows.") />
+            <Field inputs path="executor.slurm.gres" label="GPUs and other resources" input=words hint=text("In the format of --gres, for example gpu:1.") />
+            <Field inputs path="executor.slurm.cpus" label="CPUs per run" input=whole.clone() />
+            <Field inputs path="executor.slurm.memory_mib" label="Memory per run" input=whole.clone() hint=text("In MiB.") />
+            <Field inputs path="executor.slurm.time_minutes" label="Time limit" input=whole.clone() hint=text("In minutes. Before the limit is reached, a run goes back into the queue and later resumes from its checkpoint.") />
+            <Field inputs path="executor.slurm.requeues" label="Maximum requeues" input=whole.clone() hint=text("Per run.") />
+            <Field inputs path="executor.slurm.at_once" label="Runs at once" input=whole hint=text("The maximum. Empty: as many as the cluster allows.") />
             <Field inputs path="executor.slurm.setup" label="Set-up lines" input=Input::Lines hint=text("Shell commands that each job runs first, for example module load vulkan.") />
-            <Field inputs path="executor.slurm.flags" label="Further flags of sbatch" input=Input::Lines hint=text("One a line, for example --exclusive.") />
+            <Field inputs path="executor.slurm.flags" label="Further sbatch flags" input=Input::Lines hint=text("One per line, for example --exclusive.") />
             <Scripts form />
         </fieldset>
     }
@@ -90,7 +90,7 @@ fn Scripts(form: Form) -> impl IntoView {
         now.with(|answer| match answer {
             Some(Ok(answer)) => answer.scripts.clone(),
             Some(Err(error)) => vec![error.detail.clone()],
-            None => vec!["It can be shown once every field is right.".to_owned()],
+            None => vec!["The script can be shown once every field is valid.".to_owned()],
         })
     };
     let list = move || {
@@ -101,7 +101,7 @@ fn Scripts(form: Form) -> impl IntoView {
     };
     view! {
         <details id="batch-scripts" aria-busy=move || asking.get().to_string()>
-            <summary>"Exactly what sbatch will be given"</summary>
+            <summary>"The exact sbatch script"</summary>
             {list}
         </details>
     }

@@ -31,7 +31,7 @@ pub fn warnings(spec: &ExperimentSpec, classes: Option<usize>) -> Vec<FieldError
         warn(
             "training.learning_rate_milestones",
             format!(
-                "training ends after epoch {}: the rate is not lowered after epoch {epoch}",
+                "training ends after epoch {}, so the rate is never lowered after epoch {epoch}",
                 training.epochs
             ),
         );
@@ -64,7 +64,9 @@ pub fn warnings(spec: &ExperimentSpec, classes: Option<usize>) -> Vec<FieldError
         {
             warn(
                 field,
-                format!("fewer than the {classes} classes: some classes have no image here"),
+                format!(
+                    "fewer images than the {classes} classes, so some classes have no image here"
+                ),
             );
         }
     }

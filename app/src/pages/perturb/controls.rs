@@ -48,7 +48,7 @@ pub fn Image(bench: Bench) -> impl IntoView {
             None => String::new(),
             Some(image) => match (image.index, &image.class) {
                 (Some(index), Some(class)) => format!("{class}, test image {index}"),
-                _ => "Your own image; its class is not known".to_owned(),
+                _ => "Your own image; its class is unknown".to_owned(),
             },
         })
     };
@@ -73,7 +73,7 @@ pub fn Image(bench: Bench) -> impl IntoView {
                 />
                 <button type="button" aria-label="Previous test image" on:click=move |_| move_by(-1)>"‹"</button>
                 <button type="button" aria-label="Next test image" on:click=move |_| move_by(1)>"›"</button>
-                <button type="button" id="bench-another" on:click=another>"Another"</button>
+                <button type="button" id="bench-another" on:click=another>"Another image"</button>
             </div>
             <Own bench />
         </section>
@@ -139,7 +139,7 @@ pub fn Change(bench: Bench) -> impl IntoView {
         .collect::<Vec<_>>();
     view! {
         <section class="bench-change" aria-labelledby="bench-change-title">
-            <h2 id="bench-change-title">"What is done to it"</h2>
+            <h2 id="bench-change-title">"How it is changed"</h2>
             <fieldset class="ways"><legend class="sr-only">"Kind of change"</legend>{ways}</fieldset>
             <div hidden=is(&[ChangeKind::Corruption])>
                 <Chooser
@@ -167,7 +167,7 @@ pub fn Change(bench: Bench) -> impl IntoView {
                     words=|view| view.steps.to_string()
                 />
                 <Chooser
-                    id="bench-step" label="Size of a step" options=Signal::stored(steps)
+                    id="bench-step" label="Step size" options=Signal::stored(steps)
                     value=Signal::derive(move || bench.view.with(|view| view.step.to_string()))
                     choose=move |step| if let Ok(step) = step.parse() { bench.change(|view| view.step = step) }
                 />
@@ -183,13 +183,13 @@ pub fn Change(bench: Bench) -> impl IntoView {
 fn words(way: ChangeKind) -> &'static str {
     match way {
         ChangeKind::Corruption => {
-            "Drawn as CIFAR10-C and Tiny ImageNet-C are (Hendrycks & Dietterich 2019), with seed 0 as in evaluations: the same image for every network."
+            "Generated like CIFAR10-C and Tiny ImageNet-C (Hendrycks & Dietterich 2019), with seed 0 as in evaluations. Every network gets the same image."
         }
         ChangeKind::Fgsm => {
-            "One step along the sign of the loss gradient (Goodfellow et al. 2015), against each network its own. Of your own image the class is not known: the attack then leads away from the class that the network sees."
+            "One step along the sign of the loss gradient (Goodfellow et al. 2015), computed separately for each network. The class of your own image is unknown, so its attack leads away from the class that the network predicts."
         }
         ChangeKind::Pgd => {
-            "Projected gradient descent from the clean image (Madry et al. 2018), against each network its own; the slider goes back and forth along its way."
+            "Projected gradient descent from the clean image (Madry et al. 2018), computed separately for each network; the slider moves back and forth along its path."
         }
     }
 }
@@ -295,7 +295,7 @@ pub fn Watched(bench: Bench, layers: Vec<(String, u32)>) -> impl IntoView {
                 choose=move |layer| bench.change(|view| (view.layer, view.unit) = (Some(layer), None))
             />
             <button type="button" class="quiet" id="bench-farthest" disabled=move || bench.view.with(|view| view.unit.is_none()) on:click=all>
-                "Each network's unit that moved most"
+                "Each network's most-changed unit"
             </button>
         </section>
     }

@@ -91,7 +91,7 @@ fn Which(bench: Bench, place: usize) -> impl IntoView {
             {alpha}
             <label for=id.clone() class="sr-only">{format!("Network {}", place + 1)}</label>
             <select id=id on:change=choose prop:value=move || chosen().map(|run| run.to_string()).unwrap_or_default()>{options}</select>
-            <button type="button" class="quiet" aria-label=format!("Take network {} away", place + 1) hidden=move || bench.view.with(|view| view.runs.len() < 2) on:click=remove>"×"</button>
+            <button type="button" class="quiet" aria-label=format!("Remove network {}", place + 1) hidden=move || bench.view.with(|view| view.runs.len() < 2) on:click=remove>"×"</button>
         </header>
     }
     .into_any()
@@ -100,10 +100,10 @@ fn Which(bench: Bench, place: usize) -> impl IntoView {
 /// How large a change is, in words.
 fn size(network: &BenchNetwork) -> String {
     if network.linf == 0.0 {
-        return "Nothing is changed.".into();
+        return "The image is unchanged.".into();
     }
     format!(
-        "Largest change {}/255, L2 length {}. Middle grey is no change, black −{scale}/255, white +{scale}/255.",
+        "Largest change {}/255, L2 norm {}. Mid-grey: no change; black: −{scale}/255; white: +{scale}/255.",
         format::significant(network.linf * 255.0),
         format::significant(network.l2),
         scale = format::significant(network.full_scale * 255.0)
@@ -120,7 +120,7 @@ fn Pictures(network: Memo<Option<BenchNetwork>>) -> impl IntoView {
         <div class="pictures">
             <figure>
                 <img src=picture(|network| &network.url) alt="The changed image" width="160" height="160" />
-                <figcaption>"What it sees"</figcaption>
+                <figcaption>"What the network sees"</figcaption>
             </figure>
             <figure>
                 <img src=picture(|network| &network.change_url) alt="The change, magnified" width="160" height="160" />
@@ -220,7 +220,7 @@ fn Maps(bench: Bench, place: usize, network: Memo<Option<BenchNetwork>>) -> impl
                     <figcaption>"Changed"</figcaption>
                 </figure>
             </div>
-            <p class="hint">{format!("Dark is 0, light is {}.", format::significant(maps.largest.into()))}</p>
+            <p class="hint">{format!("Dark: 0; light: {}.", format::significant(maps.largest.into()))}</p>
         })
     };
     let mapped_unit =
@@ -239,7 +239,7 @@ fn Maps(bench: Bench, place: usize, network: Memo<Option<BenchNetwork>>) -> impl
             view! { <button type="button" class="quiet" title=title aria-pressed=pressed on:click=move |_| bench.change(|view| view.unit = Some(unit))>{unit}</button> }
         };
         Some(
-            view! { <p class="farthest">"Moved most: " {units.into_iter().map(button).collect_view()}</p> },
+            view! { <p class="farthest">"Changed most: " {units.into_iter().map(button).collect_view()}</p> },
         )
     };
     view! { <section class="maps" aria-label=format!("Feature maps of network {}", place + 1)>{maps}{units}</section> }.into_any()

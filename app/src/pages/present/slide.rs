@@ -88,8 +88,8 @@ fn about_claim(finding: &Finding, figures: &[&ClaimFigure], share: bool) -> AnyV
         let empty = svg.is_empty();
         // Raw accuracy alone would hide that clean accuracy moves too.
         let other = (figures.len() > 1).then_some(match figure.scale {
-            Some(Scale::ShareOfClean) => " S: raw accuracy.",
-            _ => " S: share of clean accuracy.",
+            Some(Scale::ShareOfClean) => " Press S for raw accuracy.",
+            _ => " Press S for the share of clean accuracy.",
         });
         view! {
             <p class="slide-question">{figure.name.question()}</p>

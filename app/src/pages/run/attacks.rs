@@ -74,13 +74,13 @@ fn nothing(run: RwSignal<Run>) -> &'static str {
         let requested = run.spec.evaluation.attacks.is_some() || !run.later_evaluations.is_empty();
         match (run.state, run.result.is_some()) {
             (RunState::Queued | RunState::Running, _) if requested => {
-                "No attack is made yet: they follow training, and appear here one by one."
+                "No attack has been run yet. Attacks follow training and appear here one by one."
             }
             (RunState::Queued | RunState::Running, _) => {
-                "No attacks were asked for. Once the run is finished, evaluate it again, below."
+                "No attacks were requested. Once the run is finished, evaluate it again below."
             }
-            (_, true) => "No attacks were made. Evaluate the run again with attacks, below.",
-            (_, false) => "No attacks were made: the run is not trained to its end.",
+            (_, true) => "No attacks were run. Evaluate the run again below, with attacks.",
+            (_, false) => "No attacks were run, because the run did not finish training.",
         }
     })
 }
@@ -109,7 +109,7 @@ fn Controls(shown: Shown, chosen: RwSignal<Option<AttackConditions>>) -> impl In
         <div class="controls">
             <div hidden=move || !several()>
                 <Chooser
-                    id="attacks-conditions" label="Attacked"
+                    id="attacks-conditions" label="Conditions"
                     options=Signal::derive(move || shown.known.with(|known| conditions_choices(known)))
                     value=Signal::derive(move || shown.conditions.get().map_or_else(String::new, |conditions| conditions.to_string()))
                     choose=move |value| chosen.set(value.parse().ok())
@@ -118,7 +118,7 @@ fn Controls(shown: Shown, chosen: RwSignal<Option<AttackConditions>>) -> impl In
             <span class="hint">{words}</span>
         </div>
         <dl class="facts">
-            <div><dt>"Clean accuracy, the same images"</dt><dd>{clean}</dd></div>
+            <div><dt>"Clean accuracy on the same images"</dt><dd>{clean}</dd></div>
         </dl>
     }
     .into_any()
@@ -133,13 +133,13 @@ fn Curves(shown: Shown) -> impl IntoView {
             <Figure
                 id="figure-run-fgsm"
                 question="How does accuracy fall with epsilon?"
-                waiting="FGSM was not made under these conditions. Evaluate the run again with the source's attacks, below."
+                waiting="FGSM was not run under these conditions. Evaluate the run again below, with the attacks of Leavitt & Morcos (2020)."
                 chart=move || attacked.with(|attacked| run_attacks::chart(&attacked.fgsm, Budget::Epsilon))
             />
             <Figure
                 id="figure-run-pgd"
-                question="How does accuracy fall with the attack's steps?"
-                waiting="PGD was not made under these conditions. Evaluate the run again with the source's attacks, below."
+                question="How does accuracy fall with the number of attack steps?"
+                waiting="PGD was not run under these conditions. Evaluate the run again below, with the attacks of Leavitt & Morcos (2020)."
                 chart=move || attacked.with(|attacked| run_attacks::chart(&attacked.pgd, Budget::Steps))
             />
         </div>
@@ -218,7 +218,7 @@ fn Masking(shown: Shown) -> impl IntoView {
     let content = move || {
         match report.get() {
         None => view! {
-            <p class="hint">"It was not looked for. Evaluate the run again, below, with “Look for gradient masking” under “More”."</p>
+            <p class="hint">"This was not checked. Evaluate the run again below, with “Check for gradient masking” under “More”."</p>
         }
         .into_any(),
         Some(report) => checks(report).into_any(),
@@ -252,7 +252,7 @@ fn checks(report: MaskingReport) -> impl IntoView + use<> {
     let mark = if trusted { "✓ " } else { "✗ " };
     let held = report.checks.iter().filter(|check| check.holds).count();
     let count = format!(
-        "{held} of {} hold; {}. Checks after Athalye et al. (2018): where one fails, the attacks may have missed what breaks the network, and its adversarial accuracy is too high.",
+        "{held} of {} hold; {}. The checks follow Athalye et al. (2018): where one fails, the attacks may have missed what breaks the network, and the adversarial accuracy is then too high.",
         format::plural(report.checks.len() as u64, "check", "checks"),
         report.conditions.label()
     );

@@ -40,7 +40,7 @@ pub fn Figures(run: RwSignal<Run>, epochs: RwSignal<Vec<EpochMetrics>>) -> impl 
     };
     let explorer = format!("/runs/{}/units", run.with_untracked(|run| run.id));
     let imported = run.with_untracked(|run| run.spec.origin.is_some());
-    let waiting = "No epoch has ended yet.";
+    let waiting = "No epoch has finished yet.";
     let curves = move |id, question, pair: Pair, note: &'static str| {
         view! {
             <Figure
@@ -56,9 +56,9 @@ pub fn Figures(run: RwSignal<Run>, epochs: RwSignal<Vec<EpochMetrics>>) -> impl 
     view! {
         <div class="figures" id="curves">
             {(!imported).then(|| view! {
-            {curves("figure-run-loss", "Did it learn?", Pair::CrossEntropy, "Training is measured on augmented images while the weights change, validation in inference mode after the epoch.")}
-            {curves("figure-run-accuracy", "Does it generalise?", Pair::Accuracy, "The best validation accuracy chooses the epoch whose weights are used.")}
-            {curves("figure-run-selectivity", "What did the regulariser do to selectivity?", Pair::Selectivity, "Training: the mean over minibatches that the regulariser saw. Validation: over all validation images.")}
+            {curves("figure-run-loss", "Did it learn?", Pair::CrossEntropy, "Training is measured on augmented images while the weights change; validation is measured in inference mode after the epoch.")}
+            {curves("figure-run-accuracy", "Does it generalise?", Pair::Accuracy, "The weights of the epoch with the best validation accuracy are used.")}
+            {curves("figure-run-selectivity", "What did the regulariser do to selectivity?", Pair::Selectivity, "Training: the mean over the minibatches seen by the regulariser. Validation: over all validation images.")}
             <Figure
                 id="figure-run-layers"
                 question="Which layers became selective, and when?"
@@ -69,10 +69,10 @@ pub fn Figures(run: RwSignal<Run>, epochs: RwSignal<Vec<EpochMetrics>>) -> impl 
             <Figure
                 id="figure-run-units"
                 question="How selective are single units?"
-                waiting="The run is not trained: units are measured with the best epoch's weights on the test images."
+                waiting="The run is not trained. Units are measured on the test images, with the weights of the best epoch."
                 chart=move || {
                     let chart = result.with(|result| classes.with(|classes| run_units::chart(result.as_ref(), classes)));
-                    chart.note(format!("Selectivity of each unit, 0 to 1{}. Box: median and quartiles; whiskers: 1.5 interquartile ranges", units_n()))
+                    chart.note(format!("Selectivity of each unit, 0 to 1{}. Box: median and quartiles; whiskers: 1.5 interquartile ranges.", units_n()))
                 }
             >
                 <p class="hint"><A href=explorer>"Look at single units"</A></p>
@@ -91,7 +91,7 @@ fn units_n(result: &RunResult) -> String {
         |epoch| format!("epoch {epoch}"),
     );
     format!(
-        "; n = {} in {} layers, {} of them dead (selectivity 0 by definition); {weights}, {} test images",
+        "; n = {} in {} layers, {} dead (selectivity 0 by definition); {weights}, {} test images",
         format::plural(units as u64, "unit", "units"),
         result.layers.len(),
         format::count(dead.into()),

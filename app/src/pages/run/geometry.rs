@@ -63,16 +63,16 @@ fn nothing(run: &Run, what: &str, is_requested: fn(&EvaluationSpec) -> bool) -> 
     match (run.state, run.result.is_some()) {
         (RunState::Queued | RunState::Running, _) if requested => {
             format!(
-                "{what}: not measured yet. It follows training, and appears here once it is there."
+                "{what}: not measured yet. This follows training and appears here as soon as it is done."
             )
         }
         (RunState::Queued | RunState::Running, _) => format!(
-            "{what}: not asked for. Once the run is finished, evaluate it again with it, below."
+            "{what}: not requested. Once the run is finished, evaluate it again below to measure this."
         ),
         (_, true) => {
-            format!("{what}: not measured. Evaluate the run again with it, below.")
+            format!("{what}: not measured. Evaluate the run again below to measure this.")
         }
-        (_, false) => format!("{what}: not measured, since the run is not trained to its end."),
+        (_, false) => format!("{what}: not measured, because the run did not finish training."),
     }
 }
 
@@ -178,7 +178,7 @@ fn Dimensionality(run: RwSignal<Run>, measurements: RwSignal<Vec<Measurement>>) 
             <Figure
                 id="figure-run-dimensionality"
                 question="How many dimensions does each layer use?"
-                waiting="Nothing of this was measured. Evaluate the run again with dimensionality, below."
+                waiting="This was not measured. Evaluate the run again below, with dimensionality."
                 chart=move || {
                     let statistic = shown.statistic.get();
                     lines.with(|lines| layers.with(|layers| run_dimensionality::chart(lines, layers, statistic)))
@@ -235,14 +235,14 @@ fn Controls(shown: Shown) -> impl IntoView {
             />
             <div hidden=one_matrix>
                 <Chooser
-                    id=MATRIX label="Of" options=Signal::derive(matrix_choices)
+                    id=MATRIX label="Activations" options=Signal::derive(matrix_choices)
                     value=Signal::derive(move || shown.basis.get().map_or_else(String::new, |basis| basis.matrix.id().to_owned()))
                     choose=setter(MATRIX, ActivationMatrix::Responses.id())
                 />
             </div>
             <div hidden=one_condition>
                 <Chooser
-                    id=CONDITIONS label="Measured"
+                    id=CONDITIONS label="Conditions"
                     options=Signal::derive(move || conditions.with(|conditions| conditions_choices(conditions)))
                     value=Signal::derive(move || shown.basis.get().map_or_else(String::new, |basis| basis.conditions.to_string()))
                     choose=setter(CONDITIONS, "")
@@ -309,18 +309,18 @@ async fn read_gradients(id: i64, any: bool) -> Result<Option<UnitGradients>, Api
 #[component]
 fn GradientFigures(gradients: UnitGradients) -> impl IntoView {
     let gradients = StoredValue::new(gradients);
-    let waiting = "No unit was measured. Evaluate the run again with input-unit gradients, below.";
+    let waiting = "No unit was measured. Evaluate the run again below, with input-unit gradients.";
     view! {
         <div class="figures">
             <Figure
                 id="figure-run-gradients"
-                question="How evenly do units respond to changes of the image?"
+                question="How evenly do units respond to changes in the image?"
                 waiting
                 chart=move || gradients.with_value(run_gradients::of_samples)
             />
             <Figure
                 id="figure-run-cv-units"
-                question="How unlike are a layer’s units in their sensitivity?"
+                question="How much do a layer’s units differ in sensitivity?"
                 waiting
                 chart=move || gradients.with_value(run_gradients::of_units)
             />
@@ -362,11 +362,11 @@ fn OverTraining(run: RwSignal<Run>) -> impl IntoView {
 /// What to say, and to do, where selectivity over training is not there.
 fn not_kept(trained: bool, imported: bool) -> &'static str {
     if imported {
-        "The weights were imported: nothing was measured while they were trained."
+        "The weights were imported, so nothing was measured during their training."
     } else if trained {
-        "The selectivity of single units after each epoch was not kept: the run was trained before this was kept. Copy its experiment to train it anew."
+        "The selectivity of single units after each epoch was not kept, because the run was trained before this was recorded. Copy its experiment to train it again."
     } else {
-        "The run is not trained: this appears once training is over."
+        "The run is not trained. This appears once training is finished."
     }
 }
 
@@ -411,7 +411,7 @@ fn OverTrainingFigure(
     view! {
         <Figure
             id="figure-run-selectivity-training"
-            question="How did selectivity spread over training?"
+            question="How did the units’ selectivity change during training?"
             waiting
             chart=move || layer.with(|layer| run_selectivity_training::chart(layer.as_ref(), images, best_epoch.get()))
         >
@@ -470,7 +470,7 @@ mod tests {
     fn what_is_missing_says_what_to_do() {
         let mut run = run();
         let text = |run: &Run| nothing(run, "It", |spec| spec.dimensionality.is_some());
-        assert!(text(&run).contains("not trained to its end"));
+        assert!(text(&run).contains("did not finish training"));
         run.state = RunState::Running;
         assert!(text(&run).contains("follows training"));
         run.spec.evaluation.dimensionality = None;

@@ -36,7 +36,7 @@ pub fn Record(now: PageSignals) -> impl IntoView {
                 {started.check.map(|check| view! {
                     <div><dt>"Driver and compiler"</dt><dd>{format::backend(&check.backend)}</dd></div>
                     <div><dt>"Compared with the CPU"</dt><dd>{format!(
-                        "largest difference of a training step: {} ({}), {}",
+                        "largest difference in a training step: {} ({}), {}",
                         format::largest_difference(&check),
                         check.tensor,
                         format::timestamp(check.at),
@@ -75,7 +75,7 @@ pub fn Record(now: PageSignals) -> impl IntoView {
             <Exports tables=ExportTable::of_runs().collect() address=move |format, table| format.of_run(id, table) />
         </section>
         <section aria-labelledby="artifacts-title">
-            <h2 id="artifacts-title">"Artifacts"</h2>
+            <h2 id="artifacts-title">"Files"</h2>
             {move || artifacts(now)}
         </section>
         <section aria-labelledby="log-title">
@@ -97,7 +97,7 @@ fn origin_facts(origin: &Origin, epochs: u32) -> impl IntoView + use<> {
         <div><dt>"Weights imported from"</dt><dd>{origin.file.clone()}</dd></div>
         <div><dt>"SHA-256 of the file"</dt><dd><code class="checksum">{origin.sha256.clone()}</code></dd></div>
         <div><dt>"Imported"</dt><dd>{format::timestamp(origin.imported_at)}</dd></div>
-        <div><dt>"Trained elsewhere for"</dt><dd>{format::plural(epochs.into(), "epoch", "epochs")}", as given"</dd></div>
+        <div><dt>"Trained elsewhere for"</dt><dd>{format::plural(epochs.into(), "epoch", "epochs")}", as stated at import"</dd></div>
         <div><dt>"Channel means"</dt><dd>{numbers(origin.mean)}</dd></div>
         <div><dt>"Channel standard deviations"</dt><dd>{numbers(origin.std)}</dd></div>
     }
@@ -106,7 +106,7 @@ fn origin_facts(origin: &Origin, epochs: u32) -> impl IntoView + use<> {
 fn artifacts(now: PageSignals) -> impl IntoView + use<> {
     now.artifacts.with(|artifacts| {
         if artifacts.is_empty() {
-            return view! { <p class="waiting">"No file yet: the first epoch leaves a checkpoint."</p> }.into_any();
+            return view! { <p class="waiting">"No files yet. The first epoch writes a checkpoint."</p> }.into_any();
         }
         let (whole, measured): (Vec<_>, Vec<_>) =
             artifacts.iter().cloned().partition(|artifact| !artifact.name.contains('/'));
@@ -154,7 +154,7 @@ fn table(files: &[Artifact], id: Option<&'static str>) -> impl IntoView + use<> 
         })
         .collect_view();
     view! {
-        <div class="scroll" tabindex="0" role="region" aria-label="Files">
+        <div class="scroll" tabindex="0" role="region" aria-label="Table of files">
             <table id=id>
                 <thead><tr><th scope="col">"File"</th><th scope="col">"What it is"</th><th scope="col" class="number">"Size"</th></tr></thead>
                 <tbody>{rows}</tbody>
@@ -166,7 +166,7 @@ fn table(files: &[Artifact], id: Option<&'static str>) -> impl IntoView + use<> 
 fn log(now: PageSignals) -> impl IntoView + use<> {
     now.log.with(|log| {
         if log.is_empty() {
-            return view! { <p class="waiting">"Nothing was logged yet."</p> }.into_any();
+            return view! { <p class="waiting">"Nothing has been logged yet."</p> }.into_any();
         }
         let lines = log
             .iter()

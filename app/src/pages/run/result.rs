@@ -33,7 +33,7 @@ pub fn ResultFacts(run: RwSignal<Run>) -> impl IntoView {
                     <div><dt>"Network selectivity, test images"</dt><dd>{format!("{:.4}", result.selectivity)}</dd></div>
                     <div><dt>"Test cross-entropy"</dt><dd>{format!("{:.4} nats", result.test_cross_entropy)}</dd></div>
                     {result.best_epoch.map(|epoch| view! { <div><dt>"Best epoch"</dt><dd>{epoch}</dd></div> })}
-                    {result.validation_accuracy.map(|accuracy| view! { <div><dt>"Validation accuracy at it"</dt><dd>{share(accuracy, result.validation_images)}</dd></div> })}
+                    {result.validation_accuracy.map(|accuracy| view! { <div><dt>"Validation accuracy at that epoch"</dt><dd>{share(accuracy, result.validation_images)}</dd></div> })}
                 </dl>
                 <p class="hint">"Intervals are Wilson's score intervals over images: they hold for these weights, not for other seeds."</p>
             </section>

@@ -91,13 +91,13 @@ fn nothing(run: RwSignal<Run>) -> &'static str {
             run.spec.evaluation.corruptions.is_some() || !run.later_evaluations.is_empty();
         match (run.state, run.result.is_some()) {
             (RunState::Queued | RunState::Running, _) if requested => {
-                "No corruption is tested yet: they follow training, and appear here one by one."
+                "No corruption has been tested yet. The tests follow training and appear here one by one."
             }
             (RunState::Queued | RunState::Running, _) => {
-                "No corruptions were asked for. Once the run is finished, evaluate it again, below."
+                "No corruptions were requested. Once the run is finished, evaluate it again below."
             }
-            (_, true) => "No corruptions were tested. Evaluate the run again, below.",
-            (_, false) => "No corruptions were tested: the run is not trained to its end.",
+            (_, true) => "No corruptions were tested. Evaluate the run again below.",
+            (_, false) => "No corruptions were tested, because the run did not finish training.",
         }
     })
 }
@@ -119,7 +119,7 @@ fn Controls(
             />
             <div hidden=move || !several()>
                 <Chooser
-                    id="robustness-conditions" label="Tested"
+                    id="robustness-conditions" label="Conditions"
                     options=Signal::derive(move || shown.known.with(|known| conditions_choices(known)))
                     value=Signal::derive(move || shown.conditions.get().map_or_else(String::new, |conditions| conditions.to_string()))
                     choose=move |value| chosen.set(value.parse().ok())
@@ -147,7 +147,7 @@ fn Maps(shown: Shown) -> impl IntoView {
                 waiting
                 chart=move || {
                     let chart = measured.with(|measured| run_corruptions::chart(measured, scale.get()));
-                    chart.and_note(".").how(format!("Corruptions {}. Hover over a cell for n and its 95 % interval.", shown.words()))
+                    chart.and_note(".").how(format!("Tested on {}. Hover over a cell for n and its 95 % interval.", shown.words()))
                 }
             />
             <Figure
@@ -157,8 +157,8 @@ fn Maps(shown: Shown) -> impl IntoView {
                 chart=move || {
                     let chart = measured.with(|measured| run_severity::chart(measured, scale.get()));
                     chart
-                        .note("A line a corruption, coloured and dashed by family; bold: their mean; severity 0: the same images, clean.")
-                        .how(format!("Corruptions {}. Intervals (Wilson, over images) are in the table.", shown.words()))
+                        .note("One line per corruption, coloured and dashed by family; bold: mean over corruptions; severity 0: the same images, clean.")
+                        .how(format!("Tested on {}. Intervals (Wilson, over images) are in the table.", shown.words()))
                 }
             />
         </div>
@@ -178,9 +178,9 @@ pub fn Again(
     let blocked = Signal::derive(move || {
         run.with(|run| {
             if run.state.is_active() {
-                Some("The run is at work. Wait until it has ended, or cancel it.")
+                Some("The run is in progress. Wait until it has ended, or cancel it.")
             } else if run.result.is_none() {
-                Some("The run is not trained to its end: there are no weights to test.")
+                Some("The run did not finish training, so there are no weights to test.")
             } else {
                 None
             }

@@ -25,7 +25,7 @@ pub fn Images(detail: Memo<Option<UnitDetail>>) -> impl IntoView {
             <h3 id="unit-images-title">"Which images does it respond to?"</h3>
             <p class="hint">"Clean test images, their class, and the unit's response."</p>
             <p class="waiting" hidden=move || most.with(|images| !images.is_empty())>
-                "Responses to single images were not kept. Evaluate the run again with dimensionality, on its page."
+                "Responses to single images were not kept. Evaluate the run again with dimensionality, on the run's page."
             </p>
             <Grid images=most kind="most" title="Most activating" />
             <Grid images=least kind="least" title="Least activating" />
@@ -82,7 +82,7 @@ fn map_words(detail: &UnitDetail) -> String {
         )
     });
     format!(
-        "How the response changes with each colour channel of each pixel: middle grey not at all, brighter where more of the channel raises it, darker where more lowers it.{scale}{n}"
+        "How the response changes with each colour channel of each pixel. Mid-grey: not at all; brighter: more of the channel raises it; darker: more of the channel lowers it.{scale}{n}"
     )
 }
 
@@ -113,9 +113,9 @@ fn GradientMap(detail: Memo<Option<UnitDetail>>) -> impl IntoView {
     };
     view! {
         <section id="unit-gradient-map" aria-labelledby="unit-gradient-map-title">
-            <h3 id="unit-gradient-map-title">"What change of the image raises its response?"</h3>
+            <h3 id="unit-gradient-map-title">"Which change in the image raises its response?"</h3>
             <p class="waiting" hidden=move || !missing()>
-                "Its input gradient was not measured. Evaluate the run again with input-unit gradients, on its page."
+                "Its input gradient was not measured. Evaluate the run again with input-unit gradients, on the run's page."
             </p>
             {map}
         </section>

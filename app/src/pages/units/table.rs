@@ -56,10 +56,10 @@ fn caption(table: &UnitTable, number: usize) -> String {
         .count()
     {
         _ if table.units.iter().all(|unit| unit.dead.is_none()) => String::new(),
-        dead => format!(", {} of the layer dead", format::count(dead as u64)),
+        dead => format!(", {} dead in the layer", format::count(dead as u64)),
     };
     let gradients = table.gradient_images.map_or_else(
-        || "input gradients not measured: evaluate the run again with input-unit gradients, on its page".to_owned(),
+        || "input gradients not measured: evaluate the run again with input-unit gradients, on the run's page".to_owned(),
         |images| {
             let images = format::plural(images.into(), "image", "images");
             format!("CV_u and gradient norm on {images}")
@@ -125,7 +125,7 @@ pub fn Units(now: PageSignals, busy: RwSignal<bool>) -> impl IntoView {
         error.map(|error| {
             view! {
                 <ErrorBox error />
-                <p class="hint">"Units are measured once a run is trained; see its page."</p>
+                <p class="hint">"Units are measured once a run is trained; see the run's page."</p>
             }
         })
     };
@@ -171,7 +171,7 @@ pub fn Units(now: PageSignals, busy: RwSignal<bool>) -> impl IntoView {
                     <tbody>{rows}</tbody>
                 </table>
             </div>
-            <p class="waiting" hidden=move || !none()>"No unit of this layer is like this. Choose another class, or show all."</p>
+            <p class="waiting" hidden=move || !none()>"No unit of this layer matches. Choose another class, or show all."</p>
             <p hidden=hidden><button type="button" id="units-all" on:click=move |_| whole.set(true)>{all}</button></p>
             <p class="exports"><a href=format!("/api/v1/runs/{}/export.csv?table=units", now.run) download="" rel="external">"All units of the run (CSV)"</a></p>
         </section>
@@ -283,7 +283,7 @@ mod tests {
         let mut table = table();
         let text = caption(&table, 1);
         assert!(
-            text.starts_with("1 of 3 units, 1 of the layer dead; selectivity on 1,000 test images"),
+            text.starts_with("1 of 3 units, 1 dead in the layer; selectivity on 1,000 test images"),
             "{text}"
         );
         assert!(text.contains("evaluate the run again"), "{text}");

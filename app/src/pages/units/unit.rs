@@ -39,7 +39,7 @@ pub fn Unit(now: PageSignals, busy: RwSignal<bool>) -> impl IntoView {
                     <Figure
                         id="figure-unit-selectivity-perturbed"
                         question="Does perturbation change its selectivity?"
-                        waiting="Responses to perturbed images were not kept. Evaluate the run again with dimensionality, on its page."
+                        waiting="Responses to perturbed images were not kept. Evaluate the run again with dimensionality, on the run's page."
                         chart=move || detail.with(|detail| unit_perturbed::chart(detail.as_ref()))
                     />
                 </div>
@@ -47,14 +47,14 @@ pub fn Unit(now: PageSignals, busy: RwSignal<bool>) -> impl IntoView {
                 <div class="figures">
                     <Figure
                         id="figure-unit-gradients"
-                        question="How evenly does it respond to changes of the image?"
-                        waiting="Its input gradient was not measured. Evaluate the run again with input-unit gradients, on its page."
+                        question="How evenly does it respond to changes in the image?"
+                        waiting="Its input gradient was not measured. Evaluate the run again with input-unit gradients, on the run's page."
                         chart=move || detail.with(|detail| unit_gradients::chart(detail.as_ref()))
                     />
                     <Figure
                         id="figure-unit-training"
                         question="How did this unit's selectivity grow?"
-                        waiting="The selectivity of single units after each epoch was not kept when this run was trained. Duplicate the experiment and train it again to have it."
+                        waiting="The selectivity of single units after each epoch was not kept when this run was trained. Copy the experiment and train it again to get it."
                         chart=move || detail.with(|detail| unit_training::chart(detail.as_ref()))
                     />
                 </div>
@@ -159,7 +159,7 @@ fn Tuning(now: PageSignals, detail: Memo<Option<UnitDetail>>) -> impl IntoView {
             let all = detail.iter().flat_map(|detail| &detail.tuning);
             all.map(|tuning| {
                 let label = match tuning.perturbation {
-                    Perturbation::Clean => "Nothing (clean alone)".to_owned(),
+                    Perturbation::Clean => "Nothing (clean only)".to_owned(),
                     other => other.label(),
                 };
                 Choice::new(tuning.perturbation.to_string(), label)
@@ -188,13 +188,13 @@ fn Tuning(now: PageSignals, detail: Memo<Option<UnitDetail>>) -> impl IntoView {
         <Figure
             id="figure-unit-tuning"
             question="Which classes does this unit respond to?"
-            waiting="Mean responses to classes were not kept. Evaluate the run again with dimensionality, on its page."
+            waiting="Mean responses to classes were not kept. Evaluate the run again with dimensionality, on the run's page."
             chart=move || detail.with(|detail| unit_tuning::chart(detail.as_ref(), shown.get()))
         >
             {move || unmatched().map(|reason| view! { <p class="notice">"Corruptions are left out: "{reason}"."</p> })}
             <div class="controls" hidden=unmeasured>
                 <Chooser
-                    id="unit-perturbation" label="Against" options=perturbations
+                    id="unit-perturbation" label="Compare with" options=perturbations
                     value=Signal::derive(move || shown.get().perturbation.unwrap_or(Perturbation::Clean).to_string())
                     choose=move |value| now.change(|view| View { perturbation: value.parse().ok(), ..view })
                 />

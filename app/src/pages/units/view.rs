@@ -82,7 +82,7 @@ impl Column {
                 "Mean L2 norm of its input gradient, response per unit of pixel value"
             }
             Column::MeanResponse => "Mean response (after ReLU, averaged over space) to the images",
-            Column::Dead => "Whether it responds to none of the images",
+            Column::Dead => "Whether it responds to no image at all",
         }
     }
 

@@ -160,15 +160,15 @@ pub fn left_out(sweeps: &[Sweep]) -> Vec<String> {
             .collect()
     };
     let sentence = |attacks: Vec<String>, why: &str| {
-        (!attacks.is_empty()).then(|| format!("Left out, {why}: {}.", attacks.join("; ")))
+        (!attacks.is_empty()).then(|| format!("Left out because {why}: {}.", attacks.join("; ")))
     };
     let floor = sentence(
         named(End::Floor),
-        "as more than half of the runs keep under 2 % accuracy",
+        "more than half of the runs keep under 2 % accuracy",
     );
     let ceiling = sentence(
         named(End::Ceiling),
-        "as they take less than 2 points from more than half of the runs",
+        "more than half of the runs lose less than 2 points",
     );
     floor.into_iter().chain(ceiling).collect()
 }

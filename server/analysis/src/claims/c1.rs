@@ -13,11 +13,11 @@ use super::evidence::{SCALES, Side};
 use super::numbers::{Numbers, complete_mean, needed};
 use super::verdict::{Words, finding, not_enough};
 
-const RULE: &str = "Primary: one least-squares slope of raw corruption accuracy (mean over all corruptions and severities) on mean selectivity for each seed with at least 3 alphas, at least 3 seeds; Student's t over seeds, 95 %. Supported where the interval lies below 0, contradicted where it lies above; no difference where it lies inside ±0.5 points per 0.1 of selectivity (choice). Sensitivity, each by the same rule: share of clean accuracy; residual of logit corruption accuracy on logit clean accuracy over the runs (margin 0.02 logits per 0.1); slope with clean accuracy as covariate within seed (at least 4 alphas). Two of the four decided in opposite directions: depends on the scale.";
+const RULE: &str = "Primary: the least-squares slope of raw corruption accuracy (mean over all corruptions and severities) on mean selectivity, one for each seed with at least 3 alphas. At least 3 seeds are needed; the 95 % interval is Student's t over seeds. Supported if the interval lies below 0, contradicted if it lies above 0; no difference if it lies within ±0.5 points per 0.1 of selectivity (our choice). Sensitivity, each by the same rule: share of clean accuracy; residual of logit corruption accuracy on logit clean accuracy over the runs (margin 0.02 logits per 0.1); slope with clean accuracy as a covariate within seed (at least 4 alphas). If two of the four are decided in opposite directions, the claim depends on the scale.";
 
 /// What to do where nothing was measured.
 pub(super) const ASK: &str =
-    "Corruption accuracy is not measured: evaluate the runs on natural corruptions.";
+    "Corruption accuracy was not measured: evaluate the runs on natural corruptions.";
 
 const WORDS: Words = Words {
     supported: "Networks with higher selectivity lose more accuracy on corrupted images",
@@ -225,8 +225,8 @@ mod tests {
     fn lowering_and_raising_are_different_sentences() {
         let fall = weighed(Lab::new(5).corruptions(falls(0.3)));
         assert_eq!(fall.notes.len(), 2, "{:?}", fall.notes);
-        assert!(fall.notes[0].starts_with("Lowering selectivity: of 2 alphas 2 are above the control and 0 below beyond chance in corruption accuracy; alpha −1: +3"), "{:?}", fall.notes);
-        assert!(fall.notes[1].starts_with("Raising selectivity: of 2 alphas 0 are above the control and 2 below beyond chance in corruption accuracy; alpha +1: −3"), "{:?}", fall.notes);
+        assert!(fall.notes[0].starts_with("Lowering selectivity: corruption accuracy is above the control at 2 of 2 alphas and below it at 0 (beyond chance); at alpha −1: +3"), "{:?}", fall.notes);
+        assert!(fall.notes[1].starts_with("Raising selectivity: corruption accuracy is above the control at 0 of 2 alphas and below it at 2 (beyond chance); at alpha +1: −3"), "{:?}", fall.notes);
         assert!(!fall.notes[0].contains("pilot"), "{:?}", fall.notes);
     }
 

@@ -1,4 +1,4 @@
-//! C2: nearly every corruption and severity agrees.
+//! C2: accuracy falls with selectivity on nearly every corruption and severity.
 
 use protocol::Corruption;
 use protocol::claim_figure::{
@@ -19,7 +19,7 @@ use super::evidence::{FEWEST_SEEDS, LEVEL, SCALES, Side, Test, seeds};
 use super::numbers::{Numbers, Values, needed};
 use super::verdict::{Words, finding, not_enough, too_few_seeds};
 
-const RULE: &str = "Primary: of the slopes of raw accuracy on selectivity (one for each corruption and severity, each the mean over seeds with at least 3 alphas; at least 3 seeds), how many are below 0. Tested against permutations of selectivities within seed, the same for all corruptions, which leaves whatever corruptions have in common as it is: how many slopes of single seeds are below 0, two-sided p (all permutations up to 7 alphas a seed, else 10,000 random ones, always the same). Supported where at least 90 % are below 0 and more are than by chance (p < 0.05), contradicted where at most half are and fewer than by chance. A count has no margin. Sensitivity by the same rule: share of clean accuracy; residual of logit accuracy on logit clean accuracy; slope with clean accuracy as covariate. Cells of the map are starred after Holm, as there any of many may be claimed.";
+const RULE: &str = "Primary: how many of the slopes of raw accuracy on selectivity are below 0 (one slope for each corruption and severity, each the mean over at least 3 seeds with at least 3 alphas each). The test counts how many slopes of single seeds are below 0 and compares the count with permutations of the selectivities within seed; the permutation is the same for all corruptions, so that whatever they have in common is preserved. p is two-sided (all permutations for up to 7 alphas per seed, otherwise the same 10,000 random ones every time). Supported if at least 90 % of the slopes are below 0 and more than expected by chance (p < 0.05), contradicted if at most half are below 0 and fewer than expected by chance. A count has no margin. Sensitivity by the same rule: share of clean accuracy; residual of logit accuracy on logit clean accuracy; slope with clean accuracy as a covariate. Stars in the map are Holm-corrected, because any of many cells may be claimed there.";
 
 /// The share of corruptions and severities that counts as nearly every one.
 const NEARLY_ALL: f64 = 0.9;
@@ -329,7 +329,7 @@ fn slope_map(sheet: &Sheet, way: usize, scale: Scale) -> SlopeMap {
             .corruption_conditions
             .map(|conditions| conditions.images),
         method: format!(
-            "Of every seed with {FEWEST_POINTS} alphas or more the least-squares slope over its alphas; the mean over seeds, Student's t, p after Holm for all cells."
+            "The least-squares slope over the alphas of each seed with at least {FEWEST_POINTS} alphas, averaged over seeds; Student's t; p Holm-corrected over all cells"
         ),
     }
 }

@@ -12,7 +12,7 @@ use super::evidence::{SCALES, Side, Test};
 use super::numbers::{Numbers, Values};
 use super::verdict::{Words, finding, not_enough};
 
-const RULE: &str = "Primary: one least-squares slope on mean selectivity for each seed with at least 3 alphas, at least 3 seeds, of raw accuracy under FGSM (mean over radii) and under PGD (L-infinity, from the clean image, mean over numbers of steps); Student's t over seeds, 95 %. Supported where both intervals lie above 0, contradicted where both lie below, no difference where both lie inside ±0.5 points per 0.1 of selectivity (choice); both must agree, so neither is corrected. Attacks that leave under 2 % accuracy, or take less than 2 points from clean accuracy, in more than half of the runs are left out; a family of which none is left decides nothing. Sensitivity by the same rule: share of clean accuracy; residual of logit adversarial accuracy on logit clean accuracy over the runs (margin 0.02 logits per 0.1); slope with clean accuracy as covariate within seed (at least 4 alphas). Two of the four decided in opposite directions: depends on the scale.";
+const RULE: &str = "Primary: the least-squares slopes on mean selectivity of raw accuracy under FGSM (mean over radii) and under PGD (L-infinity, from the clean image, mean over numbers of steps), one of each for every seed with at least 3 alphas. At least 3 seeds are needed; the 95 % intervals are Student's t over seeds. Supported if both intervals lie above 0, contradicted if both lie below 0, no difference if both lie within ±0.5 points per 0.1 of selectivity (our choice); both must agree, so neither is corrected. Attacks that leave under 2 % accuracy, or cost less than 2 points of clean accuracy, in more than half of the runs are left out; a family with no attack left decides nothing. Sensitivity by the same rule: share of clean accuracy; residual of logit adversarial accuracy on logit clean accuracy over the runs (margin 0.02 logits per 0.1); slope with clean accuracy as a covariate within seed (at least 4 alphas). If two of the four are decided in opposite directions, the claim depends on the scale.";
 
 const WORDS: Words = Words {
     supported: "Networks with higher selectivity keep more accuracy under attack",
@@ -32,7 +32,7 @@ pub fn weigh(numbers: &Numbers) -> Finding {
     if !missing.is_empty() {
         let missing = missing.join(" and ");
         let sentence =
-            format!("{missing} is not measured: evaluate the runs with FGSM and PGD attacks.");
+            format!("Not measured: {missing}. Evaluate the runs with FGSM and PGD attacks.");
         return not_enough(Claim::C3, RULE, sentence);
     }
     let families = counted(&sweeps, numbers);
@@ -164,7 +164,7 @@ fn by_budget(sheet: &Sheet, family: Family, scale: Scale) -> Lines {
         let out = left_out(&[sweep]);
         if !out.is_empty() {
             drawn.of = format!(
-                "{}; verdict: {}",
+                "{}; for the verdict, {}",
                 drawn.of,
                 out.join(" ").trim_end_matches('.').to_lowercase()
             );
@@ -245,7 +245,7 @@ mod tests {
         );
         let line = found.notes.last().unwrap();
         assert!(
-            line.starts_with("Left out, as more than half") && line.contains("PGD"),
+            line.starts_with("Left out because more than half") && line.contains("PGD"),
             "{line}"
         );
         let nothing = weighed(Lab::new(3).attacks(|_, _, _| (0.0, 0.8)));
@@ -267,7 +267,7 @@ mod tests {
         assert!(
             missing
                 .sentence
-                .starts_with("FGSM accuracy and PGD accuracy is not measured"),
+                .starts_with("Not measured: FGSM accuracy and PGD accuracy."),
             "{}",
             missing.sentence
         );
@@ -279,7 +279,7 @@ mod tests {
         let half = weighed(lab);
         assert_eq!(half.verdict, Verdict::NotEnoughRuns);
         assert!(
-            half.sentence.starts_with("PGD accuracy is not measured"),
+            half.sentence.starts_with("Not measured: PGD accuracy."),
             "{}",
             half.sentence
         );

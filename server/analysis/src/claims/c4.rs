@@ -1,4 +1,4 @@
-//! C4: early-layer dimensionality is inverse to selectivity.
+//! C4: early-layer dimensionality falls as selectivity rises.
 
 use protocol::claim_figure::{ClaimFigure, ClaimFigureName, Lines, Picture};
 use protocol::dimensionality::DimensionStatistic;
@@ -12,7 +12,7 @@ use super::evidence::{Side, Test, Unit, estimate};
 use super::numbers::{Numbers, Values, fractions, layer_mean};
 use super::verdict::{Words, finding, not_enough};
 
-const RULE: &str = "Primary: one least-squares slope on mean selectivity for each seed with at least 3 alphas, at least 3 seeds, of the dimension fraction of clean unit responses (components for 95 % of the variance / units, mean over the first third of layers); Student's t over seeds, 95 %. Supported where the interval lies below 0, contradicted where it lies above, no difference where it lies inside ±0.005 per 0.1 of selectivity (choice). Other shares of variance, the participation ratio and all layers are shown and decide nothing.";
+const RULE: &str = "Primary: the least-squares slope on mean selectivity of the dimension fraction of clean unit responses (components for 95 % of the variance / units, mean over the first third of layers), one for each seed with at least 3 alphas. At least 3 seeds are needed; the 95 % interval is Student's t over seeds. Supported if the interval lies below 0, contradicted if it lies above 0, no difference if it lies within ±0.005 per 0.1 of selectivity (our choice). Other shares of variance, the participation ratio and the mean over all layers are shown but decide nothing.";
 
 const UNIT: Unit = Unit {
     factor: 0.1,
@@ -23,8 +23,8 @@ const UNIT: Unit = Unit {
 const WORDS: Words = Words {
     supported: "Networks with higher selectivity use fewer dimensions in early layers",
     contradicted: "Networks with higher selectivity use more dimensions in early layers",
-    no_difference: "Selectivity makes no difference larger than the margin to the dimensions of early layers",
-    whether: "selectivity lowers the dimensions of early layers",
+    no_difference: "Selectivity makes no difference larger than the margin to the dimensionality of early layers",
+    whether: "selectivity lowers the dimensionality of early layers",
 };
 
 /// Every run's mean over a range of layers.
@@ -41,7 +41,7 @@ pub fn weigh(numbers: &Numbers) -> Finding {
         return not_enough(
             Claim::C4,
             RULE,
-            "Dimensionality is not measured: evaluate the runs' dimensionality.",
+            "Dimensionality was not measured: evaluate the runs' dimensionality.",
         );
     }
     let selectivity = numbers.selectivity();

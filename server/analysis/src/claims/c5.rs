@@ -14,7 +14,7 @@ use super::numbers::{Numbers, Values};
 use super::verdict::{Words, finding, not_enough};
 use crate::{INTERVAL_METHOD, mean};
 
-const RULE: &str = "Primary: for each run the dimension fraction of the difference that a perturbation makes to unit responses (components for 95 % of the variance / units, mean over the first third of layers), under the strongest L-infinity PGD from the clean image (with 40 steps where measured) less the mean over all corruptions and severities. Its mean over a seed's alphas is one value; at least 3 seeds; Student's t over seeds, 95 %. Supported where the interval lies above 0, contradicted where it lies below, no difference where it lies inside ±0.01 (choice).";
+const RULE: &str = "Primary: for each run, the dimension fraction of the difference that a perturbation makes to unit responses (components for 95 % of the variance / units, mean over the first third of layers), under the strongest L-infinity PGD from the clean image (with 40 steps if measured) minus the mean over all corruptions and severities. Each seed gives one value, the mean over its alphas. At least 3 seeds are needed; the 95 % interval is Student's t over seeds. Supported if the interval lies above 0, contradicted if it lies below 0, no difference if it lies within ±0.01 (our choice).";
 
 /// The steps of PGD in Leavitt & Morcos (2020).
 const SOURCE_STEPS: u32 = 40;
@@ -28,7 +28,7 @@ const UNIT: Unit = Unit {
 const WORDS: Words = Words {
     supported: "Attacks change more dimensions of early layers than corruptions do",
     contradicted: "Attacks change fewer dimensions of early layers than corruptions do",
-    no_difference: "Attacks and corruptions change as many dimensions of early layers, to within the margin",
+    no_difference: "Attacks and corruptions change equally many dimensions of early layers, to within the margin",
     whether: "attacks change more dimensions of early layers than corruptions do",
 };
 
@@ -95,10 +95,10 @@ pub fn weigh(numbers: &Numbers) -> Finding {
         test.of_values(&means, 0.0, runs)
     };
     let all = compared.early();
-    let primary = test(format!("{name} less the mean of corruptions"), &all, true);
+    let primary = test(format!("{name} minus the mean of corruptions"), &all, true);
     let margin = Some(UNIT.margin);
     let row = estimate(
-        "PGD less corruptions",
+        "PGD minus corruptions",
         &primary,
         Role::Primary,
         Side::Above,
@@ -117,12 +117,12 @@ pub fn weigh(numbers: &Numbers) -> Finding {
     let control = runs
         .map(|(run, value)| value.filter(|_| run.alpha == 0.0))
         .collect();
-    let what = format!("{name} less the mean of corruptions, alpha 0 alone");
+    let what = format!("{name} minus the mean of corruptions, alpha 0 only");
     found.evidence.push(test(what, &control, false));
     for severity in SEVERITIES {
         let values = Compared::of(numbers, attack, Some(severity)).early();
         if values.iter().any(Option::is_some) {
-            let what = format!("{name} less the mean of corruptions at severity {severity}");
+            let what = format!("{name} minus the mean of corruptions at severity {severity}");
             found.evidence.push(test(what, &values, false));
         }
     }
@@ -131,7 +131,7 @@ pub fn weigh(numbers: &Numbers) -> Finding {
 
 fn missing(what: &str) -> Finding {
     let sentence = format!(
-        "The dimensionality {what} is not measured: evaluate the runs' dimensionality with corruptions and PGD."
+        "The dimensionality {what} was not measured: evaluate the runs' dimensionality with corruptions and PGD."
     );
     not_enough(Claim::C5, RULE, sentence)
 }

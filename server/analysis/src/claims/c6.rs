@@ -12,7 +12,7 @@ use super::evidence::{Side, Test, Unit, estimate};
 use super::numbers::{Numbers, Values, layer_mean};
 use super::verdict::{Words, finding, not_enough};
 
-const RULE: &str = "Primary: one least-squares slope on mean selectivity for each seed with at least 3 alphas, at least 3 seeds, of CV_u (variability across samples) and of CV_l (variability across units), each the mean over all layers; Student's t over seeds, 95 %. Supported where both intervals lie above 0, contradicted where both lie below, no difference where both lie inside ±0.01 per 0.1 of selectivity (choice); both must agree, so neither is corrected. Early layers are shown and decide nothing.";
+const RULE: &str = "Primary: the least-squares slopes on mean selectivity of CV_u (variability across samples) and of CV_l (variability across units), each the mean over all layers, one of each for every seed with at least 3 alphas. At least 3 seeds are needed; the 95 % intervals are Student's t over seeds. Supported if both intervals lie above 0, contradicted if both lie below 0, no difference if both lie within ±0.01 per 0.1 of selectivity (our choice); both must agree, so neither is corrected. Early layers are shown but decide nothing.";
 
 const UNIT: Unit = Unit {
     factor: 0.1,
@@ -69,7 +69,7 @@ pub fn weigh(numbers: &Numbers) -> Finding {
         return not_enough(
             Claim::C6,
             RULE,
-            "Input-unit gradients are not measured: evaluate the runs' input-unit gradients.",
+            "Input-unit gradients were not measured: evaluate the runs' input-unit gradients.",
         );
     }
     let selectivity = numbers.selectivity();

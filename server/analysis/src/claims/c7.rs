@@ -13,13 +13,13 @@ use super::evidence::{SCALES, Side};
 use super::numbers::{Numbers, needed};
 use super::verdict::{Words, finding, not_enough};
 
-const RULE: &str = "Primary: one least-squares slope on raw corruption accuracy for each seed with at least 3 alphas, at least 3 seeds, of raw accuracy under FGSM (mean over radii) and under PGD (mean over numbers of steps), as far as they are measured; Student's t over seeds, 95 %. Supported where every interval lies below 0, contradicted where every one lies above, no difference where every one lies inside ±0.5 points per 10 points (choice); all must agree, so none is corrected. Attacks that leave under 2 % accuracy, or take less than 2 points from clean accuracy, in more than half of the runs are left out. Sensitivity by the same rule: both as a share of clean accuracy; both as residuals on logit clean accuracy over the runs (margin 0.05); slope with clean accuracy as covariate within seed (at least 4 alphas). Two of the four decided in opposite directions: depends on the scale.";
+const RULE: &str = "Primary: the least-squares slopes on raw corruption accuracy of raw accuracy under FGSM (mean over radii) and under PGD (mean over numbers of steps), where measured, one of each for every seed with at least 3 alphas. At least 3 seeds are needed; the 95 % intervals are Student's t over seeds. Supported if every interval lies below 0, contradicted if every interval lies above 0, no difference if every interval lies within ±0.5 points per 10 points (our choice); all must agree, so none is corrected. Attacks that leave under 2 % accuracy, or cost less than 2 points of clean accuracy, in more than half of the runs are left out. Sensitivity by the same rule: both as a share of clean accuracy; both as residuals on logit clean accuracy over the runs (margin 0.05); slope with clean accuracy as a covariate within seed (at least 4 alphas). If two of the four are decided in opposite directions, the claim depends on the scale.";
 
 const WORDS: Words = Words {
     supported: "Networks that keep more accuracy on corrupted images lose more under attack",
     contradicted: "Networks that keep more accuracy on corrupted images also keep more under attack",
-    no_difference: "Accuracy under attack differs by no more than the margin with accuracy on corrupted images",
-    whether: "accuracy on corrupted images is traded for accuracy under attack",
+    no_difference: "Accuracy under attack changes by no more than the margin with accuracy on corrupted images",
+    whether: "accuracy on corrupted images trades off against accuracy under attack",
 };
 
 /// Weighs the claim.
@@ -30,7 +30,7 @@ pub fn weigh(numbers: &Numbers) -> Finding {
     let sweeps = Sweep::all(numbers);
     if sweeps.iter().all(|sweep| sweep.attacks.is_empty()) {
         let sentence =
-            "Adversarial accuracy is not measured: evaluate the runs with FGSM and PGD attacks.";
+            "Adversarial accuracy was not measured: evaluate the runs with FGSM and PGD attacks.";
         return not_enough(Claim::C7, RULE, sentence);
     }
     let families = counted(&sweeps, numbers);

@@ -1,4 +1,4 @@
-//! C8: selectivity can be cut about 2.5-fold at no loss of clean accuracy.
+//! C8: selectivity can be cut about 2.5-fold with no loss of clean accuracy.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use super::evidence::{FEWEST_SEEDS, Side, Test, Unit, decide, describe};
 use super::numbers::Numbers;
 use super::verdict::{not_enough, to_decide};
 
-const RULE: &str = "Primary: for each alpha below 0, over the seeds that have it and the control (alpha 0), at least 3: clean accuracy at alpha less the control's, within seed, and selectivity of the control / selectivity at alpha (the fold). One margin of 1 point (choice) on both sides: an alpha is free where the difference's interval lies above −1 point, and costs where it lies below −1 point; inside ±1 point there is no difference larger than the margin. Supported where some alpha is free and cuts selectivity 2.5-fold on average, the fold's interval above 2; as any of the alphas may be it, these intervals are simultaneous over all alphas below 0 (Bonferroni). Contradicted where every alpha with a mean fold of at least 2 costs (95 % intervals; all must, so they are not corrected). The window on clean accuracy does not apply: what it would leave out is what the claim is about.";
+const RULE: &str = "Primary: for each alpha below 0, over the seeds that have both this alpha and the control (alpha 0), at least 3 of them: clean accuracy at this alpha minus the control's, within seed, and selectivity of the control / selectivity at this alpha (the fold). One margin of 1 point (our choice) applies on both sides: an alpha is free if the interval of the difference lies above −1 point, and has a cost if it lies below −1 point; within ±1 point there is no difference larger than the margin. Supported if some alpha is free and cuts selectivity at least 2.5-fold on average, with the interval of the fold above 2; since any of the alphas may be the one, these intervals are simultaneous over all alphas below 0 (Bonferroni). Contradicted if every alpha with a mean fold of at least 2 has a cost (95 % intervals; all must, so they are not corrected). The window on clean accuracy does not apply: it would leave out exactly what the claim is about.";
 
 /// The largest difference of clean accuracy that counts as none, in points (choice).
 const MARGIN: f64 = 1.0;
@@ -137,7 +137,7 @@ fn cuts(numbers: &Numbers) -> Vec<Cut> {
             };
             contrast.alone.decides = contrast.estimate.n >= FEWEST_SEEDS;
             contrast.alone.what = format!(
-                "Clean accuracy at alpha {} less the control's",
+                "Clean accuracy at alpha {} minus the control's",
                 numeral::alpha(contrast.alpha)
             );
             contrast.alone.agrees = contrast.alone.estimate.map(|points| points > -MARGIN);
@@ -166,7 +166,9 @@ pub fn weigh(numbers: &Numbers) -> Finding {
         _ => None,
     };
     if let Some(missing) = missing {
-        let sentence = format!("There is {missing}: launch an experiment that has both.");
+        let sentence = format!(
+            "There is {missing}: launch an experiment with the control and alphas below 0."
+        );
         return not_enough(Claim::C8, RULE, sentence);
     }
     let cuts = cuts(numbers);
@@ -178,8 +180,8 @@ pub fn weigh(numbers: &Numbers) -> Finding {
         .filter(|cut| cut.is_free() && cut.mean_fold() > 1.0);
     let largest = free.copied().max_by(by_fold);
     let note = match largest {
-        Some(cut) => format!("The largest cut at no loss: {}.", cut.describe()),
-        None => "No cut is free of loss beyond chance.".into(),
+        Some(cut) => format!("The largest cut with no loss: {}.", cut.describe()),
+        None => "No cut is shown to be free of loss.".into(),
     };
     let more_seeds = match verdict {
         Verdict::Inconclusive => telling.and_then(|cut| more_seeds(cut, tested.len())),
@@ -237,7 +239,7 @@ fn judge(cuts: &[Cut], tested: &[&Cut], telling: Option<&Cut>) -> (Verdict, Stri
         let most = most.unwrap_or(0);
         let have = if most == 1 { "seed has" } else { "seeds have" };
         let sentence = format!(
-            "Not enough runs: at most {most} {have} the control and an alpha below 0, and it takes {FEWEST_SEEDS}; fewer than 5 are a pilot."
+            "Not enough runs: at most {most} {have} both the control and the same alpha below 0, and the test takes at least {FEWEST_SEEDS}; fewer than 5 are a pilot."
         );
         return (Verdict::NotEnoughRuns, sentence);
     }
@@ -251,7 +253,7 @@ fn judge(cuts: &[Cut], tested: &[&Cut], telling: Option<&Cut>) -> (Verdict, Stri
         (Some(cut), _) => (
             Verdict::Supported,
             format!(
-                "Selectivity can be cut {:.1}-fold at no loss of clean accuracy: {}.",
+                "Selectivity can be cut {:.1}-fold with no loss of clean accuracy: {}.",
                 cut.mean_fold(),
                 cut.describe()
             ),
@@ -266,7 +268,7 @@ fn judge(cuts: &[Cut], tested: &[&Cut], telling: Option<&Cut>) -> (Verdict, Stri
         (None, Some(cut)) => (
             Verdict::Inconclusive,
             format!(
-                "Whether selectivity can be cut 2.5-fold at no loss of clean accuracy is open: {}.",
+                "Whether selectivity can be cut 2.5-fold with no loss of clean accuracy is open: {}.",
                 cut.describe()
             ),
         ),
@@ -275,7 +277,7 @@ fn judge(cuts: &[Cut], tested: &[&Cut], telling: Option<&Cut>) -> (Verdict, Stri
             (
                 Verdict::Inconclusive,
                 format!(
-                    "No alpha cuts selectivity 2-fold, try alphas further below 0; the furthest: {furthest}."
+                    "No alpha cuts selectivity 2-fold; try alphas further below 0. The largest cut so far: {furthest}."
                 ),
             )
         }
@@ -336,7 +338,7 @@ mod tests {
         assert_eq!(free.verdict, Verdict::Supported, "{}", free.sentence);
         assert!(
             free.sentence.starts_with(
-                "Selectivity can be cut 3.0-fold at no loss of clean accuracy: alpha −1 (3.0-fold) "
+                "Selectivity can be cut 3.0-fold with no loss of clean accuracy: alpha −1 (3.0-fold) "
             ),
             "{}",
             free.sentence
@@ -355,7 +357,7 @@ mod tests {
         let costly = cut(3, 0.75, 0.7);
         assert_eq!(costly.verdict, Verdict::Contradicted, "{}", costly.sentence);
         assert!(
-            costly.notes[0].contains("No cut is free"),
+            costly.notes[0].contains("No cut is shown to be free"),
             "{:?}",
             costly.notes
         );

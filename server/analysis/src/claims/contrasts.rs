@@ -96,7 +96,7 @@ pub fn contrasts(numbers: &Numbers, values: &Values, what: &str, raising: Side) 
                 p: alone.p.map(|p| (p * together).min(1.0)),
                 ..alone.clone()
             };
-            let label = format!("{what}, alpha {} less control", numeral::alpha(alpha));
+            let label = format!("{what}, alpha {} minus control", numeral::alpha(alpha));
             Contrast {
                 alpha,
                 estimate: estimate(label, &evidence, Role::Contrast, claimed, None),
@@ -110,7 +110,7 @@ pub fn contrasts(numbers: &Numbers, values: &Values, what: &str, raising: Side) 
 pub fn sentences(contrasts: &[Contrast], what: &str) -> Vec<String> {
     if contrasts.is_empty() {
         return vec![format!(
-            "{what}: no alpha can be set against the control, as no seed has both."
+            "{what}: no alpha can be compared with the control, because no seed has both."
         )];
     }
     let side = |name: &str, is_on_side: &dyn Fn(&&Contrast) -> bool| -> Option<String> {
@@ -133,9 +133,9 @@ pub fn sentences(contrasts: &[Contrast], what: &str) -> Vec<String> {
             of_side.iter().filter(beyond).count()
         };
         Some(format!(
-            "{name} selectivity: of {} {} are above the control and {} below beyond chance in {what}; alpha {}: {}.",
-            plural(of_side.len()),
+            "{name} selectivity: {what} is above the control at {} of {} and below it at {} (beyond chance); at alpha {}: {}.",
             moved(true),
+            plural(of_side.len()),
             moved(false),
             numeral::alpha(furthest.alpha),
             describe(&furthest.estimate, "simultaneous 95 % CI")
@@ -212,7 +212,7 @@ mod tests {
                 notes
                     .last()
                     .unwrap()
-                    .starts_with("Raising selectivity: of "),
+                    .starts_with("Raising selectivity: accuracy is above the control at "),
                 "{notes:?}"
             );
             assert!(

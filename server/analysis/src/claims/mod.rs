@@ -57,7 +57,7 @@ const CLAIMS: [ClaimAnalysis; 8] = [
     ClaimAnalysis { claim: Claim::C8, weigh: c8::weigh, figures: c8::figures, windowed: false },
 ];
 
-const METHOD: &str = "Each claim has one primary estimand, declared before the data; its verdict is the claim's. Other ways of measuring the same (share of clean accuracy, accuracy-adjusted) stand beside it with verdicts of their own; where two are decided in opposite directions the claim depends on the scale. Seeds are the replicates: runs that share a seed share their initial weights and the order of their images, so each seed gives one value (a least-squares slope over its alphas, or a mean over them). Intervals are Student's t over seeds, 95 %. One margin a claim says, on both sides, which differences count as none: an interval inside it is a verdict of its own. Only runs whose clean accuracy is within the window of their seed's control (alpha 0) count; runs of a seed without a control do not. Tests that must all agree are not corrected; where any of many may be claimed, p is corrected after Holm or intervals are simultaneous (Bonferroni). Only numbers under the same conditions compare: those of most runs. At least 3 seeds, for slopes with at least 3 alphas each; below 5 seeds a study is a pilot. Seeds that do not differ at all have no p, and decide only that there is no difference.";
+const METHOD: &str = "Each claim has one primary estimand, declared before the data; the claim takes its verdict. Other ways of measuring the same thing (share of clean accuracy, accuracy-adjusted) stand beside it with verdicts of their own; if two are decided in opposite directions, the claim depends on the scale. Seeds are the replicates: runs that share a seed share their initial weights and the order of their images, so each seed gives one value (a least-squares slope over its alphas, or a mean over them). Intervals are 95 % intervals by Student's t over seeds. Each claim has one margin, on both sides, that says which differences count as none: an interval within the margin is a verdict of its own. Only runs whose clean accuracy is within the window around that of their seed's control (alpha 0) count; runs of a seed without a control do not. Tests that must all agree are not corrected; where any of many may be claimed, p is Holm-corrected or intervals are simultaneous (Bonferroni). Only numbers measured under the same conditions, those of most runs, are compared. At least 3 seeds are needed, and for slopes at least 3 alphas per seed; a study with fewer than 5 seeds is a pilot. Seeds that do not differ at all have no p and can only show that there is no difference.";
 
 /// Weighs every claim by the numbers of an experiment's trained runs; `runs` is how many it has, trained or not. `window` is how
 /// far, in points, a run's clean accuracy may be from its seed's control for the run to count (see [`window::within`]).
@@ -76,7 +76,7 @@ pub fn findings(
         let of_all = (claim.weigh)(&all);
         let found = if inside.runs.is_empty() {
             let sentence = format!(
-                "Not enough runs: none is within {window} points of clean accuracy of its seed's control (alpha 0)."
+                "Not enough runs: no run has a clean accuracy within {window} points of its seed's control (alpha 0)."
             );
             not_enough(claim.claim, &of_all.rule, sentence)
         } else {

@@ -203,7 +203,7 @@ fn the_curves_are_the_contrasts() {
         };
         for alpha in [-1.0, -0.4, 0.4, 1.0] {
             let label = format!(
-                "{}, alpha {} less control",
+                "{}, alpha {} minus control",
                 sweep.family.label(),
                 protocol::numeral::alpha(alpha)
             );

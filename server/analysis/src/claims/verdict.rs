@@ -62,7 +62,7 @@ fn too_few(ways: &[Estimand]) -> String {
 pub fn too_few_seeds(n: u32) -> String {
     let have = if n == 1 { "has" } else { "have" };
     format!(
-        "Not enough runs: {} {have} what this needs, and it takes {FEWEST_SEEDS}; fewer than 5 are a pilot.",
+        "Not enough runs: {} {have} what the test needs, and it takes at least {FEWEST_SEEDS}; fewer than 5 are a pilot.",
         count(n, "seed")
     )
 }
@@ -147,7 +147,7 @@ pub fn to_decide(evidence: &Evidence, half_width: f64, together: usize) -> Optio
         seeds: more,
         half_width: reach * deviation / f64::from(wanted).sqrt(),
         basis: format!(
-            "{}: {} spread by {deviation:.digits$} {unit} (standard deviation), and the interval may reach no further than {half_width:.digits$} to decide{}; both are guesses from few seeds, and about every second time it takes more.",
+            "{}: the standard deviation over seeds is {deviation:.digits$} {unit} ({}), and to decide{}, the interval may reach no further than ±{half_width:.digits$}; both are guesses from few seeds, and about half the time more seeds are needed.",
             evidence.what,
             seeds(n),
             if together > 1 {

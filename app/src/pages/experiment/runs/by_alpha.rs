@@ -27,7 +27,7 @@ pub fn ByAlpha(table: Table) -> impl IntoView {
             .collect_view()
     };
     view! {
-        <p class="hint">"Means over seeds with 95 % intervals (Student's t), from 2 finished seeds on; validation accuracy: lowest to highest of the runs' newest epochs. A row opens its runs."</p>
+        <p class="hint">"Means over seeds with 95 % intervals (Student's t), for 2 or more finished seeds; validation accuracy: lowest to highest over the runs' latest epochs. Open a row to see its runs."</p>
         <div class="scroll" tabindex="0" role="region" aria-label="Table of runs">
             <table id="runs">
                 <thead>
@@ -213,7 +213,7 @@ fn Group(table: Table, open: RwSignal<BTreeSet<u64>>, bits: u64) -> impl IntoVie
             <td><AlphaChip alpha /></td>
             <td class="number">{move || format!("n = {}", n())}</td>
             <td>{move || standing.with(|standing| standing.states.clone())}</td>
-            <td class="wide"><ProgressBar share=Signal::derive(move || standing.with(|standing| standing.share)) label="Share of these runs done" /></td>
+            <td class="wide"><ProgressBar share=Signal::derive(move || standing.with(|standing| standing.share)) label="Progress of these runs" /></td>
             <td class="number">{move || standing.with(|standing| format::percent_range(standing.validation))}</td>
             <td class="number">{move || percent(mean(1))}</td>
             <td class="number">{selectivity}</td>

@@ -73,7 +73,7 @@ pub fn Row(
             <td><AlphaChip alpha=first.spec.alpha /></td>
             <td class="number">{first.spec.seed}</td>
             <td><StateBadge state /><div class="hint">{reason}</div></td>
-            <td class="wide"><ProgressBar share label="Share of the run done" /><div class="hint">{move || current.with(activity)}</div></td>
+            <td class="wide"><ProgressBar share label="Progress of the run" /><div class="hint">{move || current.with(activity)}</div></td>
             <td class="number">{validation}</td>
             <td class="number">{test}</td>
             <td class="number">{selectivity}</td>

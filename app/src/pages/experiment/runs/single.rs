@@ -127,9 +127,9 @@ fn Foot(table: Table, total: Memo<usize>, pages: Memo<usize>, page: Memo<usize>)
         <div class="foot">
             <span>{move || format::plural(total.get() as u64, "run", "runs")}</span>
             <nav aria-label="Pages of the runs" hidden=move || pages.get() == 1>
-                <button type="button" class="quiet" id="runs-before" disabled=move || page.get() == 0 on:click=move |_| turn(page.get_untracked().saturating_sub(1))>"Before"</button>
+                <button type="button" class="quiet" id="runs-before" disabled=move || page.get() == 0 on:click=move |_| turn(page.get_untracked().saturating_sub(1))>"Previous"</button>
                 <span>{move || format!("page {} of {}", page.get() + 1, pages.get())}</span>
-                <button type="button" class="quiet" id="runs-after" disabled=at_end on:click=move |_| turn(page.get_untracked() + 1)>"After"</button>
+                <button type="button" class="quiet" id="runs-after" disabled=at_end on:click=move |_| turn(page.get_untracked() + 1)>"Next"</button>
             </nav>
         </div>
     }

@@ -73,7 +73,7 @@ pub fn Samples(run: i64, shown: Shown) -> impl IntoView {
         .into();
     view! {
         <section id="adversarial-samples" aria-labelledby="adversarial-samples-title">
-            <h3 id="adversarial-samples-title">"What does it take to fool it?"</h3>
+            <h3 id="adversarial-samples-title">"What does it take to fool the network?"</h3>
             <div class="controls">
                 <Chooser
                     id="adversarial-attack" label="Attack"
@@ -91,7 +91,7 @@ pub fn Samples(run: i64, shown: Shown) -> impl IntoView {
                     }
                 />
             </div>
-            <p class="hint">"The change is magnified until the attack's radius fills the range from black to white; grey is no change."</p>
+            <p class="hint">"The change is magnified until the attack's radius fills the range from black to white; grey means no change."</p>
             <Transition fallback=|| view! { <p class="waiting" aria-busy="true">"Loading …"</p> }>
                 <div class="foot">
                     <span role="status" id="adversarial-total">{move || sample_page(samples).map(|page| total_words(&page))}</span>
@@ -122,7 +122,7 @@ fn total_words(page: &AdversarialSamplePage) -> String {
         format!("{total} of {all}")
     } else {
         format!(
-            "{total} of the first {} of {all} attacked, which were kept",
+            "{total} of the first {} of {all} attacked (only these were kept)",
             format::count((*kept).into())
         )
     }
@@ -133,7 +133,7 @@ fn list(samples: Answer, swept: bool) -> AnyView {
         None => ().into_any(),
         Some(Err(error)) => view! { <ErrorBox error /> }.into_any(),
         Some(Ok(page)) if page.total == 0 => view! {
-            <p class="waiting">"No image is like this. Choose another filter or attack."</p>
+            <p class="waiting">"No image matches. Choose another filter or attack."</p>
         }
         .into_any(),
         Some(Ok(page)) => {
@@ -152,8 +152,8 @@ fn fall_words(fall: Fall, swept: bool) -> Option<String> {
     match fall {
         Fall::WrongWhenClean => Some("wrong when clean".to_owned()),
         _ if !swept => None,
-        Fall::At { epsilon } => Some(format!("falls at ε {}", Norm::Linf.radius(epsilon))),
-        Fall::Never => Some("stands at every ε that was tried".to_owned()),
+        Fall::At { epsilon } => Some(format!("fooled at ε {}", Norm::Linf.radius(epsilon))),
+        Fall::Never => Some("not fooled at any ε that was tried".to_owned()),
     }
 }
 
@@ -168,7 +168,7 @@ fn card(sample: AdversarialSample, swept: bool) -> impl IntoView {
     } = sample;
     let title = format!("Test image {index}: ");
     let falls = fall_words(falls_at, swept).map(|words| format!("; FGSM: {words}"));
-    let alt = format!("{class}, test image {index}, what the attack changed, magnified");
+    let alt = format!("{class}, test image {index}, the change made by the attack, magnified");
     view! {
         <li data-sample=index>
             <p class="hint">{title}<strong>{class.clone()}</strong><span data-falls="">{falls}</span></p>
@@ -211,7 +211,7 @@ mod tests {
         let at = Fall::At {
             epsilon: 1.0 / 255.0,
         };
-        assert_eq!(fall_words(at, true).unwrap(), "falls at ε 1/255");
+        assert_eq!(fall_words(at, true).unwrap(), "fooled at ε 1/255");
         assert_eq!(fall_words(Fall::Never, false), None);
         assert!(fall_words(Fall::Never, true).is_some());
     }
@@ -228,7 +228,7 @@ mod tests {
         assert_eq!(total_words(&page(1000)), "7 of 1,000 images");
         assert_eq!(
             total_words(&page(64)),
-            "7 of the first 64 of 1,000 images attacked, which were kept"
+            "7 of the first 64 of 1,000 images attacked (only these were kept)"
         );
     }
 }

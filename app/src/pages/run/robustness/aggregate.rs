@@ -102,9 +102,9 @@ fn relative(
         }
         None => "– (choose a baseline)".to_owned(),
         Some(point) => match relative_corruption_error(measured, &comparison.measured) {
-            Some(error) => format!("{} of that of {}", format::percent(error), name(point)),
+            Some(error) => format!("{} of the error of {}", format::percent(error), name(point)),
             None => format!(
-                "– ({} was not tested on the same corruptions and severities, or made no error on one)",
+                "– ({} was not tested on the same corruptions and severities, or made no error on one of the corruptions)",
                 name(point)
             ),
         },
@@ -166,7 +166,7 @@ pub fn Aggregate(run: RwSignal<Run>, shown: Shown) -> impl IntoView {
     };
     view! {
         <dl class="facts">
-            <div><dt>"Clean accuracy, the same images"</dt><dd>{clean}</dd></div>
+            <div><dt>"Clean accuracy on the same images"</dt><dd>{clean}</dd></div>
             <div><dt>"Mean accuracy over all corruptions and severities"</dt><dd id="mean-corruption-accuracy">{move || average(Scale::Raw)}</dd></div>
             <div><dt>"Mean share of clean accuracy"</dt><dd>{move || average(Scale::ShareOfClean)}</dd></div>
             <div>
@@ -175,7 +175,7 @@ pub fn Aggregate(run: RwSignal<Run>, shown: Shown) -> impl IntoView {
             </div>
         </dl>
         <p class="hint">
-            "Relative error: for each corruption the error summed over severities, divided by the baseline's; then the mean over corruptions. Below 100 %: more robust than the baseline, or better on clean images."
+            "Relative error: for each corruption, the error summed over severities and divided by the baseline's; then the mean over corruptions. Below 100 %: more robust than the baseline, or better on clean images."
         </p>
     }
     .into_any()
@@ -238,7 +238,7 @@ mod tests {
         };
         assert_eq!(
             with(vec![measured(Corruption::Fog, 1, 0.8)]),
-            "50.0 % of that of run 2: α 0, seed 1"
+            "50.0 % of the error of run 2: α 0, seed 1"
         );
         assert!(with(vec![measured(Corruption::Fog, 2, 0.8)]).contains("not tested on the same"));
     }

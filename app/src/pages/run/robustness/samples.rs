@@ -100,7 +100,7 @@ pub fn Samples(run: i64, shown: Shown) -> impl IntoView {
         .into();
     view! {
         <section id="corrupted-samples" aria-labelledby="corrupted-samples-title">
-            <h3 id="corrupted-samples-title">"What does it get wrong?"</h3>
+            <h3 id="corrupted-samples-title">"What does the network get wrong?"</h3>
             <div class="controls">
                 <Chooser
                     id="sample-corruption" label="Corruption"
@@ -180,7 +180,7 @@ fn list(samples: Answer) -> AnyView {
         None => ().into_any(),
         Some(Err(error)) => view! { <ErrorBox error /> }.into_any(),
         Some(Ok(page)) if page.total == 0 => view! {
-            <p class="waiting">"No image is like this. Choose another filter, severity or corruption."</p>
+            <p class="waiting">"No image matches. Choose another filter, severity or corruption."</p>
         }
         .into_any(),
         Some(Ok(page)) => {
