@@ -117,7 +117,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/not-found") view=not_found::NotFound ssr=SsrMode::Async />
                 </Routes>
             </main>
-            <div class="bars">
+            <div class="bars" role="status">
                 <components::UndoBar />
                 <selection::SelectionBar />
             </div>

@@ -64,7 +64,7 @@ pub fn SelectionBar() -> impl IntoView {
     let compare =
         move || selected.with(|runs| comparison(&[], &runs.iter().copied().collect::<Vec<_>>()));
     view! {
-        <div class="bar" id="selection" role="status" hidden=move || count.get() == 0>
+        <div class="bar" id="selection" hidden=move || count.get() == 0>
             <span>{move || format!("{} selected", format::plural(count.get() as u64, "run", "runs"))}</span>
             <a class="button" href=compare>"Compare"</a>
             <button type="button" class="quiet" on:click=move |_| selected.set(BTreeSet::new())>"Clear"</button>

@@ -1,46 +1,47 @@
 //! Removes for good what was deleted some minutes ago, with its files.
 
-use std::time::Duration;
-
-use protocol::api::UNDO_MINUTES;
-
 use crate::clock::now;
 use crate::directory::{DataDirectory, remove_folder};
-use crate::scheduler::Scheduler;
-use crate::store::{Purged, Store, StoreError};
-
-/// Time between two rounds.
-const EVERY: Duration = Duration::from_secs(30);
-
-/// Purges for as long as the server is at work.
-pub async fn purge_deleted(store: Store, directory: DataDirectory, scheduler: Scheduler) {
-    loop {
-        // On a full disk, whoever deletes needs the room now.
-        let minutes = match scheduler.lacking_room() {
-            Some(_) => 0,
-            None => UNDO_MINUTES,
-        };
-        if let Err(error) = purge(&store, &directory, minutes).await {
-            tracing::warn!(%error, "what was deleted still takes room");
-        }
-        tokio::time::sleep(EVERY).await;
-    }
-}
+use crate::store::{Doomed, Store, StoreError};
 
 /// Removes what was deleted `minutes` ago or earlier.
 ///
 /// # Errors
-/// When the store fails; nothing is removed then.
+/// When the store fails; what is not removed yet is removed by the next call.
 pub async fn purge(
     store: &Store,
     directory: &DataDirectory,
     minutes: u32,
 ) -> Result<(), StoreError> {
-    for Purged { experiment, runs } in store.purge(now() - i64::from(minutes) * 60_000).await? {
+    let doomed = store.doom(now() - i64::from(minutes) * 60_000).await?;
+    remove(store, directory, doomed).await
+}
+
+/// Removes the deleted experiments that have runs of these keys: an archive brings them anew.
+///
+/// # Errors
+/// As [`purge`].
+pub async fn purge_keys(
+    store: &Store,
+    directory: &DataDirectory,
+    keys: &[&str],
+) -> Result<(), StoreError> {
+    let doomed = store.doom_keys(keys).await?;
+    remove(store, directory, doomed).await
+}
+
+/// Files first: on a full disk the store needs the room that they give back.
+async fn remove(
+    store: &Store,
+    directory: &DataDirectory,
+    doomed: Vec<Doomed>,
+) -> Result<(), StoreError> {
+    for Doomed { experiment, runs } in doomed {
         for run in runs {
             remove_folder(&directory.run(run)).await;
         }
         remove_folder(&directory.experiment(experiment)).await;
+        store.forget(experiment).await?;
         tracing::info!(experiment, "gone for good");
     }
     Ok(())

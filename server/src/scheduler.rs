@@ -260,6 +260,11 @@ impl Scheduler {
         self.0.room.lacking(&self.0.directory)
     }
 
+    /// Whether the disk is full, or nearly.
+    pub fn disk_is_full(&self) -> bool {
+        self.0.room.full_disk(&self.0.directory).is_some()
+    }
+
     /// Takes a paused device or place into use again; `false` when it was not paused.
     pub fn resume_device(&self, device: &str) -> bool {
         let was_paused = self.0.starts.resume(device);

@@ -35,6 +35,7 @@ pub struct Handlers {
     clicked: Closure<dyn Fn(JsValue)>,
     brushed: Closure<dyn Fn(JsValue)>,
     zoomed: Closure<dyn Fn(JsValue)>,
+    zoomed_out: Closure<dyn Fn(JsValue)>,
 }
 
 impl Handlers {
@@ -43,8 +44,9 @@ impl Handlers {
     pub fn new(
         clicked: impl Fn(i64) + 'static,
         brushed: impl Fn(BTreeSet<i64>) + 'static,
-        zoomed: impl Fn([Option<Zoomed>; 2]) + 'static,
+        zoomed: impl Fn([Option<Zoomed>; 2]) + Clone + 'static,
     ) -> Handlers {
+        let zoom_out = zoomed.clone();
         Handlers {
             clicked: Closure::new(move |event| {
                 if let Some(run) = runs(&event).first() {
@@ -68,6 +70,7 @@ impl Handlers {
                     zoomed(axes);
                 }
             }),
+            zoomed_out: Closure::new(move |_| zoom_out([Some(Zoomed::Out); 2])),
         }
     }
 
@@ -77,6 +80,7 @@ impl Handlers {
         drawn.on("plotly_click", &self.clicked);
         drawn.on("plotly_selected", &self.brushed);
         drawn.on("plotly_relayout", &self.zoomed);
+        drawn.on("plotly_doubleclick", &self.zoomed_out);
     }
 }
 

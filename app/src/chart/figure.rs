@@ -9,8 +9,7 @@ use super::Chart;
 #[cfg(feature = "hydrate")]
 use super::browser;
 use super::table::DataTable;
-#[cfg(feature = "hydrate")]
-use super::zoom::shared_zoom;
+use super::zoom::{Ranges, Zoomed, shared_zoom};
 #[cfg(feature = "hydrate")]
 use crate::selection::selected_runs;
 use crate::theme::current_theme;
@@ -36,7 +35,13 @@ pub fn Figure(
     let empty = Memo::new(move |_| chart.with(|chart| chart.table.rows.is_empty()));
     let method = Memo::new(move |_| chart.with(Chart::method));
     let brush = RwSignal::new(false);
-    draw_live(drawing, empty, failed, chart, brush);
+    let zoom = shared_zoom();
+    let ranges = Memo::new(move |_| chart.with(|chart| zoom.of(chart)));
+    draw_live(drawing, empty, failed, chart, brush, ranges);
+    let zoomed = move || ranges.get() != [None, None];
+    let zoom_out = move |_| {
+        chart.with_untracked(|chart| zoom.change(chart, [Some(Zoomed::Out); 2]));
+    };
     let has_runs = Memo::new(move |_| chart.with(Chart::has_runs));
     let download = move |format: &'static str| download(drawing, chart, format, id);
     let title_id = format!("{id}-title");
@@ -48,8 +53,9 @@ pub fn Figure(
                     <h2 id=title_id>{question}</h2>
                     <p class="subtitle" hidden=empty>{move || chart.with(|chart| chart.note.clone())}</p>
                 </div>
-                <div class="downloads" role="group" aria-label="Select runs or download the figure" hidden=empty>
+                <div class="downloads" role="group" aria-label="Select runs, zoom out, download" hidden=empty>
                     <button type="button" class="quiet" aria-pressed=move || brush.get().to_string() hidden=move || !has_runs.get() title="Drag over points to select their runs: they light up in every figure and table" on:click=move |_| brush.update(|brush| *brush = !*brush)>"Select"</button>
+                    <button type="button" class="quiet" hidden=move || !zoomed() title="Show all values again, in every figure of this axis" on:click=zoom_out>"Whole range"</button>
                     <button type="button" class="quiet" on:click=move |_| download("svg")>"SVG"</button>
                     <button type="button" class="quiet" on:click=move |_| download("png")>"PNG"</button>
                     <button type="button" class="quiet" on:click=move |_| download("csv")>"CSV"</button>
@@ -83,13 +89,13 @@ fn draw_live(
     failed: RwSignal<bool>,
     chart: Memo<Chart>,
     brush: RwSignal<bool>,
+    ranges: Memo<Ranges>,
 ) {
     use leptos_use::{UseIntersectionObserverOptions, use_intersection_observer_with_options};
 
     let theme = current_theme();
     let selected = selected_runs();
     let zoom = shared_zoom();
-    let ranges = Memo::new(move |_| chart.with(|chart| zoom.of(chart)));
     let navigate = use_navigate();
     let handlers = StoredValue::new_local(browser::Handlers::new(
         move |run| match brush.try_get_untracked() {
@@ -149,6 +155,7 @@ fn draw_live(
     _failed: RwSignal<bool>,
     _chart: Memo<Chart>,
     _brush: RwSignal<bool>,
+    _ranges: Memo<Ranges>,
 ) {
     let _ = current_theme;
 }

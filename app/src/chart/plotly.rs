@@ -75,7 +75,8 @@ fn drawn(chart: &Chart, theme: Theme, selected: Option<&BTreeSet<i64>>) -> Value
     json!({
         "data": data,
         "layout": layout(chart, theme),
-        "config": {"responsive": true, "displaylogo": false, "displayModeBar": false},
+        // The page zooms out: plotly would return to the range with which a figure was first drawn.
+        "config": {"responsive": true, "displaylogo": false, "displayModeBar": false, "doubleClick": false},
     })
 }
 

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 use serde_json::Value;
 
-use super::{Axis, Chart};
+use super::{Axis, Chart, Place, Point};
 
 /// The ranges that the reader zoomed to, by what an axis measures.
 #[derive(Debug, Clone, Copy)]
@@ -45,10 +45,21 @@ pub enum Zoomed {
 pub type Ranges = [Option<[f64; 2]>; 2];
 
 impl SharedZoom {
-    /// The ranges that a chart is shown with.
+    /// The ranges that a chart is shown with. One in which it has nothing to show is another chart's.
     pub fn of(self, chart: &Chart) -> Ranges {
-        self.0
-            .with(|zoom| [&chart.x, &chart.y].map(|axis| zoom.get(&key(axis)).copied()))
+        self.0.with(|zoom| {
+            if zoom.is_empty() {
+                return [None, None];
+            }
+            let on = |axis: &Axis, coordinate: fn(&Point) -> &Place| {
+                let range = zoom.get(&key(axis)).copied()?;
+                shows_anything(chart, axis, coordinate, range).then_some(range)
+            };
+            [
+                on(&chart.x, |point| &point.x),
+                on(&chart.y, |point| &point.y),
+            ]
+        })
     }
 
     /// Takes over what a reader did to the axes of a chart: a new range, or none.
@@ -69,6 +80,26 @@ impl SharedZoom {
             self.0.set(changed);
         }
     }
+}
+
+/// Whether a point of the chart lies in `range` of an axis, given as it is drawn. Named places are the same in all charts of the
+/// axis.
+fn shows_anything(
+    chart: &Chart,
+    axis: &Axis,
+    coordinate: fn(&Point) -> &Place,
+    range: [f64; 2],
+) -> bool {
+    let low = range[0].min(range[1]);
+    let high = range[0].max(range[1]);
+    let mut points = chart.series.iter().flat_map(|series| &series.points);
+    axis.places.is_some()
+        || points.any(|point| match coordinate(point) {
+            Place::Number(value) => (low..=high).contains(&(value * axis.factor)),
+            Place::Whole(value) => (low..=high).contains(&f64::from(*value)),
+            Place::Name(_) => true,
+            Place::Missing => false,
+        })
 }
 
 /// What an axis measures: equal for axes on which the same range means the same.
@@ -96,6 +127,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::chart::{Ink, Kind, Series};
 
     /// Breaks when a zoom is taken for another axis' or lost, or resizing a window counts as one.
     #[test]
@@ -114,7 +146,15 @@ mod tests {
     fn axes_of_one_measure_are_zoomed_together() {
         let owner = Owner::new();
         owner.with(|| {
-            let chart = |x: Axis, y: &str| Chart::new(x, Axis::numbers(y));
+            let chart = |x: Axis, y: &str| {
+                let points = [0.5, 3.0].map(|at| Point::new(at, at));
+                Chart::new(x, Axis::numbers(y)).with([Series::new(
+                    Kind::Points,
+                    "",
+                    Ink::First,
+                    points.to_vec(),
+                )])
+            };
             let loss = chart(Axis::numbers("Epoch"), "Cross-entropy");
             let accuracy = chart(Axis::numbers("Epoch"), "Accuracy (%)");
             let layers = |names: &[&str]| {
@@ -136,6 +176,9 @@ mod tests {
             zoom.change(&whole, [to, None]);
             zoom.change(&whole, [Some(Zoomed::To([-0.02, 1.02])), None]);
             assert_eq!(zoom.of(&whole), [None, None]);
+            // Another chart of the axis may have nothing there.
+            zoom.change(&loss, [Some(Zoomed::To([7.0, 9.0])), None]);
+            assert_eq!(zoom.of(&loss), [None, Some([0.0, 1.0])]);
         });
     }
 }

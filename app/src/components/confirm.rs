@@ -1,4 +1,4 @@
-//! Confirmation of what cannot be undone.
+//! Confirmation of what loses something.
 
 use leptos::html::{Button, Dialog};
 use leptos::prelude::*;

@@ -56,7 +56,7 @@ pub fn SavedViews() -> impl IntoView {
         let label = format!("Delete the view {}", view.name);
         view! {
             <li data-view=view.id>
-                <A href=view.address.clone()>{view.name.clone()}</A>
+                <A href=view.address.clone() on:click=move |_| open.set(false)>{view.name.clone()}</A>
                 <button type="button" class="quiet icon" aria-label=label.clone() title=label disabled=command.busy on:click=delete>"×"</button>
             </li>
         }
@@ -67,7 +67,7 @@ pub fn SavedViews() -> impl IntoView {
             <summary>"Views"</summary>
             <div class="menu-items">
                 <form on:submit=save>
-                    <label for="view-name">"Save this page and its choices as"</label>
+                    <label for="view-name">"Save the address of this page as"</label>
                     <input id="view-name" type="text" autocomplete="off" maxlength="100" required prop:value=name on:input=move |event| name.set(event_target_value(&event)) />
                     <button type="submit" disabled=command.busy>"Save"</button>
                 </form>

@@ -9,42 +9,44 @@ use crate::api::Method;
 /// An experiment that was deleted here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct DeletedExperiment {
+    /// Counts deletions: the same experiment may be deleted again.
+    number: u32,
     id: i64,
     name: String,
 }
 
-/// The experiment that was deleted last, as long as it can be brought back.
+/// The experiments that were deleted on this page, as long as they can be brought back; the last one last.
 #[derive(Debug, Clone, Copy)]
-pub struct Undo(RwSignal<Option<DeletedExperiment>>);
+pub struct Undo(RwSignal<Vec<DeletedExperiment>>);
 
 /// Puts [`Undo`] into context, for the life of the page.
 pub fn provide_undo() {
-    provide_context(Undo(RwSignal::new(None)));
+    provide_context(Undo(RwSignal::new(Vec::new())));
 }
 
 /// The undo of this page; one that offers nothing where no page provides it.
 pub fn use_undo() -> Undo {
-    use_context().unwrap_or_else(|| Undo(RwSignal::new(None)))
+    use_context().unwrap_or_else(|| Undo(RwSignal::new(Vec::new())))
 }
 
 impl Undo {
     /// Offers to bring back an experiment that was deleted just now.
     pub fn offer(self, id: i64, name: String) {
-        let deleted = DeletedExperiment { id, name };
-        self.0.set(Some(deleted.clone()));
+        let last = self
+            .0
+            .with_untracked(|deleted| deleted.last().map(|last| last.number));
+        let number = last.map_or(0, |last| last + 1);
+        self.0
+            .update(|deleted| deleted.push(DeletedExperiment { number, id, name }));
         let time = std::time::Duration::from_secs(u64::from(UNDO_MINUTES) * 60);
-        set_timeout(move || self.withdraw(&deleted), time);
+        set_timeout(move || self.withdraw(id, number), time);
     }
 
-    /// Offers it no longer; another one that was deleted meanwhile stays.
-    fn withdraw(self, deleted: &DeletedExperiment) {
-        if self
-            .0
-            .try_with_untracked(|offered| offered.as_ref() == Some(deleted))
-            == Some(true)
-        {
-            self.0.set(None);
-        }
+    /// Offers it no longer.
+    fn withdraw(self, id: i64, number: u32) {
+        self.0.try_update(|deleted| {
+            deleted.retain(|one| (one.id, one.number) != (id, number));
+        });
     }
 }
 
@@ -53,23 +55,31 @@ impl Undo {
 pub fn UndoBar() -> impl IntoView {
     let undo = use_undo();
     let command = use_command();
-    let words = move || {
-        let name = |deleted: &DeletedExperiment| format!("“{}” was deleted.", deleted.name);
-        undo.0.with(|deleted| deleted.as_ref().map(name))
-    };
+    let last = move || undo.0.with(|deleted| deleted.last().cloned());
+    let words = move || last().map(|last| format!("“{}” was deleted.", last.name));
     let restore = move |_| {
-        if let Some(deleted) = undo.0.get_untracked() {
-            let path = format!("/experiments/{}/restore", deleted.id);
+        if let Some(DeletedExperiment { number, id, .. }) = last() {
+            let path = format!("/experiments/{id}/restore");
             command.send(Method::Post, path, None, move |_: Experiment| {
-                undo.withdraw(&deleted)
+                undo.withdraw(id, number)
             });
         }
     };
+    let dismiss = move |_| {
+        if let Some(DeletedExperiment { number, id, .. }) = last() {
+            undo.withdraw(id, number);
+        }
+    };
+    // A refusal is about the experiment that was named then.
+    Effect::new(move |_| {
+        undo.0.track();
+        command.error.set(None);
+    });
     view! {
-        <div class="bar" id="undo" role="status" hidden=move || undo.0.with(Option::is_none)>
+        <div class="bar" id="undo" hidden=move || undo.0.with(Vec::is_empty)>
             <span>{words}</span>
             <button type="button" disabled=command.busy on:click=restore>"Undo"</button>
-            <button type="button" class="quiet" on:click=move |_| undo.0.set(None)>"Dismiss"</button>
+            <button type="button" class="quiet" on:click=dismiss>"Dismiss"</button>
             <CommandError command />
         </div>
     }

@@ -71,22 +71,25 @@ struct Data {
     offered: ExperimentPage,
     /// An error where the address names something missing; the form stays, to correct it.
     comparison: Result<Comparison, ApiError>,
-    /// Its runs one by one, where these are few; an error concerns their figures only.
-    runs: Result<Vec<ComparedRun>, ApiError>,
+    /// Its runs one by one, where these are few.
+    runs: Vec<ComparedRun>,
+    /// Why some of these cannot be read.
+    unreadable: Vec<ApiError>,
 }
 
 async fn read(view: View) -> Result<Data, ApiError> {
     let offered = api::get(&format!("/experiments?page_size={OFFERED}"));
     let comparison = api::get_part(&format!("/compare{}", view.query()));
     let (offered, comparison) = join!(offered, comparison);
-    let runs = match &comparison {
+    let (runs, unreadable) = match &comparison {
         Ok(comparison) => runs::read(comparison).await,
-        Err(_) => Ok(Vec::new()),
+        Err(_) => (Vec::new(), Vec::new()),
     };
     Ok(Data {
         offered: offered?,
         comparison,
         runs,
+        unreadable,
         view,
     })
 }
@@ -130,6 +133,7 @@ fn Whole(data: Data, go: Callback<View>) -> impl IntoView {
         offered,
         comparison,
         runs,
+        unreadable,
     } = data;
     let known = comparison.as_ref().ok().cloned();
     let answer = match comparison {
@@ -148,7 +152,7 @@ fn Whole(data: Data, go: Callback<View>) -> impl IntoView {
             </div>
         }
         .into_any(),
-        Ok(comparison) => view! { <Answer comparison runs /> }.into_any(),
+        Ok(comparison) => view! { <Answer comparison runs unreadable /> }.into_any(),
     };
     view! {
         <choose::Choose view offered comparison=known go />
@@ -177,18 +181,23 @@ fn counts(comparison: &Comparison) -> String {
 }
 
 #[component]
-fn Answer(comparison: Comparison, runs: Result<Vec<ComparedRun>, ApiError>) -> impl IntoView {
+fn Answer(
+    comparison: Comparison,
+    runs: Vec<ComparedRun>,
+    unreadable: Vec<ApiError>,
+) -> impl IntoView {
     let counted = counts(&comparison);
     let hints = format!("{}. {}.", comparison.replicates, comparison.interval_method);
     let comparison = StoredValue::new(comparison);
-    let runs = match runs {
-        Ok(runs) if runs.is_empty() => ().into_any(),
-        Ok(runs) => view! { <runs::RunByRun runs /> }.into_any(),
-        Err(error) => view! { <ErrorBox error /> }.into_any(),
-    };
+    let errors = unreadable.into_iter();
+    let errors = errors
+        .map(|error| view! { <ErrorBox error /> })
+        .collect_view();
+    let run_by_run = (runs.len() > 1).then(|| view! { <runs::RunByRun runs /> });
     view! {
         <p class="hint" role="status" id="compared">{counted}"."</p>
-        {runs}
+        {errors}
+        {run_by_run}
         <Figure
             id="figure-compare"
             question="How do the groups differ?"

@@ -332,6 +332,10 @@ fn Report(data: Data) -> impl IntoView {
     let now = PageSignals::new(data);
     let selections = Selections::from_address();
     let stale = StoredValue::new(Stale::default());
+    let failed = RwSignal::new(0_u32);
+    let retry = Callback::new(move |()| {
+        failed.try_update(|failed| *failed += 1);
+    });
     let read_stale = live::at_most_every(1_000.0, move || {
         leptos::task::spawn_local(async move {
             // The page may have been left.
@@ -345,9 +349,13 @@ fn Report(data: Data) -> impl IntoView {
                         now.replace(data, requested, selected);
                     }
                 }
-                // Without an answer the page keeps what it shows; the stream says it is down.
+                // Without an answer the page keeps what it shows, and asks again.
                 Err(_) => {
-                    stale.try_update_value(|stale| *stale = stale.and(parts));
+                    let kept = stale.try_update_value(|stale| *stale = stale.and(parts));
+                    if kept.is_some() {
+                        let again = std::time::Duration::from_secs(5);
+                        set_timeout(move || retry.run(()), again);
+                    }
                 }
             }
         });
@@ -361,6 +369,14 @@ fn Report(data: Data) -> impl IntoView {
             read_stale();
         }
     };
+    Effect::new({
+        let reread = reread.clone();
+        move |_| {
+            if failed.get() > 0 {
+                reread(Stale::default());
+            }
+        }
+    });
     let reread_all = {
         let reread = reread.clone();
         move || reread(Stale::ALL)

@@ -203,8 +203,11 @@ fn List(listing: Listing) -> impl IntoView {
             found.or_else(|| last.cloned().flatten())
         });
         view! { <Row experiment ticked on_delete=move || now.update(|listing| {
-            listing.page.experiments.retain(|entry| entry.id != id);
-            listing.page.total = listing.page.total.saturating_sub(1);
+            // The server may have told it before it answered.
+            if listing.contains(id) {
+                listing.page.experiments.retain(|entry| entry.id != id);
+                listing.page.total = listing.page.total.saturating_sub(1);
+            }
             ticked.update(|ticked| {
                 ticked.remove(&id);
             });
@@ -275,6 +278,10 @@ fn use_rows(now: RwSignal<Listing>) -> impl Fn(i64) + Send + Sync + 'static {
                 {
                     now.try_update(|listing| listing.replace(experiment));
                 }
+            }
+            // A full disk is seen while nothing else changes.
+            if let Ok(health) = api::get::<Health>("/health").await {
+                now.try_update(|listing| listing.health = health);
             }
         });
     });

@@ -125,20 +125,26 @@ impl PageSignals {
                 epochs.push(epoch.clone());
                 epochs.sort_by_key(|known| known.epoch);
             }),
-            Event::Log { level, message } => self.log.update(|log| {
-                log.push(LogLine {
+            Event::Log { level, message } => {
+                let line = LogLine {
                     at: live.at,
                     level: *level,
                     message: message.clone(),
-                });
-            }),
-            Event::Measured(measurement) => self.measurements.update(|measurements| {
+                };
+                // It may be there already: events that come during a read are applied again after it.
+                if self.log.with_untracked(|log| !log.contains(&line)) {
+                    self.log.update(|log| log.push(line));
+                }
+            }
+            Event::Measured(measurement) => {
                 // A resumed run sends its earlier measurements again.
                 let key = measurement.key();
-                if !measurements.iter().any(|known| known.key() == key) {
-                    measurements.push(measurement.clone());
+                let is_new = |known: &Vec<Measurement>| known.iter().all(|one| one.key() != key);
+                if self.measurements.with_untracked(is_new) {
+                    let measurement = measurement.clone();
+                    self.measurements.update(|known| known.push(measurement));
                 }
-            }),
+            }
             _ => {}
         }
     }
@@ -162,11 +168,36 @@ fn Report(data: Data) -> impl IntoView {
         ..
     } = data.run.clone();
     let now = PageSignals::new(data);
+    // What came while answers were on their way: they may not have it.
+    let missed = StoredValue::new(Vec::<LiveEvent>::new());
+    let reads = StoredValue::new(0_u32);
     let reread = live::at_most_every(1_000.0, move || {
         leptos::task::spawn_local(async move {
+            if reads.try_update_value(|reads| *reads += 1).is_none() {
+                return; // The page was left.
+            }
+            let answer = read(id.to_string()).await;
+            let others = reads.try_update_value(|reads| {
+                *reads -= 1;
+                *reads
+            });
+            let events = match others {
+                Some(0) => missed.try_update_value(std::mem::take),
+                Some(_) => missed.try_get_value(),
+                None => return,
+            };
             // Without an answer the page keeps what it shows; the stream says it is down.
-            if let Ok(data) = read(id.to_string()).await {
+            if let Ok(data) = answer {
                 now.replace(data);
+                events.iter().flatten().for_each(|event| now.apply(event));
+            }
+        });
+    });
+    // An evaluation leaves files as it goes.
+    let reread_files = live::at_most_every(5_000.0, move || {
+        leptos::task::spawn_local(async move {
+            if let Ok(files) = api::get(&format!("/runs/{id}/artifacts")).await {
+                now.artifacts.try_set(files);
             }
         });
     });
@@ -177,9 +208,15 @@ fn Report(data: Data) -> impl IntoView {
         live::Follow::Run(id),
         move |event| {
             now.apply(&event);
+            if matches!(event.event, Event::Measured(_)) {
+                reread_files();
+            }
             // Epochs, measurements and log lines are applied as they come.
             if live::changes_state(&event.event) {
                 reread();
+            }
+            if reads.try_get_value().is_some_and(|reads| reads > 0) {
+                missed.try_update_value(|missed| missed.push(event));
             }
         },
         on_gap,

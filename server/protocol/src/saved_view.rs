@@ -73,11 +73,20 @@ impl NewView {
     }
 }
 
-/// Whether a browser that follows `address` stays on this site: a browser takes `//other` and `/\other` for other sites.
+/// Whether a browser that follows `address` stays on this site: a browser takes `//other` and `/\other` for other sites, also
+/// after it has resolved segments such as `..`.
 fn is_within_the_dashboard(address: &str) -> bool {
-    let mut characters = address.chars();
-    let begins = characters.next() == Some('/') && !matches!(characters.next(), Some('/' | '\\'));
-    begins && address.len() <= MOST_ADDRESS && !address.chars().any(|c| c.is_control())
+    let end = address.find(['?', '#']).unwrap_or(address.len());
+    let path = address[..end].to_ascii_lowercase();
+    let is_dots = |segment: &str| {
+        !segment.is_empty() && segment.replace("%2e", ".").trim_matches('.').is_empty()
+    };
+    path.starts_with('/')
+        && !path.contains("//")
+        && !path.contains('\\')
+        && !path.split('/').any(is_dots)
+        && address.len() <= MOST_ADDRESS
+        && !address.chars().any(char::is_control)
 }
 
 #[cfg(test)]
@@ -109,6 +118,9 @@ mod tests {
             "/\t/other.example/",
             "https://other.example/",
             "javascript:alert(1)",
+            "/.//other.example",
+            "/a/%2E.//other.example",
+            "/runs/../experiments",
         ] {
             assert!(!valid(address), "{address}");
         }

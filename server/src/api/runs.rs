@@ -313,6 +313,7 @@ async fn send(
     request: Request,
 ) -> Result<Response, Refusal> {
     let missing = || Refusal::not_found(format!("run {id} has no file `{name}`"));
+    state.store.experiment_of(id).await?;
     if description(name).is_none() {
         return Err(missing());
     }

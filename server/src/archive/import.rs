@@ -16,6 +16,7 @@ use super::{ArchiveError, Entry, FORMAT, MANIFEST, Manifest, folder};
 use crate::archived::ArchivedEvent;
 use crate::directory::DataDirectory;
 use crate::import::STAGED;
+use crate::purge::purge_keys;
 use crate::store::{Restored, Store, StoreError};
 
 /// Bytes that are unpacked at once.
@@ -72,16 +73,12 @@ pub async fn import(
     let runs = directory.runs();
     let unpacked = tokio::task::spawn_blocking(move || Unpacked::read(&runs, input)).await??;
     let keys: Vec<&str> = unpacked.manifest.runs.iter().map(|run| &*run.key).collect();
+    // What was deleted here comes back as the archive has it.
+    purge_keys(store, directory, &keys).await?;
     let present = store.experiments_of_keys(&keys).await?;
     if let Some(&experiment) = present.first() {
         return match present.len() == keys.len() {
-            true => {
-                // It may be deleted, which is undone then.
-                match store.undelete(experiment).await {
-                    Ok(_) | Err(StoreError::NotDeleted(_)) => Ok(Imported::Already(experiment)),
-                    Err(error) => Err(error.into()),
-                }
-            }
+            true => Ok(Imported::Already(experiment)),
             false => Err(ArchiveError::Overlap {
                 present: present.len(),
                 all: keys.len(),

@@ -5,8 +5,10 @@ use std::error::Error;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::middleware;
+use protocol::api::UNDO_MINUTES;
 use tokio::net::TcpListener;
 
 use crate::api::{AppState, Guard, app, guard};
@@ -19,13 +21,16 @@ use crate::estimate::Estimator;
 use crate::import::remove_abandoned;
 use crate::lock::StoreLock;
 use crate::perturbation_bench::PerturbationBench;
-use crate::purge::purge_deleted;
+use crate::purge::purge;
 use crate::scheduler::{Scheduler, Slots};
 use crate::ssr::site;
 use crate::store::Scope;
 use crate::store::{Store, StoreError, check_large};
 use crate::tls;
 use crate::tokens::{Access, Tokens};
+
+/// Time between two looks for what is to be removed for good.
+const PURGE_EVERY: Duration = Duration::from_secs(30);
 
 /// Arguments of `serve`.
 #[derive(Debug, clap::Args)]
@@ -188,7 +193,19 @@ fn begin_background_work(state: &AppState) {
     } = state.clone();
     // Asked early: a cold GPU driver takes seconds, and the first form should not wait for it.
     tokio::spawn(async move { catalogue.devices().await.len() });
-    tokio::spawn(purge_deleted(store, directory, scheduler));
+    tokio::spawn(async move {
+        loop {
+            // On a full disk, whoever deletes needs the room now.
+            let minutes = match scheduler.disk_is_full() {
+                true => 0,
+                false => UNDO_MINUTES,
+            };
+            if let Err(error) = purge(&store, &directory, minutes).await {
+                tracing::warn!(%error, "what was deleted still takes room");
+            }
+            tokio::time::sleep(PURGE_EVERY).await;
+        }
+    });
 }
 
 /// Says how many runs are left at work.

@@ -50,6 +50,11 @@ impl Room {
                 failure.what
             ));
         }
+        self.full_disk(directory)
+    }
+
+    /// Which disk is full, or nearly; `None` when there is room.
+    pub(super) fn full_disk(&self, directory: &DataDirectory) -> Option<String> {
         let (store, runs) = (directory.store(), directory.runs());
         let folders = [store.parent().unwrap_or(&runs), &runs];
         folders

@@ -190,8 +190,11 @@ impl Scheduler {
         let _handover = inner.handover.lock().await;
         inner.store.placed(submission.id, job).await?;
         for (index, run_id) in submission.runs {
-            if inner.store.run(run_id).await?.state.is_active() {
-                continue;
+            match inner.store.run(run_id).await {
+                Ok(run) if run.state.is_active() => continue,
+                // Deleted meanwhile.
+                Ok(_) | Err(StoreError::NoRun(_)) => {}
+                Err(error) => return Err(error),
             }
             let task = Task {
                 job,

@@ -40,13 +40,14 @@ impl Store {
     async fn annotate(&self, subject: Subject, annotation: &Annotation) -> Result<(), StoreError> {
         let (update, delete, insert, id) = match subject {
             Subject::Experiment(id) => (
-                "UPDATE experiments SET notes = coalesce(?, notes) WHERE id = ?",
+                "UPDATE experiments SET notes = coalesce(?, notes) WHERE id = ? AND deleted_at IS NULL",
                 "DELETE FROM tags WHERE experiment_id = ?",
                 "INSERT INTO tags (experiment_id, tag) VALUES (?, ?)",
                 id,
             ),
             Subject::Run(id) => (
-                "UPDATE runs SET notes = coalesce(?, notes) WHERE id = ?",
+                "UPDATE runs SET notes = coalesce(?, notes) WHERE id = ?
+                     AND experiment_id NOT IN (SELECT id FROM experiments WHERE deleted_at IS NOT NULL)",
                 "DELETE FROM tags WHERE run_id = ?",
                 "INSERT INTO tags (run_id, tag) VALUES (?, ?)",
                 id,

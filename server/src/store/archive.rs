@@ -5,6 +5,7 @@ use std::io;
 use protocol::{Event, RunState};
 use sqlx::SqliteTransaction;
 
+use super::deletions::RUN_IS_KEPT;
 use super::experiments::{insert_experiment, insert_run};
 use super::{Store, StoreError, events};
 use crate::archived::{ArchivedEvent, ArchivedExperiment, ArchivedRun};
@@ -85,18 +86,19 @@ impl Store {
         Ok((experiment, runs))
     }
 
-    /// The experiments of those runs of `keys` that are here, in the order of `keys`.
+    /// The experiments of those runs of `keys` that are here and not deleted, in the order of `keys`.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn experiments_of_keys(&self, keys: &[&str]) -> Result<Vec<i64>, StoreError> {
         let mut experiments = Vec::new();
         for key in keys {
-            let experiment: Option<i64> =
-                sqlx::query_scalar("SELECT experiment_id FROM runs WHERE key = ?")
-                    .bind(key)
-                    .fetch_optional(&self.pool)
-                    .await?;
+            let experiment: Option<i64> = sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
+                "SELECT experiment_id FROM runs WHERE key = ? AND {RUN_IS_KEPT}"
+            )))
+            .bind(key)
+            .fetch_optional(&self.pool)
+            .await?;
             experiments.extend(experiment);
         }
         Ok(experiments)

@@ -1,7 +1,5 @@
 //! Deleted experiments. Each is hidden at once, and can be brought back until it is purged.
 
-use sqlx::Row;
-
 use super::{Store, StoreError};
 use crate::clock::now;
 
@@ -9,9 +7,9 @@ use crate::clock::now;
 pub(super) const RUN_IS_KEPT: &str =
     "experiment_id NOT IN (SELECT id FROM experiments WHERE deleted_at IS NOT NULL)";
 
-/// An experiment that is gone for good. Its files are the caller's to remove.
+/// An experiment that is about to be gone for good.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Purged {
+pub struct Doomed {
     /// Its number.
     pub experiment: i64,
     /// The numbers of its runs.
@@ -19,7 +17,7 @@ pub struct Purged {
 }
 
 impl Store {
-    /// Hides an experiment with its runs, until it is [restored](Store::undelete) or [purged](Store::purge). Gives the
+    /// Hides an experiment with its runs, until it is [restored](Store::undelete) or [gone for good](Store::doom). Gives the
     /// numbers of its runs.
     ///
     /// # Errors
@@ -39,9 +37,8 @@ impl Store {
                 active,
             });
         }
-        // Its key is free again: the same launch, repeated, is a new experiment.
         let deleted = sqlx::query(
-            "UPDATE experiments SET deleted_at = ?, launch_key = NULL WHERE id = ? AND deleted_at IS NULL",
+            "UPDATE experiments SET deleted_at = ? WHERE id = ? AND deleted_at IS NULL",
         )
         .bind(now())
         .bind(id)
@@ -64,12 +61,11 @@ impl Store {
     /// # Errors
     /// When no experiment of this number is deleted, or it is gone for good.
     pub async fn undelete(&self, id: i64) -> Result<Vec<i64>, StoreError> {
-        let restored = sqlx::query(
-            "UPDATE experiments SET deleted_at = NULL WHERE id = ? AND deleted_at IS NOT NULL",
-        )
-        .bind(id)
-        .execute(&self.pool)
-        .await?;
+        let restored =
+            sqlx::query("UPDATE experiments SET deleted_at = NULL WHERE id = ? AND deleted_at > 0")
+                .bind(id)
+                .execute(&self.pool)
+                .await?;
         if restored.rows_affected() == 0 {
             return Err(StoreError::NotDeleted(id));
         }
@@ -77,44 +73,58 @@ impl Store {
         Ok(runs.bind(id).fetch_all(&self.pool).await?)
     }
 
-    /// Removes for good what was deleted at `before` or earlier, in milliseconds since 1970-01-01 UTC.
+    /// What was deleted at `before` or earlier, in milliseconds since 1970-01-01 UTC. It can no longer be brought back:
+    /// whoever asks removes its files, then [forgets](Store::forget) it, and repeats that after a crash.
     ///
     /// # Errors
     /// When the store fails; nothing has changed then.
-    pub async fn purge(&self, before: i64) -> Result<Vec<Purged>, StoreError> {
+    pub async fn doom(&self, before: i64) -> Result<Vec<Doomed>, StoreError> {
+        let doomed = "UPDATE experiments SET deleted_at = 0 WHERE deleted_at <= ? RETURNING id";
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        let rows = sqlx::query(
-            "SELECT experiments.id AS experiment, runs.id AS run
-             FROM experiments LEFT JOIN runs ON runs.experiment_id = experiments.id
-             WHERE deleted_at <= ? ORDER BY experiments.id, runs.id",
-        )
-        .bind(before)
-        .fetch_all(&mut *transaction)
-        .await?;
-        let mut purged: Vec<Purged> = Vec::new();
-        for row in &rows {
-            let experiment: i64 = row.try_get("experiment")?;
-            if purged
-                .last()
-                .is_none_or(|last| last.experiment != experiment)
-            {
-                purged.push(Purged {
-                    experiment,
-                    runs: Vec::new(),
-                });
-            }
-            let run: Option<i64> = row.try_get("run")?;
-            if let Some(last) = purged.last_mut() {
-                last.runs.extend(run);
-            }
-        }
-        for Purged { experiment, .. } in &purged {
-            sqlx::query("DELETE FROM experiments WHERE id = ?")
-                .bind(experiment)
-                .execute(&mut *transaction)
-                .await?;
-        }
+        let ids = sqlx::query_scalar(doomed)
+            .bind(before)
+            .fetch_all(&mut *transaction)
+            .await?;
         transaction.commit().await?;
-        Ok(purged)
+        self.with_runs(ids).await
+    }
+
+    /// As [`doom`](Store::doom), the deleted experiments that have runs of these keys.
+    ///
+    /// # Errors
+    /// When the store fails; nothing has changed then.
+    pub async fn doom_keys(&self, keys: &[&str]) -> Result<Vec<Doomed>, StoreError> {
+        let doomed = "UPDATE experiments SET deleted_at = 0 WHERE deleted_at IS NOT NULL
+             AND id IN (SELECT experiment_id FROM runs WHERE key IN (SELECT value FROM json_each(?)))
+             RETURNING id";
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let ids = sqlx::query_scalar(doomed)
+            .bind(serde_json::to_string(keys)?)
+            .fetch_all(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        self.with_runs(ids).await
+    }
+
+    async fn with_runs(&self, ids: Vec<i64>) -> Result<Vec<Doomed>, StoreError> {
+        let mut doomed = Vec::new();
+        for experiment in ids {
+            let runs = sqlx::query_scalar("SELECT id FROM runs WHERE experiment_id = ?");
+            let runs = runs.bind(experiment).fetch_all(&self.pool).await?;
+            doomed.push(Doomed { experiment, runs });
+        }
+        Ok(doomed)
+    }
+
+    /// Removes a doomed experiment with its runs and all that they measured.
+    ///
+    /// # Errors
+    /// When the store fails; nothing has changed then.
+    pub async fn forget(&self, experiment: i64) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM experiments WHERE id = ? AND deleted_at = 0")
+            .bind(experiment)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
     }
 }

@@ -96,6 +96,13 @@ impl Store {
         let at = now();
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         if let Some(key) = key {
+            // The same launch after a deletion is a new experiment.
+            sqlx::query(
+                "UPDATE experiments SET launch_key = NULL WHERE launch_key = ? AND deleted_at IS NOT NULL",
+            )
+            .bind(key)
+            .execute(&mut *transaction)
+            .await?;
             let known = sqlx::query("SELECT id, spec FROM experiments WHERE launch_key = ?")
                 .bind(key)
                 .fetch_optional(&mut *transaction)

@@ -34,7 +34,7 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 
 pub use archive::Restored;
 pub use attempts::Attempt;
-pub use deletions::Purged;
+pub use deletions::Doomed;
 pub use events::EVERY_EPOCH;
 pub use experiments::ExperimentQuery;
 pub use findings::FindingsVersion;

@@ -17,7 +17,7 @@ use crate::clock::now;
 
 /// The runs that compute on this machine, as a condition on `runs`.
 const ON_THIS_MACHINE: &str =
-    "experiment_id IN (SELECT id FROM experiments WHERE executor = 'local')";
+    "experiment_id IN (SELECT id FROM experiments WHERE executor = 'local' AND deleted_at IS NULL)";
 
 pub(super) const COLUMNS: &str = "id, experiment_id, spec, state, reason, queued_at, started_at, ended_at, started, epochs_done, later_evaluations, notes,
     (SELECT metrics FROM epochs WHERE run_id = runs.id ORDER BY epoch DESC LIMIT 1) AS latest_epoch";

@@ -131,7 +131,8 @@ async fn a_store_of_the_second_version_takes_tags_and_notes() {
     assert_eq!(store.runs(1).await.unwrap()[0].tags, ["b", "a"]);
     // They are deleted with what they are on.
     store.delete_experiment(1).await.unwrap();
-    assert_eq!(store.purge(i64::MAX).await.unwrap().len(), 1);
+    assert_eq!(store.doom(i64::MAX).await.unwrap().len(), 1);
+    store.forget(1).await.unwrap();
     let left: i64 = sqlx::query_scalar("SELECT count(*) FROM tags")
         .fetch_one(&store.pool)
         .await

@@ -6,6 +6,7 @@ use protocol::problem::ErrorCode;
 use protocol::training_curve::{CurveQuantity, TrainingCurves};
 use protocol::{ExperimentSpec, Run, RunState};
 use server::purge::purge;
+use server::store::Scope;
 
 use crate::common::{Lab, endless, small};
 
@@ -100,6 +101,11 @@ async fn deletion_waits_for_the_runs_and_takes_everything_along() {
     assert_eq!((listed.total, listed.experiments.len()), (0, 0));
     let listed: RunPage = lab.get("/runs").await;
     assert_eq!(listed.total, 0);
+    let counted = lab
+        .state
+        .store
+        .count_by_device(RunState::Cancelled, Scope::Everything);
+    assert!(counted.await.unwrap().is_empty());
     // Too early to be gone for good.
     let (store, directory) = (&lab.state.store, &lab.state.directory);
     purge(store, directory, UNDO_MINUTES).await.unwrap();

@@ -1,6 +1,6 @@
 //! Runs one by one, where few are compared: their curves over each other, and where one differs from a baseline.
 
-use futures::future::try_join_all;
+use futures::future::join_all;
 use futures::try_join;
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
@@ -24,8 +24,9 @@ pub const OTHER: &str = "against";
 /// The quantity over the epochs.
 pub const CURVE: &str = "curve";
 
-/// The runs of `comparison` with their epochs and measurements; none where there are too many to tell apart, or only one.
-pub async fn read(comparison: &Comparison) -> Result<Vec<ComparedRun>, ApiError> {
+/// The runs of `comparison` with their epochs and measurements, and why some cannot be read; none where there are too many to tell
+/// apart, or only one.
+pub async fn read(comparison: &Comparison) -> (Vec<ComparedRun>, Vec<ApiError>) {
     let groups = comparison.groups.iter();
     let mut ids: Vec<i64> = groups
         .flat_map(|group| &group.runs)
@@ -34,9 +35,17 @@ pub async fn read(comparison: &Comparison) -> Result<Vec<ComparedRun>, ApiError>
     ids.sort_unstable();
     ids.dedup();
     if !(2..=MOST_RUNS).contains(&ids.len()) {
-        return Ok(Vec::new());
+        return (Vec::new(), Vec::new());
     }
-    try_join_all(ids.into_iter().map(read_run)).await
+    let answers = join_all(ids.into_iter().map(read_run)).await;
+    let (mut runs, mut errors) = (Vec::new(), Vec::new());
+    for answer in answers {
+        match answer {
+            Ok(run) => runs.push(run),
+            Err(error) => errors.push(error),
+        }
+    }
+    (runs, errors)
 }
 
 async fn read_run(id: i64) -> Result<ComparedRun, ApiError> {
