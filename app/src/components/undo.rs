@@ -5,12 +5,13 @@ use protocol::api::{Experiment, UNDO_MINUTES};
 
 use super::{CommandError, use_command};
 use crate::api::Method;
+use crate::clock;
 
 /// An experiment that was deleted here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct DeletedExperiment {
-    /// Counts deletions: the same experiment may be deleted again.
-    number: u32,
+    /// When, in milliseconds since 1970-01-01 UTC: the same experiment may be deleted again.
+    at: i64,
     id: i64,
     name: String,
 }
@@ -32,20 +33,17 @@ pub fn use_undo() -> Undo {
 impl Undo {
     /// Offers to bring back an experiment that was deleted just now.
     pub fn offer(self, id: i64, name: String) {
-        let last = self
-            .0
-            .with_untracked(|deleted| deleted.last().map(|last| last.number));
-        let number = last.map_or(0, |last| last + 1);
+        let at = clock::now();
         self.0
-            .update(|deleted| deleted.push(DeletedExperiment { number, id, name }));
+            .update(|deleted| deleted.push(DeletedExperiment { at, id, name }));
         let time = std::time::Duration::from_secs(u64::from(UNDO_MINUTES) * 60);
-        set_timeout(move || self.withdraw(id, number), time);
+        set_timeout(move || self.withdraw(id, at), time);
     }
 
     /// Offers it no longer.
-    fn withdraw(self, id: i64, number: u32) {
+    fn withdraw(self, id: i64, at: i64) {
         self.0.try_update(|deleted| {
-            deleted.retain(|one| (one.id, one.number) != (id, number));
+            deleted.retain(|one| (one.id, one.at) != (id, at));
         });
     }
 }
@@ -58,16 +56,16 @@ pub fn UndoBar() -> impl IntoView {
     let last = move || undo.0.with(|deleted| deleted.last().cloned());
     let words = move || last().map(|last| format!("“{}” was deleted.", last.name));
     let restore = move |_| {
-        if let Some(DeletedExperiment { number, id, .. }) = last() {
+        if let Some(DeletedExperiment { at, id, .. }) = last() {
             let path = format!("/experiments/{id}/restore");
             command.send(Method::Post, path, None, move |_: Experiment| {
-                undo.withdraw(id, number)
+                undo.withdraw(id, at)
             });
         }
     };
     let dismiss = move |_| {
-        if let Some(DeletedExperiment { number, id, .. }) = last() {
-            undo.withdraw(id, number);
+        if let Some(DeletedExperiment { at, id, .. }) = last() {
+            undo.withdraw(id, at);
         }
     };
     // A refusal is about the experiment that was named then.

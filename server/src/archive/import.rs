@@ -64,7 +64,7 @@ impl Imported {
 ///
 /// # Errors
 /// When the archive is damaged or of a newer format, some but not all of its runs are here, or a file or the store cannot
-/// be written; nothing has changed then.
+/// be written; nothing has changed then, but that a deleted experiment with these runs can no longer be brought back.
 pub async fn import(
     store: &Store,
     directory: &DataDirectory,
