@@ -25,7 +25,7 @@ help:
 	@echo "make test    formatting, clippy, unit, API and browser tests"
 	@echo "make axe     axe-core over every page (fetches it from npm)"
 	@echo "make soak    servers and workers killed a hundred times, and 200 listeners at once"
-	@echo "make bench   images a second by network and device (set DEVICE=wgpu for the first GPU)"
+	@echo "make bench   images a second by network and device, beside PyTorch at its best where it is installed (set DEVICE=wgpu for the first GPU, PYTHON)"
 	@echo "GPU=yes      with each: built for GPUs; GPU=no: without, quicker to build (GPU=auto, the default, looks for one: here $(GPU_FOUND))"
 
 serve: build

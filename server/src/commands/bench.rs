@@ -1,23 +1,26 @@
 //! `selectivity-lab bench`: images a second for training and inference, by network and device, and the
 //! same for PyTorch in the same run when the `python3` at hand has it.
 //!
-//! Selectivity Lab and PyTorch are measured in turn, round by round, so that a machine that slows
-//! down slows both; a row gives the median of the rounds with the smallest and the largest.
+//! Selectivity Lab and each setting of PyTorch are measured in turn, round by round, so that a machine that slows
+//! down slows all; a row gives the median of the rounds with the smallest and the largest, and PyTorch's best.
 
 mod corruptions;
 mod findings;
 mod gradients;
+mod pytorch;
+mod rows;
+mod setting;
 
 use std::error::Error;
 use std::io::Write;
-use std::process::{Command, Stdio};
 
-use engine::calibrate::{Calibration, CalibrationSpec, measure, measure_attack};
+use engine::calibrate::{CalibrationSpec, measure, measure_attack};
 use protocol::Network;
 
 use super::output::say;
-
-const PYTORCH: &str = include_str!("bench_pytorch.py");
+use pytorch::PyTorch;
+use rows::{ALPHAS, Rates, Round, Row, WHAT};
+use setting::Setting;
 
 /// Arguments of `bench`.
 #[derive(Debug, clap::Args)]
@@ -34,7 +37,7 @@ pub struct Arguments {
     #[arg(long, value_delimiter = ',')]
     batch_size: Vec<usize>,
     /// No figure is begun after so many minutes; what was left out is named.
-    #[arg(long, default_value_t = 9.0)]
+    #[arg(long, default_value_t = 15.0)]
     minutes: f64,
     /// Times each figure is taken.
     #[arg(long, default_value_t = 3)]
@@ -43,8 +46,13 @@ pub struct Arguments {
     #[arg(long)]
     findings_only: bool,
     /// Seconds each figure is measured for, after one step to warm up.
-    #[arg(long, default_value_t = 4.0)]
+    #[arg(long, default_value_t = 2.0)]
     seconds: f64,
+    /// PyTorch's settings to measure.
+    ///
+    /// All of them on the CPU when absent; channels_last and bf16 on a GPU.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pytorch: Vec<Setting>,
     /// The Python that may have PyTorch.
     #[arg(long, env = "PYTHON", default_value = "python3")]
     python: String,
@@ -86,33 +94,19 @@ impl Arguments {
                 vec![Network::ResNet20, Network::ResNet18]
             };
         }
-        let pytorch = pytorch_version(&self.python);
-        say!(
-            "device: {} ({})",
-            self.device,
-            engine::devices::name(&self.device)
-        );
-        match &pytorch {
-            Some(version) => say!("PyTorch {version}, measured in turn with ours"),
-            None => say!(
-                "PyTorch: not installed for `{}`; measured alone",
-                self.python
-            ),
-        }
-        say!(
-            "images/s, median [smallest, largest] of {} rounds\n",
-            self.rounds
-        );
-        say!(
-            "| network | image | batch | what | selectivity-lab | PyTorch | ratio |\n|---|---|---|---|---|---|---|"
-        );
+        let version = pytorch::version(&self.python);
+        let mut settings = match &version {
+            Some(_) => Setting::select(&self.pytorch, on_cpu),
+            None => Vec::new(),
+        };
+        self.print_heading(version.as_deref(), &settings);
         let mut left_out = Vec::new();
         for (network, side, batch_size) in self.measurements(on_cpu) {
             if began.elapsed().as_secs_f64() > self.minutes * 60.0 {
                 left_out.push(format!("{network} at batch {batch_size}"));
                 continue;
             }
-            let rows = self.rows(network, side, batch_size, pytorch.is_some())?;
+            let rows = self.rows(network, side, batch_size, &mut settings)?;
             for row in rows {
                 say!(
                     "| {network} | {side}x{side} | {batch_size} | {}",
@@ -134,50 +128,91 @@ impl Arguments {
         Ok(())
     }
 
-    /// The rounds of a network and a batch size, one row a kind of work.
+    /// What is measured, and the table's first lines.
+    fn print_heading(&self, version: Option<&str>, settings: &[Setting]) {
+        say!(
+            "device: {} ({})",
+            self.device,
+            engine::devices::name(&self.device)
+        );
+        let names: Vec<&str> = settings.iter().map(|setting| setting.name()).collect();
+        match version {
+            Some(version) => say!(
+                "PyTorch {version}, measured in turn with ours: {}",
+                names.join(", ")
+            ),
+            None => say!(
+                "PyTorch: not installed for `{}`; measured alone",
+                self.python
+            ),
+        }
+        say!(
+            "images/s, median [smallest, largest] of {} rounds; ratio: ours to PyTorch's best, median of the rounds' ratios\n",
+            self.rounds
+        );
+        say!(
+            "| network | image | batch | what | selectivity-lab | PyTorch's best float32 | which setting | ratio | bf16 autocast |\n|---|---|---|---|---|---|---|---|---|"
+        );
+    }
+
+    /// The rounds of a network and a batch size, one row a kind of work. A setting that fails to compile is taken out
+    /// of `settings`.
     fn rows(
         &self,
         network: Network,
         side: usize,
         batch_size: usize,
-        with_pytorch: bool,
-    ) -> Result<[Row; 4], Box<dyn Error>> {
-        let mut rows = [
-            Row::new("training"),
-            Row::new("training, alpha 1"),
-            Row::new("inference"),
-            Row::new("PGD, images x steps"),
-        ];
+        settings: &mut Vec<Setting>,
+    ) -> Result<[Row; WHAT.len()], Box<dyn Error>> {
+        let spec = CalibrationSpec {
+            network,
+            classes: if side == 64 { 200 } else { 10 },
+            height: side,
+            width: side,
+            batch_size,
+            alpha: ALPHAS[0],
+            device: self.device.clone(),
+            seconds: self.seconds,
+        };
+        let mut processes = self.start(&spec, settings)?;
+        let mut rows = WHAT.map(Row::new);
         for _ in 0..self.rounds {
-            for (index, alpha) in [0.0, 1.0].into_iter().enumerate() {
-                let spec = CalibrationSpec {
-                    network,
-                    classes: if side == 64 { 200 } else { 10 },
-                    height: side,
-                    width: side,
-                    batch_size,
-                    alpha,
-                    device: self.device.clone(),
-                    seconds: self.seconds,
-                };
-                let lab = measure(&spec)?;
-                rows[index].lab.push(lab.train_images_per_second);
-                rows[2].lab.push(lab.inference_images_per_second);
-                rows[3].lab.push(measure_attack(&spec)?);
-                if with_pytorch {
-                    let pytorch = measure_pytorch(&self.python, &spec)?;
-                    let calibration = &pytorch.calibration;
-                    rows[index]
-                        .pytorch
-                        .push(calibration.train_images_per_second);
-                    rows[2]
-                        .pytorch
-                        .push(calibration.inference_images_per_second);
-                    rows[3].pytorch.push(pytorch.attack_images_per_second);
-                }
+            let lab = measure_lab(&spec)?.in_rows();
+            let mut pytorch = Vec::new();
+            for process in &mut processes {
+                pytorch.push((process.setting, process.measure()?.in_rows()));
+            }
+            for (index, row) in rows.iter_mut().enumerate() {
+                let pytorch = pytorch.iter();
+                row.rounds.push(Round {
+                    lab: lab[index],
+                    pytorch: pytorch
+                        .map(|(setting, rates)| (*setting, rates[index]))
+                        .collect(),
+                });
             }
         }
         Ok(rows)
+    }
+
+    /// A process for each of `settings`, warmed up; they wait while others are measured.
+    fn start(
+        &self,
+        spec: &CalibrationSpec,
+        settings: &mut Vec<Setting>,
+    ) -> Result<Vec<PyTorch>, Box<dyn Error>> {
+        let mut started = Vec::new();
+        for setting in settings.clone() {
+            match PyTorch::start(&self.python, setting, spec) {
+                Ok(pytorch) => started.push(pytorch),
+                Err(reason) if setting == Setting::Compile => {
+                    eprintln!("PyTorch's `compile` is left out from here on: {reason}");
+                    settings.retain(|&other| other != setting);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(started)
     }
 
     /// Network, image side and batch size of each row.
@@ -197,106 +232,20 @@ impl Arguments {
     }
 }
 
-struct Row {
-    what: &'static str,
-    lab: Vec<f64>,
-    pytorch: Vec<f64>,
-}
-
-impl Row {
-    fn new(what: &'static str) -> Self {
-        Row {
-            what,
-            lab: Vec::new(),
-            pytorch: Vec::new(),
-        }
-    }
-
-    fn cells(mut self) -> String {
-        let ratio = if self.pytorch.is_empty() {
-            "".into()
-        } else {
-            let mut ratios: Vec<f64> = self
-                .lab
-                .iter()
-                .zip(&self.pytorch)
-                .map(|(lab, pytorch)| lab / pytorch)
-                .collect();
-            format!("{:.2}", median(&mut ratios))
-        };
-        format!(
-            "{} | {} | {} | {ratio} |",
-            self.what,
-            spread(&mut self.lab),
-            spread(&mut self.pytorch)
-        )
-    }
-}
-
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    if values.len() % 2 == 1 {
-        values[middle]
-    } else {
-        (values[middle - 1] + values[middle]) / 2.0
-    }
-}
-
-fn spread(values: &mut [f64]) -> String {
-    if values.is_empty() {
-        return "".into();
-    }
-    let median = median(values);
-    format!(
-        "{median:.0} [{:.0}, {:.0}]",
-        values[0],
-        values[values.len() - 1]
-    )
-}
-
-fn pytorch_version(python: &str) -> Option<String> {
-    let output = Command::new(python)
-        .args(["-c", "import torch; print(torch.__version__)"])
-        .stderr(Stdio::null())
-        .output()
-        .ok()?;
-    let version = String::from_utf8(output.stdout).ok()?;
-    output.status.success().then(|| version.trim().to_owned())
-}
-
-/// What the PyTorch script prints.
-#[derive(serde::Deserialize)]
-struct PyTorch {
-    #[serde(flatten)]
-    calibration: Calibration,
-    attack_images_per_second: f64,
-}
-
-fn measure_pytorch(python: &str, spec: &CalibrationSpec) -> Result<PyTorch, Box<dyn Error>> {
-    let output = Command::new(python)
-        .args(["-c", PYTORCH, &serde_json::to_string(spec)?])
-        .stderr(Stdio::inherit())
-        .output()?;
-    if !output.status.success() {
-        return Err(format!("the PyTorch side ended with {}", output.status).into());
-    }
-    Ok(serde_json::from_slice(&output.stdout)?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Breaks when a row quotes a mean, or a ratio of medians instead of the median of paired ratios.
-    #[test]
-    fn a_row_quotes_medians_and_paired_ratios() {
-        let row = Row {
-            what: "training",
-            lab: vec![30.0, 10.0, 20.0],
-            pytorch: vec![10.0, 10.0, 40.0],
-        };
-        assert_eq!(row.cells(), "training | 20 [10, 30] | 10 [10, 40] | 1.00 |");
-        assert_eq!(median(&mut [1.0, 4.0, 2.0, 3.0]), 2.5);
-    }
+/// Ours, once.
+fn measure_lab(spec: &CalibrationSpec) -> Result<Rates, Box<dyn Error>> {
+    let regularised = CalibrationSpec {
+        alpha: ALPHAS[1],
+        ..spec.clone()
+    };
+    let plain = measure(spec)?;
+    let regularised = measure(&regularised)?;
+    Ok(Rates {
+        training: [
+            plain.train_images_per_second,
+            regularised.train_images_per_second,
+        ],
+        inference: plain.inference_images_per_second,
+        attack: measure_attack(spec)?,
+    })
 }

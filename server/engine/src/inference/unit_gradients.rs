@@ -2,7 +2,8 @@
 //!
 //! For unit u and image x, the gradient of u's response (the mean of its map after the ReLU) with respect to x on the
 //! [0, 1] scale, network in inference mode. It is computed exactly: one backward pass per unit, for a batch of images
-//! at once (an image's response depends on that image alone), on a graph that ends at the unit's layer.
+//! at once (an image's response depends on that image alone), from the unit's layer on. On the CPU a batch is passed
+//! forward once a layer; elsewhere once a unit, since burn's autodiff consumes its graph.
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -11,11 +12,14 @@ use super::batch::{batch_size, clean_images};
 use crate::base::host::host;
 use crate::data::ImageSet;
 use crate::networks::Model;
+use crate::operators::Tape;
 
 /// A network whose units' gradients are measured.
 pub struct InputUnitGradients {
-    /// Frozen: batch norm uses its running statistics, and no parameter requires a gradient.
+    /// In inference mode, without autodiff.
     model: Model,
+    /// The same with autodiff, frozen: batch norm uses its running statistics, and no parameter requires a gradient.
+    differentiated: Model,
     device: Device,
 }
 
@@ -23,7 +27,8 @@ impl InputUnitGradients {
     /// A frozen copy of `model` as it is now, on `device` (without autodiff).
     pub fn new(model: &Model, device: &Device) -> Self {
         InputUnitGradients {
-            model: model.valid().freeze().train(),
+            model: model.valid(),
+            differentiated: model.valid().freeze().train(),
             device: device.clone(),
         }
     }
@@ -44,10 +49,14 @@ impl InputUnitGradients {
         let mut sums = vec![0.0_f64; units * length];
         for chunk in indices.chunks(batch_size(set.height(), set.width())) {
             let clean = clean_images(set, chunk, &self.device);
+            let tape = self.model.tape_at(clean.clone(), layer);
             // [units, images of the chunk]
             let mut of_chunk = Vec::with_capacity(units * chunk.len());
             for (unit, sum) in sums.chunks_exact_mut(length).enumerate() {
-                let gradients = host(self.unit(layer, unit, clean.clone())?);
+                let gradients = host(match &tape {
+                    Some(tape) => self.unit_taped(tape, unit)?,
+                    None => self.unit(layer, unit, clean.clone())?,
+                });
                 for gradient in gradients.chunks_exact(length) {
                     let mut square = 0.0_f64;
                     for (sum, &value) in sum.iter_mut().zip(gradient) {
@@ -77,11 +86,16 @@ impl InputUnitGradients {
         })
     }
 
-    /// The gradient of one unit's response for each image, `[batch, 3, height, width]`.
+    /// The gradient of one unit's response for each image, `[batch, 3, height, width]`, by the tape of its layer.
+    fn unit_taped(&self, tape: &Tape, unit: usize) -> Option<Tensor<4>> {
+        Some(self.model.before_normalising(tape.gradient(unit)?))
+    }
+
+    /// The gradient of one unit's response for each image, `[batch, 3, height, width]`, by autodiff.
     fn unit(&self, layer: usize, unit: usize, images: Tensor<4>) -> Option<Tensor<4>> {
         let shape = images.dims();
         let images = images.autodiff().require_grad();
-        let responses = self.model.responses_at(images.clone(), layer)?;
+        let responses = self.differentiated.responses_at(images.clone(), layer)?;
         let mut gradients = responses.narrow(1, unit, 1).sum().backward();
         let gradient = images.grad_remove(&mut gradients);
         Some(gradient.unwrap_or_else(|| Tensor::zeros(shape, &self.device)))
@@ -105,7 +119,99 @@ pub struct LayerGradients {
 mod tests {
     use super::*;
     use crate::networks::ModelConfig;
+    use crate::operators::tests::TAPED;
     use protocol::Network;
+
+    fn model(network: Network, device: &Device) -> Model {
+        let config = ModelConfig {
+            network,
+            classes: 4,
+            mean: [0.4, 0.5, 0.6],
+            std: [0.25, 0.2, 0.3],
+        };
+        config.init(2, device)
+    }
+
+    /// Three images of `side` x `side` pixels.
+    fn three_images(side: usize) -> ImageSet {
+        let pixels = (0..3 * 3 * side * side)
+            .map(|i| ((i * 7919) % 251) as u8)
+            .collect();
+        ImageSet::new(pixels, vec![0, 1, 2], side, side).unwrap()
+    }
+
+    /// Breaks when a tape's gradient differs from autodiff's in a single bit, or a network's layer has no tape: a sum is
+    /// taken otherwise where a tensor has two readers, or the images are normalised otherwise.
+    #[test]
+    fn tapes_give_the_bits_of_autodiff() {
+        let device = Device::flex();
+        for (network, side) in [
+            (Network::ResNet8, 8),
+            (Network::ResNet18, 16),
+            (Network::ResNet50, 16),
+        ] {
+            let model = model(network, &device);
+            let set = three_images(side);
+            let gradients = InputUnitGradients::new(&model, &device);
+            let layers = model.layers();
+            let last = layers.len() - 1;
+            for layer in [0, 1, last / 2, last / 2 + 1, last - 1, last] {
+                let images = clean_images(&set, &[0, 1, 2], &device);
+                let tape = gradients.model.tape_at(images.clone(), layer);
+                let tape = tape.unwrap_or_else(|| panic!("{network}: no tape of layer {layer}"));
+                let units = layers[layer].units as usize;
+                for unit in [0, units / 3, units - 1] {
+                    let bits = |gradient: Option<Tensor<4>>| -> Vec<u32> {
+                        let values = host(gradient.unwrap());
+                        values.into_iter().map(f32::to_bits).collect()
+                    };
+                    let taped = bits(gradients.unit_taped(&tape, unit));
+                    let differentiated = bits(gradients.unit(layer, unit, images.clone()));
+                    assert!(
+                        taped == differentiated,
+                        "{network}: other bits for unit {unit} of layer {layer}"
+                    );
+                }
+                assert!(gradients.unit_taped(&tape, units).is_none());
+            }
+            assert!(
+                gradients
+                    .model
+                    .tape_at(clean_images(&set, &[0], &device), last + 1)
+                    .is_none()
+            );
+        }
+    }
+
+    /// Breaks when a layer is measured by autodiff where a tape would do, a batch's gradients get mixed up, or what is
+    /// measured depends on which of the two it is.
+    #[test]
+    fn layers_are_measured_by_tape() {
+        let device = Device::flex();
+        let gradients = InputUnitGradients::new(&model(Network::ResNet8, &device), &device);
+        let set = three_images(8);
+        for layer in [0, 4] {
+            let before = TAPED.get();
+            let measured = gradients.layer(layer, &set, &[2, 0], &mut |_| true);
+            let measured = measured.unwrap();
+            assert_eq!(TAPED.get() - before, measured.units);
+            for unit in 0..measured.units {
+                let images = clean_images(&set, &[2, 0], &device);
+                let gradient = host(gradients.unit(layer, unit, images).unwrap());
+                for (image, gradient) in gradient.chunks_exact(192).enumerate() {
+                    let mut square = 0.0;
+                    for &value in gradient {
+                        square += f64::from(value) * f64::from(value);
+                    }
+                    assert_eq!(
+                        measured.norms[image * measured.units + unit],
+                        f64::sqrt(square),
+                        "image {image} of unit {unit} of layer {layer}"
+                    );
+                }
+            }
+        }
+    }
 
     /// Breaks when a gradient is of another unit, another layer or the mean over images, or not on the [0, 1]
     /// scale: it must predict how the response changes with one pixel.

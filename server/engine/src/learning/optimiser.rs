@@ -1,20 +1,73 @@
 //! SGD as Leavitt & Morcos (2020) train with it, and its learning rate by epoch.
 
-use burn::optim::decay::WeightDecayConfig;
-use burn::optim::momentum::MomentumConfig;
-use burn::optim::{ModuleOptimizer, SgdConfig};
+use burn::optim::{ModuleOptimizer, Optimizer, RecordState, StateSink, StateSource};
+use burn::tensor::{Device, Tensor};
 use protocol::TrainingSpec;
 
+use crate::operators::SgdStep;
+
 /// SGD with momentum and weight decay on every parameter, as PyTorch's `SGD` (no dampening).
+#[derive(Debug, Clone, Copy)]
+struct Sgd {
+    momentum: f32,
+    weight_decay: f32,
+}
+
+/// What a parameter keeps from step to step.
+#[derive(Debug, Clone)]
+struct SgdState<const D: usize> {
+    velocity: Tensor<D>,
+}
+
+/// The name of the velocity in checkpoints: the one that burn's SGD gives it, so that what it trained can be gone on with.
+const VELOCITY: &str = "momentum.velocity";
+
+impl<const D: usize> RecordState for SgdState<D> {
+    fn state_flatten(&self, prefix: &str, sink: &mut StateSink) {
+        sink.push_tensor(prefix, VELOCITY, self.velocity.to_data());
+    }
+
+    fn state_unflatten(prefix: &str, source: &mut StateSource, device: &Device) -> Option<Self> {
+        let velocity = source.take_tensor(prefix, VELOCITY)?;
+        Some(SgdState {
+            velocity: Tensor::from_data(velocity, device),
+        })
+    }
+}
+
+impl Optimizer for Sgd {
+    type State<const D: usize> = SgdState<D>;
+
+    fn step<const D: usize>(
+        &self,
+        learning_rate: f64,
+        parameter: Tensor<D>,
+        gradient: Tensor<D>,
+        state: Option<SgdState<D>>,
+    ) -> (Tensor<D>, Option<SgdState<D>>) {
+        let step = SgdStep {
+            learning_rate: learning_rate as f32,
+            momentum: self.momentum,
+            weight_decay: self.weight_decay,
+        };
+        let velocity = state.map(|state| state.velocity);
+        let (parameter, velocity) = step.step(parameter, gradient, velocity);
+        (parameter, Some(SgdState { velocity }))
+    }
+
+    fn to_device<const D: usize>(state: SgdState<D>, device: &Device) -> SgdState<D> {
+        SgdState {
+            velocity: state.velocity.to_device(device),
+        }
+    }
+}
+
+/// SGD with the numbers of a run.
 pub(crate) fn optimiser(training: &TrainingSpec) -> ModuleOptimizer {
-    SgdConfig::new()
-        .with_momentum(Some(
-            MomentumConfig::new()
-                .with_momentum(training.momentum)
-                .with_dampening(0.0),
-        ))
-        .with_weight_decay(Some(WeightDecayConfig::new(training.weight_decay as f32)))
-        .init()
+    ModuleOptimizer::from(Sgd {
+        momentum: training.momentum as f32,
+        weight_decay: training.weight_decay as f32,
+    })
 }
 
 /// The learning rate of `epoch` (from 1): multiplied by the factor after each milestone epoch.

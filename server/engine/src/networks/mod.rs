@@ -23,7 +23,7 @@ pub use error::NetworkError;
 pub use imagenet_resnet::ImageNetResNet;
 pub(crate) use names::{NamedParameters, visit_named};
 
-use crate::operators::Activations;
+use crate::operators::{Activations, Tape};
 
 /// Receives the activations of each ReLU layer in forward order, and says whether to go on.
 type Observer<'a> = dyn FnMut(Activations) -> ControlFlow<()> + 'a;
@@ -141,7 +141,7 @@ impl Model {
         images: Tensor<4>,
         observe: &mut dyn FnMut(Activations),
     ) -> Tensor<2> {
-        let flow = self.walk(images, &mut |activations| {
+        let flow = self.walk(self.normalise(images), &mut |activations| {
             observe(activations);
             ControlFlow::Continue(())
         });
@@ -154,8 +154,30 @@ impl Model {
     /// Responses `[batch, units]` of the units of layer `layer`, from 0, to images `[batch, 3, height, width]` in
     /// [0, 1]; nothing beyond that layer is computed. `None` where there is no such layer.
     pub fn responses_at(&self, images: Tensor<4>, layer: usize) -> Option<Tensor<2>> {
+        self.responses_to(self.normalise(images), layer)
+    }
+
+    /// The way back from these responses to the normalised images, after one pass forward;
+    /// [`before_normalising`](Self::before_normalising) goes on to the images themselves. `None` where there is no such
+    /// layer, and where [`Tape::record`] has none: autodiff is needed.
+    pub fn tape_at(&self, images: Tensor<4>, layer: usize) -> Option<Tape> {
+        Tape::record(self.normalise(images), |normalised| {
+            self.responses_to(normalised, layer)
+        })
+    }
+
+    /// The gradient with respect to images in [0, 1] from `gradient`, that with respect to the same images normalised,
+    /// both `[batch, 3, height, width]`.
+    pub fn before_normalising(&self, gradient: Tensor<4>) -> Tensor<4> {
+        let std = channel_values(self.std, &gradient.device());
+        // Times 1 / std, not divided by it: burn's autodiff rounds so.
+        gradient * std.recip()
+    }
+
+    /// [`responses_at`](Self::responses_at) for images that are normalised already.
+    fn responses_to(&self, normalised: Tensor<4>, layer: usize) -> Option<Tensor<2>> {
         let (mut next, mut responses) = (0, None);
-        let _ = self.walk(images, &mut |activations| {
+        let _ = self.walk(normalised, &mut |activations| {
             if next == layer {
                 responses = Some(activations.responses);
                 return ControlFlow::Break(());
@@ -166,12 +188,14 @@ impl Model {
         responses
     }
 
-    fn walk(&self, images: Tensor<4>, observe: &mut Observer) -> ControlFlow<(), Tensor<2>> {
+    /// Images `[batch, 3, height, width]` in [0, 1] as the body takes them.
+    fn normalise(&self, images: Tensor<4>) -> Tensor<4> {
         let device = images.device();
-        let channel = |values: [f32; 3]| {
-            Tensor::<4>::from_data(TensorData::new(values.to_vec(), [1, 3, 1, 1]), &device)
-        };
-        let normalised = (images - channel(self.mean)) / channel(self.std);
+        (images - channel_values(self.mean, &device)) / channel_values(self.std, &device)
+    }
+
+    /// Runs the body on normalised images; see [`forward_observed`](Self::forward_observed).
+    fn walk(&self, normalised: Tensor<4>, observe: &mut Observer) -> ControlFlow<(), Tensor<2>> {
         match &self.body {
             Body::Cifar(network) => network.forward(normalised, observe),
             Body::ImageNet(network) => network.forward(normalised, observe),
@@ -193,6 +217,11 @@ impl Model {
             Body::ImageNet(network) => network.classes(),
         }
     }
+}
+
+/// A value a channel, `[1, 3, 1, 1]`.
+fn channel_values(values: [f32; 3], device: &Device) -> Tensor<4> {
+    Tensor::from_data(TensorData::new(values.to_vec(), [1, 3, 1, 1]), device)
 }
 
 /// `stem`, then `stage<s>.block<b>.relu<r>`, all counted from 1.

@@ -11,14 +11,16 @@ use burn::backend::{Autodiff, AutodiffBackend, Backend, Flex};
 use pulp::Arch;
 use rayon::prelude::*;
 
-use super::channels;
+use super::channels::{self, ReluMask};
 use super::layer::{Layer, Waiting, Wanted};
 use super::layout::{
     channels_last, contiguous, images, into_channels_last, is_spread, readable, sizes, spread,
     values, values_mut, vector,
 };
 use super::shape::ConvolutionShape;
+use super::tape::{self, Operator, Pass};
 use super::waiting;
+use super::way_back::{InferenceState, added, subsample_back};
 
 /// A layer's settings, besides its tensors.
 #[derive(Debug, Clone, Copy)]
@@ -130,7 +132,14 @@ fn train(
     let state = TrainingState {
         shape,
         convolved: channels_last(pass.convolved, sizes_out(shape)),
-        relu_output: options.relu.then(|| maps.clone()),
+        relu: match (options.relu, &shortcut) {
+            (false, _) => Relu::Absent,
+            (true, Some(_)) => Relu::AfterShortcut(maps.clone()),
+            (true, None) => Relu::AfterNorm {
+                scale: pass.scale,
+                shift: beta,
+            },
+        },
         gamma,
         mean: pass.mean.clone(),
         variance: pass.variance.clone(),
@@ -228,11 +237,33 @@ impl LayerBackend for Flex {
         variance: FlexTensor,
         options: LayerOptions,
     ) -> LayerOutput<Self> {
-        infer(tensors, &mean, &variance, options).0
+        let read = tape::is_recording().then(|| (tensors.input.clone(), tensors.shortcut.clone()));
+        let (output, state) = infer(tensors, &mean, &variance, options);
+        if let Some((input, shortcut)) = read {
+            tape::record(Pass {
+                input,
+                shortcut,
+                output: output.maps.clone(),
+                responses: Some(output.responses.clone()),
+                operator: Operator::Layer(Box::new(state)),
+            });
+        }
+        output
     }
 
     fn subsample(input: FlexTensor, step: usize, channels: usize) -> FlexTensor {
-        subsample(input, step, channels)
+        let read = tape::is_recording().then(|| input.clone());
+        let output = subsample(input, step, channels);
+        if let Some(input) = read {
+            tape::record(Pass {
+                input,
+                shortcut: None,
+                output: output.clone(),
+                responses: None,
+                operator: Operator::Subsample(step),
+            });
+        }
+        output
     }
 }
 
@@ -255,17 +286,28 @@ struct TrainingState {
     variance: Vec<f32>,
     epsilon: f64,
     convolved: FlexTensor,
-    relu_output: Option<FlexTensor>,
+    relu: Relu,
 }
 
-/// The state that an inference pass keeps for its backward pass.
+/// What tells which values a layer's ReLU let through.
 #[derive(Debug, Clone)]
-struct InferenceState {
-    shape: ConvolutionShape,
-    input: FlexTensor,
-    weight: FlexTensor,
-    scale: Vec<f32>,
-    relu_output: Option<FlexTensor>,
+enum Relu {
+    /// The layer ends without one.
+    Absent,
+    /// The layer's output.
+    AfterShortcut(FlexTensor),
+    /// Batch norm's scale and shift; see [`ReluMask::Normalised`].
+    AfterNorm { scale: Vec<f32>, shift: Vec<f32> },
+}
+
+impl Relu {
+    fn mask(&self) -> ReluMask<'_> {
+        match self {
+            Relu::Absent => ReluMask::Everything,
+            Relu::AfterShortcut(output) => ReluMask::Output(values(output)),
+            Relu::AfterNorm { scale, shift } => ReluMask::Normalised { scale, shift },
+        }
+    }
 }
 
 /// Registers an input's gradient, added to the one that waits for it. `$pass` takes the [`Waiting`] gradient and
@@ -274,28 +316,10 @@ struct InferenceState {
 /// A macro, since burn's type of a parent node has no public name.
 macro_rules! register_input {
     ($node:expr, $grads:expr, $sizes:expr, $pass:expr) => {{
-        let (node, sizes): (_, [usize; 4]) = ($node, $sizes);
-        // Where channels do not fill registers the sums can only be written, not added.
-        let whole = sizes[1].is_multiple_of(super::kernel::BLOCK);
-        let waits = waiting::waits(node.id, node.parents.is_empty()) && whole;
-        let mut waiting = waits.then(|| $grads.consume::<Flex>(&node));
-        let mut rows = None;
-        if let Some(gradient) = waiting.take() {
-            if is_spread(&gradient) {
-                rows = Some(gradient);
-            } else {
-                waiting = Some(into_channels_last(gradient));
-            }
-        }
-        let fresh: Option<Vec<f32>> = match (&mut waiting, &rows) {
-            (Some(image), _) => $pass(Waiting::Image(values_mut(image))),
-            (None, Some(rows)) => $pass(Waiting::Row(&rows.storage()[..sizes[0] * sizes[1]])),
-            (None, None) => $pass(Waiting::Nothing),
-        };
-        let gradient = match fresh {
-            Some(fresh) => channels_last(fresh, sizes),
-            None => waiting.expect("added to in place"),
-        };
+        let node = $node;
+        let waits = waiting::waits(node.id, node.parents.is_empty());
+        let before = waits.then(|| $grads.consume::<Flex>(&node));
+        let gradient = added(before, $sizes, $pass);
         $grads.register::<Flex>(node.id, gradient);
         waiting::note(node.id);
     }};
@@ -328,14 +352,14 @@ impl Backward<Flex, 5> for TrainingBack {
             weight: state.weight.as_slice().expect("made contiguous"),
         };
         let mut gradients = None;
-        let mut pass = |waiting: Option<Waiting>| {
+        let mut pass = |waiting: Option<Waiting<'_>>| {
             let gradients = gradients.insert(layer.train_back(
                 &state.gamma,
                 &state.mean,
                 &state.variance,
                 state.epsilon,
                 values(&state.convolved),
-                state.relu_output.as_ref().map(values),
+                state.relu.mask(),
                 values_mut(&mut gradient),
                 Wanted {
                     input: waiting,
@@ -386,27 +410,13 @@ impl Backward<Flex, 2> for InferenceBack {
         let [input, shortcut] = ops.parents;
         let state = ops.state;
         let mut gradient = into_channels_last(grads.consume::<Flex>(&ops.node));
-        let layer = Layer {
-            shape: state.shape,
-            input: images(&state.input),
-            weight: state.weight.as_slice().expect("made contiguous"),
-        };
-        let mut pass = |waiting: Option<Waiting>| {
-            layer.infer_back(
-                &state.scale,
-                state.relu_output.as_ref().map(values),
-                values_mut(&mut gradient),
-                waiting,
-            )
-        };
         match input {
             Some(node) => {
-                register_input!(node, grads, sizes(&state.input), |waiting| pass(Some(
-                    waiting
-                )));
+                register_input!(node, grads, sizes(&state.input), |waiting| state
+                    .back(&mut gradient, Some(waiting)));
             }
             None => {
-                pass(None);
+                state.back(&mut gradient, None);
             }
         }
         if let Some(node) = shortcut {
@@ -480,45 +490,12 @@ impl Backward<Flex, 1> for SubsampleBack {
         let gradient = into_channels_last(grads.consume::<Flex>(&ops.node));
         let Some(node) = input else { return };
         let (input_sizes, step) = ops.state;
-        let [batch, channels_in, height, width] = input_sizes;
-        let [_, channels, rows, columns] = sizes(&gradient);
-        let before = (channels - channels_in) / 2;
-        let image_in = height * width * channels_in;
-        let add = |target: &mut [f32]| {
-            target
-                .par_chunks_mut(image_in)
-                .zip(values(&gradient).par_chunks(rows * columns * channels))
-                .for_each(|(target, gradient)| {
-                    for (pixel, gradient) in gradient.chunks_exact(channels).enumerate() {
-                        let (row, column) = (pixel / columns * step, pixel % columns * step);
-                        let to = (row * width + column) * channels_in;
-                        let target = &mut target[to..to + channels_in];
-                        for (value, added) in target.iter_mut().zip(&gradient[before..]) {
-                            *value += added;
-                        }
-                    }
-                });
-        };
-        register_input!(node, grads, input_sizes, |waiting| match waiting {
-            Waiting::Image(image) => {
-                add(image);
-                None
-            }
-            Waiting::Row(row) => {
-                let mut target = vec![0.0; batch * image_in];
-                target
-                    .par_chunks_mut(image_in)
-                    .zip(row.par_chunks(channels_in))
-                    .for_each(|(image, row)| Arch::new().dispatch(channels::AddRow { image, row }));
-                add(&mut target);
-                Some(target)
-            }
-            Waiting::Nothing => {
-                let mut target = vec![0.0; batch * image_in];
-                add(&mut target);
-                Some(target)
-            }
-        });
+        register_input!(node, grads, input_sizes, |waiting| subsample_back(
+            &gradient,
+            input_sizes,
+            step,
+            waiting
+        ));
     }
 }
 

@@ -153,13 +153,40 @@ pub(super) fn mask<S: Simd>(simd: S, gradient: &mut [f32], output: &[f32]) {
     }
 }
 
-/// What batch norm's backward pass sums over an image: the gradient, and the gradient times the deviation
-/// of the convolution's output from the mean. Applies the ReLU's mask on the way.
+/// Which values a layer's ReLU let through.
+#[derive(Clone, Copy)]
+pub(super) enum ReluMask<'a> {
+    /// All: the layer ends without one.
+    Everything,
+    /// Those above 0 in the layer's output.
+    Output(&'a [f32]),
+    /// Those that batch norm made positive, of layers without a shortcut: computed again from the convolution's output,
+    /// which the pass reads anyway, where reading the layer's output would cost as much as all the arithmetic.
+    Normalised {
+        /// What deviations from the mean are multiplied with, `[channels]`.
+        scale: &'a [f32],
+        /// What is then added, `[channels]`.
+        shift: &'a [f32],
+    },
+}
+
+impl<'a> ReluMask<'a> {
+    /// The mask of the image whose values begin at `first`.
+    pub(super) fn image(self, first: usize, len: usize) -> Self {
+        match self {
+            ReluMask::Output(output) => ReluMask::Output(&output[first..][..len]),
+            other => other,
+        }
+    }
+}
+
+/// What batch norm's backward pass sums over an image: the gradient behind the ReLU's mask, and that times the deviation of
+/// the convolution's output from the mean. A mask by the layer's output is applied to `gradient` on the way.
 #[inline(always)]
 pub(super) fn gradient_sums<S: Simd>(
     simd: S,
     gradient: &mut [f32],
-    relu_output: Option<&[f32]>,
+    relu: ReluMask,
     convolved: &[f32],
     mean: &[f32],
     sums: &mut [f32],
@@ -169,29 +196,59 @@ pub(super) fn gradient_sums<S: Simd>(
     let zero = simd.splat_f32s(0.0);
     for channel in registers(simd, channels) {
         let centre = load(simd, &mean[channel..]);
-        let (mut sum, mut product) = ([zero; 2], [zero; 2]);
+        // Two sums of each in turn, so that no addition waits for the last.
+        let mut terms = [(zero, zero); 2];
         let pixels = gradient
             .chunks_exact_mut(channels)
             .zip(convolved.chunks_exact(channels));
-        for (pixel, (gradient, convolved)) in pixels.enumerate() {
-            let mut value = load(simd, &gradient[channel..]);
-            if let Some(output) = relu_output {
-                let output = load(simd, &output[pixel * channels + channel..]);
-                value = through_relu(simd, value, output);
-                save(simd, &mut gradient[channel..], value);
+        match relu {
+            ReluMask::Everything => {
+                for (pixel, (gradient, convolved)) in pixels.enumerate() {
+                    let deviation = simd.sub_f32s(load(simd, &convolved[channel..]), centre);
+                    let value = load(simd, &gradient[channel..]);
+                    add_term(simd, &mut terms[pixel % 2], value, deviation);
+                }
             }
-            let deviation = simd.sub_f32s(load(simd, &convolved[channel..]), centre);
-            let turn = pixel % 2;
-            sum[turn] = simd.add_f32s(sum[turn], value);
-            product[turn] = simd.mul_add_e_f32s(value, deviation, product[turn]);
+            ReluMask::Output(output) => {
+                for (pixel, (gradient, convolved)) in pixels.enumerate() {
+                    let deviation = simd.sub_f32s(load(simd, &convolved[channel..]), centre);
+                    let output = load(simd, &output[pixel * channels + channel..]);
+                    let value = through_relu(simd, load(simd, &gradient[channel..]), output);
+                    save(simd, &mut gradient[channel..], value);
+                    add_term(simd, &mut terms[pixel % 2], value, deviation);
+                }
+            }
+            ReluMask::Normalised { scale, shift } => {
+                let scale = load(simd, &scale[channel..]);
+                let shift = load(simd, &shift[channel..]);
+                for (pixel, (gradient, convolved)) in pixels.enumerate() {
+                    let deviation = simd.sub_f32s(load(simd, &convolved[channel..]), centre);
+                    let normalised = simd.mul_add_e_f32s(deviation, scale, shift);
+                    let value = through_relu(simd, load(simd, &gradient[channel..]), normalised);
+                    add_term(simd, &mut terms[pixel % 2], value, deviation);
+                }
+            }
         }
-        save(simd, &mut sums[channel..], simd.add_f32s(sum[0], sum[1]));
+        let [(even, even_product), (odd, odd_product)] = terms;
+        save(simd, &mut sums[channel..], simd.add_f32s(even, odd));
         save(
             simd,
             &mut products[channel..],
-            simd.add_f32s(product[0], product[1]),
+            simd.add_f32s(even_product, odd_product),
         );
     }
+}
+
+/// Adds a value, and its product with a deviation, to their sums.
+#[inline(always)]
+fn add_term<S: Simd>(
+    simd: S,
+    (sum, product): &mut (S::f32s, S::f32s),
+    value: S::f32s,
+    deviation: S::f32s,
+) {
+    *sum = simd.add_f32s(*sum, value);
+    *product = simd.mul_add_e_f32s(value, deviation, *product);
 }
 
 /// Writes `gradient * slope` (plus `(convolved - mean) * curve + offset`, where the batch's statistics
@@ -209,6 +266,8 @@ pub(super) struct StatisticsGradient<'a> {
     pub(super) mean: &'a [f32],
     pub(super) curve: &'a [f32],
     pub(super) offset: &'a [f32],
+    /// Scale and shift of [`ReluMask::Normalised`], where that mask was not applied to the gradient before.
+    pub(super) relu: Option<(&'a [f32], &'a [f32])>,
 }
 
 #[inline(always)]
@@ -233,16 +292,35 @@ pub(super) fn normalisation_gradient<S: Simd>(
                     let curve = load(simd, &through.curve[channel..]);
                     let offset = load(simd, &through.offset[channel..]);
                     let convolved = through.convolved[source].chunks_exact(channels);
-                    for ((target, gradient), convolved) in target
+                    let pixels = target
                         .chunks_exact_mut(channels)
                         .zip(gradient)
-                        .zip(convolved)
-                    {
-                        let deviation = simd.sub_f32s(load(simd, &convolved[channel..]), mean);
-                        let rest = simd.mul_add_e_f32s(deviation, curve, offset);
-                        let value =
-                            simd.mul_add_e_f32s(load(simd, &gradient[channel..]), slope, rest);
-                        save(simd, &mut target[channel..], value);
+                        .zip(convolved);
+                    match through.relu {
+                        Some((scale, shift)) => {
+                            let scale = load(simd, &scale[channel..]);
+                            let shift = load(simd, &shift[channel..]);
+                            for ((target, gradient), convolved) in pixels {
+                                let deviation =
+                                    simd.sub_f32s(load(simd, &convolved[channel..]), mean);
+                                let normalised = simd.mul_add_e_f32s(deviation, scale, shift);
+                                let gradient = load(simd, &gradient[channel..]);
+                                let gradient = through_relu(simd, gradient, normalised);
+                                let rest = simd.mul_add_e_f32s(deviation, curve, offset);
+                                let value = simd.mul_add_e_f32s(gradient, slope, rest);
+                                save(simd, &mut target[channel..], value);
+                            }
+                        }
+                        None => {
+                            for ((target, gradient), convolved) in pixels {
+                                let deviation =
+                                    simd.sub_f32s(load(simd, &convolved[channel..]), mean);
+                                let rest = simd.mul_add_e_f32s(deviation, curve, offset);
+                                let gradient = load(simd, &gradient[channel..]);
+                                let value = simd.mul_add_e_f32s(gradient, slope, rest);
+                                save(simd, &mut target[channel..], value);
+                            }
+                        }
                     }
                 }
                 None => {

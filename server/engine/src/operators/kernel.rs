@@ -4,7 +4,7 @@
 //! and one broadcast of an input value feed several multiply-adds, so that the arithmetic, not the
 //! loads, is what limits them. `pulp` chooses AVX-512, AVX2, NEON or plain code at run time.
 //!
-//! This file is where the engine uses `unsafe`: bounds are checked once a call, not once a multiplication.
+//! This file uses `unsafe`, so that bounds are checked once a call, not once a multiplication.
 #![allow(unsafe_code)]
 // Plain loops over constant ranges are what the compiler unrolls into registers here.
 #![allow(clippy::needless_range_loop)]
@@ -12,13 +12,22 @@
 use std::mem::MaybeUninit;
 
 use pulp::Simd;
-use rayon::prelude::*;
 
+use super::ahead::Ahead;
 use super::aligned::Aligned;
 use super::shape::Windows;
 
 /// Channels are handled in blocks of this many values; weights are padded to it.
 pub(super) const BLOCK: usize = 16;
+
+/// Below so many pixels, tiles of 8 waste less than tiles of 10.
+const FEW_PIXELS: usize = 100;
+
+/// Channels summed over that are packed at once.
+const OTHERS_TOGETHER: usize = 16;
+
+/// Pixels of the largest tile of [`windows_product`].
+const MOST_PIXELS: usize = 12;
 
 /// Weights as [`windows_product`] reads them: for each block of output channels, a row of block values
 /// for each value of a window.
@@ -48,11 +57,25 @@ pub(super) struct WeightOrder {
 }
 
 impl PackedWeights {
+    /// Output channels of a block.
+    pub(super) fn block(&self) -> usize {
+        self.block
+    }
+
+    /// Blocks of output channels.
+    pub(super) fn blocks(&self) -> usize {
+        self.channels.div_ceil(self.block)
+    }
+
+    /// At least so many tiles [`windows_product`] computes over `pixels`.
+    pub(super) fn tiles(&self, pixels: usize) -> usize {
+        self.channels.div_ceil(self.block) * pixels.div_ceil(MOST_PIXELS)
+    }
+
     /// Packs weights for the registers of this machine.
     pub(super) fn pack(weights: &[f32], order: &WeightOrder) -> Self {
-        // Two registers a block where the channels fill them and there are registers enough.
-        let double = order.channels.is_multiple_of(2 * BLOCK) && wide();
-        Self::pack_in_blocks(if double { 2 * BLOCK } else { BLOCK }, weights, order)
+        let [.., largest] = block_sizes(lanes(), order.channels);
+        Self::pack_in_blocks(largest, weights, order)
     }
 
     pub(super) fn pack_in_blocks(block: usize, weights: &[f32], order: &WeightOrder) -> Self {
@@ -60,25 +83,28 @@ impl PackedWeights {
             channels, others, ..
         } = *order;
         let rows = order.rank.iter().flatten().count() * others;
-        let mut values = Aligned::zeros(channels.div_ceil(block) * rows * block);
-        values
-            .par_chunks_mut(rows * block)
-            .enumerate()
-            .for_each(|(index, tile)| {
-                let first = index * block;
-                for channel in first..channels.min(first + block) {
-                    let of_channel = &weights[channel * order.channel_stride..];
-                    for other in 0..others {
-                        let at = &of_channel[other * order.other_stride..];
-                        for (weight, rank) in at.iter().zip(&order.rank) {
-                            if let Some(rank) = rank {
-                                let row = rank * others + other;
-                                tile[row * block + channel - first] = *weight;
-                            }
+        let len = channels.div_ceil(block) * rows * block;
+        let places = || {
+            let ranks = order.rank.iter().enumerate();
+            ranks.filter_map(|(place, rank)| Some((place, (*rank)?)))
+        };
+        let values = Aligned::in_chunks(len, rows * block, |index, tile| {
+            let first = index * block;
+            let weights = &weights[first * order.channel_stride..];
+            // A few others at a time: what is read of them stays in the first-level cache.
+            for begin in (0..others).step_by(OTHERS_TOGETHER) {
+                for (place, rank) in places() {
+                    for other in begin..others.min(begin + OTHERS_TOGETHER) {
+                        let row = (rank * others + other) * block;
+                        let line = &mut tile[row..][..block.min(channels - first)];
+                        let at = other * order.other_stride + place;
+                        for (lane, value) in line.iter_mut().enumerate() {
+                            *value = weights[at + lane * order.channel_stride];
                         }
                     }
                 }
-            });
+            }
+        });
         PackedWeights {
             values,
             channels,
@@ -88,8 +114,19 @@ impl PackedWeights {
     }
 }
 
-/// Whether the machine's registers hold 16 values (AVX-512).
-pub(super) fn wide() -> bool {
+/// The blocks in which so many output channels can be packed for registers of so many lanes, the largest last: several
+/// registers of channels where the channels fill them and there are registers enough.
+pub(super) fn block_sizes(lanes: usize, channels: usize) -> [usize; 3] {
+    let fills = |registers: usize| lanes == BLOCK && channels.is_multiple_of(registers * BLOCK);
+    [1, 2, 4].map(|registers| match registers {
+        4 if fills(4) => 4 * BLOCK,
+        2 | 4 if fills(2) => 2 * BLOCK,
+        _ => BLOCK,
+    })
+}
+
+/// Values of a register of this machine.
+fn lanes() -> usize {
     struct Lanes;
     impl pulp::WithSimd for Lanes {
         type Output = usize;
@@ -98,7 +135,7 @@ pub(super) fn wide() -> bool {
             S::F32_LANES
         }
     }
-    pulp::Arch::new().dispatch(Lanes) == BLOCK
+    pulp::Arch::new().dispatch(Lanes)
 }
 
 /// How finished sums reach the output.
@@ -249,7 +286,7 @@ pub(super) fn save<S: Simd>(_: S, values: &mut [f32], register: S::f32s) {
 
 /// `output[target, channel]` takes the sum over the window of frame x weights, for one framed image.
 ///
-/// `output` is `[pixels, channels]`. It need not be initialised, unless `store` accumulates.
+/// `output` is `[pixels, channels]`. It need not be initialised, unless `store` accumulates. `ahead` is fetched meanwhile.
 ///
 /// # Panics
 /// Where windows, weights or output do not fit each other.
@@ -261,18 +298,9 @@ pub(super) fn windows_product<S: Simd>(
     weights: &PackedWeights,
     output: &mut [MaybeUninit<f32>],
     store: impl Store,
+    ahead: &mut Ahead,
 ) {
-    let reach = windows.runs.last().map_or(0, |&run| run as usize) + windows.run_length;
-    let last = windows.source.iter().max().map_or(0, |&at| at as usize);
-    assert!(last + reach <= frame.len(), "a window leaves the frame");
-    assert_eq!(weights.rows, windows.runs.len() * windows.run_length);
-    assert_eq!(windows.source.len(), windows.target.len());
-    let pixels = windows.target.iter().max().map_or(0, |&at| at as usize + 1);
-    assert!(
-        pixels * weights.channels <= output.len(),
-        "an output pixel leaves the image"
-    );
-
+    check_windows(frame, windows, weights, weights.channels, output.len());
     let tiles = weights.values.chunks_exact(weights.rows * weights.block);
     for (index, tile) in tiles.enumerate() {
         let call = Tile {
@@ -283,15 +311,86 @@ pub(super) fn windows_product<S: Simd>(
             channels: weights.channels,
             channel: index * weights.block,
         };
-        // SAFETY: the asserts above bound every window and output pixel; `tile` holds `rows` lines.
-        unsafe {
-            match (S::F32_LANES, weights.block / BLOCK) {
-                (16, 1) => pixels_product::<S, 12, 1>(simd, call, output, store),
-                (16, _) => pixels_product::<S, 8, 2>(simd, call, output, store),
-                (8, _) => pixels_product::<S, 4, 2>(simd, call, output, store),
-                (4, _) => pixels_product::<S, 4, 4>(simd, call, output, store),
-                _ => pixels_product::<S, 1, BLOCK>(simd, call, output, store),
+        // SAFETY: every window and output pixel was checked above; `tile` holds `rows` lines.
+        unsafe { tile_product(simd, call, output, store, ahead) }
+    }
+}
+
+/// One block of [`windows_product`]'s channels, `index` of [`PackedWeights::blocks`], by itself: `output` is `[pixels, block]`,
+/// and is written over.
+///
+/// # Panics
+/// Where windows, weights or output do not fit each other.
+#[inline(always)]
+pub(super) fn block_product<S: Simd>(
+    simd: S,
+    frame: &[f32],
+    windows: &Windows,
+    weights: &PackedWeights,
+    index: usize,
+    output: &mut [MaybeUninit<f32>],
+    ahead: &mut Ahead,
+) {
+    check_windows(frame, windows, weights, weights.block, output.len());
+    let tile = weights.rows * weights.block;
+    let call = Tile {
+        frame,
+        windows,
+        weights: &weights.values[index * tile..][..tile],
+        line: weights.block,
+        channels: weights.block,
+        channel: 0,
+    };
+    // SAFETY: every window and output pixel was checked above; the weights are `rows` lines.
+    unsafe { tile_product(simd, call, output, Overwrite, ahead) }
+}
+
+/// # Panics
+/// Where a window leaves the frame, the weights are of other windows, or an output pixel of `channels` leaves the image of
+/// `output_len` values.
+#[inline(always)]
+fn check_windows(
+    frame: &[f32],
+    windows: &Windows,
+    weights: &PackedWeights,
+    channels: usize,
+    output_len: usize,
+) {
+    let reach = windows.runs.last().map_or(0, |&run| run as usize) + windows.run_length;
+    let last = windows.source.iter().max().map_or(0, |&at| at as usize);
+    assert!(last + reach <= frame.len(), "a window leaves the frame");
+    assert_eq!(weights.rows, windows.runs.len() * windows.run_length);
+    assert_eq!(windows.source.len(), windows.target.len());
+    let pixels = windows.target.iter().max().map_or(0, |&at| at as usize + 1);
+    assert!(
+        pixels * channels <= output_len,
+        "an output pixel leaves the image"
+    );
+}
+
+/// # Safety
+/// As [`pixels_product`].
+#[inline(always)]
+unsafe fn tile_product<S: Simd>(
+    simd: S,
+    tile: Tile,
+    output: &mut [MaybeUninit<f32>],
+    store: impl Store,
+    ahead: &mut Ahead,
+) {
+    // SAFETY: see the function's contract.
+    unsafe {
+        match (S::F32_LANES, tile.line / BLOCK) {
+            (16, 1) => pixels_product::<S, MOST_PIXELS, 1>(simd, tile, output, store, ahead),
+            // More pixels a tile need fewer loads, but leave more of the last tile empty.
+            (16, 2) if tile.windows.source.len() < FEW_PIXELS => {
+                pixels_product::<S, 8, 2>(simd, tile, output, store, ahead)
             }
+            (16, 2) => pixels_product::<S, 10, 2>(simd, tile, output, store, ahead),
+            (16, _) => pixels_product_in_pieces::<S, 6, 4>(simd, tile, output, store, ahead),
+            (8, _) => pixels_product::<S, 4, 2>(simd, tile, output, store, ahead),
+            (4, _) => pixels_product::<S, 4, 4>(simd, tile, output, store, ahead),
+            _ => pixels_product::<S, 1, BLOCK>(simd, tile, output, store, ahead),
         }
     }
 }
@@ -311,6 +410,59 @@ struct Tile<'a> {
     channel: usize,
 }
 
+impl Tile<'_> {
+    /// The windows of `P` pixels from `first` on; where pixels run out before `until`, the last one's again.
+    ///
+    /// # Safety
+    /// As [`pixels_product`].
+    #[inline(always)]
+    unsafe fn sources<const P: usize>(&self, first: usize, until: usize) -> [*const f32; P] {
+        // SAFETY: see the function's contract.
+        std::array::from_fn(|i| unsafe {
+            let at = self.windows.source[(first + i).min(until - 1)];
+            self.frame.as_ptr().add(at as usize)
+        })
+    }
+
+    /// Stores the sums of the pixels from `first` on, as far as there are any before `until`.
+    ///
+    /// # Safety
+    /// As [`pixels_product`].
+    #[inline(always)]
+    unsafe fn store_sums<S: Simd, const P: usize, const N: usize>(
+        &self,
+        simd: S,
+        sums: &[[S::f32s; N]; P],
+        first: usize,
+        until: usize,
+        output: &mut [MaybeUninit<f32>],
+        store: impl Store,
+    ) {
+        let room = (self.channels - self.channel).min(self.line);
+        for i in 0..P.min(until - first) {
+            let pixel = self.windows.target[first + i] as usize;
+            // SAFETY: see the function's contract; `values` is a line of plain data.
+            unsafe {
+                let place = output
+                    .as_mut_ptr()
+                    .cast::<f32>()
+                    .add(pixel * self.channels + self.channel);
+                if room == self.line {
+                    for n in 0..N {
+                        let lane = n * S::F32_LANES;
+                        let channel = self.channel + lane;
+                        store.store(simd, sums[i][n], place.add(lane), pixel, channel);
+                    }
+                } else {
+                    // Channels that fill no block, as an image's 3: always overwritten.
+                    let values = sums[i];
+                    std::ptr::copy_nonoverlapping(values.as_ptr().cast::<f32>(), place, room);
+                }
+            }
+        }
+    }
+}
+
 /// One block of output channels, `P` pixels at a time in `P` x `N` registers.
 ///
 /// # Safety
@@ -321,98 +473,142 @@ unsafe fn pixels_product<S: Simd, const P: usize, const N: usize>(
     tile: Tile,
     output: &mut [MaybeUninit<f32>],
     store: impl Store,
+    ahead: &mut Ahead,
 ) {
-    let Tile {
-        windows,
-        channels,
-        channel,
-        ..
-    } = tile;
+    let windows = tile.windows;
     let line = N * S::F32_LANES;
-    assert_eq!(
-        tile.line, line,
-        "the weights were packed for other registers"
-    );
-    let room = (channels - channel).min(line);
+    assert_eq!(tile.line, line, "packed for other registers");
     let count = windows.source.len();
-    let mut first = 0;
-    while first < count {
-        // The last tile repeats its last pixel where pixels run out.
-        let at: [usize; P] = std::array::from_fn(|i| (first + i).min(count - 1));
+    for first in (0..count).step_by(P) {
+        ahead.fetch();
         // SAFETY: see the function's contract.
-        let sums = unsafe { tile_sums::<S, P, N>(simd, tile, at) };
-        // Through memory once per tile: otherwise the compiler keeps the sums there within the loop as well.
-        let sums = std::hint::black_box(sums);
-        for i in 0..P.min(count - first) {
-            let pixel = windows.target[at[i]] as usize;
-            // SAFETY: see the function's contract; `values` is a line of plain data.
-            unsafe {
-                let place = output
-                    .as_mut_ptr()
-                    .cast::<f32>()
-                    .add(pixel * channels + channel);
-                if room == line {
-                    for n in 0..N {
-                        let lane = n * S::F32_LANES;
-                        store.store(simd, sums[i][n], place.add(lane), pixel, channel + lane);
-                    }
-                } else {
-                    // Channels that fill no block, as an image's 3: always overwritten.
-                    let values = sums[i];
-                    std::ptr::copy_nonoverlapping(values.as_ptr().cast::<f32>(), place, room);
-                }
+        unsafe {
+            let sources = tile.sources::<P>(first, count);
+            let mut weights = tile.weights.as_ptr();
+            let mut sums = [[simd.splat_f32s(0.0); N]; P];
+            for &run in &windows.runs {
+                let rows = windows.run_length;
+                sums = add_rows(simd, sums, sources, run as usize, weights, rows);
+                weights = weights.add(rows * line);
             }
+            // Through memory once per tile: otherwise the compiler keeps the sums there within the loop as well.
+            let sums = std::hint::black_box(sums);
+            tile.store_sums(simd, &sums, first, count, output, store);
         }
-        first += P;
     }
 }
 
-/// The sums of `P` pixels in `P` x `N` registers.
+/// Pixels whose sums wait in memory while a piece of the weights goes through all of them.
+const WAITING_PIXELS: usize = 96;
+
+/// The largest block of channels.
+const LARGEST_BLOCK: usize = 4 * BLOCK;
+
+/// Rows of weights of a piece: with [`LARGEST_BLOCK`] channels 32 KB, for first-level caches of 48.
+const PIECE: usize = 128;
+
+/// Sums that wait.
+#[repr(align(64))]
+struct WaitingSums([MaybeUninit<f32>; WAITING_PIXELS * LARGEST_BLOCK]);
+
+/// As [`pixels_product`], where a block's weights are larger than the first-level cache: piece by piece, each of which goes
+/// through some pixels before the next one is read.
 ///
 /// # Safety
 /// As [`pixels_product`].
 #[inline(always)]
-unsafe fn tile_sums<S: Simd, const P: usize, const N: usize>(
+unsafe fn pixels_product_in_pieces<S: Simd, const P: usize, const N: usize>(
     simd: S,
     tile: Tile,
-    at: [usize; P],
-) -> [[S::f32s; N]; P] {
-    let Tile { frame, windows, .. } = tile;
+    output: &mut [MaybeUninit<f32>],
+    store: impl Store,
+    ahead: &mut Ahead,
+) {
+    let windows = tile.windows;
     let line = N * S::F32_LANES;
-    let mut sums = [[simd.splat_f32s(0.0); N]; P];
-    // SAFETY: see the function's contract.
-    unsafe {
-        let windows_at: [*const f32; P] =
-            std::array::from_fn(|i| frame.as_ptr().add(windows.source[at[i]] as usize));
-        let mut weight = tile.weights.as_ptr();
-        for &run in &windows.runs {
-            let source: [*const f32; P] = std::array::from_fn(|i| windows_at[i].add(run as usize));
-            for j in 0..windows.run_length {
-                let factors: [S::f32s; N] = std::array::from_fn(|n| {
-                    let lane = weight.add(n * S::F32_LANES);
-                    lane.cast::<S::f32s>().read_unaligned()
-                });
-                for i in 0..P {
-                    let value = simd.splat_f32s(*source[i].add(j));
-                    for n in 0..N {
-                        sums[i][n] = simd.mul_add_e_f32s(value, factors[n], sums[i][n]);
+    assert_eq!(tile.line, line, "packed for other registers");
+    assert!(line <= LARGEST_BLOCK && WAITING_PIXELS.is_multiple_of(P));
+    let (count, length) = (windows.source.len(), windows.run_length);
+    let rows = windows.runs.len() * length;
+    let piece = length.div_ceil(length.div_ceil(PIECE).max(1)).max(1);
+    let mut waiting =
+        WaitingSums([const { MaybeUninit::uninit() }; WAITING_PIXELS * LARGEST_BLOCK]);
+    let waiting = waiting.0.as_mut_ptr().cast::<S::f32s>();
+    for begin in (0..count).step_by(WAITING_PIXELS) {
+        let until = count.min(begin + WAITING_PIXELS);
+        let mut row = 0;
+        for (&run, within) in windows
+            .runs
+            .iter()
+            .flat_map(|run| (0..length).step_by(piece).map(move |within| (run, within)))
+        {
+            let size = piece.min(length - within);
+            let (is_first, is_last) = (row == 0, row + size == rows);
+            for first in (begin..until).step_by(P) {
+                // SAFETY: see the function's contract; a tile's sums wait at `slot`, `P` x `N` registers of
+                // `WAITING_PIXELS` x `N`, and are read only after the piece before has written them.
+                unsafe {
+                    let slot = waiting.add((first - begin) * N).cast::<[[S::f32s; N]; P]>();
+                    let sums = if is_first {
+                        ahead.fetch();
+                        [[simd.splat_f32s(0.0); N]; P]
+                    } else {
+                        slot.read()
+                    };
+                    let sources = tile.sources::<P>(first, until);
+                    let weights = tile.weights.as_ptr().add(row * line);
+                    let offset = run as usize + within;
+                    let sums = add_rows(simd, sums, sources, offset, weights, size);
+                    let sums = std::hint::black_box(sums);
+                    if is_last {
+                        tile.store_sums(simd, &sums, first, until, output, store);
+                    } else {
+                        slot.write(sums);
                     }
                 }
-                weight = weight.add(line);
             }
+            row += size;
+        }
+    }
+}
+
+/// Adds the products of `rows` values of `P` windows, from `offset` on, with as many lines of weights.
+///
+/// # Safety
+/// As [`pixels_product`].
+#[inline(always)]
+unsafe fn add_rows<S: Simd, const P: usize, const N: usize>(
+    simd: S,
+    mut sums: [[S::f32s; N]; P],
+    sources: [*const f32; P],
+    offset: usize,
+    mut weights: *const f32,
+    rows: usize,
+) -> [[S::f32s; N]; P] {
+    // SAFETY: see the function's contract.
+    unsafe {
+        let sources: [*const f32; P] = std::array::from_fn(|i| sources[i].add(offset));
+        for j in 0..rows {
+            let factors: [S::f32s; N] = std::array::from_fn(|n| {
+                let lane = weights.add(n * S::F32_LANES);
+                lane.cast::<S::f32s>().read_unaligned()
+            });
+            for i in 0..P {
+                let value = simd.splat_f32s(*sources[i].add(j));
+                for n in 0..N {
+                    sums[i][n] = simd.mul_add_e_f32s(value, factors[n], sums[i][n]);
+                }
+            }
+            weights = weights.add(N * S::F32_LANES);
         }
     }
     sums
 }
 
-/// Two images (or batches of them) read in step: for output pixel (row, column), a window of the input's frame and the
+/// Two images read in step: for output pixel (row, column), a window of the input's frame and the
 /// gradients of the output's channels there.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pairing {
-    /// Images, and the values from one to the next in each of the two.
-    pub(super) images: usize,
-    pub(super) source_image: usize,
-    pub(super) gradient_image: usize,
     /// Output rows and columns.
     pub(super) rows: usize,
     pub(super) columns: usize,
@@ -424,6 +620,116 @@ pub(super) struct Pairing {
     pub(super) gradient_step: usize,
     /// Where the first pixel's gradients lie.
     pub(super) gradient_start: usize,
+    /// Values from a row of sums to the next.
+    pub(super) sums_step: usize,
+}
+
+/// The tiles in which outer products are computed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TileShape {
+    /// Rows of the largest.
+    pub(super) height: usize,
+    /// Channels.
+    pub(super) line: usize,
+}
+
+/// The tiles for `channels` channels, with the registers of this machine.
+pub(super) fn tile_shape(channels: usize) -> TileShape {
+    tile_shape_for(lanes(), channels)
+}
+
+/// The tiles for `channels` channels, with registers of so many lanes.
+pub(super) fn tile_shape_for(lanes: usize, channels: usize) -> TileShape {
+    let (height, line) = match lanes {
+        16 if channels.is_multiple_of(2 * BLOCK) => (12, 2 * BLOCK),
+        16 => (24, BLOCK),
+        8 => (6, BLOCK),
+        4 => (4, BLOCK),
+        _ => (1, BLOCK),
+    };
+    TileShape { height, line }
+}
+
+/// The rows of the next tile where `left` are left.
+#[inline(always)]
+pub(super) fn tile_height(left: usize, tallest: usize) -> usize {
+    match left {
+        _ if left >= tallest => tallest,
+        12.. if tallest > 12 => 12,
+        4.. if tallest > 4 => 4,
+        _ => 1,
+    }
+}
+
+/// `sums[row, channel] += windows[pixel, row] * gradients[pixel, channel]` for one tile: `windows` is `[pixels, height]` with
+/// a height that [`tile_height`] gives, `gradients` `[pixels, line]` with the line of [`tile_shape`], and a row of sums
+/// begins `sums_step` values after the last.
+///
+/// # Panics
+/// Where the three do not fit each other, or the tile is of other registers.
+#[inline(always)]
+pub(super) fn packed_outer_products<S: Simd>(
+    simd: S,
+    windows: &[f32],
+    height: usize,
+    gradients: &[f32],
+    line: usize,
+    sums: &mut [f32],
+    sums_step: usize,
+) {
+    let pixels = gradients.len() / line;
+    assert!(pixels * height <= windows.len());
+    assert!((height - 1) * sums_step + line <= sums.len());
+    let pairing = Pairing {
+        rows: 1,
+        columns: pixels,
+        source_pitch: 0,
+        source_step: height,
+        gradient_pitch: 0,
+        gradient_step: line,
+        gradient_start: 0,
+        sums_step,
+    };
+    let (source, gradient) = (windows.as_ptr(), gradients.as_ptr());
+    let sums = sums.as_mut_ptr();
+    // SAFETY: the asserts above bound the last pixel's values and the last sum; a tile of `N` registers reads a line.
+    unsafe {
+        match (S::F32_LANES, line / BLOCK) {
+            (16, 1) => tile_of::<S, 24, 1>(simd, height, source, gradient, &pairing, sums),
+            (16, 2) => tile_of::<S, 12, 2>(simd, height, source, gradient, &pairing, sums),
+            (8, 1) => tile_of::<S, 6, 2>(simd, height, source, gradient, &pairing, sums),
+            (4, 1) => tile_of::<S, 4, 4>(simd, height, source, gradient, &pairing, sums),
+            (1, 1) => tile_of::<S, 1, BLOCK>(simd, height, source, gradient, &pairing, sums),
+            _ => panic!("tiles of {line} channels are of other registers"),
+        }
+    }
+}
+
+/// A tile of `height` rows, one that [`tile_height`] gives for `J`.
+///
+/// # Safety
+/// As [`tile`].
+#[inline(always)]
+unsafe fn tile_of<S: Simd, const J: usize, const N: usize>(
+    simd: S,
+    height: usize,
+    source: *const f32,
+    gradient: *const f32,
+    pairing: &Pairing,
+    sums: *mut f32,
+) {
+    // SAFETY: see the function's contract.
+    unsafe {
+        match height {
+            12 if J > 12 => tile::<S, 12, N>(simd, source, gradient, pairing, sums),
+            4 if J > 4 => tile::<S, 4, N>(simd, source, gradient, pairing, sums),
+            1 if J > 1 => tile::<S, 1, N>(simd, source, gradient, pairing, sums),
+            _ => {
+                assert_eq!(height, J, "no tile has so many rows");
+                tile::<S, J, N>(simd, source, gradient, pairing, sums);
+            }
+        }
+    }
 }
 
 /// `sums[row, channel] += source[window of each pixel + row] * gradient[pixel, channel]`, for the
@@ -445,24 +751,19 @@ pub(super) fn outer_products<S: Simd>(
 ) {
     let channels = pairing.gradient_step;
     let (last_row, last_column) = (pairing.rows - 1, pairing.columns - 1);
-    let last_image = pairing.images - 1;
     assert!(
-        start
-            + last_image * pairing.source_image
-            + last_row * pairing.source_pitch
-            + last_column * pairing.source_step
-            + count
+        start + last_row * pairing.source_pitch + last_column * pairing.source_step + count
             <= source.len()
     );
     assert!(
         pairing.gradient_start
-            + last_image * pairing.gradient_image
             + last_row * pairing.gradient_pitch
             + last_column * channels
             + channels
             <= gradient.len()
     );
     assert!(count * channels <= sums.len() && channels.is_multiple_of(BLOCK));
+    assert_eq!(pairing.sums_step, channels);
 
     // SAFETY: the asserts above bound the last pixel's window, its gradients and the last sum.
     unsafe {
@@ -496,28 +797,14 @@ unsafe fn in_tiles<S: Simd, const J: usize, const N: usize>(
     let line = N * S::F32_LANES;
     let mut row = 0;
     while row < count {
-        let left = count - row;
-        let height = if left >= J {
-            J
-        } else if left >= 12 && J > 12 {
-            12
-        } else if left >= 4 && J > 4 {
-            4
-        } else {
-            1
-        };
+        let height = tile_height(count - row, J);
         for channel in (0..pairing.gradient_step).step_by(line) {
             // SAFETY: see the function's contract.
             unsafe {
                 let source = source.as_ptr().add(start + row);
                 let gradient = gradient.as_ptr().add(pairing.gradient_start + channel);
-                let sums = sums.as_mut_ptr().add(row * pairing.gradient_step + channel);
-                match height {
-                    12 if J > 12 => tile::<S, 12, N>(simd, source, gradient, pairing, sums),
-                    4 if J > 4 => tile::<S, 4, N>(simd, source, gradient, pairing, sums),
-                    1 if J > 1 => tile::<S, 1, N>(simd, source, gradient, pairing, sums),
-                    _ => tile::<S, J, N>(simd, source, gradient, pairing, sums),
-                }
+                let sums = sums.as_mut_ptr().add(row * pairing.sums_step + channel);
+                tile_of::<S, J, N>(simd, height, source, gradient, pairing, sums);
             }
         }
         row += height;
@@ -538,7 +825,7 @@ unsafe fn tile<S: Simd, const J: usize, const N: usize>(
     unsafe {
         let place = |j: usize, n: usize| {
             target
-                .add(j * pairing.gradient_step + n * S::F32_LANES)
+                .add(j * pairing.sums_step + n * S::F32_LANES)
                 .cast::<S::f32s>()
         };
         let mut sums = [[simd.splat_f32s(0.0); N]; J];
@@ -547,11 +834,9 @@ unsafe fn tile<S: Simd, const J: usize, const N: usize>(
                 *sum = place(j, n).read_unaligned();
             }
         }
-        for line in 0..pairing.images * pairing.rows {
-            let (image, row) = (line / pairing.rows, line % pairing.rows);
-            let mut source = source.add(image * pairing.source_image + row * pairing.source_pitch);
-            let mut gradient =
-                gradient.add(image * pairing.gradient_image + row * pairing.gradient_pitch);
+        for row in 0..pairing.rows {
+            let mut source = source.add(row * pairing.source_pitch);
+            let mut gradient = gradient.add(row * pairing.gradient_pitch);
             for _ in 0..pairing.columns {
                 let mut factors = [simd.splat_f32s(0.0); N];
                 for n in 0..N {

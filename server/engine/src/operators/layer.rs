@@ -9,20 +9,20 @@ use std::mem::MaybeUninit;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
+use super::ahead::Ahead;
 use super::aligned::Aligned;
-use super::channels::{self, Normalisation, NormalisationGradient, StatisticsGradient};
+use super::channels::{self, Normalisation, NormalisationGradient, ReluMask, StatisticsGradient};
 use super::kernel::{
     Accumulate, AddRow, Affine, BLOCK, Overwrite, PackedWeights, Pairing, WeightOrder,
     outer_products, windows_product,
 };
 use super::shape::{ConvolutionShape, Frame, Windows};
 
-/// Parts into which a batch is divided among threads.
-const CHUNKS: usize = 16;
+/// Parts of a batch in which sums over images are taken.
+pub(super) const CHUNKS: usize = 16;
 
-/// From this many weights on, threads divide the weights of a gradient among them, not the images: copies for each
-/// part of the batch would cost more memory traffic than the sums.
-const MANY_WEIGHTS: usize = 65_536;
+/// Weights whose gradients a thread adds up at once.
+const ADDED_TOGETHER: usize = 4_096;
 
 /// Images `[batch, channels, height, width]` with any strides.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +34,7 @@ pub(super) struct Images<'a> {
 
 impl Images<'_> {
     /// Copies image `index` into the middle of a frame whose border is zero.
-    fn fill(&self, index: usize, frame: Frame, framed: &mut [f32]) {
+    pub(super) fn fill(&self, index: usize, frame: Frame, framed: &mut [f32]) {
         let first = frame.at(frame.before, frame.before);
         for row in 0..frame.height {
             let line = &mut framed[first + row * frame.pitch()..][..frame.width * frame.channels];
@@ -47,6 +47,13 @@ impl Images<'_> {
         for (row, line) in image.chunks_exact_mut(width * channels).enumerate() {
             self.copy_row(index, row, channels, line);
         }
+    }
+
+    /// The memory of image `index`, to be fetched ahead; none beyond the last.
+    fn memory(&self, index: usize) -> &[f32] {
+        let each = self.strides[0];
+        let first = (index * each).min(self.values.len());
+        &self.values[first..(first + each).min(self.values.len())]
     }
 
     fn copy_row(&self, index: usize, row: usize, channels: usize, line: &mut [f32]) {
@@ -64,19 +71,39 @@ impl Images<'_> {
     }
 }
 
-/// Scratch memory of a thread, so that no call allocates its own.
+/// Scratch memory of a thread for one image in its frame, so that no call allocates its own.
+#[derive(Default)]
+struct FramedImage {
+    values: Aligned,
+    frame: Option<Frame>,
+}
+
+impl FramedImage {
+    /// The memory, its border zero.
+    fn in_frame(&mut self, frame: Frame) -> &mut [f32] {
+        // Only the middle is ever written, so that a border stays zero.
+        if self.frame != Some(frame) {
+            self.values.resize(frame.len());
+            self.values.fill(0.0);
+            self.frame = Some(frame);
+        }
+        &mut self.values
+    }
+}
+
 #[derive(Default)]
 struct Scratch {
-    input: Aligned,
-    gradient: Aligned,
+    input: FramedImage,
+    gradient: FramedImage,
 }
 
 thread_local! {
+    /// Nothing parallel may be called while it is borrowed: a thread that waits takes up other tasks, which borrow it too.
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
 /// Memory that is about to be written in full.
-fn unwritten(len: usize) -> Vec<MaybeUninit<f32>> {
+pub(super) fn unwritten(len: usize) -> Vec<MaybeUninit<f32>> {
     let mut values = Vec::with_capacity(len);
     values.resize_with(len, MaybeUninit::uninit);
     values
@@ -85,7 +112,7 @@ fn unwritten(len: usize) -> Vec<MaybeUninit<f32>> {
 /// # Safety
 /// Every value was written.
 #[allow(unsafe_code)]
-unsafe fn written(values: Vec<MaybeUninit<f32>>) -> Vec<f32> {
+pub(super) unsafe fn written(values: Vec<MaybeUninit<f32>>) -> Vec<f32> {
     let mut values = std::mem::ManuallyDrop::new(values);
     // SAFETY: the same allocation, length and capacity; MaybeUninit<f32> has f32's layout, and the
     // caller vouches for the values.
@@ -95,7 +122,7 @@ unsafe fn written(values: Vec<MaybeUninit<f32>>) -> Vec<f32> {
 /// # Safety
 /// Every value was written.
 #[allow(unsafe_code)]
-unsafe fn written_slice(values: &[MaybeUninit<f32>]) -> &[f32] {
+pub(super) unsafe fn written_slice(values: &[MaybeUninit<f32>]) -> &[f32] {
     // SAFETY: MaybeUninit<f32> has f32's layout, and the caller vouches for the values.
     unsafe { &*(std::ptr::from_ref(values) as *const [f32]) }
 }
@@ -121,6 +148,8 @@ pub(super) struct TrainingPass {
     pub(super) mean: Vec<f32>,
     /// Its variance (biased), `[channels]`.
     pub(super) variance: Vec<f32>,
+    /// What batch norm multiplied deviations from the mean with, `[channels]`.
+    pub(super) scale: Vec<f32>,
 }
 
 /// The gradient that is already registered for a layer's input, to be added to.
@@ -145,7 +174,21 @@ pub(super) struct Gradients {
     pub(super) beta: Vec<f32>,
 }
 
+/// Whether the threads at hand have equal shares of [`CHUNKS`] parts; otherwise images are handed out one by one where no
+/// sum is taken over several.
+pub(super) fn chunks_divide_evenly() -> bool {
+    CHUNKS.is_multiple_of(rayon::current_num_threads())
+}
+
 impl Layer<'_> {
+    /// Images that a thread takes at once where none is added to another.
+    fn images_of_a_task(&self) -> usize {
+        match chunks_divide_evenly() {
+            true => self.shape.batch.div_ceil(CHUNKS),
+            false => 1,
+        }
+    }
+
     /// The forward pass that takes its statistics from the batch.
     pub(super) fn train(
         &self,
@@ -158,34 +201,8 @@ impl Layer<'_> {
         let shape = self.shape;
         let channels = shape.channels_out;
         let image = shape.pixels_out() * channels;
-        let each = shape.batch.div_ceil(CHUNKS);
-        let (windows, packed) = (shape.forward_windows(), self.pack_forward());
-
-        let mut convolved = unwritten(shape.batch * image);
-        let mut moments = vec![0.0_f32; shape.batch * 2 * channels];
-        convolved
-            .par_chunks_mut(each * image)
-            .zip(moments.par_chunks_mut(each * 2 * channels))
-            .enumerate()
-            .for_each(|(chunk, (convolved, moments))| {
-                self.each_framed(
-                    chunk * each,
-                    convolved.chunks_exact_mut(image),
-                    |framed, index, out| {
-                        Arch::new().dispatch(ConvolveWithMoments {
-                            framed,
-                            windows: &windows,
-                            packed: &packed,
-                            out,
-                            channels,
-                            moments: &mut moments[index * 2 * channels..][..2 * channels],
-                        });
-                    },
-                );
-            });
-        // SAFETY: the forward windows cover every output pixel of every image.
-        #[allow(unsafe_code)]
-        let convolved = unsafe { written(convolved) };
+        let each = self.images_of_a_task();
+        let (convolved, moments) = self.convolve_with_moments();
         let (mean, variance) = combine(&moments, channels, shape.pixels_out());
 
         let scale: Vec<f32> = gamma
@@ -201,10 +218,12 @@ impl Layer<'_> {
         };
         let mut output = unwritten(shape.batch * image);
         let mut responses = vec![0.0; shape.batch * channels];
+        // Backwards: what the convolutions wrote last is still in the cache, and so is then what the next layer reads first.
         output
             .par_chunks_mut(each * image)
             .zip(responses.par_chunks_mut(each * channels))
             .enumerate()
+            .rev()
             .for_each(|(chunk, (output, responses))| {
                 let images = output
                     .chunks_exact_mut(image)
@@ -229,7 +248,59 @@ impl Layer<'_> {
             responses,
             mean,
             variance: variance.iter().map(|&variance| variance as f32).collect(),
+            scale,
         }
+    }
+
+    /// The convolution's output, `[batch, height, width, channels]`, and each image's moments, `[batch, (mean, deviation),
+    /// channels]`.
+    fn convolve_with_moments(&self) -> (Vec<f32>, Vec<f32>) {
+        let shape = self.shape;
+        let channels = shape.channels_out;
+        let image = shape.pixels_out() * channels;
+        let each = self.images_of_a_task();
+        let (windows, packed) = (shape.forward_windows(), self.pack_forward());
+        let mut moments = vec![0.0_f32; shape.batch * 2 * channels];
+        if self.is_streamed() {
+            let convolved = self.stream(&windows, &packed, &mut moments, |image, moments| {
+                Arch::new().dispatch(Moments {
+                    image,
+                    channels,
+                    moments,
+                });
+            });
+            return (convolved, moments);
+        }
+
+        let mut convolved = unwritten(shape.batch * image);
+        convolved
+            .par_chunks_mut(each * image)
+            .zip(moments.par_chunks_mut(each * 2 * channels))
+            .enumerate()
+            .for_each(|(chunk, (convolved, moments))| {
+                self.each_framed(
+                    chunk * each,
+                    convolved.chunks_exact_mut(image),
+                    |framed, index, out| {
+                        Arch::new().dispatch(ConvolveWithMoments {
+                            framed,
+                            windows: &windows,
+                            packed: &packed,
+                            out,
+                            channels,
+                            moments: &mut moments[index * 2 * channels..][..2 * channels],
+                            ahead: Ahead::new(
+                                [self.input.memory(chunk * each + index + 1), &[], &[]],
+                                packed.tiles(shape.pixels_out()),
+                            ),
+                        });
+                    },
+                );
+            });
+        // SAFETY: the forward windows cover every output pixel of every image.
+        #[allow(unsafe_code)]
+        let convolved = unsafe { written(convolved) };
+        (convolved, moments)
     }
 
     /// The forward pass with given statistics, `value * scale + shift` by channel: its output, channels
@@ -244,10 +315,36 @@ impl Layer<'_> {
         let shape = self.shape;
         let channels = shape.channels_out;
         let image = shape.pixels_out() * channels;
-        let each = shape.batch.div_ceil(CHUNKS);
+        let each = self.images_of_a_task();
         let (windows, packed) = (shape.forward_windows(), self.pack_forward());
         let mut output = unwritten(shape.batch * image);
         let mut responses = vec![0.0; shape.batch * channels];
+        if self.is_streamed() {
+            let convolved = self.stream(&windows, &packed, &mut [], |_, _| {});
+            let mean = vec![0.0; channels];
+            output
+                .par_chunks_mut(image)
+                .zip(responses.par_chunks_mut(channels))
+                .enumerate()
+                .for_each(|(index, (output, responses))| {
+                    let first = index * image;
+                    Arch::new().dispatch(NormaliseThenMeans(Normalise {
+                        image: &convolved[first..][..image],
+                        normalisation: Normalisation {
+                            mean: &mean,
+                            scale,
+                            shift,
+                        },
+                        shortcut: shortcut.map(|shortcut| &shortcut[first..][..image]),
+                        relu,
+                        output,
+                        responses,
+                    }));
+                });
+            // SAFETY: `normalise` writes every value of every image.
+            #[allow(unsafe_code)]
+            return (unsafe { written(output) }, responses);
+        }
         output
             .par_chunks_mut(each * image)
             .zip(responses.par_chunks_mut(each * channels))
@@ -258,6 +355,13 @@ impl Layer<'_> {
                     output.chunks_exact_mut(image),
                     |framed, index, out| {
                         let first = (chunk * each + index) * image;
+                        let next = chunk * each + index + 1;
+                        let next_shortcut = match shortcut {
+                            Some(shortcut) if next < shape.batch => {
+                                &shortcut[next * image..][..image]
+                            }
+                            _ => &[],
+                        };
                         Arch::new().dispatch(ConvolveAffine {
                             framed,
                             windows: &windows,
@@ -270,6 +374,10 @@ impl Layer<'_> {
                                 relu,
                             },
                             responses: &mut responses[index * channels..][..channels],
+                            ahead: Ahead::new(
+                                [self.input.memory(next), next_shortcut, &[]],
+                                packed.tiles(shape.pixels_out()),
+                            ),
                         });
                     },
                 );
@@ -279,10 +387,8 @@ impl Layer<'_> {
         (unsafe { written(output) }, responses)
     }
 
-    /// The backward pass of a training pass. `gradient` is that of the output, channels last; the ReLU's mask is
-    /// applied to it in place, which makes it the shortcut's gradient.
-    ///
-    /// `relu_output` is the layer's output where it ends in a ReLU.
+    /// The backward pass of a training pass. `gradient` is that of the output, channels last; a mask by the layer's output
+    /// is applied to it in place, which makes it the shortcut's gradient.
     #[allow(clippy::too_many_arguments)] // The layer's saved state, each part by its name.
     pub(super) fn train_back(
         &self,
@@ -291,20 +397,22 @@ impl Layer<'_> {
         variance: &[f32],
         epsilon: f64,
         convolved: &[f32],
-        relu_output: Option<&[f32]>,
+        relu: ReluMask,
         gradient: &mut [f32],
         wanted: Wanted,
     ) -> Gradients {
         let shape = self.shape;
         let channels = shape.channels_out;
         let image = shape.pixels_out() * channels;
-        let each = shape.batch.div_ceil(CHUNKS);
+        let each = self.images_of_a_task();
 
         let mut sums = vec![0.0_f32; shape.batch * 2 * channels];
+        // Backwards, as the forward pass normalises.
         gradient
             .par_chunks_mut(each * image)
             .zip(sums.par_chunks_mut(each * 2 * channels))
             .enumerate()
+            .rev()
             .for_each(|(chunk, (gradient, sums))| {
                 let images = gradient
                     .chunks_exact_mut(image)
@@ -314,7 +422,7 @@ impl Layer<'_> {
                     let (sums, products) = sums.split_at_mut(channels);
                     Arch::new().dispatch(GradientSums {
                         gradient,
-                        relu_output: relu_output.map(|output| &output[first..][..image]),
+                        relu: relu.image(first, image),
                         convolved: &convolved[first..][..image],
                         mean,
                         sums,
@@ -355,6 +463,10 @@ impl Layer<'_> {
                 mean,
                 curve: &curve,
                 offset: &offset,
+                relu: match relu {
+                    ReluMask::Normalised { scale, shift } => Some((scale, shift)),
+                    ReluMask::Everything | ReluMask::Output(_) => None,
+                },
             }),
         };
         let (input, weight) = self.convolution_back(gradient, coefficients, wanted);
@@ -393,7 +505,7 @@ impl Layer<'_> {
     }
 
     /// The gradient of the convolution's output for every image, each in its frame.
-    fn gradient_frames<'a>(
+    pub(super) fn gradient_frames<'a>(
         &self,
         gradient: &[f32],
         coefficients: &(impl Fn(usize) -> NormalisationGradient<'a> + Sync),
@@ -401,19 +513,23 @@ impl Layer<'_> {
         let shape = self.shape;
         let image_out = shape.pixels_out() * shape.channels_out;
         let frame = shape.gradient_frame();
-        let mut frames = Aligned::zeros(shape.batch * frame.len());
-        frames
-            .par_chunks_mut(frame.len())
-            .enumerate()
-            .for_each(|(index, framed)| {
-                Arch::new().dispatch(FrameGradient {
-                    gradient: &gradient[index * image_out..][..image_out],
-                    coefficients: coefficients(index),
-                    frame,
-                    framed,
-                });
+        Aligned::in_chunks(shape.batch * frame.len(), frame.len(), |index, framed| {
+            Arch::new().dispatch(FrameGradient {
+                gradient: &gradient[index * image_out..][..image_out],
+                coefficients: coefficients(index),
+                frame,
+                framed,
             });
-        frames
+        })
+    }
+
+    /// The images' own memory where it is what their frames would be: channels last, without a border.
+    pub(super) fn unframed(&self) -> Option<&[f32]> {
+        let (shape, frame) = (self.shape, self.shape.input_frame());
+        let row = shape.width * shape.channels_in;
+        let lies = self.input.strides == [shape.height * row, 1, row, shape.channels_in];
+        let bordered = frame.before > 0 || frame.after > 0;
+        (lies && !bordered).then(|| &self.input.values[..shape.batch * frame.len()])
     }
 
     /// Adds what the image at `index` contributes to the gradient of the weights; `input` is scratch for its input.
@@ -425,9 +541,16 @@ impl Layer<'_> {
         sums: &mut [f32],
     ) {
         let shape = self.shape;
-        self.input.fill(index, shape.input_frame(), input);
+        let frame = shape.input_frame();
+        let input = match self.unframed() {
+            Some(images) => &images[index * frame.len()..][..frame.len()],
+            None => {
+                self.input.fill(index, frame, input);
+                input
+            }
+        };
         Arch::new().dispatch(WeightGradient {
-            pairing: self.pairing(1),
+            pairing: self.pairing(),
             first_row: 0,
             shape,
             input,
@@ -437,8 +560,8 @@ impl Layer<'_> {
     }
 
     /// The gradients of the convolution's input and weights. That of its output, computed from `gradient` and
-    /// `coefficients`, is made image by image; it exists as a whole only where threads divide the weights (see
-    /// [`MANY_WEIGHTS`]).
+    /// `coefficients`, is made image by image; it exists as a whole only where the weights are many or threads do not divide
+    /// the parts of a batch.
     fn convolution_back<'a>(
         &self,
         gradient: &[f32],
@@ -446,90 +569,218 @@ impl Layer<'_> {
         wanted: Wanted,
     ) -> (Option<Vec<f32>>, Option<Vec<f32>>) {
         let shape = self.shape;
-        let image_out = shape.pixels_out() * shape.channels_out;
-        let image_in = shape.pixels_in() * shape.channels_in;
-        let each = shape.batch.div_ceil(CHUNKS);
-        let chunks = shape.batch.div_ceil(each);
-
         let windows = shape.gradient_windows();
         let packed: Vec<PackedWeights> = match wanted.input {
             Some(_) => windows.iter().map(|one| self.pack_gradient(one)).collect(),
             None => Vec::new(),
         };
         let mut fresh = None;
-        let (target, store) = place(wanted.input, &mut fresh, shape.batch * image_in);
+        let len = shape.batch * shape.pixels_in() * shape.channels_in;
+        let (values, store) = place(wanted.input, &mut fresh, len);
         let covered: usize = windows.iter().map(|windows| windows.target.len()).sum();
-        let covers = covered == shape.pixels_in();
-        let targets: Vec<Option<&mut [MaybeUninit<f32>]>> = match target {
-            Some(target) => target.chunks_mut(each * image_in).map(Some).collect(),
-            None => (0..chunks).map(|_| None).collect(),
-        };
-        let weights = shape.weights_each() * shape.channels_out;
-        let splits_weights = wanted.weight && weights >= MANY_WEIGHTS;
-        let mut sums: Vec<Aligned> = match wanted.weight && !splits_weights {
-            true => (0..chunks).map(|_| Aligned::zeros(weights)).collect(),
-            false => vec![Aligned::default(); chunks],
-        };
-        let frame = shape.gradient_frame();
-        let frames = splits_weights.then(|| self.gradient_frames(gradient, &coefficients));
+        let mut target = values.map(|values| InputTarget {
+            values,
+            store,
+            covers: covered == shape.pixels_in(),
+            windows: &windows,
+            packed: &packed,
+        });
 
-        targets
-            .into_par_iter()
-            .zip(sums.par_iter_mut())
-            .enumerate()
-            .for_each(|(chunk, (mut target, sums))| {
-                SCRATCH.with_borrow_mut(
-                    |Scratch {
-                         input,
-                         gradient: scratch,
-                     }| {
-                        scratch.resize(frame.len());
-                        scratch.fill(0.0);
-                        input.resize(shape.input_frame().len());
-                        input.fill(0.0);
-                        let first = chunk * each;
-                        for index in first..(first + each).min(shape.batch) {
-                            let framed = match &frames {
-                                Some(frames) => &frames[index * frame.len()..][..frame.len()],
-                                None => {
-                                    Arch::new().dispatch(FrameGradient {
-                                        gradient: &gradient[index * image_out..][..image_out],
-                                        coefficients: coefficients(index),
-                                        frame,
-                                        framed: &mut *scratch,
-                                    });
-                                    &*scratch
-                                }
-                            };
-                            if let Some(target) = target.as_deref_mut() {
-                                let image = &mut target[(index - first) * image_in..][..image_in];
-                                let store = store.for_image(index, shape.channels_in);
-                                // Pixels that feed no output still need a gradient.
-                                let store = if covers { store } else { store.begin(image) };
-                                Arch::new().dispatch(InputGradient {
-                                    framed,
-                                    windows: &windows,
-                                    packed: &packed,
-                                    image,
-                                    store,
-                                });
-                            }
-                            if wanted.weight && !splits_weights {
-                                self.add_weight_gradient(index, framed, input, sums);
-                            }
-                        }
-                    },
-                );
-            });
-
-        let weight = match &frames {
-            Some(frames) => Some(self.many_weights(frames)),
-            None => wanted.weight.then(|| self.unpack_weights(&sums)),
+        let streams = target.is_some() && self.is_streamed();
+        let has_many = wanted.weight && self.has_many_weights();
+        let weight = if streams || has_many || !chunks_divide_evenly() {
+            let frames = self.gradient_frames(gradient, &coefficients);
+            match &mut target {
+                Some(target) if streams => self.stream_input_gradient(&frames, target),
+                Some(target) => self.each_input_gradient(&frames, target),
+                None => {}
+            }
+            match wanted.weight {
+                true if has_many => Some(self.many_weights(&frames)),
+                true => Some(self.few_weights(&frames)),
+                false => None,
+            }
+        } else {
+            self.back_by_image(gradient, coefficients, target, wanted.weight)
         };
         // SAFETY: the windows cover the image, or it was filled before.
         #[allow(unsafe_code)]
         let input = fresh.map(|values| unsafe { written(values) });
         (input, weight)
+    }
+
+    /// The input's gradient, image by image, from the gradients `frames` of the convolution's output.
+    fn each_input_gradient(&self, frames: &[f32], target: &mut InputTarget) {
+        let (channels, frame) = (self.shape.channels_in, self.shape.gradient_frame());
+        let values = std::mem::take(&mut target.values);
+        values
+            .par_chunks_mut(self.shape.pixels_in() * channels)
+            .zip(frames.par_chunks(frame.len()))
+            .enumerate()
+            .for_each(|(index, (image, framed))| {
+                Arch::new().dispatch(InputGradient {
+                    framed,
+                    store: target.begin(index, channels, image),
+                    image,
+                    windows: target.windows,
+                    packed: target.packed,
+                    ahead: Ahead::nothing(),
+                });
+            });
+    }
+
+    /// The weight gradient in the parts and the order of [`Layer::back_by_image`], from the gradients `frames`: a kernel row of
+    /// a part is a task, so that threads that do not divide the parts have as much to do as each other.
+    fn few_weights(&self, frames: &[f32]) -> Vec<f32> {
+        let shape = self.shape;
+        let (input_frame, frame) = (shape.input_frame(), shape.gradient_frame());
+        let each = shape.batch.div_ceil(CHUNKS);
+        let inputs = self.framed_inputs();
+        let rows = shape.kernel * shape.channels_in;
+        let mut sums: Vec<Aligned> = (0..shape.batch.div_ceil(each))
+            .map(|_| Aligned::zeros(self.weight.len()))
+            .collect();
+        let tasks: Vec<(usize, usize, &mut [f32])> = sums
+            .iter_mut()
+            .enumerate()
+            .flat_map(|(chunk, sums)| {
+                let kernel_rows = sums.chunks_mut(rows * shape.channels_out).enumerate();
+                kernel_rows.map(move |(kernel_row, sums)| (chunk, kernel_row, sums))
+            })
+            .collect();
+        tasks.into_par_iter().for_each(|(chunk, kernel_row, sums)| {
+            for index in chunk * each..((chunk + 1) * each).min(shape.batch) {
+                Arch::new().dispatch(WeightGradient {
+                    pairing: self.pairing(),
+                    first_row: kernel_row * rows,
+                    shape,
+                    input: &inputs[index * input_frame.len()..][..input_frame.len()],
+                    framed: &frames[index * frame.len()..][..frame.len()],
+                    sums: &mut *sums,
+                });
+            }
+        });
+        self.add_and_unpack(sums)
+    }
+
+    /// The gradients where an image at a time is worked on, for its input and for the weights.
+    fn back_by_image<'a>(
+        &self,
+        gradient: &[f32],
+        coefficients: impl Fn(usize) -> NormalisationGradient<'a> + Sync,
+        mut target: Option<InputTarget>,
+        wants_weight: bool,
+    ) -> Option<Vec<f32>> {
+        let shape = self.shape;
+        let image_out = shape.pixels_out() * shape.channels_out;
+        let image_in = shape.pixels_in() * shape.channels_in;
+        let each = shape.batch.div_ceil(CHUNKS);
+        let chunks = shape.batch.div_ceil(each);
+        let values = target
+            .as_mut()
+            .map(|target| std::mem::take(&mut target.values));
+        let images: Vec<Option<&mut [MaybeUninit<f32>]>> = match values {
+            Some(values) => values.chunks_mut(each * image_in).map(Some).collect(),
+            None => (0..chunks).map(|_| None).collect(),
+        };
+        let mut sums = vec![Aligned::default(); chunks];
+        let frame = shape.gradient_frame();
+        let tiles = target.as_ref().map_or(0, InputTarget::tiles);
+        // What the weight gradient of this image reads, then what the next image's begins with.
+        let ahead = |index: usize| {
+            let input: &[f32] = match wants_weight {
+                true => self.input.memory(index),
+                false => &[],
+            };
+            let next = index + 1;
+            if next >= shape.batch {
+                return [input, &[], &[]];
+            }
+            let convolved = coefficients(next)
+                .statistics
+                .map(|through| through.convolved);
+            let gradient = &gradient[next * image_out..][..image_out];
+            [input, gradient, convolved.unwrap_or_default()]
+        };
+
+        images
+            .into_par_iter()
+            .zip(sums.par_iter_mut())
+            .enumerate()
+            .for_each(|(chunk, (mut images, sums))| {
+                if wants_weight {
+                    *sums = Aligned::zeros(self.weight.len());
+                }
+                SCRATCH.with_borrow_mut(|scratch| {
+                    let Scratch {
+                        input,
+                        gradient: framed,
+                    } = scratch;
+                    let framed = framed.in_frame(frame);
+                    let input = input.in_frame(shape.input_frame());
+                    let first = chunk * each;
+                    for index in first..(first + each).min(shape.batch) {
+                        Arch::new().dispatch(FrameGradient {
+                            gradient: &gradient[index * image_out..][..image_out],
+                            coefficients: coefficients(index),
+                            frame,
+                            framed: &mut *framed,
+                        });
+                        if let (Some(target), Some(images)) = (&target, images.as_deref_mut()) {
+                            let image = &mut images[(index - first) * image_in..][..image_in];
+                            Arch::new().dispatch(InputGradient {
+                                framed,
+                                store: target.begin(index, shape.channels_in, image),
+                                image,
+                                windows: target.windows,
+                                packed: target.packed,
+                                ahead: Ahead::new(ahead(index), tiles),
+                            });
+                        }
+                        if wants_weight {
+                            self.add_weight_gradient(index, framed, input, sums);
+                        }
+                    }
+                });
+            });
+        wants_weight.then(|| self.add_and_unpack(sums))
+    }
+}
+
+/// Where an input's gradient goes, and what it is made with.
+pub(super) struct InputTarget<'a> {
+    /// `[batch, height, width, channels_in]`
+    pub(super) values: &'a mut [MaybeUninit<f32>],
+    store: Storing<'a>,
+    /// Whether the windows cover every pixel.
+    covers: bool,
+    /// Sums over these parts of the output's frame.
+    pub(super) windows: &'a [Windows],
+    /// The weights, for each of `windows`.
+    pub(super) packed: &'a [PackedWeights],
+}
+
+impl InputTarget<'_> {
+    /// How the sums of image `index` are stored; before, pixels that feed no output get the gradient they need all the same.
+    pub(super) fn begin(
+        &self,
+        index: usize,
+        channels: usize,
+        image: &mut [MaybeUninit<f32>],
+    ) -> Storing<'_> {
+        let store = self.store.for_image(index, channels);
+        if self.covers {
+            store
+        } else {
+            store.prepare(image)
+        }
+    }
+
+    /// At least so many tiles an image's sums are computed in.
+    fn tiles(&self) -> usize {
+        let each = self.windows.iter().zip(self.packed);
+        each.map(|(windows, packed)| packed.tiles(windows.target.len()))
+            .sum()
     }
 }
 
@@ -539,12 +790,12 @@ fn place<'a>(
     waiting: Option<Waiting<'a>>,
     fresh: &'a mut Option<Vec<MaybeUninit<f32>>>,
     len: usize,
-) -> (Option<&'a mut [MaybeUninit<f32>]>, Into<'a>) {
+) -> (Option<&'a mut [MaybeUninit<f32>]>, Storing<'a>) {
     let store = match waiting {
-        None => return (None, Into::Overwritten),
-        Some(Waiting::Image(image)) => return (Some(as_unwritten(image)), Into::Added),
-        Some(Waiting::Row(row)) => Into::WithRow(row),
-        Some(Waiting::Nothing) => Into::Overwritten,
+        None => return (None, Storing::Overwritten),
+        Some(Waiting::Image(image)) => return (Some(as_unwritten(image)), Storing::Added),
+        Some(Waiting::Row(row)) => Storing::WithRow(row),
+        Some(Waiting::Nothing) => Storing::Overwritten,
     };
     (Some(fresh.insert(unwritten(len))), store)
 }
@@ -559,7 +810,7 @@ pub(super) struct Wanted<'a> {
 
 /// How an input gradient is stored.
 #[derive(Clone, Copy)]
-enum Into<'a> {
+pub(super) enum Storing<'a> {
     Overwritten,
     /// Added to what is there.
     Added,
@@ -567,21 +818,21 @@ enum Into<'a> {
     WithRow(&'a [f32]),
 }
 
-impl Into<'_> {
+impl Storing<'_> {
     /// How the gradient of image `index` is stored.
     fn for_image(self, index: usize, channels: usize) -> Self {
         match self {
-            Into::WithRow(rows) => Into::WithRow(&rows[index * channels..][..channels]),
+            Storing::WithRow(rows) => Storing::WithRow(&rows[index * channels..][..channels]),
             other => other,
         }
     }
 
-    /// Writes the image's values before any sum, and returns how the sums are then stored.
-    fn begin(self, image: &mut [MaybeUninit<f32>]) -> Self {
+    /// Writes every pixel, for those that feed no output, and returns how the sums are then stored.
+    fn prepare(self, image: &mut [MaybeUninit<f32>]) -> Self {
         match self {
-            Into::Added => {}
-            Into::Overwritten => image.fill(MaybeUninit::new(0.0)),
-            Into::WithRow(row) => {
+            Storing::Added => {}
+            Storing::Overwritten => image.fill(MaybeUninit::new(0.0)),
+            Storing::WithRow(row) => {
                 for pixel in image.chunks_exact_mut(row.len()) {
                     for (value, &added) in pixel.iter_mut().zip(row) {
                         value.write(added);
@@ -589,7 +840,7 @@ impl Into<'_> {
                 }
             }
         }
-        Into::Added
+        Storing::Added
     }
 }
 
@@ -631,12 +882,19 @@ impl Layer<'_> {
     ) {
         let frame = self.shape.input_frame();
         SCRATCH.with_borrow_mut(|scratch| {
-            let framed = &mut scratch.input;
-            framed.resize(frame.len());
-            framed.fill(0.0);
+            let framed = scratch.input.in_frame(frame);
+            let images = self.unframed();
             for (index, output) in outputs.enumerate() {
-                self.input.fill(first + index, frame, framed);
-                each(framed, index, output);
+                let image = first + index;
+                match images {
+                    Some(images) => {
+                        each(&images[image * frame.len()..][..frame.len()], index, output)
+                    }
+                    None => {
+                        self.input.fill(image, frame, framed);
+                        each(framed, index, output);
+                    }
+                }
             }
         });
     }
@@ -672,14 +930,11 @@ impl Layer<'_> {
         PackedWeights::pack(self.weight, &order)
     }
 
-    /// Reads input and output gradient in step, `images` at a time.
-    fn pairing(&self, images: usize) -> Pairing {
+    /// Reads an image's input and output gradient in step.
+    pub(super) fn pairing(&self) -> Pairing {
         let shape = self.shape;
         let (input, gradient) = (shape.input_frame(), shape.gradient_frame());
         Pairing {
-            images,
-            source_image: input.len(),
-            gradient_image: gradient.len(),
             rows: shape.height_out(),
             columns: shape.width_out(),
             source_pitch: input.pitch() * shape.stride,
@@ -687,43 +942,31 @@ impl Layer<'_> {
             gradient_pitch: gradient.pitch(),
             gradient_step: gradient.channels,
             gradient_start: gradient.at(gradient.before, gradient.before),
+            sums_step: gradient.channels,
         }
     }
 
-    /// The weight gradient where threads divide the weights: each goes through all images for its own.
-    fn many_weights(&self, frames: &[f32]) -> Vec<f32> {
-        let shape = self.shape;
-        let frame = shape.input_frame();
-        let mut inputs = Aligned::zeros(shape.batch * frame.len());
-        inputs
-            .par_chunks_mut(frame.len())
+    /// Adds up the parts' weight gradients `[kernel, kernel, channels_in, channels_out]`, and gives them the order of the
+    /// weights.
+    fn add_and_unpack(&self, mut parts: Vec<Aligned>) -> Vec<f32> {
+        let (first, others) = parts.split_at_mut(1);
+        first[0]
+            .par_chunks_mut(ADDED_TOGETHER)
             .enumerate()
-            .for_each(|(index, framed)| self.input.fill(index, frame, framed));
-        let run = shape.kernel * shape.channels_in;
-        // Rows of weights per task: a few tiles, and never across kernel rows.
-        let rows = (1..=96)
-            .rev()
-            .find(|rows| run.is_multiple_of(*rows))
-            .unwrap_or(1);
-        let mut sums = Aligned::zeros(shape.weights_each() * shape.channels_out);
-        sums.par_chunks_mut(rows * shape.channels_out)
-            .enumerate()
-            .for_each(|(task, sums)| {
-                Arch::new().dispatch(WeightGradient {
-                    pairing: self.pairing(shape.batch),
-                    first_row: task * rows,
-                    shape,
-                    input: &inputs,
-                    framed: frames,
-                    sums,
-                });
+            .for_each(|(index, sums)| {
+                for part in others.iter() {
+                    let values = &part[index * ADDED_TOGETHER..];
+                    for (sum, value) in sums.iter_mut().zip(values) {
+                        *sum += value;
+                    }
+                }
             });
-        self.unpack_weights(&[sums])
+        self.unpack_weights(&first[0], self.shape.channels_out)
     }
 
-    /// Adds up the chunks' weight gradients `[kernel, kernel, channels_in, channels_out]`, and gives them
-    /// the order of the weights.
-    fn unpack_weights(&self, chunks: &[Aligned]) -> Vec<f32> {
+    /// A weight gradient in the order of the weights, from `sums`: `line` output channels after the other
+    /// `[kernel, kernel, channels_in, line]`.
+    pub(super) fn unpack_weights(&self, sums: &[f32], line: usize) -> Vec<f32> {
         let ConvolutionShape {
             channels_in,
             channels_out,
@@ -731,22 +974,33 @@ impl Layer<'_> {
             ..
         } = self.shape;
         let (places, each) = (kernel * kernel, self.shape.weights_each());
-        let mut weight = vec![0.0; each * channels_out];
-        // Output channels are adjacent in the sums: taking a few at a time uses all that is read.
+        let mut weight = unwritten(each * channels_out);
+        // Output channels are adjacent in the sums: taking a few at a time uses all that is read. A few input channels at a
+        // time, so that what is written stays in the first-level cache.
         weight
             .par_chunks_mut(BLOCK * each)
             .enumerate()
             .for_each(|(block, weight)| {
-                for row in 0..each {
-                    let (place, from) = (row / channels_in, row % channels_in);
-                    let at = row * channels_out + block * BLOCK;
-                    let target = &mut weight[from * places + place..];
-                    for (lane, value) in target.iter_mut().step_by(each).enumerate() {
-                        *value = chunks.iter().map(|chunk| chunk[at + lane]).sum();
+                let channel = block * BLOCK;
+                let sums = &sums[channel / line * each * line + channel % line..];
+                for first in (0..channels_in).step_by(BLOCK) {
+                    for place in 0..places {
+                        for from in first..channels_in.min(first + BLOCK) {
+                            let row = place * channels_in + from;
+                            let values = &sums[row * line..][..BLOCK];
+                            let at = from * places + place;
+                            for (lane, &sum) in values.iter().enumerate() {
+                                weight[lane * each + at].write(sum);
+                            }
+                        }
                     }
                 }
             });
-        weight
+        // SAFETY: every place of every channel is written, and the output channels are whole blocks.
+        #[allow(unsafe_code)]
+        unsafe {
+            written(weight)
+        }
     }
 }
 
@@ -760,13 +1014,14 @@ struct ConvolveWithMoments<'a> {
     channels: usize,
     /// Means, then deviations.
     moments: &'a mut [f32],
+    ahead: Ahead<'a>,
 }
 
 impl WithSimd for ConvolveWithMoments<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
+    fn with_simd<S: Simd>(mut self, simd: S) {
         windows_product(
             simd,
             self.framed,
@@ -774,6 +1029,7 @@ impl WithSimd for ConvolveWithMoments<'_> {
             self.packed,
             self.out,
             Overwrite,
+            &mut self.ahead,
         );
         // SAFETY: the forward windows cover the image.
         #[allow(unsafe_code)]
@@ -790,13 +1046,14 @@ struct ConvolveAffine<'a> {
     out: &'a mut [MaybeUninit<f32>],
     affine: Affine<'a>,
     responses: &'a mut [f32],
+    ahead: Ahead<'a>,
 }
 
 impl WithSimd for ConvolveAffine<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
+    fn with_simd<S: Simd>(mut self, simd: S) {
         windows_product(
             simd,
             self.framed,
@@ -804,6 +1061,7 @@ impl WithSimd for ConvolveAffine<'_> {
             self.packed,
             self.out,
             self.affine,
+            &mut self.ahead,
         );
         // SAFETY: the forward windows cover the image.
         #[allow(unsafe_code)]
@@ -838,9 +1096,53 @@ impl WithSimd for Normalise<'_> {
     }
 }
 
+/// Normalises, then takes the means as [`ConvolveAffine`] does, so that the bits agree.
+struct NormaliseThenMeans<'a>(Normalise<'a>);
+
+impl WithSimd for NormaliseThenMeans<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Normalise {
+            output, responses, ..
+        } = self.0;
+        channels::normalise(
+            simd,
+            self.0.image,
+            self.0.normalisation,
+            self.0.shortcut,
+            self.0.relu,
+            output,
+            responses,
+        );
+        // SAFETY: `normalise` has written every value.
+        #[allow(unsafe_code)]
+        let image = unsafe { written_slice(output) };
+        channels::means(simd, image, responses.len(), responses);
+    }
+}
+
+struct Moments<'a> {
+    image: &'a [f32],
+    channels: usize,
+    /// Means, then deviations.
+    moments: &'a mut [f32],
+}
+
+impl WithSimd for Moments<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let (mean, deviation) = self.moments.split_at_mut(self.channels);
+        channels::moments(simd, self.image, self.channels, mean, deviation);
+    }
+}
+
 struct GradientSums<'a> {
     gradient: &'a mut [f32],
-    relu_output: Option<&'a [f32]>,
+    relu: ReluMask<'a>,
     convolved: &'a [f32],
     mean: &'a [f32],
     sums: &'a mut [f32],
@@ -855,7 +1157,7 @@ impl WithSimd for GradientSums<'_> {
         channels::gradient_sums(
             simd,
             self.gradient,
-            self.relu_output,
+            self.relu,
             self.convolved,
             self.mean,
             self.sums,
@@ -905,38 +1207,42 @@ struct InputGradient<'a> {
     windows: &'a [Windows],
     packed: &'a [PackedWeights],
     image: &'a mut [MaybeUninit<f32>],
-    store: Into<'a>,
+    store: Storing<'a>,
+    ahead: Ahead<'a>,
 }
 
 impl WithSimd for InputGradient<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let ahead = &mut self.ahead;
         for (windows, packed) in self.windows.iter().zip(self.packed) {
             let (framed, image) = (self.framed, &mut *self.image);
             match self.store {
-                Into::Overwritten => {
-                    windows_product(simd, framed, windows, packed, image, Overwrite)
+                Storing::Overwritten => {
+                    windows_product(simd, framed, windows, packed, image, Overwrite, ahead)
                 }
-                Into::Added => windows_product(simd, framed, windows, packed, image, Accumulate),
-                Into::WithRow(row) => {
-                    windows_product(simd, framed, windows, packed, image, AddRow(row))
+                Storing::Added => {
+                    windows_product(simd, framed, windows, packed, image, Accumulate, ahead)
+                }
+                Storing::WithRow(row) => {
+                    windows_product(simd, framed, windows, packed, image, AddRow(row), ahead)
                 }
             }
         }
     }
 }
 
-struct WeightGradient<'a> {
-    shape: ConvolutionShape,
-    pairing: Pairing,
+pub(super) struct WeightGradient<'a> {
+    pub(super) shape: ConvolutionShape,
+    pub(super) pairing: Pairing,
     /// The row of weights (kernel row, kernel column, input channel) with which `sums` begins.
-    first_row: usize,
-    input: &'a [f32],
-    framed: &'a [f32],
+    pub(super) first_row: usize,
+    pub(super) input: &'a [f32],
+    pub(super) framed: &'a [f32],
     /// `[rows, channels_out]`
-    sums: &'a mut [f32],
+    pub(super) sums: &'a mut [f32],
 }
 
 impl WithSimd for WeightGradient<'_> {

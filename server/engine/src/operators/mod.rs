@@ -6,9 +6,12 @@
 //! channels-last memory where it can: on the CPU, in `f32`, with output channels in multiples of 16. Every
 //! other device, type and shape takes burn's own operators, which the tests hold it against.
 //!
+//! A [`Tape`] goes the way back through frozen layers as often as asked, after one pass forward.
+//!
 //! Sums are taken in an order that depends on the batch alone, so that the same numbers come out bit by bit, on
 //! however many threads. `server/engine/PERFORMANCE.md` has the measurements behind this design.
 
+mod ahead;
 mod aligned;
 mod backend;
 mod channels;
@@ -16,10 +19,14 @@ mod kernel;
 mod layer;
 mod layout;
 mod recorded;
+mod sgd;
 mod shape;
+mod tape;
 #[cfg(test)]
 pub(crate) mod tests;
 mod waiting;
+mod way_back;
+mod wide;
 
 use burn::backend::{Autodiff, Flex};
 use burn::nn::conv::Conv2d;
@@ -29,7 +36,9 @@ use burn::tensor::{DType, Device, Tensor, s};
 
 use backend::{LayerBackend, LayerOptions, LayerOutput, LayerTensors};
 pub use recorded::convolutions_of;
+pub(crate) use sgd::SgdStep;
 pub use shape::ConvolutionShape;
+pub use tape::Tape;
 
 /// A layer's output: its maps, and the responses of its units.
 #[derive(Debug, Clone)]

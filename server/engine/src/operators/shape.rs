@@ -102,6 +102,31 @@ pub(super) struct Windows {
     pub(super) kernel_columns: Vec<usize>,
 }
 
+impl Windows {
+    /// The windows of `images` images that lie one after the other, `frame` values from one to the next, whose outputs are
+    /// `pixels` apart.
+    ///
+    /// # Panics
+    /// Where the frames together have 2^32 values or more.
+    pub(super) fn of_images(&self, images: usize, frame: usize, pixels: usize) -> Windows {
+        let repeat = |values: &[u32], step: usize| {
+            (0..images)
+                .flat_map(|image| {
+                    values
+                        .iter()
+                        .map(move |&value| value as usize + image * step)
+                })
+                .map(|at| u32::try_from(at).expect("a few images are small"))
+                .collect()
+        };
+        Windows {
+            source: repeat(&self.source, frame),
+            target: repeat(&self.target, pixels),
+            ..self.clone()
+        }
+    }
+}
+
 impl ConvolutionShape {
     /// The frame the forward pass and the weight gradient read the input through.
     pub(super) fn input_frame(&self) -> Frame {

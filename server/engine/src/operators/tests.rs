@@ -8,23 +8,37 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor, TensorData};
 use protocol::Network;
-use pulp::{Simd, WithSimd};
+use pulp::{Arch, Simd, WithSimd};
 use rand::distr::{Distribution, Uniform};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::channels::{self, Normalisation};
+use super::ahead::Ahead;
+use super::aligned::Aligned;
+use super::channels::{self, Normalisation, NormalisationGradient, ReluMask, StatisticsGradient};
 use super::kernel::{
-    Affine, Overwrite, PackedWeights, Pairing, WeightOrder, outer_products, windows_product,
+    Affine, Overwrite, PackedWeights, Pairing, TileShape, WeightOrder, block_sizes, outer_products,
+    packed_outer_products, tile_height, tile_shape_for, windows_product,
 };
+use super::layer::{Images, Layer, Waiting, WeightGradient};
 use super::shape::ConvolutionShape;
-use super::{Activations, layer};
+use super::{Activations, Tape, layer, subsample};
 use crate::learning::loss::regularised_loss;
 use crate::networks::ModelConfig;
 
 thread_local! {
     /// Makes [`layer`] take burn's own operators on this thread.
     pub(super) static BURN_ALONE: Cell<bool> = const { Cell::new(false) };
+}
+
+thread_local! {
+    /// Makes this thread take forward passes and input gradients image by image, however many weights a layer has.
+    pub(super) static IMAGE_BY_IMAGE: Cell<bool> = const { Cell::new(false) };
+}
+
+thread_local! {
+    /// Gradients that tapes have given on this thread.
+    pub(crate) static TAPED: Cell<usize> = const { Cell::new(0) };
 }
 
 pub(crate) fn with_burn_alone<T>(compute: impl FnOnce() -> T) -> T {
@@ -102,12 +116,15 @@ fn shapes() -> Vec<ConvolutionShape> {
         shape([64, 32], [6, 6], [1, 1, 0]),
         shape([32, 48], [7, 7], [1, 2, 0]),
         shape([16, 16], [1, 1], [3, 1, 1]),
+        // More pixels than go together, and rows of a window in several pieces.
+        shape([16, 32], [12, 13], [3, 1, 1]),
+        shape([70, 64], [11, 12], [3, 1, 1]),
         // Weights enough to be divided among threads.
         shape([96, 80], [5, 6], [3, 2, 1]),
         shape([300, 256], [3, 3], [1, 1, 0]),
     ];
     let mut generator = ChaCha8Rng::seed_from_u64(11);
-    while shapes.len() < 26 {
+    while shapes.len() < 28 {
         let kernel = generator.random_range(1..=5);
         let stride = generator.random_range(1..=3);
         let padding = generator.random_range(0..=kernel / 2);
@@ -296,6 +313,7 @@ fn layers_agree_with_burn_on_many_shapes() {
     for (index, shape) in shapes().into_iter().enumerate() {
         for (shortcut, relu, frozen) in [
             (true, true, false),
+            (false, true, false),
             (false, false, false),
             (true, true, true),
             (false, true, true),
@@ -322,15 +340,23 @@ fn layers_agree_with_burn_on_many_shapes() {
 #[test]
 fn what_is_not_finite_comes_through_every_layer() {
     for (index, shape) in shapes().into_iter().take(11).enumerate() {
-        for (relu, frozen) in [(true, false), (true, true), (false, true)] {
-            for input in INPUTS {
+        for (shortcut, relu, frozen) in [
+            (true, true, false),
+            (false, true, false),
+            (true, true, true),
+            (true, false, true),
+        ] {
+            for input in INPUTS
+                .into_iter()
+                .filter(|&input| shortcut || input != "shortcut")
+            {
                 for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
                     let compute = || {
                         everything_with(
                             Some((input, value)),
                             shape,
                             index as u64,
-                            true,
+                            shortcut,
                             relu,
                             frozen,
                         )
@@ -362,31 +388,62 @@ fn what_is_not_finite_comes_through_every_layer() {
     }
 }
 
-/// Breaks when a loop over one image turns a NaN into a finite number in any instruction set of this machine.
-#[test]
-fn nan_comes_through_in_every_instruction_set() {
-    struct Check(&'static str);
-    impl WithSimd for Check {
+/// A check of loops that are compiled for each instruction set.
+trait Check {
+    fn check<S: Simd>(&self, simd: S, instructions: &str);
+}
+
+/// Makes the check in every instruction set of this machine.
+fn in_every_instruction_set(check: &impl Check) {
+    struct One<'a, C>(&'a C, &'static str);
+    impl<C: Check> WithSimd for One<'_, C> {
         type Output = ();
         #[inline(always)]
         fn with_simd<S: Simd>(self, simd: S) {
-            check_nan(simd, self.0);
+            self.0.check(simd, self.1);
         }
     }
-    Check("plain").with_simd(pulp::Scalar::new());
+    One(check, "plain").with_simd(pulp::Scalar::new());
     #[cfg(target_arch = "x86_64")]
     {
         if let Some(simd) = pulp::x86::V3::try_new() {
-            Simd::vectorize(simd, Check("AVX2"));
+            Simd::vectorize(simd, One(check, "AVX2"));
         }
         if let Some(simd) = pulp::x86::V4::try_new() {
-            Simd::vectorize(simd, Check("AVX-512"));
+            Simd::vectorize(simd, One(check, "AVX-512"));
         }
     }
     #[cfg(target_arch = "aarch64")]
     if let Some(simd) = pulp::aarch64::Neon::try_new() {
-        Simd::vectorize(simd, Check("NEON"));
+        Simd::vectorize(simd, One(check, "NEON"));
     }
+}
+
+/// Breaks when a loop over one image turns a NaN into a finite number in any instruction set of this machine.
+#[test]
+fn nan_comes_through_in_every_instruction_set() {
+    struct Nan;
+    impl Check for Nan {
+        #[inline(always)]
+        fn check<S: Simd>(&self, simd: S, instructions: &str) {
+            check_nan(simd, instructions);
+        }
+    }
+    in_every_instruction_set(&Nan);
+}
+
+/// Breaks when a ReLU's mask that is computed again from the convolution's output is not bit by bit the one that the
+/// layer's output gives, at a NaN and at exactly 0 as well.
+#[test]
+fn masks_computed_again_are_those_of_the_output() {
+    struct Masks;
+    impl Check for Masks {
+        #[inline(always)]
+        fn check<S: Simd>(&self, simd: S, instructions: &str) {
+            check_masks(simd, instructions);
+        }
+    }
+    in_every_instruction_set(&Masks);
 }
 
 /// One NaN, at the second pixel's third channel of two pixels of 32 channels, or in the third channel.
@@ -481,7 +538,16 @@ fn check_nan<S: Simd>(simd: S, instructions: &str) {
             let frame = [1.0, if broken == 0 { f32::NAN } else { 1.0 }];
             let mut output = vec![MaybeUninit::new(0.0); 2 * CHANNELS];
             let windows = shape.forward_windows();
-            windows_product(simd, &frame, &windows, &packed, &mut output, affine);
+            let mut ahead = Ahead::nothing();
+            windows_product(
+                simd,
+                &frame,
+                &windows,
+                &packed,
+                &mut output,
+                affine,
+                &mut ahead,
+            );
             let second: Vec<usize> = (CHANNELS..2 * CHANNELS).collect();
             let places: &[usize] = match broken {
                 0 => &second,
@@ -509,7 +575,7 @@ fn check_nan<S: Simd>(simd: S, instructions: &str) {
         channels::gradient_sums(
             simd,
             &mut gradient,
-            Some(&image(broken == 1)),
+            ReluMask::Output(&image(broken == 1)),
             &image(broken == 2),
             &row(broken == 3),
             &mut sums,
@@ -537,6 +603,84 @@ fn check_nan<S: Simd>(simd: S, instructions: &str) {
     only("deviation", &deviation, &[2]);
     channels::means(simd, &image(true), CHANNELS, &mut mean);
     only("means", &mean, &[2]);
+}
+
+#[inline(always)]
+fn check_masks<S: Simd>(simd: S, instructions: &str) {
+    const CHANNELS: usize = 32;
+    let frame = shape([CHANNELS, CHANNELS], [4, 5], [3, 1, 1]).gradient_frame();
+    let mut generator = ChaCha8Rng::seed_from_u64(5);
+    let mut rows = || random(&mut generator, CHANNELS);
+    let (mean, scale, mut shift) = (rows(), rows(), rows());
+    let (slope, curve, offset) = (rows(), rows(), rows());
+    // Channel 3's first pixel normalises to 0.
+    shift[3] = 0.0;
+    let mut convolved = random(&mut generator, 20 * CHANNELS);
+    convolved[3] = mean[3];
+    convolved[40] = f32::NAN;
+    let gradient = random(&mut generator, 20 * CHANNELS);
+
+    let normalisation = Normalisation {
+        mean: &mean,
+        scale: &scale,
+        shift: &shift,
+    };
+    let mut output = vec![MaybeUninit::new(0.0); 20 * CHANNELS];
+    let mut responses = vec![0.0; CHANNELS];
+    channels::normalise(
+        simd,
+        &convolved,
+        normalisation,
+        None,
+        true,
+        &mut output,
+        &mut responses,
+    );
+    // SAFETY: made of values, and written over.
+    #[allow(unsafe_code)]
+    let output: Vec<f32> = output
+        .iter()
+        .map(|value| unsafe { value.assume_init() })
+        .collect();
+
+    let masks = [
+        (ReluMask::Output(&output), None),
+        (
+            ReluMask::Normalised {
+                scale: &scale,
+                shift: &shift,
+            },
+            Some((&scale[..], &shift[..])),
+        ),
+    ];
+    let [by_output, again] = masks.map(|(mask, relu)| {
+        let mut gradient = gradient.clone();
+        let (mut sums, mut products) = (vec![0.0; CHANNELS], vec![0.0; CHANNELS]);
+        channels::gradient_sums(
+            simd,
+            &mut gradient,
+            mask,
+            &convolved,
+            &mean,
+            &mut sums,
+            &mut products,
+        );
+        let coefficients = NormalisationGradient {
+            slope: &slope,
+            statistics: Some(StatisticsGradient {
+                convolved: &convolved,
+                mean: &mean,
+                curve: &curve,
+                offset: &offset,
+                relu,
+            }),
+        };
+        let mut framed = vec![0.0; frame.len()];
+        channels::normalisation_gradient(simd, &gradient, coefficients, frame, &mut framed);
+        let all = [sums, products, framed].concat();
+        all.into_iter().map(f32::to_bits).collect::<Vec<u32>>()
+    });
+    assert_eq!(by_output, again, "{instructions}");
 }
 
 /// Breaks when a gradient is lost or counted twice where a layer's output has several readers: the next
@@ -610,14 +754,104 @@ fn whole_networks_agree_with_burn() {
     }
 }
 
+/// A layer's convolution and batch norm.
+type Parameters = (Conv2d, BatchNorm);
+
+/// Responses of a network in which every tensor but one is read twice: the images by two layers, the others by a layer
+/// and its own shortcut, and by a layer and a subsampling.
+fn everything_twice(layers: &[Parameters; 4], images: Tensor<4>) -> Tensor<2> {
+    let [first, second, third, last] = layers;
+    let one = layer(images.clone(), &first.0, &first.1, None, true).maps;
+    let two = layer(images, &second.0, &second.1, Some(one), false).maps;
+    let three = layer(two.clone(), &third.0, &third.1, Some(two), true).maps;
+    let shortcut = subsample(three.clone(), 2, 32);
+    layer(three, &last.0, &last.1, Some(shortcut), true).responses
+}
+
+/// Breaks when a tape adds up gradients otherwise than burn does, bit by bit, or gives some though it does not know the
+/// whole way or the order of a sum.
+#[test]
+fn tapes_know_the_whole_way_or_nothing() {
+    let device = Device::flex();
+    let mut generator = ChaCha8Rng::seed_from_u64(21);
+    let layers = [
+        shape([3, 16], [9, 7], [3, 1, 1]),
+        shape([3, 16], [9, 7], [1, 1, 0]),
+        shape([16, 16], [9, 7], [3, 1, 1]),
+        shape([16, 32], [9, 7], [3, 2, 1]),
+    ]
+    .map(|shape| layer_of(shape, &mut generator, &device.clone().autodiff()));
+    let plain = layers
+        .each_ref()
+        .map(|(convolution, norm)| (convolution.valid(), norm.valid()));
+    let frozen = layers.each_ref().map(|(convolution, norm)| {
+        (
+            convolution.valid().freeze().train(),
+            norm.valid().freeze().train(),
+        )
+    });
+    let images = tensor(&mut generator, [5, 3, 9, 7], &device);
+    let tape = Tape::record(images.clone(), |images| {
+        Some(everything_twice(&plain, images))
+    })
+    .unwrap();
+    for unit in [0, 13, 31] {
+        let tracked = images.clone().autodiff().require_grad();
+        let responses = everything_twice(&frozen, tracked.clone());
+        let mut gradients = responses.narrow(1, unit, 1).sum().backward();
+        let expected = values(tracked.grad_remove(&mut gradients).unwrap());
+        let found = values(tape.gradient(unit).unwrap());
+        let bits = |values: &[f32]| -> Vec<u32> { values.iter().map(|v| v.to_bits()).collect() };
+        assert!(
+            bits(&found) == bits(&expected),
+            "other bits for unit {unit}"
+        );
+        assert!(found.iter().any(|&value| value != 0.0));
+    }
+
+    let [first, second, third, _] = &plain;
+    let stem = |images| layer(images, &first.0, &first.1, None, true);
+    let none = |compute: &dyn Fn(Tensor<4>) -> Tensor<2>| {
+        Tape::record(images.clone(), |images| Some(compute(images))).is_none()
+    };
+    assert!(!none(&|images| stem(images).responses));
+    assert!(none(&|images| stem(images * 2.0).responses), "before");
+    assert!(none(&|images| stem(images).responses * 2.0), "after");
+    assert!(
+        none(&|images| {
+            let maps = stem(images).maps * 2.0;
+            layer(maps, &third.0, &third.1, None, true).responses
+        }),
+        "between"
+    );
+    assert!(
+        none(&|images| {
+            let one = stem(images.clone()).maps;
+            let two = layer(images.clone(), &second.0, &second.1, Some(one), true).maps;
+            layer(images, &second.0, &second.1, Some(two), true).responses
+        }),
+        "three readers"
+    );
+    assert!(
+        with_burn_alone(|| none(&|images| stem(images).responses)),
+        "burn's own operators"
+    );
+    assert!(Tape::record(images.autodiff(), |_| panic!("autodiff needs no tape")).is_none());
+}
+
 /// Breaks when a sum is taken in an order that depends on how many threads there are.
 #[test]
 fn results_do_not_depend_on_threads() {
-    for shape in [
-        shape([16, 32], [11, 9], [3, 2, 1]),
-        shape([96, 80], [5, 6], [3, 1, 1]),
+    for (batch, shape) in [
+        (5, shape([16, 32], [11, 9], [3, 2, 1])),
+        (37, shape([16, 32], [6, 5], [3, 1, 1])),
+        (37, shape([64, 48], [4, 4], [1, 1, 0])),
+        (37, shape([64, 64], [6, 6], [3, 1, 1])),
+        (5, shape([96, 80], [5, 6], [3, 1, 1])),
+        (37, shape([512, 512], [3, 3], [1, 1, 0])),
+        (1, shape([128, 512], [3, 3], [1, 1, 0])),
     ] {
-        check_threads(shape);
+        check_threads(ConvolutionShape { batch, ..shape });
     }
 }
 
@@ -630,42 +864,181 @@ fn check_threads(shape: ConvolutionShape) {
             .install(|| everything(shape, 1, true, true, false))
     };
     let one = with(1);
-    for threads in [2, 3, 7] {
+    for threads in [2, 3, 7, 12, 33] {
         assert!(with(threads) == one, "{threads} threads give other numbers");
+    }
+}
+
+/// Shapes with weights enough to be taken through all images: blocks that are full and not, pixels that feed no output.
+fn wide_shapes() -> [ConvolutionShape; 7] {
+    let deep = shape([512, 512], [4, 3], [1, 2, 0]);
+    [
+        deep,
+        ConvolutionShape { batch: 1, ..deep },
+        ConvolutionShape { batch: 37, ..deep },
+        shape([512, 512], [3, 3], [1, 1, 0]),
+        shape([256, 128], [6, 5], [3, 2, 1]),
+        shape([520, 512], [4, 3], [1, 2, 0]),
+        shape([300, 112], [5, 4], [3, 1, 1]),
+    ]
+}
+
+/// What `compute` gives with weights taken through all images, after checking that image by image it gives the same.
+fn the_same_by_image<T: PartialEq>(what: &str, compute: impl Fn() -> T) -> T {
+    let streamed = compute();
+    IMAGE_BY_IMAGE.set(true);
+    let by_image = compute();
+    IMAGE_BY_IMAGE.set(false);
+    assert!(
+        streamed == by_image,
+        "{what}: other bits than image by image"
+    );
+    streamed
+}
+
+/// Breaks when taking weights through all images gives other bits than image by image, in any output or gradient.
+#[test]
+fn streamed_weights_give_the_same_bits() {
+    for shape in wide_shapes() {
+        for (with_shortcut, ends_in_relu, frozen) in [
+            (true, true, false),
+            (false, true, false),
+            (false, false, false),
+            (true, true, true),
+            (false, false, true),
+        ] {
+            the_same_by_image(&format!("{shape:?}, frozen {frozen}"), || {
+                everything(shape, 4, with_shortcut, ends_in_relu, frozen)
+            });
+        }
+    }
+}
+
+/// Breaks when an input's gradient is written over the gradient that waits for it, or is added to it in another order.
+#[test]
+fn streamed_gradients_are_added_to_what_waits() {
+    // Only channels in whole blocks wait for more, as `register_input!` has it.
+    let whole = |shape: &ConvolutionShape| shape.channels_in.is_multiple_of(16);
+    for shape in wide_shapes().into_iter().filter(whole) {
+        let mut generator = ChaCha8Rng::seed_from_u64(9);
+        let len = shape.batch * shape.pixels_in() * shape.channels_in;
+        let input = random(&mut generator, len);
+        let weight = random(&mut generator, shape.weights_each() * shape.channels_out);
+        let image_out = shape.pixels_out() * shape.channels_out;
+        let gradient = random(&mut generator, shape.batch * image_out);
+        let scale = random(&mut generator, shape.channels_out);
+        let (image, rows) = (
+            random(&mut generator, len),
+            random(&mut generator, shape.batch * shape.channels_in),
+        );
+        let row = shape.width * shape.channels_in;
+        let layer = Layer {
+            shape,
+            input: Images {
+                values: &input,
+                strides: [shape.height * row, 1, row, shape.channels_in],
+            },
+            weight: &weight,
+        };
+        let back = |waiting: Waiting<'_>| {
+            assert!(layer.is_streamed() || IMAGE_BY_IMAGE.get());
+            layer
+                .infer_back(&scale, None, &mut gradient.clone(), Some(waiting))
+                .unwrap_or_default()
+        };
+        let alone = the_same_by_image("alone", || back(Waiting::Nothing));
+        let added = the_same_by_image("added", || {
+            let mut image = image.clone();
+            assert!(back(Waiting::Image(&mut image)).is_empty());
+            image
+        });
+        let with_rows = the_same_by_image("with rows", || back(Waiting::Row(&rows)));
+        let sums: Vec<f32> = alone.iter().zip(&image).map(|(a, b)| a + b).collect();
+        assert_close("added", &added, &sums);
+        let image_in = shape.pixels_in() * shape.channels_in;
+        let sums: Vec<f32> = (0..len)
+            .map(|at| {
+                let row = at / image_in * shape.channels_in + at % shape.channels_in;
+                alone[at] + rows[row]
+            })
+            .collect();
+        assert_close("with rows", &with_rows, &sums);
+    }
+}
+
+/// Breaks when a weight gradient that threads divide among them leaves out a pixel, takes one twice, or sums in another order
+/// than image after image, row after row.
+#[test]
+fn many_weights_are_summed_in_order() {
+    let narrow = [
+        shape([96, 80], [9, 11], [3, 2, 1]),
+        shape([64, 128], [8, 8], [3, 1, 1]),
+        shape([130, 512], [7, 5], [1, 2, 0]),
+    ];
+    for shape in wide_shapes().into_iter().chain(narrow) {
+        let mut generator = ChaCha8Rng::seed_from_u64(12);
+        let input = random(
+            &mut generator,
+            shape.batch * shape.pixels_in() * shape.channels_in,
+        );
+        let weight = random(&mut generator, shape.weights_each() * shape.channels_out);
+        let gradient = random(
+            &mut generator,
+            shape.batch * shape.pixels_out() * shape.channels_out,
+        );
+        let row = shape.width * shape.channels_in;
+        let layer = Layer {
+            shape,
+            input: Images {
+                values: &input,
+                strides: [shape.height * row, 1, row, shape.channels_in],
+            },
+            weight: &weight,
+        };
+        assert!(layer.has_many_weights());
+        let ones = vec![1.0; shape.channels_out];
+        let frames = layer.gradient_frames(&gradient, &|_| NormalisationGradient {
+            slope: &ones,
+            statistics: None,
+        });
+        let (frame, gradient_frame) = (shape.input_frame(), shape.gradient_frame());
+        let mut sums = Aligned::zeros(weight.len());
+        for index in 0..shape.batch {
+            let mut framed = Aligned::zeros(frame.len());
+            layer.input.fill(index, frame, &mut framed);
+            Arch::new().dispatch(WeightGradient {
+                shape,
+                pairing: layer.pairing(),
+                first_row: 0,
+                input: &framed,
+                framed: &frames[index * gradient_frame.len()..][..gradient_frame.len()],
+                sums: &mut sums,
+            });
+        }
+        assert!(
+            layer.many_weights(&frames) == layer.unpack_weights(&sums, shape.channels_out),
+            "{shape:?}"
+        );
     }
 }
 
 /// Breaks when the inner loops of any instruction set of this machine are wrong.
 #[test]
 fn inner_loops_agree_with_plain_sums_in_every_instruction_set() {
-    struct Check<'a>(&'a ConvolutionShape, &'static str);
-    impl WithSimd for Check<'_> {
-        type Output = ();
+    struct Sums(ConvolutionShape);
+    impl Check for Sums {
         #[inline(always)]
-        fn with_simd<S: Simd>(self, simd: S) {
-            check(simd, self.0, self.1);
+        fn check<S: Simd>(&self, simd: S, instructions: &str) {
+            check_sums(simd, &self.0, instructions);
         }
     }
-    for shape in &shapes() {
-        Check(shape, "plain").with_simd(pulp::Scalar::new());
-        #[cfg(target_arch = "x86_64")]
-        {
-            if let Some(simd) = pulp::x86::V3::try_new() {
-                Simd::vectorize(simd, Check(shape, "AVX2"));
-            }
-            if let Some(simd) = pulp::x86::V4::try_new() {
-                Simd::vectorize(simd, Check(shape, "AVX-512"));
-            }
-        }
-        #[cfg(target_arch = "aarch64")]
-        if let Some(simd) = pulp::aarch64::Neon::try_new() {
-            Simd::vectorize(simd, Check(shape, "NEON"));
-        }
+    for shape in shapes() {
+        in_every_instruction_set(&Sums(shape));
     }
 }
 
 #[inline(always)]
-fn check<S: Simd>(simd: S, shape: &ConvolutionShape, instructions: &str) {
+fn check_sums<S: Simd>(simd: S, shape: &ConvolutionShape, instructions: &str) {
     let mut generator = ChaCha8Rng::seed_from_u64(2);
     let (input, frame) = (shape.input_frame(), shape.gradient_frame());
     let (from, to) = (shape.channels_in, shape.channels_out);
@@ -673,12 +1046,6 @@ fn check<S: Simd>(simd: S, shape: &ConvolutionShape, instructions: &str) {
     let framed = random(&mut generator, input.len());
     let run = shape.kernel * from;
     let weights = random(&mut generator, shape.kernel * run * to);
-    // Wide registers take two a block where channels fill them.
-    let block = if S::F32_LANES == 16 && to.is_multiple_of(32) {
-        32
-    } else {
-        16
-    };
     // [window values, channels] as it is: one place, all window values as other channels.
     let order = WeightOrder {
         channels: to,
@@ -687,16 +1054,23 @@ fn check<S: Simd>(simd: S, shape: &ConvolutionShape, instructions: &str) {
         other_stride: to,
         rank: vec![Some(0)],
     };
-    let packed = PackedWeights::pack_in_blocks(block, &weights, &order);
-    let mut output = vec![MaybeUninit::new(f32::NAN); shape.pixels_out() * to];
-    windows_product(
-        simd,
-        &framed,
-        &shape.forward_windows(),
-        &packed,
-        &mut output,
-        Overwrite,
-    );
+    let outputs = block_sizes(S::F32_LANES, to).map(|block| {
+        let packed = PackedWeights::pack_in_blocks(block, &weights, &order);
+        let mut output = vec![MaybeUninit::new(f32::NAN); shape.pixels_out() * to];
+        windows_product(
+            simd,
+            &framed,
+            &shape.forward_windows(),
+            &packed,
+            &mut output,
+            Overwrite,
+            &mut Ahead::nothing(),
+        );
+        // SAFETY: initialised above.
+        #[allow(unsafe_code)]
+        let output = output.iter().map(|value| unsafe { value.assume_init() });
+        output.collect::<Vec<f32>>()
+    });
     let at = |row: usize, column: usize, k: usize, j: usize| {
         f64::from(framed[input.at(row * shape.stride + k, column * shape.stride) + j])
     };
@@ -713,23 +1087,20 @@ fn check<S: Simd>(simd: S, shape: &ConvolutionShape, instructions: &str) {
             );
         }
     }
-    #[allow(unsafe_code)]
-    // SAFETY: initialised above.
-    let output: Vec<f32> = output
-        .iter()
-        .map(|value| unsafe { value.assume_init() })
-        .collect();
-    assert_close(
-        &format!("{instructions}: windows of {shape:?}"),
-        &output,
-        &expected,
-    );
+    for output in &outputs {
+        assert_close(
+            &format!("{instructions}: windows of {shape:?}"),
+            output,
+            &expected,
+        );
+        assert!(
+            *output == outputs[0],
+            "{instructions}, {shape:?}: another block, other bits"
+        );
+    }
 
     let gradient = random(&mut generator, frame.len());
     let pairing = Pairing {
-        images: 1,
-        source_image: input.len(),
-        gradient_image: frame.len(),
         rows,
         columns,
         source_pitch: input.pitch() * shape.stride,
@@ -737,6 +1108,7 @@ fn check<S: Simd>(simd: S, shape: &ConvolutionShape, instructions: &str) {
         gradient_pitch: frame.pitch(),
         gradient_step: to,
         gradient_start: frame.at(frame.before, frame.before),
+        sums_step: to,
     };
     let k = shape.kernel - 1;
     let mut sums = vec![0.5; run * to];
@@ -757,6 +1129,36 @@ fn check<S: Simd>(simd: S, shape: &ConvolutionShape, instructions: &str) {
         }
     }
     let expected: Vec<f32> = expected.iter().map(|&sum| sum as f32).collect();
+    let TileShape { height, line } = tile_shape_for(S::F32_LANES, to);
+    let mut packed_sums = vec![0.5; run * to];
+    for channel in (0..to).step_by(line) {
+        let pixels = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
+        let gradients: Vec<f32> = pixels
+            .clone()
+            .flat_map(|(row, column)| {
+                let at = frame.at(row + frame.before, column + frame.before) + channel;
+                gradient[at..at + line].to_vec()
+            })
+            .collect();
+        let mut j = 0;
+        while j < run {
+            let height = tile_height(run - j, height);
+            let windows: Vec<f32> = pixels
+                .clone()
+                .flat_map(|(row, column)| {
+                    let at = input.at(row * shape.stride + k, column * shape.stride) + j;
+                    framed[at..at + height].to_vec()
+                })
+                .collect();
+            let sums = &mut packed_sums[j * to + channel..];
+            packed_outer_products(simd, &windows, height, &gradients, line, sums, to);
+            j += height;
+        }
+    }
+    assert!(
+        packed_sums == sums,
+        "{instructions}, {shape:?}: packed outer products are others"
+    );
     assert_close(
         &format!("{instructions}: outer products of {shape:?}"),
         &sums,

@@ -10,6 +10,7 @@ use protocol::corruption::{ParameterTable, SEVERITIES};
 use protocol::{Corruption, Dataset, Network};
 
 use super::super::output::say;
+use super::rows::{median, spread};
 
 /// Corrupted images a second of the Python generator over the whole suite on two cores: about 20 images x 5
 /// severities x 19 corruptions in 5 s (the project's measurement, not taken in this run).
@@ -55,14 +56,14 @@ pub fn print(device: &str, rounds: usize) -> Result<(), Box<dyn Error>> {
             *seconds += elapsed;
             speeds.push((IMAGES * SEVERITIES.len()) as f64 / elapsed);
         }
-        say!("| {corruption} | {:.0} |", super::median(&mut speeds));
+        say!("| {corruption} | {:.0} |", median(&speeds));
     }
     let all = (IMAGES * SEVERITIES.len() * Corruption::ALL.len()) as f64;
-    let mut speeds: Vec<f64> = suite.iter().map(|seconds| all / seconds).collect();
-    let speed = super::median(&mut speeds);
+    let speeds: Vec<f64> = suite.iter().map(|seconds| all / seconds).collect();
+    let speed = median(&speeds);
     say!(
         "| whole suite | {} |\n\n{:.0} times the Python generator's {PYTHON:.0} images/s (measured elsewhere on 2 cores)",
-        super::spread(&mut speeds),
+        spread(&speeds),
         speed / PYTHON
     );
     let EvaluationSpeed {

@@ -7,6 +7,7 @@ use engine::data;
 use protocol::{Dataset, Network};
 
 use super::super::output::say;
+use super::rows::spread;
 
 /// Images that gradients are measured on.
 const IMAGES: usize = 16;
@@ -35,8 +36,8 @@ pub fn print(device: &str, rounds: usize) -> Result<(), Box<dyn Error>> {
         }
         say!(
             "| {network} | {units} | {} | {} |",
-            super::spread(&mut gradients),
-            super::spread(&mut passes)
+            spread(&gradients),
+            spread(&passes)
         );
     }
     Ok(())
