@@ -1,7 +1,7 @@
 //! Memory that is read next, asked for while something else is computed.
 //!
 //! A batch's maps are larger than the second-level cache, and the processor's own prefetching begins anew at every page:
-//! without this, a pass that copies images into frames waits for memory a fifth of its time.
+//! without this, copying an image into its frame waits for memory.
 #![allow(unsafe_code)]
 
 use super::aligned::LINE;

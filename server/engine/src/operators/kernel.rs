@@ -329,7 +329,6 @@ pub(super) fn block_product<S: Simd>(
     weights: &PackedWeights,
     index: usize,
     output: &mut [MaybeUninit<f32>],
-    ahead: &mut Ahead,
 ) {
     check_windows(frame, windows, weights, weights.block, output.len());
     let tile = weights.rows * weights.block;
@@ -342,7 +341,7 @@ pub(super) fn block_product<S: Simd>(
         channel: 0,
     };
     // SAFETY: every window and output pixel was checked above; the weights are `rows` lines.
-    unsafe { tile_product(simd, call, output, Overwrite, ahead) }
+    unsafe { tile_product(simd, call, output, Overwrite, &mut Ahead::nothing()) }
 }
 
 /// # Panics

@@ -1107,15 +1107,12 @@ impl WithSimd for NormaliseThenMeans<'_> {
         let Normalise {
             output, responses, ..
         } = self.0;
-        channels::normalise(
-            simd,
-            self.0.image,
-            self.0.normalisation,
-            self.0.shortcut,
-            self.0.relu,
-            output,
-            responses,
-        );
+        Normalise {
+            output: &mut *output,
+            responses: &mut *responses,
+            ..self.0
+        }
+        .with_simd(simd);
         // SAFETY: `normalise` has written every value.
         #[allow(unsafe_code)]
         let image = unsafe { written_slice(output) };

@@ -1,6 +1,6 @@
 //! SGD with momentum and weight decay in one pass over memory.
 //!
-//! Burn's takes one for each operation, seven in all: for the 11 million parameters of ResNet18 that was a tenth of a step
+//! Burn's takes one for each operation, seven in all, over 11 million parameters for ResNet18
 //! (`server/engine/PERFORMANCE.md`, section 6).
 
 use burn::backend::Flex;

@@ -914,6 +914,36 @@ fn streamed_weights_give_the_same_bits() {
     }
 }
 
+/// The memory of a layer with random images, channels last, and weights.
+struct LayerMemory {
+    shape: ConvolutionShape,
+    input: Vec<f32>,
+    weight: Vec<f32>,
+}
+
+impl LayerMemory {
+    fn new(shape: ConvolutionShape, generator: &mut ChaCha8Rng) -> Self {
+        let len = shape.batch * shape.pixels_in() * shape.channels_in;
+        LayerMemory {
+            shape,
+            input: random(generator, len),
+            weight: random(generator, shape.weights_each() * shape.channels_out),
+        }
+    }
+
+    fn layer(&self) -> Layer<'_> {
+        let (shape, row) = (self.shape, self.shape.width * self.shape.channels_in);
+        Layer {
+            shape,
+            input: Images {
+                values: &self.input,
+                strides: [shape.height * row, 1, row, shape.channels_in],
+            },
+            weight: &self.weight,
+        }
+    }
+}
+
 /// Breaks when an input's gradient is written over the gradient that waits for it, or is added to it in another order.
 #[test]
 fn streamed_gradients_are_added_to_what_waits() {
@@ -921,9 +951,8 @@ fn streamed_gradients_are_added_to_what_waits() {
     let whole = |shape: &ConvolutionShape| shape.channels_in.is_multiple_of(16);
     for shape in wide_shapes().into_iter().filter(whole) {
         let mut generator = ChaCha8Rng::seed_from_u64(9);
-        let len = shape.batch * shape.pixels_in() * shape.channels_in;
-        let input = random(&mut generator, len);
-        let weight = random(&mut generator, shape.weights_each() * shape.channels_out);
+        let memory = LayerMemory::new(shape, &mut generator);
+        let (layer, len) = (memory.layer(), memory.input.len());
         let image_out = shape.pixels_out() * shape.channels_out;
         let gradient = random(&mut generator, shape.batch * image_out);
         let scale = random(&mut generator, shape.channels_out);
@@ -931,15 +960,6 @@ fn streamed_gradients_are_added_to_what_waits() {
             random(&mut generator, len),
             random(&mut generator, shape.batch * shape.channels_in),
         );
-        let row = shape.width * shape.channels_in;
-        let layer = Layer {
-            shape,
-            input: Images {
-                values: &input,
-                strides: [shape.height * row, 1, row, shape.channels_in],
-            },
-            weight: &weight,
-        };
         let back = |waiting: Waiting<'_>| {
             assert!(layer.is_streamed() || IMAGE_BY_IMAGE.get());
             layer
@@ -977,24 +997,12 @@ fn many_weights_are_summed_in_order() {
     ];
     for shape in wide_shapes().into_iter().chain(narrow) {
         let mut generator = ChaCha8Rng::seed_from_u64(12);
-        let input = random(
-            &mut generator,
-            shape.batch * shape.pixels_in() * shape.channels_in,
-        );
-        let weight = random(&mut generator, shape.weights_each() * shape.channels_out);
+        let memory = LayerMemory::new(shape, &mut generator);
+        let layer = memory.layer();
         let gradient = random(
             &mut generator,
             shape.batch * shape.pixels_out() * shape.channels_out,
         );
-        let row = shape.width * shape.channels_in;
-        let layer = Layer {
-            shape,
-            input: Images {
-                values: &input,
-                strides: [shape.height * row, 1, row, shape.channels_in],
-            },
-            weight: &weight,
-        };
         assert!(layer.has_many_weights());
         let ones = vec![1.0; shape.channels_out];
         let frames = layer.gradient_frames(&gradient, &|_| NormalisationGradient {
@@ -1002,7 +1010,7 @@ fn many_weights_are_summed_in_order() {
             statistics: None,
         });
         let (frame, gradient_frame) = (shape.input_frame(), shape.gradient_frame());
-        let mut sums = Aligned::zeros(weight.len());
+        let mut sums = Aligned::zeros(memory.weight.len());
         for index in 0..shape.batch {
             let mut framed = Aligned::zeros(frame.len());
             layer.input.fill(index, frame, &mut framed);

@@ -11,7 +11,6 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::current_num_threads;
 use rayon::prelude::*;
 
-use super::ahead::Ahead;
 use super::aligned::Aligned;
 use super::kernel::{
     PackedWeights, TileShape, block_product, packed_outer_products, tile_height, tile_shape,
@@ -116,8 +115,7 @@ impl Layer<'_> {
             target.packed,
             shape.pixels_in(),
         );
-        let InputTarget { values, .. } = target;
-        std::mem::take(values)
+        std::mem::take(&mut target.values)
             .par_chunks_mut(shape.pixels_in() * channels)
             .enumerate()
             .for_each(|(index, image)| {
@@ -379,17 +377,8 @@ impl WithSimd for BlockProduct<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let mut ahead = Ahead::nothing();
         for (windows, packed) in self.windows.iter().zip(self.packed) {
-            block_product(
-                simd,
-                self.framed,
-                windows,
-                packed,
-                self.index,
-                self.output,
-                &mut ahead,
-            );
+            block_product(simd, self.framed, windows, packed, self.index, self.output);
         }
     }
 }
