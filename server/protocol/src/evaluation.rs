@@ -127,6 +127,21 @@ mod tests {
     use super::*;
     use crate::corruption_evaluation::{CorruptionSource, TINY_IMAGENET_C_UNMATCHED};
 
+    /// Breaks when the requests of the study in `docs/study` are not understood, or would be refused.
+    #[test]
+    fn the_studys_requests_are_accepted() {
+        let experiment = include_str!("../../../docs/study/experiment.json");
+        let experiment: crate::ExperimentSpec = serde_json::from_str(experiment).unwrap();
+        for request in [
+            include_str!("../../../docs/study/evaluation.json"),
+            include_str!("../../../docs/study/auto-attack.json"),
+        ] {
+            let spec: EvaluationSpec = serde_json::from_str(request).unwrap();
+            assert!(!spec.is_empty());
+            assert_eq!(spec.validate_on(&experiment.dataset), []);
+        }
+    }
+
     /// Breaks when the difference between a clean image and one of the published Tiny ImageNet-C can be asked for,
     /// when accuracy on it cannot, or when what has matching images is refused with it.
     #[test]
