@@ -171,7 +171,8 @@ async fn a_deletion_is_undone() {
     browser.no_errors().await;
 }
 
-/// Breaks when a saved view forgets what was chosen on its page, or stays after it was deleted.
+/// Breaks when a saved view forgets what was chosen on its page, or stays after it was deleted, or when the keyboard loses its
+/// place in the menu.
 #[tokio::test]
 async fn a_view_is_saved_and_comes_back() {
     let (server, browser) = seeded().await;
@@ -193,6 +194,12 @@ async fn a_view_is_saved_and_comes_back() {
     browser
         .until("return document.querySelector('#views li') === null", SHORT)
         .await;
+    // The deleted view's button had the focus.
+    let focus = |selector: &str| format!("return document.activeElement.matches('{selector}')");
+    browser.until(&focus("#view-name"), SHORT).await;
+    browser.press(Key::Escape).await;
+    browser.wait("#views:not([open])", SHORT).await;
+    browser.until(&focus("#views summary"), SHORT).await;
     browser.no_errors().await;
 }
 
@@ -578,6 +585,49 @@ async fn an_experiment_has_a_page_for_each_side() {
     let nowhere = "const done = arguments[0]; fetch('/experiments/1/layer').then(answer => done(answer.status))";
     let status = browser.client.execute_async(nowhere, vec![]).await.unwrap();
     assert_eq!(status, 404);
+    browser.no_errors().await;
+}
+
+/// Breaks when another order changes a row's number and not its link, its cells, or the run that its box selects.
+#[tokio::test]
+async fn a_row_is_one_run_in_every_order() {
+    let (server, browser) = seeded().await;
+    let page = format!("{}/experiments/1?runs=all", server.url);
+    browser.open(&page).await;
+    let rows = "return [...document.querySelectorAll('#runs tbody tr')].map(row => [row.dataset.run, \
+        row.querySelector('th a').getAttribute('href'), row.querySelector('.alpha').textContent.replace(/[▼▲●\\s]/g, '')].join(' ')).join()";
+    let ordered = |rows_in_order: &str| format!("{rows} === '{rows_in_order}'");
+    browser
+        .until(&ordered("1 /runs/1 0,2 /runs/2 +1"), SHORT)
+        .await;
+    // Ascending is the order they have; the second click turns it round.
+    let alpha = "#runs button[data-sort=alpha]";
+    browser.click(alpha).await;
+    browser
+        .wait("th[aria-sort=ascending] [data-sort=alpha]", SHORT)
+        .await;
+    browser.click(alpha).await;
+    browser
+        .until(&ordered("2 /runs/2 +1,1 /runs/1 0"), SHORT)
+        .await;
+    browser.click("#runs tbody tr:first-child input").await;
+    browser
+        .wait("tr[data-run=\"2\"].selected:first-child", SHORT)
+        .await;
+    browser.click(alpha).await;
+    browser
+        .wait("tr[data-run=\"2\"].selected:last-child", SHORT)
+        .await;
+    assert_eq!(browser.count("#runs tr.selected").await, 1);
+    // A row that goes away, and one that comes back.
+    browser.type_into("#runs-filter", "alpha:1").await;
+    browser.press(Key::Enter).await;
+    browser.until(&ordered("2 /runs/2 +1"), SHORT).await;
+    browser.type_into("#runs-filter", "alpha:0,alpha:1").await;
+    browser.press(Key::Enter).await;
+    browser
+        .until(&ordered("1 /runs/1 0,2 /runs/2 +1"), SHORT)
+        .await;
     browser.no_errors().await;
 }
 

@@ -95,6 +95,8 @@ fn layout(chart: &Chart, theme: Theme) -> Value {
     let colours = Colours::of(theme);
     let mut x = axis(&chart.x, theme);
     let mut y = axis(&chart.y, theme);
+    // A figure is less high than wide, the more so where names of layers stand below it on a phone.
+    y["title"]["text"] = json!(lines(&chart.y.title, UPRIGHT));
     if let Some(cells) = &chart.cells {
         let named = matches!(cells.columns.first(), Some(Place::Name(_)));
         for (axis, category) in [(&mut x, named), (&mut y, true)] {
@@ -139,7 +141,7 @@ fn layout(chart: &Chart, theme: Theme) -> Value {
 fn axis(axis: &Axis, theme: Theme) -> Value {
     let colours = Colours::of(theme);
     let mut layout = json!({
-        "title": {"text": lines(&axis.title)},
+        "title": {"text": lines(&axis.title, WIDEST)},
         "color": colours.text,
         "linecolor": colours.line,
         "gridcolor": colours.grid,
@@ -190,9 +192,17 @@ fn label(axis: &Axis, index: usize) -> String {
     format!("{}{}", wrapped(name, 36), "\u{200b}".repeat(before.count()))
 }
 
-/// `text` with none of its lines longer than a figure is wide.
-fn lines(text: &str) -> String {
-    let lines = text.split("<br>").map(|line| wrapped(line, 60));
+/// Characters in the width of a figure.
+const WIDEST: usize = 60;
+
+/// Characters in the height of a figure.
+const UPRIGHT: usize = 36;
+
+/// `text` with none of its lines longer than about `width` characters.
+fn lines(text: &str, width: usize) -> String {
+    // A range stays on one line.
+    let text = text.replace("(0 to 1)", "(0\u{a0}to\u{a0}1)");
+    let lines = text.split("<br>").map(|line| wrapped(line, width));
     lines.collect::<Vec<_>>().join("<br>")
 }
 
@@ -256,7 +266,10 @@ fn traces(chart: &Chart, series: &Series, theme: Theme) -> Vec<Value> {
     }
     match &series.hover {
         Hover::Point => {
-            let says = series.points.iter().map(|point| lines(&point.hover));
+            let says = series
+                .points
+                .iter()
+                .map(|point| lines(&point.hover, WIDEST));
             trace["hovertext"] = json!(says.collect::<Vec<_>>());
             trace["hoverinfo"] = json!("text");
         }
@@ -631,5 +644,8 @@ mod tests {
     fn long_names_are_wrapped() {
         assert_eq!(wrapped("one two three", 7), "one two<br>three");
         assert_eq!(wrapped("extraordinarily", 7), "extraordinarily");
+        let title = "Mean selectivity of its units (0 to 1)";
+        let expected = "Mean selectivity of its units<br>(0\u{a0}to\u{a0}1)";
+        assert_eq!(lines(title, UPRIGHT), expected);
     }
 }

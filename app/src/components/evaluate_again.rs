@@ -42,14 +42,14 @@ fn outcome(queued: EvaluationQueued) -> String {
     match (queued, skipped) {
         (0, 0) => "The experiment has no runs.".to_owned(),
         (0, _) => {
-            "No run was queued: every run is already in progress or not trained yet.".to_owned()
+            "No run was queued: every run is already in progress, not trained yet, or without its weights here.".to_owned()
         }
         (_, 0) => format!(
             "{} queued. Results appear here as they come in.",
             runs(queued)
         ),
         _ => format!(
-            "{} queued, {} skipped (already in progress or not trained). Results appear here as they come in.",
+            "{} queued, {} skipped (already in progress, not trained, or without weights here). Results appear here as they come in.",
             runs(queued),
             runs(skipped)
         ),

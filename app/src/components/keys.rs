@@ -20,7 +20,10 @@ const KEYS: [(&str, &str); 8] = [
         "s",
         "presentation: switch between raw accuracy and share of clean accuracy",
     ),
-    ("Esc", "close the open dialog; leave the presentation"),
+    (
+        "Esc",
+        "close the open dialog or menu; leave the presentation",
+    ),
 ];
 
 /// The keys, and the dialog that lists them.

@@ -49,7 +49,7 @@ pub use menu::Menu;
 pub use progress_bar::ProgressBar;
 pub use saved_views::SavedViews;
 pub use state_badge::StateBadge;
-pub use training_facts::{evaluation_facts, evaluation_words, training_facts, training_words};
+pub use training_facts::{evaluation_words, fact_entries, training_facts, training_words};
 pub use undo::{UndoBar, provide_undo, use_undo};
 pub use verdict_badge::VerdictBadge;
 pub use verdict_strip::VerdictStrip;

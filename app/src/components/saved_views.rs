@@ -1,12 +1,13 @@
 //! Saved views: this page with all its choices, under a name, for everyone who uses this server.
 
-use leptos::ev::SubmitEvent;
+use leptos::ev::{KeyboardEvent, SubmitEvent};
+use leptos::html;
 use leptos::prelude::*;
 use leptos_router::components::A;
 use leptos_router::hooks::use_location;
 use protocol::saved_view::{NewView, SavedView};
 
-use super::{CommandError, use_command};
+use super::{Command, CommandError, use_command};
 use crate::api::{self, Method};
 
 /// The menu with the saved views, and a form that saves the page that is shown.
@@ -15,6 +16,8 @@ pub fn SavedViews() -> impl IntoView {
     let (open, name) = (RwSignal::new(false), RwSignal::new(String::new()));
     let views = RwSignal::new(None::<Vec<SavedView>>);
     let command = use_command();
+    // Whether a button of the menu is at work.
+    let pressed = StoredValue::new(false);
     // Another page is shown: the menu has done its work.
     let (path, search) = (use_location().pathname, use_location().search);
     Effect::new(move |_| {
@@ -43,15 +46,25 @@ pub fn SavedViews() -> impl IntoView {
         let Ok(body) = serde_json::to_string(&view) else {
             return; // Words are always JSON.
         };
+        pressed.set_value(true);
         command.send::<SavedView>(Method::Post, "/views".into(), Some(body), move |_| {
             name.set(String::new());
             reread();
         });
     };
+    let (heading, field) = (
+        NodeRef::<html::Summary>::new(),
+        NodeRef::<html::Input>::new(),
+    );
+    let close = move |event| close_by_key(&event, open, heading);
+    refocus(command, pressed, field);
     let row = move |view: SavedView| {
         let path = format!("/views/{}", view.id);
         let delete = move |_| {
-            command.send::<()>(Method::Delete, path.clone(), None, move |()| reread());
+            pressed.set_value(true);
+            command.send::<()>(Method::Delete, path.clone(), None, move |()| {
+                reread();
+            });
         };
         let label = format!("Delete the view {}", view.name);
         view! {
@@ -63,12 +76,12 @@ pub fn SavedViews() -> impl IntoView {
     };
     let none = move || views.with(|views| views.as_ref().is_some_and(Vec::is_empty));
     view! {
-        <details class="menu views" id="views" prop:open=open on:toggle=toggled>
-            <summary>"Views"</summary>
+        <details class="menu views" id="views" prop:open=open on:toggle=toggled on:keydown=close>
+            <summary node_ref=heading>"Views"</summary>
             <div class="menu-items">
                 <form on:submit=save>
                     <label for="view-name">"Save the address of this page as"</label>
-                    <input id="view-name" type="text" autocomplete="off" maxlength="100" required prop:value=name on:input=move |event| name.set(event_target_value(&event)) />
+                    <input node_ref=field id="view-name" type="text" autocomplete="off" maxlength="100" required prop:value=name on:input=move |event| name.set(event_target_value(&event)) />
                     <button type="submit" disabled=command.busy>"Save"</button>
                 </form>
                 <CommandError command />
@@ -78,6 +91,30 @@ pub fn SavedViews() -> impl IntoView {
         </details>
     }
     .into_any()
+}
+
+/// Gives the field the focus after a command of the menu: a button that is disabled meanwhile, or goes away with its view, loses it.
+fn refocus(command: Command, pressed: StoredValue<bool>, field: NodeRef<html::Input>) {
+    Effect::new(move |_| {
+        if !command.busy.get()
+            && pressed.get_value()
+            && let Some(field) = field.get_untracked()
+        {
+            pressed.set_value(false);
+            let _ = field.focus();
+        }
+    });
+}
+
+/// Closes the menu by the Escape key; its heading gets the focus.
+fn close_by_key(event: &KeyboardEvent, open: RwSignal<bool>, heading: NodeRef<html::Summary>) {
+    if event.key() == "Escape" && open.get_untracked() {
+        event.stop_propagation();
+        open.set(false);
+        if let Some(heading) = heading.get_untracked() {
+            let _ = heading.focus(); // Fails for what cannot be focused; a summary can.
+        }
+    }
 }
 
 /// Whether the menu that was toggled is open now.

@@ -7,7 +7,7 @@ use protocol::corruption_evaluation::{CorruptionSource, CorruptionSpec};
 use protocol::dimensionality::DimensionalitySpec;
 use protocol::gradient::InputUnitGradientSpec;
 use protocol::numeral::plain;
-use protocol::{EvaluationSpec, TrainingSpec};
+use protocol::{EvaluationSpec, Run, TrainingSpec};
 
 use crate::format;
 
@@ -53,42 +53,80 @@ pub fn training_words(training: &TrainingSpec) -> Vec<Fact> {
     ]
 }
 
-/// What a trained network is tested on, in words.
-pub fn evaluation_words(evaluation: &EvaluationSpec) -> Vec<Fact> {
-    let corruptions = evaluation
-        .corruptions
-        .as_ref()
-        .map_or("not tested".to_owned(), corruptions);
-    let attacks = evaluation
-        .attacks
-        .as_ref()
-        .map_or("none".to_owned(), attacks);
-    let dimensionality = evaluation
-        .dimensionality
-        .as_ref()
-        .map_or("not measured".to_owned(), dimensionality);
-    let gradients = evaluation
-        .input_unit_gradients
-        .map_or("not measured".to_owned(), gradients);
+/// What trained networks are tested on, in words: what was requested at launch, and what was requested later for any of `runs`.
+pub fn evaluation_words(at_launch: &EvaluationSpec, runs: &[Run]) -> Vec<Fact> {
+    let later = later_requests(at_launch, runs);
+    let requests = |nothing: &str, words: &dyn Fn(&EvaluationSpec) -> Option<String>| {
+        let later = later.iter().filter_map(|(spec, count)| {
+            let words = words(spec)?;
+            Some(match *count == runs.len() {
+                true => format!("requested later: {words}"),
+                false => format!(
+                    "requested later for {}: {words}",
+                    format::plural(*count as u64, "run", "runs")
+                ),
+            })
+        });
+        let all: Vec<String> = words(at_launch).into_iter().chain(later).collect();
+        match all.is_empty() {
+            true => nothing.to_owned(),
+            false => all.join(". Also "),
+        }
+    };
     vec![
-        ("Natural corruptions", corruptions),
-        ("Adversarial attacks", attacks),
-        ("Dimensionality", dimensionality),
-        ("Input-unit gradients", gradients),
+        (
+            "Natural corruptions",
+            requests("not tested", &|spec| {
+                spec.corruptions.as_ref().map(corruptions)
+            }),
+        ),
+        (
+            "Adversarial attacks",
+            requests("none", &|spec| spec.attacks.as_ref().map(attacks)),
+        ),
+        (
+            "Dimensionality",
+            requests("not measured", &|spec| {
+                spec.dimensionality.as_ref().map(dimensionality)
+            }),
+        ),
+        (
+            "Input-unit gradients",
+            requests("not measured", &|spec| {
+                spec.input_unit_gradients.map(gradients)
+            }),
+        ),
     ]
+}
+
+/// Every request after the launch that differs from it, in the order of requests, with the number of runs it was made for.
+fn later_requests<'a>(
+    at_launch: &EvaluationSpec,
+    runs: &'a [Run],
+) -> Vec<(&'a EvaluationSpec, usize)> {
+    let mut later: Vec<(&EvaluationSpec, usize)> = Vec::new();
+    for run in runs {
+        for (place, request) in run.later_evaluations.iter().enumerate() {
+            let again = run.later_evaluations[..place].contains(request);
+            if again || request == at_launch {
+                continue;
+            }
+            match later.iter_mut().find(|(known, _)| *known == request) {
+                Some((_, count)) => *count += 1,
+                None => later.push((request, 1)),
+            }
+        }
+    }
+    later
 }
 
 /// How a network is trained, as entries of a list of facts.
 pub fn training_facts(training: &TrainingSpec) -> impl IntoView + use<> {
-    entries(training_words(training))
+    fact_entries(training_words(training))
 }
 
-/// What a trained network is tested on, as entries of a list of facts.
-pub fn evaluation_facts(evaluation: &EvaluationSpec) -> impl IntoView + use<> {
-    entries(evaluation_words(evaluation))
-}
-
-fn entries(facts: Vec<Fact>) -> impl IntoView + use<> {
+/// Facts as entries of a list of facts.
+pub fn fact_entries(facts: Vec<Fact>) -> impl IntoView + use<> {
     facts
         .into_iter()
         .map(|(name, what)| view! { <div><dt>{name}</dt><dd>{what}</dd></div> })
@@ -246,6 +284,57 @@ mod tests {
             gradients(InputUnitGradientSpec { images: 50 }),
             "every unit of every layer; 50 test images"
         );
+    }
+
+    /// Broken by: a test that was requested after the launch and is called not tested, a request that is named once a run, or a
+    /// count of other runs.
+    #[test]
+    fn what_was_requested_later_is_named() {
+        let run = |id, later_evaluations| Run {
+            id,
+            later_evaluations,
+            ..queued()
+        };
+        let (fewer, more) = (
+            Some(AttackSpec::source(Some(200))),
+            Some(AttackSpec::source(Some(500))),
+        );
+        let attacks_on = |attacks: &Option<AttackSpec>| EvaluationSpec {
+            attacks: attacks.clone(),
+            ..EvaluationSpec::default()
+        };
+        let (few, many) = (attacks_on(&fewer), attacks_on(&more));
+        let runs = [
+            run(1, vec![few.clone(), many.clone(), few.clone()]),
+            run(2, vec![many.clone()]),
+            run(3, vec![]),
+        ];
+        let none = EvaluationSpec::default();
+        let words = |at_launch: &EvaluationSpec, runs: &[Run]| {
+            let mut facts = evaluation_words(at_launch, runs);
+            assert_eq!(facts[0].1, "not tested");
+            facts.remove(1).1
+        };
+        let [few_words, many_words] = [fewer, more].map(|spec| attacks(&spec.unwrap()));
+        assert_eq!(
+            words(&none, &runs),
+            format!(
+                "requested later for 1 run: {few_words}. Also requested later for 2 runs: {many_words}"
+            )
+        );
+        assert_eq!(
+            words(&few, &runs[..2]),
+            format!("{few_words}. Also requested later: {many_words}")
+        );
+        assert_eq!(words(&none, &runs[2..]), "none");
+    }
+
+    fn queued() -> Run {
+        serde_json::from_value(serde_json::json!({
+            "id": 1, "experiment_id": 1, "state": "queued", "queued_at": 0, "epochs_done": 0,
+            "spec": protocol::preset::presets().remove(0).spec.runs().remove(0),
+        }))
+        .unwrap()
     }
 
     /// Broken by: a requested method that is not named, or a budget of AutoAttack that is left out.

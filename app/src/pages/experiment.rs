@@ -32,6 +32,7 @@ mod geometry_controls;
 mod import;
 mod layers;
 mod measures;
+mod more_runs;
 mod overview;
 mod robustness;
 mod runs;
@@ -136,7 +137,7 @@ async fn read(
             "`{id}` is not the number of an experiment"
         )));
     }
-    let runs = api::get(&format!("/experiments/{id}/runs"));
+    let runs = api::get(&format!("/experiments/{id}/runs?layers=false"));
     let runs = part(stale.runs, runs);
     let experiment = api::get::<Experiment>(&format!("/experiments/{id}"));
     let loss = training::read(id.clone(), CurveQuantity::ValidationCrossEntropy);

@@ -67,7 +67,7 @@ async fn read(id: String, view: View) -> Result<Data, ApiError> {
         )));
     };
     let experiment = api::get::<Experiment>(&format!("/experiments/{id}"));
-    let runs = api::get::<Vec<Run>>(&format!("/experiments/{id}/runs"));
+    let runs = api::get::<Vec<Run>>(&format!("/experiments/{id}/runs?layers=false"));
     let (experiment, runs) = try_join!(experiment, runs)?;
     let trained: Vec<Trained> = runs
         .iter()

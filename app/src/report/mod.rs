@@ -249,7 +249,10 @@ fn configuration(data: &ReportData) -> String {
         ("Created", format::timestamp(data.experiment.created_at)),
     ];
     facts.extend(crate::components::training_words(&spec.training));
-    facts.extend(crate::components::evaluation_words(&spec.evaluation));
+    facts.extend(crate::components::evaluation_words(
+        &spec.evaluation,
+        &data.runs,
+    ));
     facts.extend([
         ("Requested device", spec.device.clone()),
         (

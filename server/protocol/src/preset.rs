@@ -93,6 +93,7 @@ fn quick_look() -> Preset {
     }
 }
 
+/// The set-up of the study in `docs/study.md`, which took the hours that the description names.
 fn cifar10_pilot() -> Preset {
     let source = cifar10().spec;
     Preset {
@@ -109,7 +110,12 @@ fn cifar10_pilot() -> Preset {
                 learning_rate_milestones: vec![8, 12],
                 ..source.training
             },
-            evaluation: robustness(Some(1000)),
+            evaluation: EvaluationSpec {
+                corruptions: Some(CorruptionSpec::everything(Some(1000))),
+                attacks: Some(AttackSpec::source(Some(500))),
+                dimensionality: Some(DimensionalitySpec::source(Some(500))),
+                input_unit_gradients: Some(InputUnitGradientSpec { images: 100 }),
+            },
             ..source
         },
     }
@@ -189,5 +195,26 @@ fn tiny_imagenet_50() -> Preset {
         title: "Leavitt & Morcos (2020): Tiny ImageNet, ResNet50".into(),
         description: "ResNet50, 90 epochs, batch 1400, 17 alphas, 5 seeds: their set-up. Needs a GPU with enough memory for the batch.".into(),
         spec: tiny_imagenet(Network::ResNet50, 1400, 5),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Breaks when the preset that promises the study's set-up, and its hours, trains or tests something else.
+    #[test]
+    fn the_pilot_is_the_study() {
+        let study = include_str!("../../../docs/study/experiment.json");
+        let study: ExperimentSpec = serde_json::from_str(study).unwrap();
+        let tests = include_str!("../../../docs/study/evaluation.json");
+        let pilot = cifar10_pilot().spec;
+        let expected = ExperimentSpec {
+            name: pilot.name.clone(),
+            notes: pilot.notes.clone(),
+            evaluation: serde_json::from_str(tests).unwrap(),
+            ..study
+        };
+        assert_eq!(pilot, expected);
     }
 }

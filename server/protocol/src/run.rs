@@ -119,6 +119,21 @@ pub struct Run {
 }
 
 impl Run {
+    /// The run without its values by layer: layer shapes, selectivity by layer of the newest epoch and of the result. For lists
+    /// of thousands of runs, which show none of them.
+    pub fn without_layers(mut self) -> Run {
+        if let Some(started) = &mut self.started {
+            started.layers.clear();
+        }
+        if let Some(epoch) = &mut self.latest_epoch {
+            epoch.layer_selectivity.clear();
+        }
+        if let Some(result) = &mut self.result {
+            result.layers.clear();
+        }
+        self
+    }
+
     /// The folders of frost photographs that its evaluations name, of the launch and later ones.
     pub fn frost_photographs(&self) -> Vec<String> {
         let evaluations = std::iter::once(&self.spec.evaluation).chain(&self.later_evaluations);

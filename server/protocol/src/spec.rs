@@ -159,7 +159,42 @@ pub struct RunSpec {
     pub origin: Option<Origin>,
 }
 
+/// Alphas and seeds that an experiment gets more of.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct MoreRuns {
+    /// Regulariser strengths, as in [`ExperimentSpec::alphas`]; those that the experiment has already change nothing.
+    #[serde(default)]
+    pub alphas: Vec<f64>,
+    /// Replicates, as in [`ExperimentSpec::seeds`]; those that the experiment has already change nothing.
+    #[serde(default)]
+    pub seeds: Vec<u64>,
+}
+
 impl ExperimentSpec {
+    /// The experiment with the alphas and seeds of `more` after its own. Every alpha is trained with every seed, so that a
+    /// new alpha gets all seeds, and a new seed all alphas.
+    pub fn with_more(&self, more: &MoreRuns) -> ExperimentSpec {
+        let mut spec = self.clone();
+        for &alpha in &more.alphas {
+            if !spec.alphas.contains(&alpha) {
+                spec.alphas.push(alpha);
+            }
+        }
+        for &seed in &more.seeds {
+            if !spec.seeds.contains(&seed) {
+                spec.seeds.push(seed);
+            }
+        }
+        spec
+    }
+
+    /// Whether a run of `alpha` and `seed` is one of its runs.
+    pub fn has(&self, alpha: f64, seed: u64) -> bool {
+        self.alphas.contains(&alpha) && self.seeds.contains(&seed)
+    }
+
     /// The runs of the experiment. Seeds are the outer loop, so that the first complete set of alphas is there early.
     pub fn runs(&self) -> Vec<RunSpec> {
         let run = |seed: u64, alpha: f64| RunSpec {
@@ -176,5 +211,37 @@ impl ExperimentSpec {
             .iter()
             .flat_map(|&seed| self.alphas.iter().map(move |&alpha| run(seed, alpha)))
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::preset::presets;
+
+    /// Breaks when an alpha or a seed is taken twice, a present one moves, or a new alpha is not trained with every seed.
+    #[test]
+    fn more_alphas_and_seeds_complete_the_grid() {
+        let spec = ExperimentSpec {
+            alphas: vec![0.0, 1.0],
+            seeds: vec![3, 1],
+            ..presets().remove(0).spec
+        };
+        let more = MoreRuns {
+            alphas: vec![-0.0, -1.0, -1.0],
+            seeds: vec![1, 7],
+        };
+        let whole = spec.with_more(&more);
+        assert_eq!(
+            (&whole.alphas[..], &whole.seeds[..]),
+            (&[0.0, 1.0, -1.0][..], &[3, 1, 7][..])
+        );
+        let new = whole.runs().into_iter();
+        let new: Vec<_> = new
+            .map(|run| (run.alpha, run.seed))
+            .filter(|&(alpha, seed)| !spec.has(alpha, seed))
+            .collect();
+        assert_eq!(new, [(-1.0, 3), (-1.0, 1), (0.0, 7), (1.0, 7), (-1.0, 7)]);
+        assert_eq!(spec.with_more(&MoreRuns::default()), spec);
     }
 }

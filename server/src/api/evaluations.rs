@@ -17,6 +17,8 @@ use super::{AppState, Refusal};
 use crate::catalogue::Catalogue;
 use analysis::table::{self, Table};
 use analysis::{layer_profiles, scatter};
+use engine::training::run_folder::WEIGHTS_FILE;
+use protocol::problem::ErrorCode;
 
 /// What was measured on a run besides its clean result.
 #[utoipa::path(get, path = "/runs/{id}/measurements", params(("id" = i64, Path)), responses((status = 200, body = Vec<Measurement>)))]
@@ -42,13 +44,21 @@ pub(super) async fn evaluate_run(
 ) -> Result<(StatusCode, Json<Run>), Refusal> {
     let run = state.store.run(id).await?;
     check(&state.catalogue, &run.spec.dataset, &spec).await?;
+    if run.result.is_some() && !has_weights(&state, id) {
+        return Err(Refusal::new(
+            ErrorCode::NotEvaluable,
+            format!(
+                "run {id} has no weights here, as after an import of its numbers alone: import an archive with weights, or train it in a new experiment"
+            ),
+        ));
+    }
     state.store.evaluate_again(id, &spec).await?;
     let queued = BTreeMap::from([(run.experiment_id, vec![id])]);
     state.scheduler.queued(queued);
     Ok((StatusCode::ACCEPTED, Json(state.store.run(id).await?)))
 }
 
-/// Tests every trained run of an experiment that is not at work, as `/runs/{id}/evaluate` does.
+/// Tests every trained run of an experiment that is not at work and has its weights, as `/runs/{id}/evaluate` does.
 #[utoipa::path(
     post,
     path = "/experiments/{id}/evaluate",
@@ -65,6 +75,11 @@ pub(super) async fn evaluate_experiment(
     check(&state.catalogue, &experiment.spec.dataset, &spec).await?;
     let (mut queued, mut skipped) = (Vec::new(), 0);
     for run in state.store.runs(id).await? {
+        // Without its weights it would be trained once more, for as long as the first time.
+        if run.result.is_some() && !has_weights(&state, run.id) {
+            skipped += 1;
+            continue;
+        }
         match state.store.evaluate_again(run.id, &spec).await {
             Ok(()) => queued.push(run.id),
             Err(crate::store::StoreError::NotEvaluable(_)) => skipped += 1,
@@ -77,6 +92,11 @@ pub(super) async fn evaluate_experiment(
     };
     state.scheduler.queued(BTreeMap::from([(id, queued)]));
     Ok((StatusCode::ACCEPTED, Json(answer)))
+}
+
+/// Whether the weights of a trained run are in its folder.
+fn has_weights(state: &AppState, run: i64) -> bool {
+    state.directory.run(run).join(WEIGHTS_FILE).is_file()
 }
 
 async fn check(

@@ -1,5 +1,7 @@
 //! `/experiments`: create, list, read, cancel, resume, delete; and what their runs measured together.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -10,7 +12,7 @@ use protocol::api::{
 };
 use protocol::problem::ErrorCode;
 use protocol::training_curve::{CurveQuantity, TrainingCurves};
-use protocol::{ExperimentSpec, Run, RunResult, RunState};
+use protocol::{ExperimentSpec, FieldError, MoreRuns, Run, RunResult, RunState};
 
 use super::epochs::EpochsQuery;
 use super::json::{Body, Id, QueryParameters};
@@ -280,18 +282,59 @@ pub(super) async fn resume_all(
     Ok((StatusCode::ACCEPTED, Json(Resumed { resumed })))
 }
 
+/// What is told of each run.
+#[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct RunsQuery {
+    /// Whether values by layer are told (two thirds of an answer); true when absent. Without them `started.layers`,
+    /// `latest_epoch.layer_selectivity` and `result.layers` are empty.
+    #[serde(default = "yes")]
+    layers: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
 /// The runs of an experiment, without per-unit values.
-#[utoipa::path(get, path = "/experiments/{id}/runs", params(("id" = i64, Path)), responses((status = 200, body = Vec<Run>)))]
+#[utoipa::path(get, path = "/experiments/{id}/runs", params(("id" = i64, Path), RunsQuery), responses((status = 200, body = Vec<Run>)))]
 pub(super) async fn runs(
     State(state): State<AppState>,
     Id(id): Id,
+    QueryParameters(query): QueryParameters<RunsQuery>,
 ) -> Result<Json<Vec<Run>>, Refusal> {
-    let runs = state.store.runs(id).await?;
-    Ok(Json(
-        runs.into_iter()
-            .map(|run| state.scheduler.with_progress(run))
-            .collect(),
-    ))
+    let runs = state.store.runs(id).await?.into_iter();
+    let runs = runs.map(|run| match query.layers {
+        true => state.scheduler.with_progress(run),
+        false => state.scheduler.with_progress(run).without_layers(),
+    });
+    Ok(Json(runs.collect()))
+}
+
+/// Adds alphas and seeds to an experiment and queues the new runs: a new alpha gets every seed, a new seed every alpha. They are
+/// trained and tested as the others were, and on what was requested later for all of them. Nothing is added when anything is wrong.
+#[utoipa::path(
+    post,
+    path = "/experiments/{id}/runs",
+    params(("id" = i64, Path)),
+    request_body = MoreRuns,
+    responses((status = 201, body = Experiment))
+)]
+pub(super) async fn add_runs(
+    State(state): State<AppState>,
+    Id(id): Id,
+    Body(more): Body<MoreRuns>,
+) -> Result<(StatusCode, Json<Experiment>), Refusal> {
+    let spec = state.store.experiment(id).await?.spec;
+    let whole = spec.with_more(&more);
+    if whole == spec {
+        let reason = "the experiment has all of these: give another alpha or another seed";
+        return Err(Refusal::fields(vec![FieldError::new("seeds", reason)]));
+    }
+    estimates::check(&state, &whole).await?;
+    let added = state.store.add_runs(id, &more).await?;
+    state.scheduler.queued(BTreeMap::from([(id, added)]));
+    Ok((StatusCode::CREATED, Json(load(&state, id).await?)))
 }
 
 /// The epochs of every run.

@@ -125,7 +125,7 @@ pub fn app(state: AppState) -> Router {
                 .routes(routes!(experiments::cancel))
                 .routes(routes!(experiments::resume))
                 .routes(routes!(experiments::restore))
-                .routes(routes!(experiments::runs))
+                .routes(routes!(experiments::runs, experiments::add_runs))
                 .routes(routes!(executors::submissions))
                 .routes(routes!(imports::create))
                 .routes(routes!(experiments::metrics))

@@ -1,7 +1,7 @@
 //! Experiments: created whole, and listed with their runs counted.
 
 use protocol::api::{Experiment, ExperimentPage, StateCount};
-use protocol::{ExperimentSpec, RunSpec, RunState};
+use protocol::{EvaluationSpec, ExperimentSpec, MoreRuns, RunSpec, RunState};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteTransaction};
 
@@ -127,6 +127,65 @@ impl Store {
         }
         transaction.commit().await?;
         Ok(experiment_id)
+    }
+
+    /// Adds alphas and seeds to an experiment and queues the runs that it gets by that, all or nothing; gives their numbers. The
+    /// new runs are also tested on what was requested later for every run that there is. Runs that were deleted stay so.
+    ///
+    /// # Errors
+    /// When there is no such experiment, or the store fails; nothing has changed then.
+    pub async fn add_runs(&self, id: i64, more: &MoreRuns) -> Result<Vec<i64>, StoreError> {
+        let at = now();
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let spec: String =
+            sqlx::query_scalar("SELECT spec FROM experiments WHERE id = ? AND deleted_at IS NULL")
+                .bind(id)
+                .fetch_optional(&mut *transaction)
+                .await?
+                .ok_or(StoreError::NoExperiment(id))?;
+        let known: ExperimentSpec = serde_json::from_str(&spec)?;
+        let whole = known.with_more(more);
+        let mut present = Vec::new();
+        let mut later: Option<Vec<EvaluationSpec>> = None;
+        let rows =
+            sqlx::query("SELECT alpha, seed, later_evaluations FROM runs WHERE experiment_id = ?")
+                .bind(id)
+                .fetch_all(&mut *transaction)
+                .await?;
+        for row in rows {
+            present.push((
+                row.try_get::<f64, _>("alpha")?,
+                row.try_get::<i64, _>("seed")?,
+            ));
+            let own: Vec<EvaluationSpec> = serde_json::from_str(row.try_get("later_evaluations")?)?;
+            match &mut later {
+                None => later = Some(own),
+                Some(later) => later.retain(|evaluation| own.contains(evaluation)),
+            }
+        }
+        let later = serde_json::to_string(&later.unwrap_or_default())?;
+        sqlx::query("UPDATE experiments SET spec = ? WHERE id = ?")
+            .bind(serde_json::to_string(&whole)?)
+            .bind(id)
+            .execute(&mut *transaction)
+            .await?;
+        let mut added = Vec::new();
+        for run in whole.runs() {
+            // Imported weights may have an alpha or a seed that was not trained.
+            let taken = present.contains(&(run.alpha, run.seed as i64));
+            if taken || known.has(run.alpha, run.seed) {
+                continue;
+            }
+            let number = insert_run(&mut transaction, None, id, &run, at).await?;
+            sqlx::query("UPDATE runs SET later_evaluations = ? WHERE id = ?")
+                .bind(&later)
+                .bind(number)
+                .execute(&mut *transaction)
+                .await?;
+            added.push(number);
+        }
+        transaction.commit().await?;
+        Ok(added)
     }
 
     /// One experiment with its runs counted.

@@ -4,14 +4,14 @@ use std::path::Path;
 
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
-use protocol::api::{Experiment, RunMetrics};
+use protocol::api::{EvaluationQueued, Experiment, RunMetrics};
 use protocol::{Measurement, Run, RunState};
 use serde_json::Value;
 use server::api::AppState;
 use server::archive::{Imported, import as import_file, import_example};
 use server::purge::purge;
 
-use crate::common::{Answer, Lab, endless, small};
+use crate::common::{Answer, Lab, corruptions, endless, small};
 use crate::findings::everything;
 
 async fn archive(lab: &Lab, experiment: i64, query: &str) -> Vec<u8> {
@@ -225,6 +225,66 @@ async fn an_archive_has_the_files_that_were_asked_for() {
     here.ask(Method::GET, "/experiments/99/archive")
         .await
         .refusal(StatusCode::NOT_FOUND);
+}
+
+/// Breaks when imported weights are not those that are tested, when a run that came with its numbers alone is trained once more
+/// to be tested, or when it is not said why it cannot be.
+#[tokio::test]
+async fn imported_weights_can_be_tested_on_more() {
+    let (here, there) = (Lab::open().await, Lab::open().await);
+    let mut spec = small(&[0.0], 1);
+    spec.seeds = vec![0, 1];
+    let (experiment, runs) = here.launch(&spec).await;
+    for &run in &runs {
+        here.wait_for_end(run).await;
+    }
+    let archived = archive(&here, experiment.id, "files=weights&seeds=1").await;
+    let imported = import(&there, archived).await;
+    assert_eq!(imported.status, StatusCode::CREATED, "{}", imported.text());
+    let id = imported.json::<Experiment>().id;
+    let there_runs: Vec<Run> = there.get(&format!("/experiments/{id}/runs")).await;
+    let evaluation = serde_json::to_string(&corruptions(20)).unwrap();
+    let measured = async |lab: &Lab, run: i64| -> Vec<Measurement> {
+        let path = format!("/runs/{run}/evaluate");
+        let asked = lab.post_json(&path, evaluation.clone()).await;
+        assert_eq!(asked.status, StatusCode::ACCEPTED, "{}", asked.text());
+        let ended = lab.wait_for_end(run).await;
+        assert_eq!(ended.state, RunState::Finished, "{:?}", ended.reason);
+        lab.get(&format!("/runs/{run}/measurements")).await
+    };
+    let (numbers_alone, with_weights) = (there_runs[0].id, there_runs[1].id);
+    let asked = format!("/runs/{numbers_alone}/evaluate");
+    let refused = there.post_json(&asked, evaluation.clone()).await;
+    let refused = refused.refusal(StatusCode::CONFLICT);
+    assert_eq!(refused.code.id(), "not_evaluable");
+    assert!(refused.detail.contains("weights"), "{}", refused.detail);
+    assert_eq!(
+        measured(&there, with_weights).await,
+        measured(&here, runs[1]).await
+    );
+    assert!(
+        there
+            .state
+            .directory
+            .runs()
+            .read_dir()
+            .unwrap()
+            .all(|entry| {
+                let name = entry.unwrap().file_name();
+                !name.to_string_lossy().contains("earlier")
+            }),
+        "nothing was set aside"
+    );
+    let path = format!("/experiments/{id}/evaluate");
+    let again = there.post_json(&path, evaluation.clone()).await;
+    let again: EvaluationQueued = again.json();
+    assert_eq!((again.queued, again.skipped), (1, 1));
+    there.wait_for_end(with_weights).await;
+    let result = async |lab: &Lab, run: i64| lab.get::<Run>(&format!("/runs/{run}")).await.result;
+    assert_eq!(
+        result(&there, with_weights).await,
+        result(&here, runs[1]).await
+    );
 }
 
 /// Breaks when a run that was at work is lost, runs in two stores at once, or begins anew.

@@ -8,7 +8,7 @@ use protocol::problem::{ErrorCode, Problem};
 use crate::common::Lab;
 
 /// Every route of the API; a new one is added here by whoever adds it.
-const ROUTES: [(&str, &str); 72] = [
+const ROUTES: [(&str, &str); 73] = [
     ("post", "/experiments/{id}/import"),
     ("get", "/health"),
     ("get", "/problems"),
@@ -42,6 +42,7 @@ const ROUTES: [(&str, &str); 72] = [
     ("post", "/views"),
     ("delete", "/views/{id}"),
     ("get", "/experiments/{id}/runs"),
+    ("post", "/experiments/{id}/runs"),
     ("get", "/experiments/{id}/metrics"),
     ("get", "/experiments/{id}/training-curves"),
     ("get", "/experiments/{id}/summary"),

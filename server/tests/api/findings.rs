@@ -151,7 +151,11 @@ async fn in_the_list(lab: &Lab, experiment: i64) {
     let in_list = one.verdicts.unwrap().into_iter();
     let in_list: Vec<_> = in_list.map(|one| (one.claim, one.verdict)).collect();
     assert_eq!(in_list, verdicts(&findings));
-    let runs: Vec<Run> = lab.get(&format!("/experiments/{experiment}/runs")).await;
+    let path = format!("/experiments/{experiment}/runs");
+    let runs: Vec<Run> = lab.get(&path).await;
+    let brief: Vec<Run> = lab.get(&format!("{path}?layers=false")).await;
+    let without_layers: Vec<Run> = runs.iter().cloned().map(Run::without_layers).collect();
+    assert!(brief == without_layers && brief != runs);
     let accuracies = runs
         .iter()
         .map(|run| run.result.as_ref().unwrap().test_accuracy);

@@ -19,6 +19,7 @@ mod findings;
 mod geometry;
 mod guard;
 mod imports;
+mod more_runs;
 mod pages;
 mod perturbations;
 mod refusals;

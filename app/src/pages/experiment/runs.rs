@@ -42,12 +42,13 @@ struct Table {
 }
 
 impl Table {
-    /// One run, as it is now; a row that is about to disappear keeps its content.
-    fn run(self, id: i64) -> Memo<Option<Run>> {
+    /// The run with the number that `id` gives, as it is now; a row that is about to disappear keeps its content.
+    fn run(self, id: impl Fn() -> Option<i64> + Send + Sync + 'static) -> Memo<Option<Run>> {
         Memo::new(move |last: Option<&Option<Run>>| {
+            let id = id();
             let found = self
                 .runs
-                .with(|runs| runs.iter().find(|run| run.id == id).cloned());
+                .with(|runs| runs.iter().find(|run| Some(run.id) == id).cloned());
             found.or_else(|| last.cloned().flatten())
         })
     }

@@ -4,8 +4,8 @@ use leptos::prelude::*;
 use protocol::api::Experiment;
 use protocol::export::ExportTable;
 
-use super::{PageSignals, import, measures, submissions};
-use crate::components::{AlphaChips, Exports, evaluation_facts, training_facts};
+use super::{PageSignals, import, measures, more_runs, submissions};
+use crate::components::{AlphaChips, Exports, evaluation_words, fact_entries, training_facts};
 use crate::format;
 
 /// The tab.
@@ -20,10 +20,11 @@ pub fn SetUp(
         .experiment
         .with_untracked(|experiment| (experiment.id, experiment.spec.executor.slurm().is_some()));
     view! {
-        <Spec experiment=now.experiment />
+        <Spec now />
         {slurm.then(|| view! { <submissions::Submissions id /> })}
         <section aria-labelledby="more-title">
-            <h2 id="more-title">"More measurements"</h2>
+            <h2 id="more-title">"More runs and measurements"</h2>
+            <more_runs::AddRuns now after />
             <measures::Again now after />
             <import::ImportWeights now after />
         </section>
@@ -34,15 +35,17 @@ pub fn SetUp(
 /// Configuration and exports of an experiment.
 #[component]
 fn Spec(
-    /// The experiment.
-    experiment: RwSignal<Experiment>,
+    /// What the page shows.
+    now: PageSignals,
 ) -> impl IntoView {
     let Experiment {
         id,
         spec,
         created_at,
         ..
-    } = experiment.get_untracked();
+    } = now.experiment.get_untracked();
+    let at_launch = spec.evaluation;
+    let tests = Memo::new(move |_| now.runs.with(|runs| evaluation_words(&at_launch, runs)));
     let seeds = spec
         .seeds
         .iter()
@@ -60,7 +63,7 @@ fn Spec(
                 <div><dt>"Seeds"</dt><dd>{seeds}</dd></div>
                 <div><dt>"Created"</dt><dd>{format::timestamp(created_at)}</dd></div>
                 {training_facts(&spec.training)}
-                {evaluation_facts(&spec.evaluation)}
+                {move || fact_entries(tests.get())}
             </dl>
             <Exports tables=ExportTable::ALL.to_vec() address=move |format, table| format.of_experiment(id, table)>
                 <li><span>"everything"</span>" "<a href=format!("/api/v1/experiments/{id}/export.json") download="" rel="external">"JSON"</a></li>

@@ -7,7 +7,7 @@ use protocol::export::ExportTable;
 use protocol::{Origin, Run};
 
 use super::PageSignals;
-use crate::components::{Exports, evaluation_facts, training_facts};
+use crate::components::{Exports, evaluation_words, fact_entries, training_facts};
 use crate::format;
 
 /// Configuration, log, artifacts and exports.
@@ -27,6 +27,10 @@ pub fn Record(now: PageSignals) -> impl IntoView {
         }
     };
     let imported = spec.origin.is_some();
+    let tests = Memo::new(move |_| {
+        now.run
+            .with(|run| evaluation_words(&run.spec.evaluation, std::slice::from_ref(run)))
+    });
     let machine = move || {
         now.run.with(|run| run.started.clone()).map(|started| {
             let layers = started.layers.len();
@@ -66,7 +70,7 @@ pub fn Record(now: PageSignals) -> impl IntoView {
                     Some(origin) => origin_facts(origin, spec.training.epochs).into_any(),
                     None => training_facts(&spec.training).into_any(),
                 }}
-                {evaluation_facts(&spec.evaluation)}
+                {move || fact_entries(tests.get())}
                 <div><dt>"Queued"</dt><dd>{format::timestamp(queued_at)}</dd></div>
                 <div><dt>"Started"</dt><dd>{time(|run| run.started_at)}</dd></div>
                 <div><dt>"Ended"</dt><dd>{time(|run| run.ended_at)}</dd></div>

@@ -185,13 +185,22 @@ impl<'a> Run<'a> {
         Ok(result)
     }
 
-    /// The network and its result, when the run's folder has both.
+    /// The network and its result, when the run's folder has both, or the weights alone (as from an archive) and the store has
+    /// the result.
     fn trained_earlier(&mut self) -> Result<Option<(Model, RunResult)>, EngineError> {
         let folder = &self.context.run_directory;
         let path = folder.join(RESULT_FILE);
         let weights_path = folder.join(WEIGHTS_FILE);
-        if !path.is_file() || !weights_path.is_file() {
+        if !weights_path.is_file() {
             return Ok(None);
+        }
+        if !path.is_file() {
+            // Without a key the weights may be another run's: this one is trained then.
+            let own = weights::metadata(&weights_path)?.get("run") == Some(&self.context.key);
+            match self.context.known_result.as_ref().filter(|_| own) {
+                Some(known) => self.write_result(known)?,
+                None => return Ok(None),
+            }
         }
         let damaged = |reason: String| EngineError::Input {
             path: path.clone(),
@@ -444,6 +453,10 @@ impl<'a> Run<'a> {
             &self.context.run_directory.join(WEIGHTS_FILE),
             &metadata,
         )?;
+        self.write_result(result)
+    }
+
+    fn write_result(&self, result: &RunResult) -> Result<(), EngineError> {
         let path = self.context.run_directory.join(RESULT_FILE);
         let json = serde_json::to_vec_pretty(result)
             .map_err(|error| EngineError::file("cannot write", &path)(error.into()))?;

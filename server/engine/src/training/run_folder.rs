@@ -3,7 +3,8 @@
 //! A run first writes its key and its whole spec into its folder. It uses nothing from a folder that another run has
 //! written to, not even if that run has the same number in another store. A folder of an earlier version has no such file; it
 //! is taken over where the result in the store, or a checkpoint (which has always held the whole spec), shows that it
-//! is this run's. Files of another or an unknown run are moved beside the folder, and the run begins afresh.
+//! is this run's. So is one that came with an archive, by the key in its weights. Files of another or an unknown run are moved
+//! beside the folder, and the run begins afresh.
 
 use std::path::{Path, PathBuf};
 
@@ -86,7 +87,7 @@ pub(crate) fn claim(
         };
         match verified {
             Some(evidence) => warn(format!(
-                "{} is of an earlier version; it is this run's by {evidence}",
+                "{} is of an earlier version, or came with an archive; it is this run's by {evidence}",
                 folder.display()
             )),
             None => {
@@ -141,19 +142,23 @@ fn verified(
 ) -> Result<Option<&'static str>, EngineError> {
     let spec = &identity.spec;
     let (result, weights_path) = (folder.join(RESULT_FILE), folder.join(WEIGHTS_FILE));
+    let metadata = weights::metadata(&weights_path).unwrap_or_default();
+    let expected = [
+        ("network", spec.network.to_string()),
+        ("dataset", spec.dataset.to_string()),
+        ("alpha", spec.alpha.to_string()),
+        ("seed", spec.seed.to_string()),
+    ];
+    let same = expected
+        .iter()
+        .all(|(name, value)| metadata.get(*name) == Some(value));
+    // An archive has the weights of a run, and its result goes into the store.
+    if same && known.is_some() && metadata.get("run") == Some(&identity.key) {
+        return Ok(Some("the key in its weights"));
+    }
     if result.is_file() && weights_path.is_file() {
         let bytes = std::fs::read(&result).map_err(EngineError::file("cannot read", &result))?;
         let kept: Option<RunResult> = serde_json::from_slice(&bytes).ok();
-        let metadata = weights::metadata(&weights_path).unwrap_or_default();
-        let expected = [
-            ("network", spec.network.to_string()),
-            ("dataset", spec.dataset.to_string()),
-            ("alpha", spec.alpha.to_string()),
-            ("seed", spec.seed.to_string()),
-        ];
-        let same = expected
-            .iter()
-            .all(|(name, value)| metadata.get(*name) == Some(value));
         let verified = same && known.is_some() && kept.as_ref() == known;
         return Ok(verified.then_some("the result that the store has"));
     }

@@ -21,13 +21,16 @@ pub fn Row(
     hidden: Signal<bool>,
 ) -> impl IntoView {
     let first = run.get_untracked()?;
-    let id = first.id;
-    let last = first.clone();
-    let current = Signal::derive(move || run.get().unwrap_or_else(|| last.clone()));
+    let current = Memo::new(move |_| run.get().unwrap_or_else(|| first.clone()));
+    let id = Memo::new(move |_| current.with(|run| run.id));
     let state = Signal::derive(move || current.with(|run| run.state));
     let share = Signal::derive(move || current.with(share_done));
     let reason = move || current.with(|run| run.reason.clone());
-    let tags = move || view! { <Tags tags=current.with(|run| run.tags.clone()) /> };
+    let tags = Memo::new(move |_| current.with(|run| run.tags.clone()));
+    let tags = move || view! { <Tags tags=tags.get() /> };
+    let alpha = Memo::new(move |_| current.with(|run| run.spec.alpha));
+    let alpha = move || view! { <AlphaChip alpha=alpha.get() /> };
+    let seed = move || current.with(|run| run.spec.seed);
     let validation = move || {
         current.with(|run| {
             run.latest_epoch.as_ref().map_or("–".to_owned(), |epoch| {
@@ -53,7 +56,7 @@ pub fn Row(
     let extra = move || {
         let places = 0..table.extra_labels().len();
         table.extra.with(|extra| {
-            let values = extra.get(&id);
+            let values = extra.get(&id.get());
             places
                 .map(|place| {
                     let value = values.and_then(|values| values.get(place).copied().flatten());
@@ -63,15 +66,16 @@ pub fn Row(
         })
     };
     let selected = table.selected;
-    let ticked = move || selected.contains(id);
-    let tick = move |_| selected.toggle(id);
-    let label = format!("Select run {id}");
+    let ticked = move || selected.contains(id.get());
+    let tick = move |_| selected.toggle(id.get_untracked());
+    let label = move || format!("Select run {}", id.get());
+    let address = move || format!("/runs/{}", id.get());
     Some(view! {
         <tr data-run=id hidden=hidden class:selected=ticked>
             <td class="tick"><input type="checkbox" aria-label=label prop:checked=ticked on:change=tick /></td>
-            <th scope="row"><A href=format!("/runs/{id}")>{id}</A><div class="tags">{tags}</div></th>
-            <td><AlphaChip alpha=first.spec.alpha /></td>
-            <td class="number">{first.spec.seed}</td>
+            <th scope="row"><A href=address>{id}</A><div class="tags">{tags}</div></th>
+            <td>{alpha}</td>
+            <td class="number">{seed}</td>
             <td><StateBadge state /><div class="hint">{reason}</div></td>
             <td class="wide"><ProgressBar share label="Progress of the run" /><div class="hint">{move || current.with(activity)}</div></td>
             <td class="number">{validation}</td>

@@ -44,9 +44,10 @@ pub fn Single(table: Table) -> impl IntoView {
         })
     });
     let wrong = move || order.with(|order| order.as_ref().err().map(ToString::to_string));
-    let row = move |id: i64| {
-        let run = table.run(id);
-        view! { <Row table run hidden=Signal::stored(false) /> }
+    // A row a place, not a row a run: another order changes the texts of a page's rows and makes none anew.
+    let row = move |place: usize| {
+        let id = move || ids.with(|ids| ids.get(place).copied());
+        view! { <Row table run=table.run(id) hidden=Signal::stored(false) /> }
     };
     let extra = move || {
         let labels = table.extra_labels().into_iter().enumerate();
@@ -77,7 +78,7 @@ pub fn Single(table: Table) -> impl IntoView {
                         {extra}
                     </tr>
                 </thead>
-                <tbody><For each=move || ids.get() key=|id| *id children=row /></tbody>
+                <tbody><For each=move || 0..ids.with(Vec::len) key=|place| *place children=row /></tbody>
             </table>
         </div>
         <p class="waiting" hidden=move || !none()>"No run matches."</p>
