@@ -138,9 +138,15 @@ impl Store {
                 .numbers
                 .and_then(|(_, runs)| runs.get(index).copied());
             let number = insert_run(&mut transaction, number, id, &run.spec, run.queued_at).await?;
+            let mut at_work = false;
             for (line, ArchivedEvent { at, event }) in events(index)?.iter().enumerate() {
-                let is_new = replay(&mut transaction, number, event, *at).await?;
-                if !is_new && archived.numbers.is_none() {
+                // A run may have ended and been resumed several times, which no event says.
+                if !at_work {
+                    go_on(&mut transaction, number).await?;
+                }
+                at_work = matches!(event, Event::Measured(_) | Event::Epoch(_));
+                let new = events::record_in(&mut transaction, id, number, event, *at).await?;
+                if new.is_none() && archived.numbers.is_none() {
                     return Err(StoreError::Replay {
                         run: index + 1,
                         line: line + 1,
@@ -159,19 +165,13 @@ impl Store {
     }
 }
 
-/// Stores an event as it was stored first; `false` when it does not fit.
-async fn replay(
-    transaction: &mut SqliteTransaction<'_>,
-    run: i64,
-    event: &Event,
-    at: i64,
-) -> Result<bool, StoreError> {
-    // A run may have ended and been resumed several times, which no event says.
+/// Puts a run to work, so that it takes events.
+async fn go_on(transaction: &mut SqliteTransaction<'_>, run: i64) -> Result<(), StoreError> {
     sqlx::query("UPDATE runs SET state = 'running' WHERE id = ?")
         .bind(run)
         .execute(&mut **transaction)
         .await?;
-    Ok(events::record(transaction, run, event, at).await?.is_some())
+    Ok(())
 }
 
 async fn become_as_archived(

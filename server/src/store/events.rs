@@ -285,6 +285,17 @@ pub(super) async fn record(
         .fetch_optional(&mut **transaction)
         .await?
         .ok_or(StoreError::NoRun(run_id))?;
+    record_in(transaction, experiment_id, run_id, event, at).await
+}
+
+/// The same for a run whose experiment is known.
+pub(super) async fn record_in(
+    transaction: &mut sqlx::SqliteTransaction<'_>,
+    experiment_id: i64,
+    run_id: i64,
+    event: &Event,
+    at: i64,
+) -> Result<Option<LiveEvent>, StoreError> {
     let Some(payload) = runs::apply(transaction, run_id, event, at).await? else {
         return Ok(None);
     };
