@@ -62,9 +62,7 @@ pub fn SavedViews() -> impl IntoView {
         let path = format!("/views/{}", view.id);
         let delete = move |_| {
             pressed.set_value(true);
-            command.send::<()>(Method::Delete, path.clone(), None, move |()| {
-                reread();
-            });
+            command.send::<()>(Method::Delete, path.clone(), None, move |()| reread());
         };
         let label = format!("Delete the view {}", view.name);
         view! {

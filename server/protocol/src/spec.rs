@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::validate::MAXIMUM_RUNS;
 use crate::{Dataset, EvaluationSpec, ExecutorSpec, Network, Origin};
 
 /// How training images are varied from epoch to epoch.
@@ -174,19 +175,19 @@ pub struct MoreRuns {
 
 impl ExperimentSpec {
     /// The experiment with the alphas and seeds of `more` after its own. Every alpha is trained with every seed, so that a
-    /// new alpha gets all seeds, and a new seed all alphas.
+    /// new alpha gets all seeds, and a new seed all alphas. Of a list that is too long for any experiment only as much is
+    /// taken as [`ExperimentSpec::validate`] needs to refuse it: comparing all with all of a hostile one would take minutes.
     pub fn with_more(&self, more: &MoreRuns) -> ExperimentSpec {
+        fn add<T: Copy + PartialEq>(values: &mut Vec<T>, more: &[T]) {
+            for &value in more {
+                if values.len() <= MAXIMUM_RUNS && !values.contains(&value) {
+                    values.push(value);
+                }
+            }
+        }
         let mut spec = self.clone();
-        for &alpha in &more.alphas {
-            if !spec.alphas.contains(&alpha) {
-                spec.alphas.push(alpha);
-            }
-        }
-        for &seed in &more.seeds {
-            if !spec.seeds.contains(&seed) {
-                spec.seeds.push(seed);
-            }
-        }
+        add(&mut spec.alphas, &more.alphas);
+        add(&mut spec.seeds, &more.seeds);
         spec
     }
 
@@ -243,5 +244,17 @@ mod tests {
             .collect();
         assert_eq!(new, [(-1.0, 3), (-1.0, 1), (0.0, 7), (1.0, 7), (-1.0, 7)]);
         assert_eq!(spec.with_more(&MoreRuns::default()), spec);
+        let hostile = MoreRuns {
+            alphas: Vec::new(),
+            seeds: (0..100_000).collect(),
+        };
+        let refused = spec.with_more(&hostile);
+        assert_eq!(refused.seeds.len(), MAXIMUM_RUNS + 1);
+        assert!(
+            refused
+                .validate()
+                .iter()
+                .any(|error| error.field == "seeds")
+        );
     }
 }
