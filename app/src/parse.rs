@@ -1,6 +1,6 @@
 //! Lists of alphas and seeds as people write them.
 
-use protocol::validate::MAXIMUM_RUNS;
+use protocol::MAXIMUM_RUNS;
 
 /// The numbers of a list such as `-1, 0 0.5`. Commas, semicolons and spaces separate; a true minus
 /// sign (−) is as good as a hyphen. Where semicolons separate, a comma within a number is a decimal

@@ -58,4 +58,4 @@ pub use origin::Origin;
 pub use quantity::Quantity;
 pub use result::{EpochMetrics, LayerSelectivity, RunResult};
 pub use run::{Run, RunState};
-pub use spec::{Augmentation, ExperimentSpec, MoreRuns, RunSpec, TrainingSpec};
+pub use spec::{Augmentation, ExperimentSpec, MAXIMUM_RUNS, MoreRuns, RunSpec, TrainingSpec};

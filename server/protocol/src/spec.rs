@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::validate::MAXIMUM_RUNS;
 use crate::{Dataset, EvaluationSpec, ExecutorSpec, Network, Origin};
+
+/// The most runs one experiment may expand into.
+pub const MAXIMUM_RUNS: usize = 10_000;
 
 /// How training images are varied from epoch to epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

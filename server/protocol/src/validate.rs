@@ -2,10 +2,7 @@
 
 use crate::field_error::FieldError;
 use crate::numeral::{MAXIMUM_SEED, plain};
-use crate::spec::{ExperimentSpec, TrainingSpec};
-
-/// The most runs one experiment may expand into.
-pub const MAXIMUM_RUNS: usize = 10_000;
+use crate::spec::{ExperimentSpec, MAXIMUM_RUNS, TrainingSpec};
 
 impl ExperimentSpec {
     /// Everything wrong with the spec by itself; empty when it can be launched. Whether the data
