@@ -147,11 +147,11 @@ impl Arguments {
             ),
         }
         say!(
-            "images/s, median [smallest, largest] of {} rounds; ratio: ours to PyTorch's best, median of the rounds' ratios\n",
+            "images/s, median [smallest, largest] of {} rounds; ratio: ours to PyTorch's best, and to its defaults (eager), median of the rounds' ratios\n",
             self.rounds
         );
         say!(
-            "| network | image | batch | what | selectivity-lab | PyTorch's best float32 | which setting | ratio | bf16 autocast |\n|---|---|---|---|---|---|---|---|---|"
+            "| network | image | batch | what | selectivity-lab | PyTorch's best float32 | which setting | ratio | ratio to eager | bf16 autocast |\n|---|---|---|---|---|---|---|---|---|---|"
         );
     }
 

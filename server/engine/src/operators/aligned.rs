@@ -36,6 +36,25 @@ impl Aligned {
         chunk: usize,
         fill: impl Fn(usize, &mut [f32]) + Sync,
     ) -> Self {
+        let fill = |index: usize, values: &mut [MaybeUninit<f32>]| {
+            values.fill(MaybeUninit::new(0.0));
+            // SAFETY: all of them were just written.
+            let values = unsafe { &mut *(std::ptr::from_mut(values) as *mut [f32]) };
+            fill(index, values);
+        };
+        // SAFETY: zeros are written first.
+        unsafe { Self::in_unwritten_chunks(len, chunk, fill) }
+    }
+
+    /// As [`Aligned::in_chunks`], without zeros.
+    ///
+    /// # Safety
+    /// `fill` writes every value of the piece that it is handed.
+    pub(super) unsafe fn in_unwritten_chunks(
+        len: usize,
+        chunk: usize,
+        fill: impl Fn(usize, &mut [MaybeUninit<f32>]) + Sync,
+    ) -> Self {
         let count = len.div_ceil(LINE);
         let mut lines: Vec<Line> = Vec::with_capacity(count);
         let spare = &mut lines.spare_capacity_mut()[..count];
@@ -47,13 +66,8 @@ impl Aligned {
         values
             .par_chunks_mut(chunk.max(1))
             .enumerate()
-            .for_each(|(index, values)| {
-                values.fill(MaybeUninit::new(0.0));
-                // SAFETY: all of them were just written.
-                let values = unsafe { &mut *(std::ptr::from_mut(values) as *mut [f32]) };
-                fill(index, values);
-            });
-        // SAFETY: the pieces and the rest are all of `count` lines, and were written.
+            .for_each(|(index, values)| fill(index, values));
+        // SAFETY: the pieces and the rest are all of `count` lines, and the caller vouches for the pieces.
         unsafe { lines.set_len(count) };
         Aligned { lines, len }
     }

@@ -120,6 +120,7 @@ fn train(
         shape,
         input: images(&input),
         weight: weight.as_slice().expect("made contiguous"),
+        lasting: None,
     };
     let pass = layer.train(
         &gamma,
@@ -187,6 +188,7 @@ fn infer(
         shape,
         input: images(&input),
         weight: weight.as_slice().expect("made contiguous"),
+        lasting: Some(&weight),
     };
     let (maps, responses) =
         layer.infer(&scale, &shift, shortcut.as_ref().map(values), options.relu);
@@ -350,6 +352,7 @@ impl Backward<Flex, 5> for TrainingBack {
             shape: state.shape,
             input: images(&state.input),
             weight: state.weight.as_slice().expect("made contiguous"),
+            lasting: None,
         };
         let mut gradients = None;
         let mut pass = |waiting: Option<Waiting<'_>>| {

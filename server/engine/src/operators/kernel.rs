@@ -16,6 +16,7 @@ use pulp::Simd;
 use super::ahead::Ahead;
 use super::aligned::Aligned;
 use super::shape::Windows;
+use super::transpose::spread;
 
 /// Channels are handled in blocks of this many values; weights are padded to it.
 pub(super) const BLOCK: usize = 16;
@@ -44,7 +45,7 @@ pub(super) struct PackedWeights {
 
 /// The layout of the weights: output channel `c`'s weight at place `p` of the kernel, seen from other channel `o`,
 /// lies at `c * channel_stride + o * other_stride + p`, and is value `rank[p] * others + o` of a window.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct WeightOrder {
     /// Channels the sums are for.
     pub(super) channels: usize,
@@ -52,7 +53,7 @@ pub(super) struct WeightOrder {
     /// Channels summed over.
     pub(super) others: usize,
     pub(super) other_stride: usize,
-    /// For each place of the kernel, which place of the window it meets, if any.
+    /// For each place of the kernel, which place of the window it meets, if any: each place of a window is met once.
     pub(super) rank: Vec<Option<usize>>,
 }
 
@@ -65,6 +66,12 @@ impl PackedWeights {
     /// Blocks of output channels.
     pub(super) fn blocks(&self) -> usize {
         self.channels.div_ceil(self.block)
+    }
+
+    /// `[block, row, channel of the block]`
+    #[cfg(test)]
+    pub(super) fn values(&self) -> &[f32] {
+        &self.values
     }
 
     /// At least so many tiles [`windows_product`] computes over `pixels`.
@@ -84,27 +91,59 @@ impl PackedWeights {
         } = *order;
         let rows = order.rank.iter().flatten().count() * others;
         let len = channels.div_ceil(block) * rows * block;
-        let places = || {
-            let ranks = order.rank.iter().enumerate();
-            ranks.filter_map(|(place, rank)| Some((place, (*rank)?)))
-        };
-        let values = Aligned::in_chunks(len, rows * block, |index, tile| {
+        // Each place of the kernel, and the first row of its values.
+        let ranks = order.rank.iter().enumerate();
+        let places: Vec<(usize, usize)> = ranks
+            .filter_map(|(place, rank)| Some((place, (*rank)? * others)))
+            .collect();
+        let mut met: Vec<usize> = order.rank.iter().copied().flatten().collect();
+        met.sort_unstable();
+        assert!(
+            met.iter().copied().eq(0..met.len()),
+            "a place of the window is not met once"
+        );
+        let all_places = places.len() == order.rank.len();
+        let pack = |index: usize, tile: &mut [MaybeUninit<f32>]| {
             let first = index * block;
             let weights = &weights[first * order.channel_stride..];
-            // A few others at a time: what is read of them stays in the first-level cache.
+            let lanes = block.min(channels - first);
+            if lanes < block {
+                tile.fill(MaybeUninit::new(0.0));
+            }
+            let mut starts = Vec::new();
+            // A few others at a time: what is read or written of them stays in the first-level cache.
             for begin in (0..others).step_by(OTHERS_TOGETHER) {
-                for (place, rank) in places() {
-                    for other in begin..others.min(begin + OTHERS_TOGETHER) {
-                        let row = (rank * others + other) * block;
-                        let line = &mut tile[row..][..block.min(channels - first)];
-                        let at = other * order.other_stride + place;
+                let together = begin..others.min(begin + OTHERS_TOGETHER);
+                if all_places && order.other_stride == places.len() {
+                    // A channel's weights of these others lie one after the other.
+                    starts.clear();
+                    starts.extend(together.flat_map(|other| {
+                        places.iter().map(move |(_, row)| (row + other) * block)
+                    }));
+                    let weights = &weights[begin * order.other_stride..];
+                    spread(weights, order.channel_stride, lanes, &starts, tile);
+                    continue;
+                }
+                for other in together {
+                    let weights = &weights[other * order.other_stride..];
+                    if all_places {
+                        starts.clear();
+                        starts.extend(places.iter().map(|(_, row)| (row + other) * block));
+                        spread(weights, order.channel_stride, lanes, &starts, tile);
+                        continue;
+                    }
+                    for &(place, row) in &places {
+                        let line = &mut tile[(row + other) * block..][..lanes];
                         for (lane, value) in line.iter_mut().enumerate() {
-                            *value = weights[at + lane * order.channel_stride];
+                            value.write(weights[place + lane * order.channel_stride]);
                         }
                     }
                 }
             }
-        });
+        };
+        // SAFETY: `pack` writes each lane of each row, zeros where there are fewer channels: a row is a place of the window, which
+        // is met, and an other.
+        let values = unsafe { Aligned::in_unwritten_chunks(len, rows * block, pack) };
         PackedWeights {
             values,
             channels,

@@ -5,7 +5,9 @@
 
 use std::cell::RefCell;
 use std::mem::MaybeUninit;
+use std::sync::Arc;
 
+use burn::backend::flex::FlexTensor;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -16,7 +18,9 @@ use super::kernel::{
     Accumulate, AddRow, Affine, BLOCK, Overwrite, PackedWeights, Pairing, WeightOrder,
     outer_products, windows_product,
 };
+use super::packed_cache;
 use super::shape::{ConvolutionShape, Frame, Windows};
+use super::transpose::gather;
 
 /// Parts of a batch in which sums over images are taken.
 pub(super) const CHUNKS: usize = 16;
@@ -134,6 +138,8 @@ pub(super) struct Layer<'a> {
     pub(super) input: Images<'a>,
     /// `[channels_out, channels_in, kernel, kernel]`
     pub(super) weight: &'a [f32],
+    /// The tensor of the weights where later passes are likely to have the same: what is packed is then kept for them.
+    pub(super) lasting: Option<&'a FlexTensor>,
 }
 
 /// The results of a training pass.
@@ -570,7 +576,7 @@ impl Layer<'_> {
     ) -> (Option<Vec<f32>>, Option<Vec<f32>>) {
         let shape = self.shape;
         let windows = shape.gradient_windows();
-        let packed: Vec<PackedWeights> = match wanted.input {
+        let packed: Vec<Arc<PackedWeights>> = match wanted.input {
             Some(_) => windows.iter().map(|one| self.pack_gradient(one)).collect(),
             None => Vec::new(),
         };
@@ -757,7 +763,7 @@ pub(super) struct InputTarget<'a> {
     /// Sums over these parts of the output's frame.
     pub(super) windows: &'a [Windows],
     /// The weights, for each of `windows`.
-    pub(super) packed: &'a [PackedWeights],
+    pub(super) packed: &'a [Arc<PackedWeights>],
 }
 
 impl InputTarget<'_> {
@@ -899,7 +905,17 @@ impl Layer<'_> {
         });
     }
 
-    fn pack_forward(&self) -> PackedWeights {
+    fn pack(&self, order: WeightOrder) -> Arc<PackedWeights> {
+        match self.lasting {
+            Some(tensor) => packed_cache::packed(tensor, order),
+            None => {
+                packed_cache::forget_the_gone();
+                Arc::new(PackedWeights::pack(self.weight, &order))
+            }
+        }
+    }
+
+    fn pack_forward(&self) -> Arc<PackedWeights> {
         let places = self.shape.kernel * self.shape.kernel;
         let order = WeightOrder {
             channels: self.shape.channels_out,
@@ -908,10 +924,10 @@ impl Layer<'_> {
             other_stride: places,
             rank: (0..places).map(Some).collect(),
         };
-        PackedWeights::pack(self.weight, &order)
+        self.pack(order)
     }
 
-    fn pack_gradient(&self, windows: &Windows) -> PackedWeights {
+    fn pack_gradient(&self, windows: &Windows) -> Arc<PackedWeights> {
         let kernel = self.shape.kernel;
         let columns = windows.kernel_columns.len();
         let mut rank = vec![None; kernel * kernel];
@@ -927,7 +943,7 @@ impl Layer<'_> {
             other_stride: self.shape.weights_each(),
             rank,
         };
-        PackedWeights::pack(self.weight, &order)
+        self.pack(order)
     }
 
     /// Reads an image's input and output gradient in step.
@@ -983,17 +999,14 @@ impl Layer<'_> {
             .for_each(|(block, weight)| {
                 let channel = block * BLOCK;
                 let sums = &sums[channel / line * each * line + channel % line..];
+                let mut rows = Vec::new();
                 for first in (0..channels_in).step_by(BLOCK) {
-                    for place in 0..places {
-                        for from in first..channels_in.min(first + BLOCK) {
-                            let row = place * channels_in + from;
-                            let values = &sums[row * line..][..BLOCK];
-                            let at = from * places + place;
-                            for (lane, &sum) in values.iter().enumerate() {
-                                weight[lane * each + at].write(sum);
-                            }
-                        }
-                    }
+                    let together = first..channels_in.min(first + BLOCK);
+                    rows.clear();
+                    rows.extend(together.flat_map(|from| {
+                        (0..places).map(move |place| (place * channels_in + from) * line)
+                    }));
+                    gather(sums, &rows, BLOCK, each, &mut weight[first * places..]);
                 }
             });
         // SAFETY: every place of every channel is written, and the output channels are whole blocks.
@@ -1202,7 +1215,7 @@ impl WithSimd for FrameGradient<'_> {
 struct InputGradient<'a> {
     framed: &'a [f32],
     windows: &'a [Windows],
-    packed: &'a [PackedWeights],
+    packed: &'a [Arc<PackedWeights>],
     image: &'a mut [MaybeUninit<f32>],
     store: Storing<'a>,
     ahead: Ahead<'a>,

@@ -18,12 +18,14 @@ mod channels;
 mod kernel;
 mod layer;
 mod layout;
+mod packed_cache;
 mod recorded;
 mod sgd;
 mod shape;
 mod tape;
 #[cfg(test)]
 pub(crate) mod tests;
+mod transpose;
 mod waiting;
 mod way_back;
 mod wide;

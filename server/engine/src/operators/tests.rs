@@ -940,6 +940,7 @@ impl LayerMemory {
                 strides: [shape.height * row, 1, row, shape.channels_in],
             },
             weight: &self.weight,
+            lasting: None,
         }
     }
 }

@@ -41,6 +41,7 @@ impl InferenceState {
             shape: self.shape,
             input: images(&self.input),
             weight: self.weight.as_slice().expect("made contiguous"),
+            lasting: Some(&self.weight),
         };
         layer.infer_back(
             &self.scale,

@@ -6,6 +6,7 @@
 
 use std::mem::MaybeUninit;
 use std::ops::Deref;
+use std::sync::Arc;
 
 use pulp::{Arch, Simd, WithSimd};
 use rayon::current_num_threads;
@@ -64,7 +65,7 @@ impl Layer<'_> {
     pub(super) fn stream(
         &self,
         windows: &Windows,
-        packed: &PackedWeights,
+        packed: &Arc<PackedWeights>,
         results: &mut [f32],
         finish: impl Fn(&[f32], &mut [f32]) + Sync,
     ) -> Vec<f32> {
@@ -196,20 +197,19 @@ impl Layer<'_> {
             ));
         }
         let mut windows = Aligned::zeros(PIXELS_TOGETHER * rows);
+        let mut places = Vec::with_capacity(PIXELS_TOGETHER);
         for first in (0..pixels).step_by(PIXELS_TOGETHER) {
             let count = PIXELS_TOGETHER.min(pixels - first);
+            places.clear();
+            places.extend((first..first + count).map(|pixel| {
+                let (image, within) = (pixel / shape.pixels_out(), pixel % shape.pixels_out());
+                let (row, column) = (within / columns, within % columns);
+                image * frame.len() + start + frame.at(row * shape.stride, column * shape.stride)
+            }));
             let (mut row, mut rest) = (0, &mut windows[..count * rows]);
             for &height in &heights {
                 let (part, after) = rest.split_at_mut(count * height);
-                for (pixel, window) in (first..).zip(part.chunks_exact_mut(height)) {
-                    let (image, within) = (pixel / shape.pixels_out(), pixel % shape.pixels_out());
-                    let place = frame.at(
-                        within / columns * shape.stride,
-                        within % columns * shape.stride,
-                    );
-                    let at = image * frame.len() + place + start + row;
-                    window.copy_from_slice(&inputs[at..at + height]);
-                }
+                copy_runs(&inputs[row..], &places, height, part);
                 (row, rest) = (row + height, after);
             }
             Arch::new().dispatch(OuterProducts {
@@ -230,17 +230,45 @@ impl Layer<'_> {
     fn gradients_by_block(&self, frames: &[f32], line: usize) -> Aligned {
         let (shape, frame) = (self.shape, self.shape.gradient_frame());
         let len = shape.batch * shape.pixels_out() * shape.channels_out;
-        Aligned::in_chunks(len, shape.pixels_out() * line, |index, values| {
+        assert!(shape.channels_out.is_multiple_of(line), "blocks are whole");
+        let copy = |index: usize, values: &mut [MaybeUninit<f32>]| {
             let (block, image) = (index / shape.batch, index % shape.batch);
             for (row, values) in values.chunks_exact_mut(frame.width * line).enumerate() {
                 let first =
                     image * frame.len() + frame.at(row + frame.before, frame.before) + block * line;
                 for (column, pixel) in values.chunks_exact_mut(line).enumerate() {
                     let at = first + column * frame.channels;
-                    pixel.copy_from_slice(&frames[at..at + line]);
+                    pixel.write_copy_of_slice(&frames[at..at + line]);
                 }
             }
-        })
+        };
+        // SAFETY: blocks of `line` channels are all of a pixel's, rows of pixels all of an image, and each is copied.
+        #[allow(unsafe_code)]
+        unsafe {
+            Aligned::in_unwritten_chunks(len, shape.pixels_out() * line, copy)
+        }
+    }
+}
+
+/// Copies `height` values from each of `places` on, one run after the other.
+fn copy_runs(inputs: &[f32], places: &[usize], height: usize, runs: &mut [f32]) {
+    /// Of a length that the compiler knows: a few loads and stores, where the library's copy is a call for 48 bytes.
+    fn copy<const HEIGHT: usize>(inputs: &[f32], places: &[usize], runs: &mut [f32]) {
+        for (&place, run) in places.iter().zip(runs.as_chunks_mut::<HEIGHT>().0) {
+            let from = inputs[place..].first_chunk();
+            *run = *from.expect("a window ends within its frame");
+        }
+    }
+    match height {
+        24 => copy::<24>(inputs, places, runs),
+        12 => copy::<12>(inputs, places, runs),
+        6 => copy::<6>(inputs, places, runs),
+        4 => copy::<4>(inputs, places, runs),
+        _ => {
+            for (&place, run) in places.iter().zip(runs.chunks_exact_mut(height)) {
+                run.copy_from_slice(&inputs[place..place + height]);
+            }
+        }
     }
 }
 
@@ -291,7 +319,7 @@ impl<'a> Blocks<'a> {
         frames: &[f32],
         frame: Frame,
         windows: &'a [Windows],
-        packed: &[PackedWeights],
+        packed: &[Arc<PackedWeights>],
         pixels: usize,
     ) -> Self {
         let (line, count) = packed
@@ -367,7 +395,7 @@ impl<'a> Blocks<'a> {
 struct BlockProduct<'a> {
     framed: &'a [f32],
     windows: &'a [Windows],
-    packed: &'a [PackedWeights],
+    packed: &'a [Arc<PackedWeights>],
     index: usize,
     output: &'a mut [MaybeUninit<f32>],
 }

@@ -104,8 +104,12 @@ impl Row {
             ],
             None => Default::default(),
         };
+        let to_defaults = match self.pytorch(Setting::Eager).is_empty() {
+            true => String::new(),
+            false => format!("{:.2}", self.ratio(Setting::Eager)),
+        };
         format!(
-            "{} | {} | {best} | {name} | {ratio} | {} |",
+            "{} | {} | {best} | {name} | {ratio} | {to_defaults} | {} |",
             self.what,
             spread(&lab),
             spread(&self.pytorch(Setting::Bf16))
@@ -159,7 +163,7 @@ mod tests {
         ]);
         assert_eq!(
             row.cells(),
-            "training | 20 [10, 30] | 10 [10, 40] | eager | 1.00 |  |"
+            "training | 20 [10, 30] | 10 [10, 40] | eager | 1.00 | 1.00 |  |"
         );
         assert_eq!(median(&[1.0, 4.0, 2.0, 3.0]), 2.5);
     }
@@ -176,7 +180,7 @@ mod tests {
         assert_eq!(row.best(), Some(Setting::ChannelsLast));
         assert_eq!(
             row.cells(),
-            "training | 60 [40, 80] | 30 [20, 40] | channels_last | 2.00 | 80 [70, 90] |"
+            "training | 60 [40, 80] | 30 [20, 40] | channels_last | 2.00 | 5.45 | 80 [70, 90] |"
         );
     }
 
@@ -210,11 +214,11 @@ mod tests {
     #[test]
     fn a_row_without_float32_settings_has_no_ratio() {
         let alone = row::<0>(&[(20.0, [])]);
-        assert_eq!(alone.cells(), "training | 20 [20, 20] |  |  |  |  |");
+        assert_eq!(alone.cells(), "training | 20 [20, 20] |  |  |  |  |  |");
         let bf16 = row(&[(20.0, [(Setting::Bf16, 40.0)])]);
         assert_eq!(
             bf16.cells(),
-            "training | 20 [20, 20] |  |  |  | 40 [40, 40] |"
+            "training | 20 [20, 20] |  |  |  |  | 40 [40, 40] |"
         );
     }
 
