@@ -1,12 +1,13 @@
 //! Saved views: this page with all its choices, under a name, for everyone who uses this server.
 
-use leptos::ev::{KeyboardEvent, SubmitEvent};
+use leptos::ev::SubmitEvent;
 use leptos::html;
 use leptos::prelude::*;
 use leptos_router::components::A;
 use leptos_router::hooks::use_location;
 use protocol::saved_view::{NewView, SavedView};
 
+use super::menu::close_by_escape;
 use super::{Command, CommandError, use_command};
 use crate::api::{self, Method};
 
@@ -52,11 +53,7 @@ pub fn SavedViews() -> impl IntoView {
             reread();
         });
     };
-    let (heading, field) = (
-        NodeRef::<html::Summary>::new(),
-        NodeRef::<html::Input>::new(),
-    );
-    let close = move |event| close_by_key(&event, open, heading);
+    let field = NodeRef::<html::Input>::new();
     refocus(command, pressed, field);
     let row = move |view: SavedView| {
         let path = format!("/views/{}", view.id);
@@ -74,8 +71,8 @@ pub fn SavedViews() -> impl IntoView {
     };
     let none = move || views.with(|views| views.as_ref().is_some_and(Vec::is_empty));
     view! {
-        <details class="menu views" id="views" prop:open=open on:toggle=toggled on:keydown=close>
-            <summary node_ref=heading>"Views"</summary>
+        <details class="menu labelled views" id="views" prop:open=open on:toggle=toggled on:keydown=|event| close_by_escape(&event)>
+            <summary>"Views"</summary>
             <div class="menu-items">
                 <form on:submit=save>
                     <label for="view-name">"Save the address of this page as"</label>
@@ -102,17 +99,6 @@ fn refocus(command: Command, pressed: StoredValue<bool>, field: NodeRef<html::In
             let _ = field.focus();
         }
     });
-}
-
-/// Closes the menu by the Escape key; its heading gets the focus.
-fn close_by_key(event: &KeyboardEvent, open: RwSignal<bool>, heading: NodeRef<html::Summary>) {
-    if event.key() == "Escape" && open.get_untracked() {
-        event.stop_propagation();
-        open.set(false);
-        if let Some(heading) = heading.get_untracked() {
-            let _ = heading.focus(); // Fails for what cannot be focused; a summary can.
-        }
-    }
 }
 
 /// Whether the menu that was toggled is open now.

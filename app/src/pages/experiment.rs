@@ -27,6 +27,7 @@ use stale::Stale;
 use view::{Selection, VIEWS, View};
 
 mod at_work;
+mod conditions;
 mod geometry;
 mod geometry_controls;
 mod import;

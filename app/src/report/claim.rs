@@ -1,4 +1,4 @@
-//! A claim's section: verdict, rule, evidence, figures.
+//! A claim's section, in the order of its slides: the verdict in a sentence, its figures, then the numbers and the rule.
 
 use protocol::claim_figure::{ClaimFigure, ClaimFigures};
 use protocol::finding::{Evidence, Finding, Verdict};
@@ -22,7 +22,7 @@ pub fn badge(verdict: Verdict) -> String {
     )
 }
 
-/// The section.
+/// The section: what a slide shows, what its notes say, and how the verdict was reached.
 pub fn section(finding: &Finding, figures: Option<&ClaimFigures>) -> String {
     let claim = finding.claim;
     let more = finding
@@ -59,22 +59,19 @@ pub fn section(finding: &Finding, figures: Option<&ClaimFigures>) -> String {
         .map(|note| format!("<p>{}</p>", escape(note)))
         .collect();
     format!(
-        "<section id=\"{}\" class=\"page\"><h2>{} {}</h2><p>{}</p><p>{}</p>{}{}{}<dl class=\"facts rule\"><div><dt>Primary estimand</dt><dd>{}</dd></div><div><dt>Measured as</dt><dd>{}</dd></div><div><dt>Rule</dt><dd>{}</dd></div></dl>{more}{}{forests}{figures}</section>",
-        claim.id(),
-        claim.id(),
+        "<section id=\"{id}\" class=\"page\"><h2>{id} {}</h2><p>{}</p><p>{}</p>{}{figures}<h3>The numbers</h3>{all_runs}{notes}{}{forests}<h3>How the verdict is reached</h3><dl class=\"facts rule\"><div><dt>Primary estimand</dt><dd>{}</dd></div><div><dt>Measured as</dt><dd>{}</dd></div><div><dt>Rule</dt><dd>{}</dd></div></dl>{more}</section>",
         escape(claim.statement()),
         badge(finding.verdict),
         escape(&finding.sentence),
-        all_runs,
-        notes,
         svg::estimates(
             claim.statement(),
             &finding.estimates.iter().collect::<Vec<_>>()
         ),
+        evidence_table(&finding.evidence),
         escape(claim.primary()),
         escape(claim.measured_as()),
         escape(&finding.rule),
-        evidence_table(&finding.evidence),
+        id = claim.id(),
     )
 }
 

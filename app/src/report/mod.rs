@@ -319,6 +319,8 @@ pub(crate) mod tests {
     use protocol::measure::Scale;
     use protocol::preset::presets;
 
+    use crate::pages::present::slides::{Slide, slides};
+
     const HOSTILE: &str = "<script>alert('x')</script> & \"quoted\"";
 
     /// A report of one untrained run, with hostile text wherever a person can write.
@@ -460,5 +462,44 @@ pub(crate) mod tests {
         assert!(text.contains("run 5 (alpha +1, seed 2, 30.0 %)") && text.contains("Pilot"));
         assert!(!text.contains("NaN"));
         assert!(text.contains("4 more seeds") && text.contains("1 run was not trained"));
+    }
+
+    /// Broken by: another order of claims or of their figures than the slides', or numbers before a claim's figures.
+    #[test]
+    fn the_order_is_that_of_the_slides() {
+        let data = data();
+        let text = render(&data);
+        let mut rest = &text[..];
+        let mut next = |what: &str| {
+            let at = rest.find(what);
+            let at = at.unwrap_or_else(|| panic!("{what} is missing, or comes earlier"));
+            rest = &rest[at + what.len()..];
+        };
+        let mut shown = None;
+        for slide in slides(&data.figures) {
+            match slide {
+                Slide::Title => next("<header><h1>"),
+                Slide::Verdicts => next("id=\"findings\""),
+                Slide::Claim(claim, figure) => {
+                    if shown.replace(claim) != Some(claim) {
+                        next(&format!("<section id=\"{}\"", claim.id()));
+                        next("class=\"badge\"");
+                    }
+                    let figure = figure.expect("every claim here has figures");
+                    next(&escape(figure.question()));
+                }
+            }
+        }
+        for section in text.split("<section id=\"C").skip(1) {
+            let last = section.rfind("class=\"pair\"").unwrap();
+            for behind in [
+                "<h3>The numbers</h3>",
+                "<table",
+                "class=\"forest\"",
+                "<dl class",
+            ] {
+                assert!(last < section.find(behind).unwrap(), "{behind}");
+            }
+        }
     }
 }

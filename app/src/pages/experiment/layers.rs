@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use leptos::prelude::*;
 
+use super::conditions::Conditions;
 use super::geometry::Geometry;
 use super::{PageSignals, Selections};
 use crate::chart::Figure;
@@ -55,6 +56,7 @@ pub fn Layers(now: PageSignals, selections: Selections) -> impl IntoView {
             .how(now.measured("Bands"))
     };
     view! {
+        <Conditions now />
         <div class="figures">
             <Figure id="figure-alpha-selectivity" question="What did alpha do to selectivity?" waiting=WAITING chart=alpha />
             <Figure id="figure-layers" question="Where in the network are units selective?" waiting=WAITING chart=layers />

@@ -5,6 +5,7 @@ use leptos_router::components::A;
 use protocol::Run;
 use protocol::finding::{DEFAULT_WINDOW, Finding, Findings};
 
+use super::conditions::Conditions;
 use super::measures::MeasuresFigure;
 use super::view::View;
 use super::{PageSignals, Selections, at_work, runs, training};
@@ -41,6 +42,7 @@ pub fn Overview(now: PageSignals, selections: Selections) -> impl IntoView {
         <Notes now />
         <Collapsed now />
         {under_way}
+        <Conditions now />
         <div class="figures" hidden=move || !trained()>
             <MeasuresFigure now view=View::TradeOff selections />
             <Accuracy now />

@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 
+use super::conditions::Conditions;
 use super::measures::MeasuresFigure;
 use super::view::View;
 use super::{PageSignals, Selections};
@@ -10,6 +11,7 @@ use super::{PageSignals, Selections};
 #[component]
 pub fn Robustness(now: PageSignals, selections: Selections) -> impl IntoView {
     view! {
+        <Conditions now />
         <div class="figures">
             <MeasuresFigure now view=View::Corruptions selections />
             <MeasuresFigure now view=View::Attacks selections />

@@ -11,9 +11,11 @@ use protocol::comparison::{Comparison, ExperimentLabel};
 use super::PageSignals;
 use crate::addresses::comparison;
 use crate::selection::{SelectedRuns, selected_runs};
+use columns::{ColumnChoice, ColumnStyle, Columns};
 use view::View;
 
 mod by_alpha;
+mod columns;
 mod row;
 mod single;
 mod view;
@@ -53,16 +55,39 @@ impl Table {
         })
     }
 
-    /// The labels of the measures that have no column of their own.
-    fn extra_labels(self) -> Vec<String> {
+    /// The measures that have no column of their own: each with its name and its label.
+    fn extra_measures(self) -> Vec<(String, String)> {
         self.by_alpha.with(|comparison| {
             let measures = comparison
                 .iter()
                 .flat_map(|comparison| &comparison.measures);
             let measures = measures.skip(OWN_COLUMNS);
-            measures.map(|measure| measure.label.clone()).collect()
+            measures
+                .map(|measure| (measure.measure.clone(), measure.label.clone()))
+                .collect()
         })
     }
+
+    /// The labels of the measures that have no column of their own.
+    fn extra_labels(self) -> Vec<String> {
+        let measures = self.extra_measures().into_iter();
+        measures.map(|(_, label)| label).collect()
+    }
+}
+
+/// What each run measured besides selectivity and clean accuracy, by run.
+fn extra_values(now: PageSignals) -> Memo<BTreeMap<i64, Vec<Option<f64>>>> {
+    Memo::new(move |_| {
+        now.by_alpha.with(|comparison| {
+            let groups = comparison.iter().flat_map(|comparison| &comparison.groups);
+            let runs = groups.flat_map(|group| &group.runs);
+            runs.map(|run| {
+                let values = run.values.iter().skip(OWN_COLUMNS);
+                (run.run_id, values.copied().collect())
+            })
+            .collect()
+        })
+    })
 }
 
 /// The table of runs.
@@ -88,17 +113,7 @@ pub fn Runs(now: PageSignals) -> impl IntoView {
         let address = format!("{}{}", path.get_untracked(), parameters.to_query_string());
         navigate(&address, options);
     });
-    let extra = Memo::new(move |_| {
-        now.by_alpha.with(|comparison| {
-            let groups = comparison.iter().flat_map(|comparison| &comparison.groups);
-            let runs = groups.flat_map(|group| &group.runs);
-            runs.map(|run| {
-                let values = run.values.iter().skip(OWN_COLUMNS);
-                (run.run_id, values.copied().collect())
-            })
-            .collect()
-        })
-    });
+    let extra = extra_values(now);
     let experiment = Memo::new(move |_| {
         now.experiment.with(|experiment| ExperimentLabel {
             id: experiment.id,
@@ -127,6 +142,7 @@ pub fn Runs(now: PageSignals) -> impl IntoView {
             })
         }
     };
+    let columns = Memo::new(move |_| Columns::new(table.extra_measures()));
     let body = move || match all.get() {
         true => view! { <single::Single table /> }.into_any(),
         false => view! { <by_alpha::ByAlpha table /> }.into_any(),
@@ -140,9 +156,11 @@ pub fn Runs(now: PageSignals) -> impl IntoView {
                         <button type="button" class="chip" id="runs-by-alpha" aria-pressed=move || (!all.get()).to_string() aria-current=current(false) on:click=switch(false)>"By alpha"</button>
                         <button type="button" class="chip" id="runs-all" aria-pressed=move || all.get().to_string() aria-current=current(true) on:click=switch(true)>"Single runs"</button>
                     </div>
+                    <ColumnChoice columns view go />
                     <a class="button" id="compare-runs" href=compare>"Compare all"</a>
                 </div>
             </div>
+            <ColumnStyle columns view />
             {body}
         </section>
     }

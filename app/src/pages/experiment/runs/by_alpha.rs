@@ -6,6 +6,7 @@ use leptos::prelude::*;
 use protocol::api::Mean;
 use protocol::{Run, RunState};
 
+use super::columns::Columns;
 use super::row::Row;
 use super::{ROWS, Table};
 use crate::components::{AlphaChip, ProgressBar};
@@ -193,7 +194,11 @@ fn Group(table: Table, open: RwSignal<BTreeSet<u64>>, bits: u64) -> impl IntoVie
                 "and {} more: see “Single runs”",
                 format::count(left() as u64)
             );
-            view! { <tr><td class="hint" colspan="9">{text}</td></tr> }
+            let width = move || {
+                let columns = Columns::new(table.extra_measures());
+                table.view.with(|view| columns.width(&view.hidden))
+            };
+            view! { <tr><td class="hint" colspan=width>{text}</td></tr> }
         })
     };
     let row = move |id: i64| {

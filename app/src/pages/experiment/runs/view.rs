@@ -82,6 +82,9 @@ impl Column {
     }
 }
 
+/// What stands between the names of columns in the address.
+const SEPARATOR: &str = ",";
+
 /// How the runs are listed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct View {
@@ -97,6 +100,8 @@ pub struct View {
     pub filter: String,
     /// Only those in this state.
     pub state: Option<RunState>,
+    /// Columns that are left out, by their names in [`Columns`](super::columns::Columns).
+    pub hidden: Vec<String>,
 }
 
 impl View {
@@ -113,11 +118,15 @@ impl View {
                 .map_or(0, |page| page.saturating_sub(1)),
             filter: get("runs-filter").unwrap_or_default(),
             state: get("runs-state").and_then(|id| RunState::from_id(&id)),
+            hidden: get("runs-hide").map_or_else(Vec::new, |ids| {
+                let ids = ids.split(SEPARATOR).filter(|id| !id.is_empty());
+                ids.map(str::to_owned).collect()
+            }),
         }
     }
 
     /// Its parameters in the address: absent ones are at their defaults.
-    pub fn parameters(&self) -> [(&'static str, Option<String>); 6] {
+    pub fn parameters(&self) -> [(&'static str, Option<String>); 7] {
         // Without the list of single runs, its parameters are left out.
         let of_all = |value: Option<String>| value.filter(|_| self.all);
         let default = self.sort == Column::default();
@@ -139,6 +148,10 @@ impl View {
             (
                 "runs-state",
                 of_all(self.state.map(|state| state.id().to_owned())),
+            ),
+            (
+                "runs-hide",
+                (!self.hidden.is_empty()).then(|| self.hidden.join(SEPARATOR)),
             ),
         ]
     }
@@ -205,6 +218,7 @@ mod tests {
             page: 3,
             filter: "alpha:0".into(),
             state: Some(RunState::Finished),
+            hidden: vec!["seed".into(), "attack:fgsm:0.01".into()],
         };
         let read = |view: &View| {
             let parameters = view.parameters();
@@ -215,8 +229,17 @@ mod tests {
         };
         assert_eq!(read(&view), view);
         assert_eq!(read(&View::default()), View::default());
+        let empty = View::from_query(|key| (key == "runs-hide").then(|| ",seed,".to_owned()));
+        assert_eq!(empty.hidden, ["seed"]);
         let by_alpha = View { all: false, ..view };
-        assert_eq!(read(&by_alpha), View::default());
+        let hidden = by_alpha.hidden.clone();
+        assert_eq!(
+            read(&by_alpha),
+            View {
+                hidden,
+                ..View::default()
+            }
+        );
         for column in Column::ALL {
             assert_eq!(Column::from_id(&column.id()), Some(column));
         }
