@@ -702,6 +702,39 @@ async fn columns_are_chosen_and_in_the_address() {
     browser.no_errors().await;
 }
 
+/// Breaks when a page of more than three screens has no list of what is on it, or the list leads to something that is not there.
+#[tokio::test]
+async fn long_pages_have_a_list_of_their_parts() {
+    let (server, browser) = seeded().await;
+    browser.client.set_window_size(1280, 1024).await.unwrap();
+    let mut lists = 0;
+    for page in [
+        "/",
+        "/experiments/1",
+        "/experiments/1/findings",
+        "/experiments/1/robustness",
+        "/experiments/1/layers",
+        "/experiments/1/training",
+        "/experiments/1/set-up",
+        "/experiments/new",
+        "/runs/1",
+        "/compare?experiments=1",
+        "/compare?runs=1,2",
+        "/datasets",
+        "/devices",
+    ] {
+        browser.open(&format!("{}{page}", server.url)).await;
+        let screens = "return document.documentElement.scrollHeight / innerHeight";
+        let screens = browser.script(screens).await.as_f64().unwrap();
+        let missing = "return [...document.querySelectorAll('.contents a')].map(link => link.hash).filter(hash => document.querySelector(hash) === null)";
+        assert_eq!(browser.script(missing).await, json!([]), "{page}");
+        let links = browser.count(".contents a").await;
+        assert!(screens <= 3.0 || links > 1, "{page}: {screens} screens");
+        lists += usize::from(links > 1);
+    }
+    assert!(lists >= 5, "{lists} lists");
+}
+
 /// Breaks when a ticked row leaves its point as it was, a brushed point its row, or a click on a point opens another run.
 #[tokio::test]
 async fn one_selection_is_everywhere() {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api;
 use crate::chart::Figure;
-use crate::components::ErrorBox;
+use crate::components::{Contents, ErrorBox};
 use crate::figures::compared_runs::ComparedRun;
 use crate::figures::comparison;
 use crate::format;
@@ -193,10 +193,22 @@ fn Answer(
     let errors = errors
         .map(|error| view! { <ErrorBox error /> })
         .collect_view();
+    let single = [("run-by-run-title", "Run by run")];
+    let mut parts = vec![
+        ("figure-compare", "How the groups differ"),
+        ("figure-compare-scatter", "Two measures"),
+        ("groups-title", "Groups"),
+        ("differences-title", "What differs"),
+        ("tests-title", "Are the differences real?"),
+    ];
+    if runs.len() > 1 {
+        parts.splice(0..0, single);
+    }
     let run_by_run = (runs.len() > 1).then(|| view! { <runs::RunByRun runs /> });
     view! {
         <p class="hint" role="status" id="compared">{counted}"."</p>
         {errors}
+        <Contents parts />
         {run_by_run}
         <Figure
             id="figure-compare"

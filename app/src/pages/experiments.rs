@@ -235,7 +235,7 @@ fn List(listing: Listing) -> impl IntoView {
                         <th scope="col" class="number">"Runs"</th>
                         <th scope="col" class="number">"Test accuracy"</th>
                         <th scope="col" title="One sign per claim, C1 to C8; each links to its evidence">"Claims, C1 to C8"</th>
-                        <th scope="col">"Created"</th>
+                        <th scope="col" class="when">"Created"</th>
                         <th scope="col"><span class="sr-only">"More"</span></th>
                     </tr>
                 </thead>

@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::{self, Method};
 use crate::components::field::focus_first;
-use crate::components::{AlphaChips, Ask, Command, CommandError, Inputs, Load, use_command};
+use crate::components::{
+    AlphaChips, Ask, Command, CommandError, Contents, Inputs, Load, use_command,
+};
 use crate::draft::Draft;
 use edits::Edits;
 
@@ -211,6 +213,12 @@ fn FormPage(start: Start) -> impl IntoView {
             <button type="button" class="quiet" on:click=move |_| edits.discard()>"Start over"</button>
         </p>
         <noscript inner_html=NO_SCRIPT></noscript>
+        <Contents parts=vec![
+            ("form-experiment", "Experiment"),
+            ("form-comparison", "Comparison"),
+            ("form-training", "Training"),
+            ("form-tests", "Tests after training"),
+        ] />
         <form class=FORM novalidate=true on:submit=launch>
             <fields::Fields form options />
             <aside class="launch" aria-label="Cost and launch">

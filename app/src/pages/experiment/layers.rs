@@ -6,8 +6,10 @@ use leptos::prelude::*;
 
 use super::conditions::Conditions;
 use super::geometry::Geometry;
+use super::view::View;
 use super::{PageSignals, Selections};
 use crate::chart::Figure;
+use crate::components::Contents;
 use crate::figures::{accuracy_selectivity, alpha_selectivity, layer_profile, words};
 
 /// Said while nothing is trained.
@@ -57,6 +59,14 @@ pub fn Layers(now: PageSignals, selections: Selections) -> impl IntoView {
     };
     view! {
         <Conditions now />
+        <Contents parts=vec![
+            ("figure-alpha-selectivity", "Alpha and selectivity"),
+            ("figure-layers", "Selectivity by layer"),
+            ("figure-layer-profiles", "Geometry by layer"),
+            (View::Geometry.id(), "Selectivity and dimensionality"),
+            (View::Gradients.id(), "Selectivity and gradients"),
+            (View::GeometryRobustness.id(), "Geometry and robustness"),
+        ] />
         <div class="figures">
             <Figure id="figure-alpha-selectivity" question="What did alpha do to selectivity?" waiting=WAITING chart=alpha />
             <Figure id="figure-layers" question="Where in the network are units selective?" waiting=WAITING chart=layers />

@@ -20,7 +20,7 @@ mod row;
 mod single;
 mod view;
 
-/// Rows per page of single runs, and the most runs that a row of the table by alpha opens to.
+/// The most runs that a row of the table by alpha opens to; experiments of no more have them ready below it.
 const ROWS: usize = 100;
 
 /// Measures with their own column; the others come after them in a [`Comparison`].

@@ -107,7 +107,7 @@ pub fn Fields(
     let words = Input::Line("text");
     view! {
         <div class="groups">
-            <fieldset>
+            <fieldset id="form-experiment">
                 <legend>"Experiment"</legend>
                 <Field inputs path="name" label="Name" input=words.clone() />
                 <Field inputs path="notes" label="Notes" input=Input::Lines hint=text("Why you run it. Optional.") />
@@ -116,14 +116,14 @@ pub fn Fields(
                 {missing}
                 <super::place::Place form slurm devices />
             </fieldset>
-            <fieldset>
+            <fieldset id="form-comparison">
                 <legend>"Comparison"</legend>
                 <Field inputs path="alphas" label="Alphas" input=words.clone() hint=text("Loss = cross-entropy − α × selectivity: above 0 promotes selectivity, below 0 suppresses it, 0 is the control.") />
                 <Field inputs path="seeds" label="Seeds" input=words.clone() hint=seeds_hint />
             </fieldset>
             <super::place::Cluster form />
             <Training inputs />
-            <fieldset class="wide">
+            <fieldset class="wide" id="form-tests">
                 <legend>"Tests after training"</legend>
                 <CorruptionFields inputs dataset=Signal::derive(move || inputs.get("dataset")) />
                 <AttackFields inputs />
@@ -168,7 +168,7 @@ fn Training(inputs: Inputs) -> impl IntoView {
         Input::Line("decimal"),
     );
     view! {
-            <fieldset class="columns">
+            <fieldset class="columns" id="form-training">
                 <legend>"Training"</legend>
                 <Field inputs path="training.epochs" label="Epochs" input=whole.clone() />
                 <Field inputs path="training.batch_size" label="Batch size" input=whole.clone() hint=text("Images per step.") />

@@ -4,13 +4,16 @@ use leptos::prelude::*;
 use protocol::RunState;
 use protocol::comparison::FilterError;
 
+use super::Table;
 use super::row::Row;
 use super::view::{Column, View};
-use super::{ROWS, Table};
 use crate::choice::Choice;
 use crate::components::Chooser;
 use crate::components::state_badge::label;
 use crate::format;
+
+/// Rows of a page: sorting renews them all, which takes about a millisecond each.
+const PAGE_ROWS: usize = 50;
 
 /// The table of single runs.
 #[component]
@@ -30,7 +33,7 @@ pub fn Single(table: Table) -> impl IntoView {
         })
     });
     let total = Memo::new(move |_| order.with(|order| order.as_ref().map_or(0, Vec::len)));
-    let pages = Memo::new(move |_| total.get().div_ceil(ROWS).max(1));
+    let pages = Memo::new(move |_| total.get().div_ceil(PAGE_ROWS).max(1));
     // A page beyond the last, after filtering, becomes the last.
     let page = Memo::new(move |_| view.with(|view| view.page).min(pages.get() - 1));
     let ids = Memo::new(move |_| {
@@ -38,8 +41,8 @@ pub fn Single(table: Table) -> impl IntoView {
             let ids = order.as_deref().unwrap_or_default();
             ids.iter()
                 .copied()
-                .skip(page.get() * ROWS)
-                .take(ROWS)
+                .skip(page.get() * PAGE_ROWS)
+                .take(PAGE_ROWS)
                 .collect::<Vec<_>>()
         })
     });
