@@ -120,6 +120,10 @@ mod tests {
         assert_eq!(first(&weights), 0.0);
         weights.storage_mut::<f32>()[0] = 7.0;
         assert_eq!(first(&weights), 7.0);
+        // Where somebody holds the old ones, they stay, and so does what is packed of them.
+        let held = weights.clone();
+        weights.storage_mut::<f32>()[0] = 8.0;
+        assert_eq!([first(&held), first(&weights)], [7.0, 8.0]);
         // The other way to write in place is shut while what is packed is kept.
         assert!(weights.try_storage_mut::<f32>().is_none());
     }

@@ -307,6 +307,39 @@ fn everything_with(
     all
 }
 
+/// Breaks when a frozen layer whose weights were changed between two passes computes with the weights of the first.
+#[test]
+fn changed_weights_are_seen_by_the_next_pass() {
+    let device = Device::flex();
+    let mut generator = ChaCha8Rng::seed_from_u64(8);
+    let shape = ConvolutionShape {
+        batch: 2,
+        channels_in: 16,
+        channels_out: 32,
+        height: 6,
+        width: 6,
+        kernel: 3,
+        stride: 1,
+        padding: 1,
+    };
+    let (convolution, norm) = layer_of(shape, &mut generator, &device);
+    let (mut convolution, norm) = (convolution.freeze(), norm.freeze());
+    let input = tensor(&mut generator, [2, 16, 6, 6], &device);
+    let outputs =
+        |convolution: &Conv2d| values(layer(input.clone(), convolution, &norm, None, false).maps);
+    let before = outputs(&convolution);
+    assert_eq!(outputs(&convolution), before);
+    let earlier = convolution.clone();
+    convolution.weight = convolution.weight.map(|weight| weight.mul_scalar(2.0));
+    let after = outputs(&convolution);
+    assert_ne!(after, before);
+    assert_close("after", &after, &with_burn_alone(|| outputs(&convolution)));
+    assert_eq!(outputs(&earlier), before);
+    // Now the tensor is nobody else's: burn writes to it in place.
+    convolution.weight = convolution.weight.map(|weight| weight.mul_scalar(0.5));
+    assert_close("at last", &outputs(&convolution), &before);
+}
+
 /// Breaks when any output or gradient of a layer, training or frozen, is not what burn's operators give.
 #[test]
 fn layers_agree_with_burn_on_many_shapes() {
