@@ -193,17 +193,15 @@ fn Answer(
     let errors = errors
         .map(|error| view! { <ErrorBox error /> })
         .collect_view();
-    let single = [("run-by-run-title", "Run by run")];
-    let mut parts = vec![
+    let single = (runs.len() > 1).then_some(("run-by-run-title", "Run by run"));
+    let groups = [
         ("figure-compare", "How the groups differ"),
         ("figure-compare-scatter", "Two measures"),
         ("groups-title", "Groups"),
         ("differences-title", "What differs"),
         ("tests-title", "Are the differences real?"),
     ];
-    if runs.len() > 1 {
-        parts.splice(0..0, single);
-    }
+    let parts = single.into_iter().chain(groups).collect();
     let run_by_run = (runs.len() > 1).then(|| view! { <runs::RunByRun runs /> });
     view! {
         <p class="hint" role="status" id="compared">{counted}"."</p>

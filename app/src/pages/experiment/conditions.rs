@@ -10,7 +10,7 @@ use crate::format;
 /// The sentence; nothing while nothing is trained.
 #[component]
 pub fn Conditions(now: PageSignals) -> impl IntoView {
-    let words = move || {
+    let words = Memo::new(move |_| {
         let clean = now.runs.with(|runs| {
             let mut results = runs.iter().filter_map(|run| run.result.as_ref());
             let first = results.next()?.test_images;
@@ -28,8 +28,8 @@ pub fn Conditions(now: PageSignals) -> impl IntoView {
             });
         }
         Some(sentence(clean, corruptions, attacks))
-    };
-    view! { <p class="hint" id="test-conditions" hidden=move || words().is_none()>{words}</p> }
+    });
+    view! { <p class="hint" id="test-conditions" hidden=move || words.with(Option::is_none)>{words}</p> }
         .into_any()
 }
 
@@ -42,12 +42,12 @@ fn sentence(
     let clean = format::plural(clean.into(), "test image", "test images");
     let mut parts = vec![format!("accuracy and selectivity are measured on {clean}")];
     parts.extend(corruptions.map(|conditions| {
-        let (of, origin) = (images(conditions.images), conditions.origin());
-        format!("each corruption at each severity on {of} ({origin})")
+        let (images, origin) = (images(conditions.images), conditions.origin());
+        format!("each corruption at each severity on {images} ({origin})")
     }));
     parts.extend(attacks.map(|conditions| {
-        let (of, seed) = (images(conditions.images), conditions.attack_seed);
-        format!("attacks on {of} (attack seed {seed})")
+        let (images, seed) = (images(conditions.images), conditions.attack_seed);
+        format!("attacks on {images} (attack seed {seed})")
     }));
     let parts = match &parts[..] {
         [first @ .., last] if !first.is_empty() => format!("{}, and {last}", first.join(", ")),

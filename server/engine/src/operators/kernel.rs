@@ -16,7 +16,7 @@ use pulp::Simd;
 use super::ahead::Ahead;
 use super::aligned::Aligned;
 use super::shape::Windows;
-use super::transpose::spread;
+use super::transpose::channels_to_rows;
 
 /// Channels are handled in blocks of this many values; weights are padded to it.
 pub(super) const BLOCK: usize = 16;
@@ -121,7 +121,7 @@ impl PackedWeights {
                         places.iter().map(move |(_, row)| (row + other) * block)
                     }));
                     let weights = &weights[begin * order.other_stride..];
-                    spread(weights, order.channel_stride, lanes, &starts, tile);
+                    channels_to_rows(weights, order.channel_stride, lanes, &starts, tile);
                     continue;
                 }
                 for other in together {
@@ -129,7 +129,7 @@ impl PackedWeights {
                     if all_places {
                         starts.clear();
                         starts.extend(places.iter().map(|(_, row)| (row + other) * block));
-                        spread(weights, order.channel_stride, lanes, &starts, tile);
+                        channels_to_rows(weights, order.channel_stride, lanes, &starts, tile);
                         continue;
                     }
                     for &(place, row) in &places {

@@ -20,7 +20,7 @@ use super::kernel::{
 };
 use super::packed_cache;
 use super::shape::{ConvolutionShape, Frame, Windows};
-use super::transpose::gather;
+use super::transpose::rows_to_channels;
 
 /// Parts of a batch in which sums over images are taken.
 pub(super) const CHUNKS: usize = 16;
@@ -1006,7 +1006,7 @@ impl Layer<'_> {
                     rows.extend(together.flat_map(|from| {
                         (0..places).map(move |place| (place * channels_in + from) * line)
                     }));
-                    gather(sums, &rows, BLOCK, each, &mut weight[first * places..]);
+                    rows_to_channels(sums, &rows, BLOCK, each, &mut weight[first * places..]);
                 }
             });
         // SAFETY: every place of every channel is written, and the output channels are whole blocks.

@@ -1,7 +1,7 @@
 //! Packed weights of inference passes, kept for the next pass with the same weights.
 //!
-//! Packing the 11 million weights of ResNet18 takes a seventh of an inference pass of 16 images, and attacks pass forward and
-//! back hundreds of times through weights that never change (`server/engine/PERFORMANCE.md`, section 7).
+//! Packed anew each time, the 11 million weights of ResNet18 cost a tenth of an inference pass of 16 images, and attacks pass
+//! forward and back hundreds of times through weights that never change (`server/engine/PERFORMANCE.md`, section 7).
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 

@@ -43,7 +43,10 @@ fn four(values: &[f32], at: usize) -> [f32; TOGETHER] {
 }
 
 /// Writes `from[channel * step + place]`, for each of `channels` and each place, to `to[rows[place] + channel]`.
-pub(super) fn spread(
+///
+/// # Panics
+/// Where one of these lies outside.
+pub(super) fn channels_to_rows(
     from: &[f32],
     step: usize,
     channels: usize,
@@ -79,7 +82,10 @@ pub(super) fn spread(
 }
 
 /// The way back: writes `from[rows[place] + channel]`, for each of `channels` and each place, to `to[channel * step + place]`.
-pub(super) fn gather(
+///
+/// # Panics
+/// Where one of these lies outside.
+pub(super) fn rows_to_channels(
     from: &[f32],
     rows: &[usize],
     channels: usize,
@@ -123,22 +129,22 @@ mod tests {
             let from: Vec<f32> = (0..channels * step).map(|value| value as f32).collect();
             // Rows in reverse order, with room between them.
             let rows: Vec<usize> = (0..places).rev().map(|row| row * (channels + 2)).collect();
-            let mut spread_out = vec![MaybeUninit::new(-1.0); places * (channels + 2)];
-            spread(&from, step, channels, &rows, &mut spread_out);
+            let mut in_rows = vec![MaybeUninit::new(-1.0); places * (channels + 2)];
+            channels_to_rows(&from, step, channels, &rows, &mut in_rows);
             // SAFETY: initialised above.
             #[allow(unsafe_code)]
-            let spread_out: Vec<f32> = spread_out
+            let in_rows: Vec<f32> = in_rows
                 .iter()
                 .map(|value| unsafe { value.assume_init() })
                 .collect();
             for (place, row) in rows.iter().enumerate() {
                 for channel in 0..channels {
-                    assert_eq!(spread_out[row + channel], from[channel * step + place]);
+                    assert_eq!(in_rows[row + channel], from[channel * step + place]);
                 }
-                assert_eq!(spread_out[row + channels..][..2], [-1.0; 2]);
+                assert_eq!(in_rows[row + channels..][..2], [-1.0; 2]);
             }
             let mut back: Vec<_> = from.iter().map(|_| MaybeUninit::new(-1.0)).collect();
-            gather(&spread_out, &rows, channels, step, &mut back);
+            rows_to_channels(&in_rows, &rows, channels, step, &mut back);
             for (at, (value, expected)) in back.iter().zip(&from).enumerate() {
                 // SAFETY: initialised above.
                 #[allow(unsafe_code)]
@@ -157,7 +163,7 @@ mod tests {
     fn channels_that_lie_together_are_copied() {
         let from: Vec<f32> = (0..10).map(|value| value as f32).collect();
         let mut to = vec![MaybeUninit::new(-1.0); 12];
-        spread(&from, 1, 10, &[1], &mut to);
+        channels_to_rows(&from, 1, 10, &[1], &mut to);
         // SAFETY: initialised above.
         #[allow(unsafe_code)]
         let to: Vec<f32> = to
