@@ -99,15 +99,20 @@ async fn who_takes_nothing_is_closed() {
         ..PATIENT
     };
     let (lab, address) = listening(limits).await;
-    let folder = lab.state.directory.run(1);
-    std::fs::create_dir_all(&folder).unwrap();
-    std::fs::write(folder.join("weights.safetensors"), vec![7; 64 << 20]).unwrap();
-    let stream = connect_and_send(
-        address,
-        "GET /api/v1/runs/1/artifacts/weights.safetensors HTTP/1.1\r\nhost: localhost\r\n\r\n",
-    )
-    .await;
-    // Its place is free again although nothing was read.
+    let (_, runs) = lab.launch(&crate::common::small(&[0.0], 1)).await;
+    let run = runs[0];
+    lab.wait_for_end(run).await;
+    let weights = lab.state.directory.run(run).join("weights.safetensors");
+    std::fs::write(weights, vec![7; 64 << 20]).unwrap();
+    let request = format!(
+        "GET /api/v1/runs/{run}/artifacts/weights.safetensors HTTP/1.1\r\nhost: localhost\r\n\r\n"
+    );
+    let mut stream = connect_and_send(address, &request).await;
+    // The answer is the file, which no buffer between the two holds whole.
+    let mut status = [0; 15];
+    stream.read_exact(&mut status).await.unwrap();
+    assert_eq!(&status, b"HTTP/1.1 200 OK");
+    // Its place is free again although nothing more was read.
     let start = std::time::Instant::now();
     loop {
         let answer = until_answered(&mut connect_and_send(address, HEALTH).await).await;
