@@ -16,7 +16,7 @@ use crate::attacks::{Attack, Ball, Norm, Pgd, Samples, Start, Target};
 use crate::base::host::host;
 use crate::corruptions::Corruptor;
 use crate::data::ImageSet;
-use crate::inference::batch::logits_and_responses;
+use crate::inference::batch::{batch_size, logits_and_responses};
 use crate::inference::unit_gradients::InputUnitGradients;
 use crate::learning::loss::regularised_loss;
 use crate::learning::optimiser::optimiser;
@@ -136,6 +136,7 @@ pub fn measure_evaluation(
         data_directory: Path::new(""),
         test: set,
         run_directory: Path::new(""),
+        batch_size: batch_size(set.height(), set.width()),
     };
     let mut count = Count(0);
     let began = Instant::now();

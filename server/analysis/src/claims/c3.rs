@@ -163,11 +163,13 @@ fn by_budget(sheet: &Sheet, family: Family, scale: Scale) -> Lines {
         drawn.images = Some(conditions.images);
         let out = left_out(&[sweep]);
         if !out.is_empty() {
-            drawn.of = format!(
-                "{}; for the verdict, {}",
-                drawn.of,
-                out.join(" ").trim_end_matches('.').to_lowercase()
-            );
+            // Sentences, here within one.
+            let clauses = out.iter().map(|sentence| {
+                let clause = sentence.trim_end_matches('.');
+                clause.replacen("Left out", "left out", 1)
+            });
+            let clauses: Vec<String> = clauses.collect();
+            drawn.of = format!("{}; for the verdict, {}", drawn.of, clauses.join("; "));
         }
     }
     drawn

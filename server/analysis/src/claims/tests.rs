@@ -138,6 +138,32 @@ fn slopes_through_the_points_are_the_verdicts() {
     assert!(finding(&lab, Claim::C7, DEFAULT_WINDOW).notes[0].starts_with("Left out"));
 }
 
+/// Breaks when a figure does not say what its verdict leaves out, or writes attacks otherwise than elsewhere.
+#[test]
+fn a_figure_says_what_its_verdict_leaves_out() {
+    let figures = drawn(&lab(), Claim::C3, DEFAULT_WINDOW);
+    let notes = figures.iter().filter_map(|figure| match &figure.picture {
+        Picture::Lines(lines) => lines
+            .of
+            .split_once("; for the verdict, ")
+            .map(|(_, note)| note),
+        _ => None,
+    });
+    let notes: Vec<&str> = notes.collect();
+    assert!(!notes.is_empty());
+    for note in notes {
+        assert!(
+            note.starts_with("left out because more than half"),
+            "{note}"
+        );
+        assert!(
+            note.contains("FGSM L∞") || note.contains("PGD L∞"),
+            "{note}"
+        );
+        assert!(!note.ends_with('.'), "{note}");
+    }
+}
+
 /// Breaks when the map of slopes has other cells than the verdict counts: C2.
 #[test]
 fn the_maps_cells_are_the_verdicts() {

@@ -155,15 +155,16 @@ pub enum AttackError {
     /// The gradient is NaN or infinite where the logits are numbers: an attack that goes on without it is weaker
     /// than it says.
     #[error(
-        "the gradient of {loss} with respect to sample {row} of the batch is {value}, though its logits are finite: no accuracy under this attack can be trusted"
+        "the gradient of {loss} with respect to sample {row} of the batch is {}, though its logits are finite: no accuracy under this attack can be trusted",
+        value.map_or_else(|| "not finite".to_owned(), |value| value.to_string())
     )]
     Gradient {
         /// The loss.
         loss: &'static str,
         /// Which sample of the batch.
         row: usize,
-        /// A value of it.
-        value: f32,
+        /// A value of it, where it is known.
+        value: Option<f32>,
     },
     /// A watcher cancelled it.
     #[error("cancelled")]

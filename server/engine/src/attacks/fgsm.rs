@@ -7,7 +7,7 @@
 use burn::tensor::Tensor;
 
 use super::run::{Point, Series};
-use super::{Attack, AttackError, Ball, Loss, Norm, Samples, Target, in_words};
+use super::{Attack, AttackError, Ball, Norm, Samples, Target, in_words};
 
 /// One step of length epsilon along the gradient of the cross-entropy.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -38,9 +38,9 @@ impl Attack for Fgsm {
 
     fn perturb(&self, target: &Target, samples: &Samples) -> Result<Tensor<4>, AttackError> {
         let clean = samples.images();
-        let slope =
-            target.loss_and_gradient(clean.clone(), samples.labels(), Loss::CrossEntropy)?;
-        Ok(self.step(clean, &self.ball.direction(slope.gradient)))
+        let gradient = target.cross_entropy_gradient(clean.clone(), samples.labels())?;
+        target.settle()?;
+        Ok(self.step(clean, &self.ball.direction(gradient)))
     }
 
     fn with_epsilon_zero(&self) -> Box<dyn Attack> {
@@ -94,10 +94,10 @@ impl Series for FgsmSweep {
         visit: &mut dyn FnMut(usize, Tensor<4>) -> Result<(), AttackError>,
     ) -> Result<(), AttackError> {
         let clean = samples.images();
-        let slope =
-            target.loss_and_gradient(clean.clone(), samples.labels(), Loss::CrossEntropy)?;
+        let gradient = target.cross_entropy_gradient(clean.clone(), samples.labels())?;
+        target.settle()?;
         // One norm, so one direction.
-        let direction = self.radii[0].ball.direction(slope.gradient);
+        let direction = self.radii[0].ball.direction(gradient);
         for (index, fgsm) in self.radii.iter().enumerate() {
             visit(index, fgsm.step(clean, &direction))?;
         }

@@ -1,7 +1,10 @@
 //! The losses that attacks climb: functions of one image's logits, with their gradients with respect to the logits.
 //!
 //! They are computed on the host in `f64`: logits are few, and an image's loss then depends on nothing
-//! but its own logits. All of them grow as the network gets worse.
+//! but its own logits. All of them grow as the network gets worse. [`cross_entropy_gradient`] is the exception: on a GPU,
+//! reading logits for each step of PGD would have the device wait for the host.
+
+use burn::tensor::{Bool, Tensor, TensorData};
 
 use super::AttackError;
 
@@ -127,6 +130,26 @@ impl Loss<'_> {
             }
         }
     }
+}
+
+/// The gradient of each image's cross-entropy at its logits, `[batch, classes]`, with one label an image, each of them a class:
+/// what [`Loss::CrossEntropy`] gives, in `f32` and where the logits are.
+pub(crate) fn cross_entropy_gradient(logits: Tensor<2>, labels: &[u32]) -> Tensor<2> {
+    let [batch, classes] = logits.dims();
+    let is_label: Vec<bool> = labels
+        .iter()
+        .flat_map(|&label| (0..classes).map(move |class| class == label as usize))
+        .collect();
+    let is_label = Tensor::<2, Bool>::from_data(
+        TensorData::new(is_label, [batch, classes]),
+        &logits.device(),
+    );
+    let terms = (logits.clone() - logits.max_dim(1)).exp();
+    let sum = terms.clone().sum_dim(1);
+    let others = terms.mask_fill(is_label.clone(), 0.0) / sum;
+    // 1 - p_y as the sum of the others: a confident network's gradient is not rounded away.
+    let at_label = others.clone().sum_dim(1).neg().expand([batch, classes]);
+    others.mask_where(is_label, at_label)
 }
 
 /// `(z_a - z_b) / (sum of weight x z over parts + TINY)` and its gradient.
@@ -270,6 +293,31 @@ mod tests {
             gradient[0] < 0.0 && gradient[0] + gradient[1] == 0.0,
             "{gradient:?}"
         );
+    }
+
+    /// Breaks when the device's gradient of the cross-entropy is not the host's, or a confident network's is rounded to zero.
+    #[test]
+    fn the_devices_gradient_is_the_hosts() {
+        let logits = [
+            LOGITS,
+            [40.0, 0.0, 1.0, -3.0, 2.0],
+            [-90.0, 1e4, 0.0, 5.0, 5.0],
+        ];
+        let labels = [2, 0, 0];
+        let device = burn::tensor::Device::flex();
+        let found = cross_entropy_gradient(Tensor::from_floats(logits, &device), &labels);
+        let found = crate::base::host::host(found);
+        for (row, (logits, &label)) in logits.iter().zip(&labels).enumerate() {
+            let mut expected = [0.0; 5];
+            Loss::CrossEntropy.value_and_gradient(row, logits, label, &mut expected);
+            for (found, expected) in found[row * 5..].iter().zip(expected) {
+                assert!(
+                    (found - expected).abs() <= 1e-6 * expected.abs(),
+                    "{row}: {found} {expected}"
+                );
+            }
+        }
+        assert!(found[5] < 0.0 && found[5] > -1e-15);
     }
 
     /// Breaks when labels that are no classes, or too few classes, are accepted.

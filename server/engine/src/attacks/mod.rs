@@ -47,12 +47,14 @@ pub use fgsm::{Fgsm, FgsmSweep};
 pub use implementation::{Implementation, implementation, perturbing, series};
 pub use invariants::{CHECKED, ROUNDING};
 pub use loss::Loss;
+pub(crate) use loss::cross_entropy_gradient;
 pub use norm::distance;
 pub use pgd::{Pgd, PgdTrajectory, Start};
 pub use protocol::attack::Norm;
 pub use run::{AttackOutcome, Point, Progress, Series, Work, perturb, run, run_series};
 pub use samples::Samples;
 pub use square::Square;
+pub(crate) use target::not_finite;
 pub use target::{Logits, Passes, Slope, Target};
 
 /// A way to find images in a ball that the network is wrong about.

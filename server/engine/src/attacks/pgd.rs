@@ -10,7 +10,7 @@ use burn::tensor::Tensor;
 use super::invariants::FEW_STEPS;
 use super::run::{Point, Series};
 use super::samples::Gallery;
-use super::{Attack, AttackError, Ball, Loss, Samples, Target, at_least_one, in_words, purpose};
+use super::{Attack, AttackError, Ball, Samples, Target, at_least_one, in_words, purpose};
 
 /// Where an attack begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,9 +84,10 @@ impl Pgd {
         visit: &mut dyn FnMut(usize, &Tensor<4>) -> Result<(), AttackError>,
     ) -> Result<Tensor<4>, AttackError> {
         for step in 1..=self.steps {
-            images = self.step_from(target, samples, images)?;
+            images = self.step_ahead(target, samples, images)?;
             visit(step, &images)?;
         }
+        target.settle()?;
         Ok(images)
     }
 
@@ -100,9 +101,20 @@ impl Pgd {
         samples: &Samples,
         images: Tensor<4>,
     ) -> Result<Tensor<4>, AttackError> {
-        let slope =
-            target.loss_and_gradient(images.clone(), samples.labels(), Loss::CrossEntropy)?;
-        let change = self.ball.direction(slope.gradient).mul_scalar(self.step);
+        let images = self.step_ahead(target, samples, images)?;
+        target.settle()?;
+        Ok(images)
+    }
+
+    /// The same, with a device that is not waited for.
+    fn step_ahead(
+        &self,
+        target: &Target,
+        samples: &Samples,
+        images: Tensor<4>,
+    ) -> Result<Tensor<4>, AttackError> {
+        let gradient = target.cross_entropy_gradient(images.clone(), samples.labels())?;
+        let change = self.ball.direction(gradient).mul_scalar(self.step);
         Ok(self.ball.project(samples.images(), images + change))
     }
 

@@ -3,12 +3,12 @@
 use std::cell::{Cell, RefCell};
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Bool, Device, Tensor, TensorData};
 
 use super::AttackError;
 use super::ball::rows;
-use super::loss::{Loss, margin};
-use crate::base::host::host;
+use super::loss::{Loss, cross_entropy_gradient, margin};
+use crate::base::host::{host, is_cpu};
 use crate::networks::Model;
 
 /// The passes that an attack used, in images.
@@ -82,6 +82,15 @@ pub struct Slope {
     pub gradient: Tensor<4>,
 }
 
+/// Images of one pass, still unread: whether an image's gradient was not finite though its logits were, `[batch, 1]`.
+struct Unread {
+    loss: &'static str,
+    failed: Tensor<2, Bool>,
+}
+
+/// How many passes a GPU may be ahead of the host, which counts them and can end them.
+const PASSES_BETWEEN_READS: usize = 16;
+
 type Forward<'a> = Box<dyn Fn(Tensor<4>) -> Tensor<2> + 'a>;
 type Watch<'a> = Box<dyn FnMut(Passes) -> bool + 'a>;
 
@@ -94,8 +103,10 @@ pub struct Target<'a> {
     forward: Forward<'a>,
     classes: usize,
     device: Device,
+    exact: bool,
     passes: Cell<Passes>,
     watch: RefCell<Option<Watch<'a>>>,
+    unread: RefCell<Vec<Unread>>,
 }
 
 impl<'a> Target<'a> {
@@ -119,8 +130,10 @@ impl<'a> Target<'a> {
             forward: Box::new(forward),
             classes,
             device: device.clone().without_autodiff(),
+            exact: is_cpu(device),
             passes: Cell::default(),
             watch: RefCell::default(),
+            unread: RefCell::default(),
         }
     }
 
@@ -143,7 +156,7 @@ impl<'a> Target<'a> {
 
     /// Whether an image's logits must be the same to the last bit in every batch: on the CPU.
     pub fn is_exact(&self) -> bool {
-        self.device == Device::flex()
+        self.exact
     }
 
     /// Passes since it was made.
@@ -170,7 +183,7 @@ impl<'a> Target<'a> {
     /// Logits of images `[batch, 3, height, width]` in [0, 1].
     ///
     /// # Errors
-    /// When whoever watches ends it.
+    /// When whoever watches ends it, or a gradient of an earlier pass was not finite though its logits were.
     pub fn logits(&self, images: Tensor<4>) -> Result<Logits, AttackError> {
         let batch = images.dims()[0];
         if batch == 0 {
@@ -178,6 +191,7 @@ impl<'a> Target<'a> {
         }
         let logits = (self.forward)(enough(images).autodiff());
         let logits = self.host_logits(host(logits.inner().narrow(0, 0, batch)));
+        self.settle()?;
         self.count(batch, 0)?;
         Ok(logits)
     }
@@ -214,7 +228,7 @@ impl<'a> Target<'a> {
         let rows = images.dims()[0];
         let output = (self.forward)(images.clone());
         let logits = self.host_logits(host(output.clone().inner().narrow(0, 0, batch)));
-        // Losses and their gradients at the logits come from the host; the way back from there is linear.
+        // Losses and their gradients at the logits come from the host.
         let mut at_logits = vec![0.0_f32; rows * self.classes];
         let losses = at_logits
             .chunks_exact_mut(self.classes)
@@ -224,18 +238,19 @@ impl<'a> Target<'a> {
                 loss.value_and_gradient(row, logits.row(row), label, gradient)
             })
             .collect();
-        let gradient = output.is_tracked().then(|| {
-            let at_logits = Tensor::<2>::from_data(
-                TensorData::new(at_logits, [rows, self.classes]),
-                &self.device,
-            );
-            let mut gradients = (output * at_logits.autodiff()).sum().backward();
-            images.grad_remove(&mut gradients)
-        });
-        let gradient = match gradient.flatten() {
+        let at_logits = Tensor::<2>::from_data(
+            TensorData::new(at_logits, [rows, self.classes]),
+            &self.device,
+        );
+        let on_device = output.clone().inner().narrow(0, 0, batch);
+        let gradient = match gradient_from(&images, output, at_logits) {
             Some(gradient) => {
                 let gradient = gradient.narrow(0, 0, batch);
-                finite_where_logits_are(gradient, &logits, loss)?
+                if self.is_exact() {
+                    finite_where_logits_are(gradient, &logits, loss)?
+                } else {
+                    self.finite_or_unread(gradient, on_device, loss)?
+                }
             }
             None => Tensor::zeros(shape, &self.device),
         };
@@ -245,6 +260,85 @@ impl<'a> Target<'a> {
             logits,
             gradient,
         })
+    }
+
+    /// The gradient of the cross-entropy of images `[batch, 3, height, width]` in [0, 1] with one label each: that of
+    /// [`loss_and_gradient`](Self::loss_and_gradient), for attacks that need nothing else. A GPU computes it without being read,
+    /// so that a gradient that is not finite is an error of one of the next passes, at the latest of [`settle`](Self::settle),
+    /// which an attack calls last.
+    ///
+    /// # Errors
+    /// As [`loss_and_gradient`](Self::loss_and_gradient).
+    pub fn cross_entropy_gradient(
+        &self,
+        images: Tensor<4>,
+        labels: &[u32],
+    ) -> Result<Tensor<4>, AttackError> {
+        let loss = Loss::CrossEntropy;
+        if self.is_exact() {
+            return Ok(self.loss_and_gradient(images, labels, loss)?.gradient);
+        }
+        let batch = images.dims()[0];
+        loss.check(labels, batch, self.classes)?;
+        if batch == 0 {
+            return Ok(images);
+        }
+        let images = images.autodiff().require_grad();
+        let output = (self.forward)(images.clone());
+        let logits = output.clone().inner();
+        let at_logits = cross_entropy_gradient(logits.clone(), labels);
+        let gradient = match gradient_from(&images, output, at_logits) {
+            Some(gradient) => self.finite_or_unread(gradient, logits, loss)?,
+            None => images.inner().zeros_like(),
+        };
+        self.count(batch, batch)?;
+        Ok(gradient)
+    }
+
+    /// `gradient` with zeros for what is not finite. Whether the `logits` of these images were finite is read later.
+    fn finite_or_unread(
+        &self,
+        gradient: Tensor<4>,
+        logits: Tensor<2>,
+        loss: Loss,
+    ) -> Result<Tensor<4>, AttackError> {
+        let (broken, failed) = not_finite(&gradient, logits);
+        let ahead = {
+            let mut unread = self.unread.borrow_mut();
+            unread.push(Unread {
+                loss: loss.name(),
+                failed,
+            });
+            unread.len()
+        };
+        if ahead >= PASSES_BETWEEN_READS {
+            self.settle()?;
+        }
+        Ok(gradient.mask_fill(broken, 0.0))
+    }
+
+    /// Waits for the device, and reads what the passes since the last reading left there.
+    ///
+    /// # Errors
+    /// When a gradient of theirs was not finite though its logits were.
+    pub fn settle(&self) -> Result<(), AttackError> {
+        let passes = self.unread.take();
+        if passes.is_empty() {
+            return Ok(());
+        }
+        let failed = passes.iter().map(|pass| pass.failed.clone().float());
+        let failed = host(Tensor::cat(failed.collect(), 0));
+        let rows = passes
+            .iter()
+            .flat_map(|pass| (0..pass.failed.dims()[0]).map(|row| (pass.loss, row)));
+        match rows.zip(failed).find(|(_, failed)| *failed != 0.0) {
+            None => Ok(()),
+            Some(((loss, row), _)) => Err(AttackError::Gradient {
+                loss,
+                row,
+                value: None,
+            }),
+        }
     }
 
     /// `loss` of images as in [`loss_and_gradient`](Self::loss_and_gradient), with zeros for a gradient.
@@ -274,6 +368,31 @@ impl<'a> Target<'a> {
     }
 }
 
+/// What is not finite in `gradient` `[batch, 3, height, width]`, and in which images although their `logits` are finite,
+/// `[batch, 1]`.
+pub(crate) fn not_finite(
+    gradient: &Tensor<4>,
+    logits: Tensor<2>,
+) -> (Tensor<4, Bool>, Tensor<2, Bool>) {
+    let broken = gradient.clone().is_finite().bool_not();
+    let failed = broken
+        .clone()
+        .flatten::<2>(1, 3)
+        .any_dim(1)
+        .bool_and(logits.is_finite().all_dim(1));
+    (broken, failed)
+}
+
+/// The gradient with respect to `images`, which are tracked, from that at `output`, which was computed of them: the way back is
+/// linear. None where `output` does not depend on `images`.
+fn gradient_from(images: &Tensor<4>, output: Tensor<2>, at_output: Tensor<2>) -> Option<Tensor<4>> {
+    if !output.is_tracked() {
+        return None;
+    }
+    let mut gradients = (output * at_output.autodiff()).sum().backward();
+    images.grad_remove(&mut gradients)
+}
+
 /// `gradient` with zeros for what is not finite in images whose logits are not finite either.
 fn finite_where_logits_are(
     gradient: Tensor<4>,
@@ -292,7 +411,7 @@ fn finite_where_logits_are(
             return Err(AttackError::Gradient {
                 loss: loss.name(),
                 row,
-                value,
+                value: Some(value),
             });
         }
     }
@@ -317,6 +436,7 @@ fn enough(images: Tensor<4>) -> Tensor<4> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::attacks::{Attack, Ball, Fgsm, Norm, Pgd, Samples, Start};
     use crate::networks::ModelConfig;
     use protocol::Network;
 
@@ -328,6 +448,12 @@ mod tests {
             std: [0.25; 3],
         };
         config.init(1, &Device::flex())
+    }
+
+    /// `target`, used as if it were on a GPU.
+    fn unread(mut target: Target) -> Target {
+        target.exact = false;
+        target
     }
 
     fn images(count: usize) -> Tensor<4> {
@@ -366,6 +492,87 @@ mod tests {
                     "gradients of {size} images"
                 );
             }
+        }
+    }
+
+    /// Breaks when the gradient that a GPU computes unread is another than the CPU's.
+    #[test]
+    fn the_unread_gradient_is_the_same() {
+        let target = Target::new(&model(), &Device::flex());
+        let labels: Vec<u32> = (0..9).map(|i| i % 5).collect();
+        let expected = target
+            .loss_and_gradient(images(9), &labels, Loss::CrossEntropy)
+            .unwrap();
+        let target = unread(target);
+        let found = target.cross_entropy_gradient(images(9), &labels).unwrap();
+        let (expected, found) = (host(expected.gradient), host(found));
+        let largest = expected.iter().fold(0.0_f32, |a, b| a.max(b.abs()));
+        assert!(largest > 0.0);
+        for (expected, found) in expected.iter().zip(&found) {
+            assert!((expected - found).abs() <= 1e-5 * largest);
+        }
+        target.settle().unwrap();
+        let twice = Passes {
+            forward: 18,
+            backward: 18,
+        };
+        assert_eq!(target.passes(), twice);
+    }
+
+    /// Breaks when a gradient that is not finite goes unnoticed because nobody read it, or is an error although the logits were
+    /// not finite either, or stays in the images.
+    #[test]
+    fn an_unread_gradient_that_is_not_finite_is_an_error_later() {
+        let device = Device::flex();
+        // The root's slope at 0 is infinite; the third image's logits are not numbers.
+        let cliff = unread(Target::from_function(2, &device, |images| {
+            let [batch, ..] = images.dims();
+            let values = images.reshape([batch, 192]).narrow(1, 0, 2);
+            (values - 0.25).sqrt()
+        }));
+        let at = |levels: &[f32]| {
+            let rows: Vec<f32> = levels.iter().flat_map(|&level| [level; 192]).collect();
+            Tensor::from_data(TensorData::new(rows, [levels.len(), 3, 8, 8]), &device)
+        };
+        let harmless = cliff.cross_entropy_gradient(at(&[0.5, 0.75, 0.125]), &[0, 1, 0]);
+        assert!(
+            host(harmless.unwrap())
+                .iter()
+                .all(|value| value.is_finite())
+        );
+        assert!(cliff.logits(at(&[0.5])).is_ok());
+        let broken = cliff.cross_entropy_gradient(at(&[0.5, 0.25]), &[0, 1]);
+        assert!(host(broken.unwrap()).iter().all(|value| value.is_finite()));
+        let error = cliff.logits(at(&[0.5])).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                AttackError::Gradient {
+                    row: 1,
+                    value: None,
+                    ..
+                }
+            ),
+            "{error}"
+        );
+        assert!(error.to_string().contains("not finite"), "{error}");
+        // Without anyone who reads: after so many passes.
+        let passes = (0..PASSES_BETWEEN_READS)
+            .map(|_| cliff.cross_entropy_gradient(at(&[0.25]), &[0]).err());
+        assert_eq!(passes.flatten().count(), 1);
+        // Attacks end with it.
+        let ball = Ball::new(Norm::Linf, 0.1).unwrap();
+        let samples = Samples::new(at(&[0.25]), vec![0], vec![0], 0).unwrap();
+        let attacks: [Box<dyn Attack>; 2] = [
+            Box::new(Fgsm { ball }),
+            Box::new(Pgd::new(ball, 0.1, 1, Start::Clean).unwrap()),
+        ];
+        for attack in attacks {
+            assert!(
+                attack.perturb(&cliff, &samples).is_err(),
+                "{}",
+                attack.name()
+            );
         }
     }
 

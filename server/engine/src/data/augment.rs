@@ -20,8 +20,26 @@ const CROP_ASPECT: (f64, f64) = (3.0 / 4.0, 4.0 / 3.0);
 /// Draws before a resized crop gives up and takes the centre (torchvision's number).
 const CROP_TRIES: usize = 10;
 
-/// Varies one image. `image` is `[3, height, width]`, 0 to 255; `out` becomes `[3, height, width]`
-/// in [0, 1], before any normalisation. The result is a function of the image and `rng`'s state.
+/// What a varied image is made of: bytes, or the same as numbers in [0, 1].
+pub trait Pixel: Copy + Send + Sync {
+    /// The pixel of this byte.
+    fn from_byte(byte: u8) -> Self;
+}
+
+impl Pixel for u8 {
+    fn from_byte(byte: u8) -> u8 {
+        byte
+    }
+}
+
+impl Pixel for f32 {
+    fn from_byte(byte: u8) -> f32 {
+        f32::from(byte) / 255.0
+    }
+}
+
+/// Varies one image. `image` is `[3, height, width]`, 0 to 255; `out` becomes `[3, height, width]`, before any
+/// normalisation: in [0, 1] for `f32`, 0 to 255 for `u8`. The result is a function of the image and `rng`'s state.
 ///
 /// - `None`: the image as it is; draws nothing.
 /// - `CropFlip`: 4 black pixels on every side, a random crop back to size, a flip left to right
@@ -31,13 +49,13 @@ const CROP_TRIES: usize = 10;
 ///
 /// # Panics
 /// When `image` or `out` is not `3 * height * width` long.
-pub fn augment(
+pub fn augment<P: Pixel>(
     kind: Augmentation,
     image: &[u8],
     height: usize,
     width: usize,
     rng: &mut ChaCha8Rng,
-    out: &mut [f32],
+    out: &mut [P],
 ) {
     assert_eq!(
         image.len(),
@@ -46,7 +64,7 @@ pub fn augment(
     );
     assert_eq!(out.len(), image.len(), "out of the image's shape");
     match kind {
-        Augmentation::None => to_unit_interval(image, out),
+        Augmentation::None => unchanged(image, out),
         Augmentation::CropFlip => {
             let top = draw_up_to(rng, 2 * PADDING);
             let left = draw_up_to(rng, 2 * PADDING);
@@ -66,14 +84,14 @@ pub fn augment(
 /// # Panics
 /// When the lengths differ.
 pub fn to_unit_interval(image: &[u8], out: &mut [f32]) {
-    assert_eq!(image.len(), out.len(), "one number a byte");
-    for (value, &byte) in out.iter_mut().zip(image) {
-        *value = unit(byte);
-    }
+    unchanged(image, out);
 }
 
-fn unit(byte: u8) -> f32 {
-    f32::from(byte) / 255.0
+fn unchanged<P: Pixel>(image: &[u8], out: &mut [P]) {
+    assert_eq!(image.len(), out.len(), "one number a byte");
+    for (value, &byte) in out.iter_mut().zip(image) {
+        *value = P::from_byte(byte);
+    }
 }
 
 /// A whole number from 0 to `maximum`, both included. Drawn as `u32`, so that it does not depend on
@@ -84,13 +102,13 @@ fn draw_up_to(rng: &mut ChaCha8Rng, maximum: usize) -> usize {
 
 /// The window of `image`'s size whose corner is at `offset` (top, left) of the image with its black
 /// border, flipped left to right when `flip` says so.
-fn padded_crop(
+fn padded_crop<P: Pixel>(
     image: &[u8],
     height: usize,
     width: usize,
     offset: (usize, usize),
     flip: bool,
-    out: &mut [f32],
+    out: &mut [P],
 ) {
     let (top, left) = offset;
     let planes = image
@@ -103,8 +121,8 @@ fn padded_crop(
                 let x = if flip { width - 1 - x } else { x };
                 let source_column = (x + left).checked_sub(PADDING).filter(|&x| x < width);
                 *value = match (source_row, source_column) {
-                    (Some(y), Some(x)) => unit(plane[y * width + x]),
-                    _ => 0.0,
+                    (Some(y), Some(x)) => P::from_byte(plane[y * width + x]),
+                    _ => P::from_byte(0),
                 };
             }
         }
@@ -165,13 +183,13 @@ impl Crop {
 }
 
 /// `crop` of `image`, resized to the image's size, flipped left to right when `flip` says so.
-fn resized_crop(
+fn resized_crop<P: Pixel>(
     image: &[u8],
     height: usize,
     width: usize,
     crop: Crop,
     flip: bool,
-    out: &mut [f32],
+    out: &mut [P],
 ) {
     // Pillow's filter and 8-bit arithmetic. A window is never larger than the image, so this only
     // enlarges and antialiasing has nothing to do.
@@ -204,7 +222,7 @@ fn resized_crop(
             .zip(out.chunks_exact_mut(width));
         for (source, row) in rows {
             for (x, value) in row.iter_mut().enumerate() {
-                *value = unit(source[if flip { width - 1 - x } else { x }]);
+                *value = P::from_byte(source[if flip { width - 1 - x } else { x }]);
             }
         }
     }

@@ -35,7 +35,7 @@ mod split;
 mod split_name;
 mod tiny_imagenet;
 
-pub use augment::{augment, to_unit_interval};
+pub use augment::{Pixel, augment, to_unit_interval};
 pub use error::DataError;
 pub use images::{CHANNELS, ImageSet};
 pub use npy::{npy_shape, read_images, read_labels};

@@ -3,6 +3,7 @@
 use std::sync::{Once, OnceLock};
 
 use burn::backend::{Backend as _, Dispatch};
+use burn::cubecl::config::cache::CacheConfig;
 use burn::cubecl::config::{CubeClRuntimeConfig, RuntimeConfig as _};
 use burn::tensor::wgpu::{WgpuBackend, wgpu};
 use burn::tensor::{Device, DeviceKind};
@@ -32,8 +33,8 @@ static FAILURE: OnceLock<String> = OnceLock::new();
 /// How cubecl's device threads are called: `DSD-1-0` and so on.
 const DEVICE_THREADS: &str = "DS";
 
-/// Cargo.toml does not enable burn's feature `autotune`, and burn does not report it at run time.
-const AUTOTUNE: bool = false;
+/// Burn does not report at run time whether it was built with autotune.
+const AUTOTUNE: bool = cfg!(feature = "autotune");
 
 /// Every adapter, by graphics API.
 pub fn list() -> Vec<DeviceDescription> {
@@ -57,8 +58,7 @@ pub fn open(id: &str) -> Result<Device, EngineError> {
         .find(|adapter| adapter.description.id == id)
         .ok_or_else(|| failed("it is gone".into()))?;
     watch();
-    // Cubecl's own defaults, whatever a `cubecl.toml` in a folder above says.
-    CubeClRuntimeConfig::try_set(CubeClRuntimeConfig::default());
+    CubeClRuntimeConfig::try_set(configuration(&adapter.information));
     let (device, setup) = Device::wgpu_options()
         .device_kind(adapter.kind)
         .graphics_api(adapter.api)
@@ -75,6 +75,28 @@ pub fn open(id: &str) -> Result<Device, EngineError> {
         return Err(failed(format!("the driver opened {} instead", opened.name)));
     }
     Ok(device)
+}
+
+/// Cubecl's own defaults, whatever a `cubecl.toml` in a folder above says, but for where autotune keeps what it has
+/// measured: in a file of this device and driver, since a choice made for another can crash this one. All workers share it.
+fn configuration(adapter: &wgpu::AdapterInfo) -> CubeClRuntimeConfig {
+    let mut configuration = CubeClRuntimeConfig::default();
+    configuration.environment.path = CacheConfig::Global;
+    configuration.environment.name = tuning_name(adapter);
+    configuration
+}
+
+/// `selectivity-lab-NVIDIA-H200-0000-01-00-0-NVIDIA-580-65`.
+fn tuning_name(adapter: &wgpu::AdapterInfo) -> String {
+    let parts = [
+        "selectivity-lab",
+        &adapter.name,
+        &adapter.device_pci_bus_id,
+        &adapter.driver,
+        &adapter.driver_info,
+    ];
+    let letters = |part: &str| part.replace(|letter: char| !letter.is_ascii_alphanumeric(), "-");
+    parts.map(letters).join("-")
 }
 
 /// The panic message of a device's own thread. Cubecl logs it, and goes on without that thread's work.
@@ -246,6 +268,26 @@ mod tests {
         let mut information = wgpu::AdapterInfo::new(kind, backend);
         information.device_pci_bus_id = address.into();
         information
+    }
+
+    /// Breaks when choices of autotune are carried from one driver, or one card, to another.
+    #[test]
+    fn tuning_is_of_one_device_and_driver() {
+        use wgpu::{Backend::Vulkan, DeviceType::DiscreteGpu};
+        let named = |address: &str, driver_info: &str| {
+            let mut information = adapter(DiscreteGpu, Vulkan, address);
+            information.name = "A card / 2".into();
+            information.driver_info = driver_info.into();
+            tuning_name(&information)
+        };
+        let name = named("0000:01:00.0", "580.65");
+        assert_eq!(name, named("0000:01:00.0", "580.65"));
+        assert_ne!(name, named("0000:01:00.0", "580.66"));
+        assert_ne!(name, named("0000:02:00.0", "580.65"));
+        assert!(
+            name.starts_with("selectivity-lab-A-card---2-0000-01"),
+            "{name}"
+        );
     }
 
     /// Breaks when a card's name depends on which other cards there are, a spec by the old name finds no device, or two

@@ -4,7 +4,7 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor};
 use protocol::LayerSelectivity;
 
-use super::batch::{batch_size, clean_images, logits_and_responses};
+use super::batch::{clean_images, logits_and_responses};
 use crate::base::host::host;
 use crate::data::ImageSet;
 use crate::measures::selectivity::{ClassResponses, network_selectivity};
@@ -25,7 +25,7 @@ pub struct CleanPerformance {
     pub selectivity: f64,
 }
 
-/// Measures `model`, which must be in inference mode (`valid()`), on the images of `set` at `indices`.
+/// Measures `model`, which must be in inference mode (`valid()`), on the images of `set` at `indices`, `batch_size` at once.
 ///
 /// `after_batch(images done)` is called after every batch; `false` stops and gives `None`.
 pub fn clean_performance(
@@ -33,11 +33,12 @@ pub fn clean_performance(
     set: &ImageSet,
     indices: &[usize],
     device: &Device,
+    batch_size: usize,
     after_batch: &mut dyn FnMut(usize) -> bool,
 ) -> Option<CleanPerformance> {
     let mut responses_by_class = ClassResponses::new(model.layers(), model.classes());
     let (mut correct, mut cross_entropy, mut done) = (0_usize, 0.0_f64, 0_usize);
-    for chunk in indices.chunks(batch_size(set.height(), set.width())) {
+    for chunk in indices.chunks(batch_size) {
         let images = clean_images(set, chunk, device);
         let labels: Vec<u32> = chunk.iter().map(|&index| set.labels()[index]).collect();
         let (logits, responses) = logits_and_responses(model, images);

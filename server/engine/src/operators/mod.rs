@@ -34,8 +34,9 @@ use burn::backend::{Autodiff, Flex};
 use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, PaddingConfig2d};
 use burn::tensor::activation::relu;
-use burn::tensor::{DType, Device, Tensor, s};
+use burn::tensor::{DType, Tensor, s};
 
+use crate::base::host::is_cpu;
 use backend::{LayerBackend, LayerOptions, LayerOutput, LayerTensors};
 pub use recorded::convolutions_of;
 pub(crate) use sgd::SgdStep;
@@ -115,10 +116,6 @@ pub fn subsample(input: Tensor<4>, step: usize, channels: usize) -> Tensor<4> {
     let zeros = |count| Tensor::zeros([batch, count, height, width], &device);
     let (before, after) = (zeros(added / 2), zeros(added - added / 2));
     Tensor::cat(vec![before, input, after], 1)
-}
-
-fn is_cpu(device: &Device) -> bool {
-    device.clone().without_autodiff() == Device::flex()
 }
 
 /// Whether [`layer`] can compute this itself.

@@ -11,6 +11,7 @@ use burn::tensor::{DType, Tensor};
 
 use super::layout::{into_channels_last, sizes, spread};
 use super::way_back::{InferenceState, added, subsample_back, sum};
+use crate::base::host::is_cpu;
 
 thread_local! {
     /// The passes so far, while [`Tape::record`] computes.
@@ -94,7 +95,7 @@ impl Tape {
         compute: impl FnOnce(Tensor<4>) -> Option<Tensor<2>>,
     ) -> Option<Tape> {
         let device = images.device();
-        if device.is_autodiff() || !super::is_cpu(&device) || images.dtype() != DType::F32 {
+        if device.is_autodiff() || !is_cpu(&device) || images.dtype() != DType::F32 {
             return None;
         }
         let first = super::primitive::<Flex, 4>(images.clone());

@@ -109,7 +109,7 @@ fn nothing_moves_where_nothing_is_changed() {
     };
     let model = weights::load(&config, &fixture.sources[0].weights, &Device::flex()).unwrap();
     let right =
-        clean_performance(&model, &set.images, &[5], &Device::flex(), &mut |_| true).unwrap();
+        clean_performance(&model, &set.images, &[5], &Device::flex(), 1, &mut |_| true).unwrap();
     let network = &answer.networks[0];
     assert_eq!(
         right.accuracy == 1.0,

@@ -160,8 +160,19 @@ fn save(check: &DeviceCheck, folder: &Path) -> Result<(), EngineError> {
     })?;
     let [_, _, height, width] = check.shape;
     let name: String = format!(
-        "{} {} {} {} {}x{height}x{width}",
-        check.device, check.backend.name, check.backend.driver, check.network, check.batch_size
+        "{} {}x{height}x{width} {}{}{} {} {} {}",
+        check.network,
+        check.batch_size,
+        check.backend.compiler,
+        if check.backend.fusion { " fusion" } else { "" },
+        if check.backend.autotune {
+            " autotune"
+        } else {
+            ""
+        },
+        check.device,
+        check.backend.name,
+        check.backend.driver,
     )
     .replace(|letter: char| !letter.is_ascii_alphanumeric(), "-")
     .chars()
@@ -254,8 +265,24 @@ mod tests {
                 },
                 ..passed.clone()
             },
+            DeviceCheck {
+                backend: DeviceBackend {
+                    fusion: true,
+                    ..passed.backend.clone()
+                },
+                ..passed.clone()
+            },
+            DeviceCheck {
+                backend: DeviceBackend {
+                    autotune: true,
+                    ..passed.backend.clone()
+                },
+                ..passed.clone()
+            },
         ] {
             assert!(!other.is_of_the_same(&passed), "{other:?}");
+            save(&other, folder.path()).unwrap();
+            assert!(earlier(folder.path()).contains(&passed), "{other:?}");
         }
         assert!(accept(passed).is_ok());
         let refused = accept(device_check("2.0", 0.97, 2))

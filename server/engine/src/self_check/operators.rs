@@ -12,7 +12,10 @@ use protocol::Network;
 
 use super::difference::Named;
 use super::training_step::{random, training};
+use crate::attacks::{cross_entropy_gradient, not_finite};
 use crate::base::host::host;
+use crate::data::ImageSet;
+use crate::inference::batch::bytes_to_tensor;
 use crate::learning::optimiser::optimiser;
 use crate::measures::selectivity::minibatch_selectivity;
 use crate::networks::ModelConfig;
@@ -109,6 +112,12 @@ pub fn cases() -> Vec<Case> {
     cases.push(Case::new("loss of 8 images, 10 classes", loss));
     cases.push(Case::new("three steps of SGD", sgd));
     cases.push(Case::new("a step along the gradient's sign", signed_step));
+    cases.push(Case::new("images that arrive as bytes", bytes));
+    cases.push(Case::new(
+        "gradient of the cross-entropy at logits",
+        at_logits,
+    ));
+    cases.push(Case::new("what is not finite", finite));
     cases
 }
 
@@ -386,6 +395,51 @@ fn signed_step(device: &Device) -> Vec<Named> {
         Named::new("images", host(moved)),
         Named::new("largest change", host(apart.abs().max_dims(&[1, 2, 3]))),
         Named::new("L2 norm of the gradient", host(norm)),
+    ]
+}
+
+/// Images of no whole number of words.
+fn bytes(device: &Device) -> Vec<Named> {
+    let side = 15;
+    let pixels: Vec<u8> = (0..BATCH * 3 * side * side)
+        .map(|index| (index * 37 + 128) as u8)
+        .collect();
+    let set = ImageSet::new(pixels.clone(), vec![0; BATCH], side, side)
+        .expect("as many pixels as the sizes say");
+    let images = bytes_to_tensor(pixels, BATCH, &set, device);
+    vec![Named::new("images", host(images))]
+}
+
+/// Of networks that hesitate, are sure, and are sure of something else.
+fn at_logits(device: &Device) -> Vec<Named> {
+    let logits = [
+        [2.0, -1.0, 5.0, 0.5, 1.0],
+        [20.0, 0.0, 1.0, -3.0, 2.0],
+        [-50.0, 9.0, 0.0, 5.0, 5.0],
+    ];
+    let gradient = cross_entropy_gradient(Tensor::from_floats(logits, device), &[2, 0, 0]);
+    // Each image's alone: a sure network's gradient is small beside the others'.
+    let rows = host(gradient);
+    let named = |(name, row): (&str, &[f32])| Named::new(name, row.to_vec());
+    ["hesitating", "sure", "wrong"]
+        .into_iter()
+        .zip(rows.chunks(5))
+        .map(named)
+        .collect()
+}
+
+/// A gradient with a NaN, one with an infinity, one without either; then logits with and without.
+fn finite(device: &Device) -> Vec<Named> {
+    let mut values = vec![0.5_f32; 4 * 3 * 4 * 4];
+    for (place, value) in [(7, f32::NAN), (60, f32::NEG_INFINITY), (150, f32::NAN)] {
+        values[place] = value;
+    }
+    let gradient = Tensor::<4>::from_data(TensorData::new(values, [4, 3, 4, 4]), device);
+    let logits = [[0.0, 1.0], [1.0, 0.0], [2.0, 1.0], [f32::INFINITY, 0.0]];
+    let (broken, failed) = not_finite(&gradient, Tensor::from_floats(logits, device));
+    vec![
+        Named::new("gradient", host(gradient.mask_fill(broken, 0.0))),
+        Named::new("images", host(failed.float())),
     ]
 }
 

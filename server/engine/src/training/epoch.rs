@@ -5,7 +5,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::epoch_plan::EpochPlan;
 use crate::EngineError;
-use crate::base::host::host;
+use crate::base::host::{host, is_cpu};
 use crate::learning::loss::regularised_loss;
 use crate::networks::Model;
 
@@ -30,7 +30,7 @@ pub(crate) struct StepDone {
 
 /// How many steps may be under way before their losses are read. Reading stalls a GPU, but not the CPU.
 fn steps_between_reads(device: &Device) -> usize {
-    if *device == Device::flex() { 1 } else { 16 }
+    if is_cpu(device) { 1 } else { 16 }
 }
 
 /// Trains `model` for one epoch.

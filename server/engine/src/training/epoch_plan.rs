@@ -7,9 +7,10 @@ use protocol::Augmentation;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
+use crate::base::host::is_cpu;
 use crate::base::random::{Stream, generator};
-use crate::data::{ImageSet, augment};
-use crate::inference::batch::to_tensor;
+use crate::data::{ImageSet, Pixel, augment};
+use crate::inference::batch::{bytes_to_tensor, to_tensor};
 
 /// How the training images of one epoch are drawn.
 #[derive(Debug, Clone, Copy)]
@@ -29,10 +30,13 @@ pub struct EpochPlan<'a> {
 }
 
 /// One step's images and labels on the host.
-struct HostBatch {
-    values: Vec<f32>,
+struct HostBatch<P> {
+    pixels: Vec<P>,
     labels: Vec<u32>,
 }
+
+/// Brings pixels `[batch, 3, height, width]`, row by row, to a device.
+type Upload<P> = fn(Vec<P>, usize, &ImageSet, &Device) -> Tensor<4>;
 
 impl EpochPlan<'_> {
     /// Batches of the epoch: every image once, in the epoch's own order. A last batch of a single
@@ -56,11 +60,11 @@ impl EpochPlan<'_> {
         full + usize::from(rest > 1)
     }
 
-    fn prepare(&self, indices: &[usize]) -> HostBatch {
+    fn prepare<P: Pixel>(&self, indices: &[usize]) -> HostBatch<P> {
         let length = self.set.image_len();
-        let mut values = vec![0.0_f32; indices.len() * length];
+        let mut pixels = vec![P::from_byte(0); indices.len() * length];
         let epoch_generator = generator(self.seed, Stream::Augmentation, self.epoch.into());
-        values
+        pixels
             .par_chunks_mut(length)
             .zip(indices)
             .for_each(|(out, &index)| {
@@ -77,28 +81,42 @@ impl EpochPlan<'_> {
                 );
             });
         HostBatch {
-            values,
+            pixels,
             labels: indices.iter().map(|&i| self.set.labels()[i]).collect(),
         }
     }
 
-    /// Calls `step(step from 1, images, labels)` for every batch; stops at the first error.
+    /// Calls `step(step from 1, images [batch, 3, height, width] in [0, 1], labels)` for every batch; stops at the first
+    /// error.
     pub fn for_each<E>(
         &self,
         device: &Device,
+        step: impl FnMut(usize, Tensor<4>, Vec<u32>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if is_cpu(device) {
+            self.stream::<f32, E>(device, to_tensor, step)
+        } else {
+            self.stream::<u8, E>(device, bytes_to_tensor, step)
+        }
+    }
+
+    fn stream<P: Pixel, E>(
+        &self,
+        device: &Device,
+        upload: Upload<P>,
         mut step: impl FnMut(usize, Tensor<4>, Vec<u32>) -> Result<(), E>,
     ) -> Result<(), E> {
         std::thread::scope(|scope| {
             let (sender, receiver) = sync_channel(2);
             scope.spawn(move || {
                 for batch in self.batches() {
-                    if sender.send(self.prepare(&batch)).is_err() {
+                    if sender.send(self.prepare::<P>(&batch)).is_err() {
                         return; // The training side stopped early.
                     }
                 }
             });
             for (index, batch) in receiver.into_iter().enumerate() {
-                let images = to_tensor(batch.values, batch.labels.len(), self.set, device);
+                let images = upload(batch.pixels, batch.labels.len(), self.set, device);
                 step(index + 1, images, batch.labels)?;
             }
             Ok(())
@@ -124,6 +142,34 @@ mod tests {
         })
         .unwrap();
         seen
+    }
+
+    /// Breaks when a GPU, which gets bytes, trains on other images than the CPU.
+    #[test]
+    fn bytes_are_the_same_images() {
+        let set = set(23);
+        let indices: Vec<usize> = (0..23).collect();
+        for augmentation in [
+            Augmentation::None,
+            Augmentation::CropFlip,
+            Augmentation::ResizedCropFlip,
+        ] {
+            let plan = EpochPlan {
+                set: &set,
+                indices: &indices,
+                batch_size: 5,
+                augmentation,
+                seed: 1,
+                epoch: 1,
+            };
+            let mut seen = Vec::new();
+            plan.stream::<u8, ()>(&Device::flex(), bytes_to_tensor, |_, images, labels| {
+                seen.push((images.into_data().try_into_vec::<f32>().unwrap(), labels));
+                Ok(())
+            })
+            .unwrap();
+            assert!(seen == draw(&plan), "{augmentation:?}");
+        }
     }
 
     /// Breaks when an image is left out, drawn twice, or an epoch repeats the order of another.

@@ -20,7 +20,7 @@ use super::unit_selectivity::UnitSelectivity;
 use crate::base::digest::sha256;
 use crate::base::{FileError, files};
 use crate::data::{self, ImageSet, LoadedDataset, Split};
-use crate::inference::batch::batch_size;
+use crate::inference::batch::{batch_size, batch_size_after_training};
 use crate::inference::clean_performance::{CleanPerformance, clean_performance};
 use crate::learning::optimiser::{learning_rate, optimiser};
 use crate::networks::{Model, ModelConfig, NetworkError, weights};
@@ -262,6 +262,7 @@ impl<'a> Run<'a> {
             data_directory: &self.context.data_directory,
             test: &self.data.test,
             run_directory: &self.context.run_directory,
+            batch_size: self.batch_size(&self.data.test),
         };
         self.clock
             .begin(Phase::Corruptions, self.spec.training.epochs);
@@ -523,6 +524,16 @@ impl<'a> Run<'a> {
         )
     }
 
+    /// Images at once outside training.
+    fn batch_size(&self, set: &ImageSet) -> usize {
+        let trained_on = match self.spec.origin {
+            // What was trained elsewhere says nothing of this device.
+            Some(_) => 0,
+            None => (self.spec.training.batch_size as usize).min(self.split.train.len()),
+        };
+        batch_size_after_training(set.height(), set.width(), &self.device, trained_on)
+    }
+
     /// Measures a model in inference mode on the validation or the test images.
     fn measure(
         &mut self,
@@ -537,7 +548,7 @@ impl<'a> Run<'a> {
         } else {
             (&self.data.train, &self.split.validation)
         };
-        let batch = batch_size(set.height(), set.width());
+        let batch = self.batch_size(set);
         let steps = indices.len().div_ceil(batch) as u32;
         let (clock, emit, cancel) = (&mut self.clock, &mut self.emit, &self.context.cancel);
         clock.begin(phase, epoch);
@@ -548,7 +559,7 @@ impl<'a> Run<'a> {
             }
             !cancel.load(Ordering::Relaxed)
         };
-        let measured = clean_performance(model, set, indices, &self.device, after_batch)
+        let measured = clean_performance(model, set, indices, &self.device, batch, after_batch)
             .ok_or(EngineError::Cancelled)?;
         let what = if phase == Phase::Test {
             "test"

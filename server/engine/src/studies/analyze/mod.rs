@@ -21,6 +21,7 @@ use protocol::{Corruption, Dataset, Measurement};
 
 use crate::EngineError;
 use crate::data::{ImageSet, PublishedCorruptions};
+use crate::inference::batch::batch_size;
 use crate::networks::Model;
 use crate::studies::evaluations::{CorruptedImages, Listener, Trained, open_images};
 
@@ -71,6 +72,7 @@ impl<'a> Subject<'a> {
             data_directory: Path::new(""),
             run_directory: Path::new(""),
             test: self.images,
+            batch_size: batch_size(self.images.height(), self.images.width()),
         }
     }
 

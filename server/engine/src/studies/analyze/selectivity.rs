@@ -21,7 +21,8 @@ fn run(subject: &Subject, report: &mut Report) -> Result<(), EngineError> {
         ..
     } = subject;
     let indices: Vec<usize> = (0..images.len()).collect();
-    let measured = clean_performance(model, images, &indices, device, &mut |_| true)
+    let batch_size = batch_size(images.height(), images.width());
+    let measured = clean_performance(model, images, &indices, device, batch_size, &mut |_| true)
         .expect("nothing stops this evaluation");
     report.scalar("images", measured.images);
     report.scalar("clean.accuracy", measured.accuracy);
@@ -37,7 +38,7 @@ fn run(subject: &Subject, report: &mut Report) -> Result<(), EngineError> {
     report.scalar("selectivity.layer_means", means);
 
     let (mut logits, mut responses) = (Vec::new(), Vec::new());
-    for chunk in indices.chunks(batch_size(images.height(), images.width())) {
+    for chunk in indices.chunks(batch_size) {
         let (batch_logits, batch_responses) =
             logits_and_responses(model, clean_images(images, chunk, device));
         logits.extend(host(batch_logits));

@@ -22,7 +22,7 @@ use crate::attacks::{
 use crate::base::arrays::Arrays;
 use crate::base::host::host;
 use crate::base::{FileError, files};
-use crate::inference::batch::{batch_size, clean_images};
+use crate::inference::batch::clean_images;
 
 /// Folder of the attacks' results, within the run's folder.
 const FOLDER: &str = "attacks";
@@ -67,7 +67,7 @@ pub fn measure_attacks(
     let work = Work {
         set: test,
         indices: &indices,
-        batch_size: batch_size(test.height(), test.width()),
+        batch_size: trained.batch_size,
         seed: spec.attack_seed,
     };
     let mut known = match folder {

@@ -158,14 +158,9 @@ pub fn measure_corruptions(
         None => Ok(PredictionsFile::default()),
     };
     let predict = |pixels: Pixels, listener: &mut dyn Listener| {
-        predict(
-            trained.model,
-            trained.device,
-            test,
-            &indices,
-            pixels,
-            &mut |images| listener.advanced(images, true),
-        )
+        predict(trained, &indices, pixels, &mut |images| {
+            listener.advanced(images, true)
+        })
     };
 
     let mut clean_file = load(CLEAN, listener)?;

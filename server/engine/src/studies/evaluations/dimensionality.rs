@@ -12,7 +12,7 @@ mod unit_responses;
 use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 use protocol::Measurement;
 use protocol::attack::Attack;
 use protocol::corruption_evaluation::CorruptionConditions;
@@ -27,8 +27,7 @@ use crate::attacks::{self, Passes, Samples, Target};
 use crate::base::arrays::Arrays;
 use crate::base::host::host;
 use crate::base::{FileError, files};
-use crate::data::to_unit_interval;
-use crate::inference::batch::{batch_size, clean_images, logits_and_responses};
+use crate::inference::batch::{HostImages, clean_images, logits_and_responses};
 use crate::measures::spectrum::{FRACTIONS, Scatter, Spectrum};
 
 use unit_responses::ResponseMoments;
@@ -132,10 +131,6 @@ impl<'a> Measure<'a> {
         }
     }
 
-    fn batch_size(&self) -> usize {
-        batch_size(self.trained.test.height(), self.trained.test.width())
-    }
-
     fn labels(&self, indices: &[usize]) -> Vec<u32> {
         let labels = self.trained.test.labels();
         indices.iter().map(|&index| labels[index]).collect()
@@ -174,13 +169,8 @@ impl<'a> Measure<'a> {
                 severity,
             } => {
                 let pixels = self.corrupted.images(corruption, severity, indices)?;
-                let mut values = vec![0.0_f32; pixels.len()];
-                values
-                    .par_chunks_mut(test.image_len())
-                    .zip(pixels.par_chunks(test.image_len()))
-                    .for_each(|(out, image)| to_unit_interval(image, out));
-                let shape = [indices.len(), 3, test.height(), test.width()];
-                Ok(Tensor::from_data(TensorData::new(values, shape), device))
+                let images = HostImages::prepare(pixels, test.image_len(), device);
+                Ok(images.upload(indices.len(), test, device))
             }
             Perturbation::Attack(attack) => self.attacked(attack, indices),
         }
@@ -259,7 +249,7 @@ impl<'a> Measure<'a> {
         let mut scatters: Vec<Scatter> = self.units.iter().map(|&n| Scatter::new(n)).collect();
         let mut moments = ResponseMoments::new(self.trained.model.classes(), row);
         let indices = self.indices.clone();
-        for (batch, chunk) in indices.chunks(self.batch_size()).enumerate() {
+        for (batch, chunk) in indices.chunks(self.trained.batch_size).enumerate() {
             let clean = self.clean_responses(batch, chunk)?;
             let (responses, difference) = match perturbation {
                 Perturbation::Clean => (clean.clone(), clean),
@@ -420,6 +410,7 @@ mod tests {
             data_directory: folder,
             test: set,
             run_directory: folder,
+            batch_size: 16,
         };
         let images = CorruptedImages::Generated {
             clean: set,
@@ -455,6 +446,7 @@ mod tests {
             data_directory: folder.path(),
             test: &set,
             run_directory: folder.path(),
+            batch_size: 16,
         };
         let images = CorruptedImages::Published(PublishedCorruptions::unmatched(16, 16));
         let mut spec = DimensionalitySpec {

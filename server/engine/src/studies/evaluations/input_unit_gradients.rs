@@ -272,6 +272,7 @@ mod tests {
             data_directory: folder.path(),
             test: &set,
             run_directory: folder.path(),
+            batch_size: 16,
         };
         let measure = |folder: Option<&Path>, stop_after| {
             let mut count = Count {

@@ -12,16 +12,15 @@ mod predictions;
 use std::path::Path;
 use std::sync::mpsc::sync_channel;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 use protocol::evaluation::EvaluationSpec;
 use protocol::event::Phase;
 use protocol::{Dataset, Measurement};
-use rayon::prelude::*;
 
 use crate::EngineError;
 use crate::base::{FileError, files};
-use crate::data::{ImageSet, to_unit_interval};
-use crate::inference::batch::batch_size;
+use crate::data::ImageSet;
+use crate::inference::batch::HostImages;
 use crate::networks::Model;
 
 pub use attacks::{AttackPredictions, KEPT_IMAGES, measure_attacks};
@@ -46,6 +45,8 @@ pub struct Trained<'a> {
     pub test: &'a ImageSet,
     /// The run's folder.
     pub run_directory: &'a Path,
+    /// Images at once.
+    pub batch_size: usize,
 }
 
 /// A listener to the tests of a network.
@@ -174,39 +175,36 @@ pub fn spread(labels: &[u32], count: usize) -> Vec<usize> {
 /// Gives the pixels of the images at some indices, `[images, 3, height, width]`, 0 to 255.
 pub(crate) type Pixels<'a> = &'a (dyn Fn(&[usize]) -> Result<Vec<u8>, EngineError> + Sync);
 
-/// Predictions and mean cross-entropy (nats) of `model` on images that `pixels(indices)` gives as
+/// Predictions and mean cross-entropy (nats) of a trained network on images that `pixels(indices)` gives as
 /// `[images, 3, height, width]`, 0 to 255. The next batch is made while the network is at work on this one.
 pub(crate) fn predict(
-    model: &Model,
-    device: &Device,
-    set: &ImageSet,
+    trained: &Trained,
     indices: &[usize],
     pixels: Pixels,
     advanced: &mut dyn FnMut(usize) -> bool,
 ) -> Result<(Predictions, f64), EngineError> {
-    let (height, width, length) = (set.height(), set.width(), set.image_len());
+    let Trained {
+        model,
+        device,
+        test: set,
+        batch_size,
+        ..
+    } = *trained;
     let mut predictions = Predictions::default();
     let mut cross_entropy = 0.0;
     std::thread::scope(|scope| {
         let (sender, receiver) = sync_channel(1);
         scope.spawn(move || {
-            for chunk in indices.chunks(batch_size(height, width)) {
-                let values = pixels(chunk).map(|pixels| {
-                    let mut values = vec![0.0_f32; pixels.len()];
-                    values
-                        .par_chunks_mut(length)
-                        .zip(pixels.par_chunks(length))
-                        .for_each(|(out, image)| to_unit_interval(image, out));
-                    values
-                });
-                if sender.send((chunk, values)).is_err() {
+            for chunk in indices.chunks(batch_size) {
+                let images = pixels(chunk)
+                    .map(|pixels| HostImages::prepare(pixels, set.image_len(), device));
+                if sender.send((chunk, images)).is_err() {
                     return; // The other side stopped early.
                 }
             }
         });
-        for (chunk, values) in receiver {
-            let shape = [chunk.len(), 3, height, width];
-            let images = Tensor::<4>::from_data(TensorData::new(values?, shape), device);
+        for (chunk, images) in receiver {
+            let images = images?.upload(chunk.len(), set, device);
             let labels: Vec<u32> = chunk.iter().map(|&index| set.labels()[index]).collect();
             cross_entropy += predictions.add(model.forward(images), &labels);
             if !advanced(chunk.len()) {
@@ -337,6 +335,7 @@ mod tests {
                 data_directory: folder.path(),
                 test: &set,
                 run_directory: folder.path(),
+                batch_size: 16,
             };
             let mut heard = Heard::default();
             perform(&spec, &trained, &mut heard).unwrap();

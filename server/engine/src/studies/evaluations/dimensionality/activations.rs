@@ -37,7 +37,7 @@ impl Measure<'_> {
             Perturbation::Clean => None,
             _ => {
                 let mut values = Vec::new();
-                for chunk in self.indices.chunks(self.batch_size()) {
+                for chunk in self.indices.chunks(self.trained.batch_size) {
                     values.extend(host(self.images(perturbation, chunk)?));
                 }
                 Some(values)
@@ -110,7 +110,7 @@ impl Measure<'_> {
     ) -> Result<Vec<Vec<f32>>, EngineError> {
         let test = self.trained.test;
         let mut layers: Vec<Vec<f32>> = vec![Vec::new(); self.units.len()];
-        let batch = self.batch_size();
+        let batch = self.trained.batch_size;
         for first in places.clone().step_by(batch) {
             let end = places.end.min(first + batch);
             let clean = clean_images(test, &self.indices[first..end], self.trained.device);
