@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use protocol::Measurement;
-use protocol::gradient::{InputUnitGradientMeasurement, InputUnitGradientSpec};
+use protocol::gradient::{InputUnitGradientMeasurement, InputUnitGradientSpec, unit_passes};
 
 use super::{Listener, Trained, kept, spread};
 use crate::EngineError;
@@ -59,15 +59,15 @@ pub fn measure_layers(
     };
     for (index, layer) in layers.iter().enumerate() {
         let path = folder.map(|folder| file(folder, &layer.name));
-        // A unit's pass is as deep as its layer, forward and back; progress counts whole networks.
-        let depth = 3.0 * (index + 1) as f64 / layers.len() as f64;
+        // Progress counts forward passes through whole networks.
+        let passes = unit_passes(index, layers.len());
         let known = match &path {
             Some(path) => kept(path, listener, UnitGradients::read)?,
             None => None,
         };
         let variability = match known {
             Some(known) => {
-                let images = indices.len() as f64 * f64::from(layer.units) * depth;
+                let images = indices.len() as f64 * f64::from(layer.units) * passes;
                 if !listener.advanced(images as usize, false) {
                     return Err(EngineError::Cancelled);
                 }
@@ -77,7 +77,7 @@ pub fn measure_layers(
                 let (mut done, mut reported) = (0.0, 0);
                 let measured = gradients
                     .layer(index, trained.test, indices, &mut |images| {
-                        done += images as f64 * depth;
+                        done += images as f64 * passes;
                         let more = done as usize - reported;
                         reported = done as usize;
                         listener.advanced(more, true)
