@@ -12,10 +12,11 @@ BINARY := $(CARGO_TARGET_DIR)/release/selectivity-lab
 GPU ?= auto
 $(if $(filter-out auto yes no,$(GPU)),$(error GPU is auto, yes or no, not `$(GPU)`))
 GPU_FOUND := $(if $(filter auto,$(GPU)),$(if $(wildcard /dev/dri/render* /dev/nvidia[0-9]* /dev/kfd),yes,no),$(GPU))
-# Burn's fusion and autotune on GPUs, with GPU=yes: see docs/gpu.md.
+# Burn's fusion or autotune on GPUs, with GPU=yes; not both (burn #5257): see docs/gpu.md.
 GPU_TUNING ?=
-$(if $(filter-out fusion autotune,$(GPU_TUNING)),$(error GPU_TUNING is fusion, autotune or both, not `$(GPU_TUNING)`))
-SERVER := -p server -p engine -p analysis -p statistics -p protocol -p app --no-default-features --features app/ssr$(if $(filter yes,$(GPU_FOUND)),$(comma)server/wgpu$(foreach feature,$(GPU_TUNING), --features server/$(feature)))
+$(if $(filter-out fusion autotune,$(GPU_TUNING))$(word 2,$(GPU_TUNING)),$(error GPU_TUNING is fusion or autotune, not `$(GPU_TUNING)`))
+$(if $(GPU_TUNING),$(if $(filter no,$(GPU_FOUND)),$(error GPU_TUNING needs GPU=yes)))
+SERVER := -p server -p engine -p analysis -p statistics -p protocol -p app --no-default-features --features app/ssr$(if $(filter yes,$(GPU_FOUND)),$(comma)server/wgpu$(addprefix $(comma)server/,$(GPU_TUNING)))
 HOST ?= 127.0.0.1
 PORT ?= 3000
 DEVICE ?= cpu
@@ -30,7 +31,7 @@ help:
 	@echo "make soak    servers and workers killed a hundred times, and 200 listeners at once"
 	@echo "make bench   images a second by network and device, beside PyTorch at its best where it is installed (set DEVICE=wgpu for the first GPU, PYTHON)"
 	@echo "GPU=yes      with each: built for GPUs; GPU=no: without, quicker to build (GPU=auto, the default, looks for one: here $(GPU_FOUND))"
-	@echo "GPU_TUNING=\"fusion autotune\"  with GPU=yes: built with burn's fusion, autotune or both (docs/gpu.md)"
+	@echo "GPU_TUNING=fusion  with GPU=yes: built with burn's fusion; autotune: with its autotune (docs/gpu.md)"
 
 serve: build
 	$(BINARY) serve --host $(HOST) --port $(PORT) --site-root $(SITE) $(addprefix --example ,$(wildcard example/*.tar.zst))

@@ -48,6 +48,9 @@ pub const SOFTWARE: &str = "wgpu:software";
 /// Whether this build can train on GPUs (the feature `wgpu`).
 pub const GPU_SUPPORT: bool = cfg!(feature = "wgpu");
 
+/// Whether burn's fusion or autotune is in this build: kernels then depend on what was computed before.
+pub const IS_TUNED: bool = cfg!(any(feature = "fusion", feature = "autotune"));
+
 /// Every device of this machine: the CPU first, then GPU adapters.
 pub fn list() -> Vec<DeviceDescription> {
     let mut devices = vec![cpu()];

@@ -34,6 +34,9 @@ pub struct DeviceCheck {
     pub backend: DeviceBackend,
     /// Version of the engine.
     pub engine_version: String,
+    /// The revision of what is compared; 0 before revisions were counted.
+    #[serde(default)]
+    pub revision: u32,
     /// The network.
     pub network: Network,
     /// The network's classes.
@@ -64,7 +67,7 @@ impl DeviceCheck {
             (
                 check.device.clone(),
                 check.backend.clone(),
-                check.engine_version.clone(),
+                (check.engine_version.clone(), check.revision),
                 (check.network, check.classes, check.shape, check.batch_size),
             )
         };

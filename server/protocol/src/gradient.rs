@@ -5,14 +5,15 @@ use serde::{Deserialize, Serialize};
 use crate::Network;
 use crate::field_error::FieldError;
 
-/// Forward passes that a backward pass of the same depth takes as long as, with its share of the one forward pass of all units:
-/// 1.46 was measured for ResNet20 on two cores (3,288 units x images a second, 3,226 images forward).
-const FORWARD_PASSES: f64 = 1.5;
+/// Forward passes that a backward pass of the same depth takes as long as, with its share of the one forward pass of a layer's
+/// units: 1.46 was measured for ResNet20 on two CPU cores (3,288 units x images a second, 3,226 images forward). A GPU goes
+/// forward for each unit and takes about twice as long.
+const FORWARD_PASSES_PER_BACKWARD: f64 = 1.5;
 
 /// The work for one unit of layer `index`, from 0, of `layers` and one image, in forward passes through the whole network: a
 /// backward pass as deep as the layer.
 pub fn unit_passes(index: usize, layers: usize) -> f64 {
-    FORWARD_PASSES * (index + 1) as f64 / layers.max(1) as f64
+    FORWARD_PASSES_PER_BACKWARD * (index + 1) as f64 / layers.max(1) as f64
 }
 
 /// A measurement of input-unit gradients, exact, one backward pass a unit and image.

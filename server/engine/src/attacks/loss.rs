@@ -1,10 +1,10 @@
 //! The losses that attacks climb: functions of one image's logits, with their gradients with respect to the logits.
 //!
 //! They are computed on the host in `f64`: logits are few, and an image's loss then depends on nothing
-//! but its own logits. All of them grow as the network gets worse. [`cross_entropy_gradient`] is the exception: on a GPU,
+//! but its own logits. All of them grow as the network gets worse. [`gradient_at_logits`] is the exception: on a GPU,
 //! reading logits for each step of PGD would have the device wait for the host.
 
-use burn::tensor::{Bool, Tensor, TensorData};
+use burn::tensor::{Int, Tensor, TensorData};
 
 use super::AttackError;
 
@@ -134,16 +134,15 @@ impl Loss<'_> {
 
 /// The gradient of each image's cross-entropy at its logits, `[batch, classes]`, with one label an image, each of them a class:
 /// what [`Loss::CrossEntropy`] gives, in `f32` and where the logits are.
-pub(crate) fn cross_entropy_gradient(logits: Tensor<2>, labels: &[u32]) -> Tensor<2> {
+pub(crate) fn gradient_at_logits(logits: Tensor<2>, labels: &[u32]) -> Tensor<2> {
     let [batch, classes] = logits.dims();
-    let is_label: Vec<bool> = labels
-        .iter()
-        .flat_map(|&label| (0..classes).map(move |class| class == label as usize))
-        .collect();
-    let is_label = Tensor::<2, Bool>::from_data(
-        TensorData::new(is_label, [batch, classes]),
-        &logits.device(),
-    );
+    let device = logits.device();
+    let labels: Vec<i64> = labels.iter().map(|&label| i64::from(label)).collect();
+    let labels = Tensor::<2, Int>::from_data(TensorData::new(labels, [batch, 1]), &device);
+    let all = Tensor::<1, Int>::arange(0..classes as i64, &device).reshape([1, classes]);
+    let is_label = labels
+        .expand([batch, classes])
+        .equal(all.expand([batch, classes]));
     let terms = (logits.clone() - logits.max_dim(1)).exp();
     let sum = terms.clone().sum_dim(1);
     let others = terms.mask_fill(is_label.clone(), 0.0) / sum;
@@ -305,7 +304,7 @@ mod tests {
         ];
         let labels = [2, 0, 0];
         let device = burn::tensor::Device::flex();
-        let found = cross_entropy_gradient(Tensor::from_floats(logits, &device), &labels);
+        let found = gradient_at_logits(Tensor::from_floats(logits, &device), &labels);
         let found = crate::base::host::host(found);
         for (row, (logits, &label)) in logits.iter().zip(&labels).enumerate() {
             let mut expected = [0.0; 5];

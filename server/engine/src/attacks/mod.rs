@@ -47,7 +47,7 @@ pub use fgsm::{Fgsm, FgsmSweep};
 pub use implementation::{Implementation, implementation, perturbing, series};
 pub use invariants::{CHECKED, ROUNDING};
 pub use loss::Loss;
-pub(crate) use loss::cross_entropy_gradient;
+pub(crate) use loss::gradient_at_logits;
 pub use norm::distance;
 pub use pgd::{Pgd, PgdTrajectory, Start};
 pub use protocol::attack::Norm;

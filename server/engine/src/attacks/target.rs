@@ -7,7 +7,7 @@ use burn::tensor::{Bool, Device, Tensor, TensorData};
 
 use super::AttackError;
 use super::ball::rows;
-use super::loss::{Loss, cross_entropy_gradient, margin};
+use super::loss::{Loss, gradient_at_logits, margin};
 use crate::base::host::{host, is_cpu};
 use crate::networks::Model;
 
@@ -242,15 +242,10 @@ impl<'a> Target<'a> {
             TensorData::new(at_logits, [rows, self.classes]),
             &self.device,
         );
-        let on_device = output.clone().inner().narrow(0, 0, batch);
         let gradient = match gradient_from(&images, output, at_logits) {
             Some(gradient) => {
                 let gradient = gradient.narrow(0, 0, batch);
-                if self.is_exact() {
-                    finite_where_logits_are(gradient, &logits, loss)?
-                } else {
-                    self.finite_or_unread(gradient, on_device, loss)?
-                }
+                finite_where_logits_are(gradient, &logits, loss)?
             }
             None => Tensor::zeros(shape, &self.device),
         };
@@ -264,11 +259,11 @@ impl<'a> Target<'a> {
 
     /// The gradient of the cross-entropy of images `[batch, 3, height, width]` in [0, 1] with one label each: that of
     /// [`loss_and_gradient`](Self::loss_and_gradient), for attacks that need nothing else. A GPU computes it without being read,
-    /// so that a gradient that is not finite is an error of one of the next passes, at the latest of [`settle`](Self::settle),
-    /// which an attack calls last.
+    /// so that a gradient that is not finite is an error of one of the next passes, at the latest of [`settle`](Self::settle):
+    /// whoever calls this calls that before the images are used.
     ///
     /// # Errors
-    /// As [`loss_and_gradient`](Self::loss_and_gradient).
+    /// As [`loss_and_gradient`](Self::loss_and_gradient), and those of [`settle`](Self::settle).
     pub fn cross_entropy_gradient(
         &self,
         images: Tensor<4>,
@@ -286,7 +281,7 @@ impl<'a> Target<'a> {
         let images = images.autodiff().require_grad();
         let output = (self.forward)(images.clone());
         let logits = output.clone().inner();
-        let at_logits = cross_entropy_gradient(logits.clone(), labels);
+        let at_logits = gradient_at_logits(logits.clone(), labels);
         let gradient = match gradient_from(&images, output, at_logits) {
             Some(gradient) => self.finite_or_unread(gradient, logits, loss)?,
             None => images.inner().zeros_like(),
@@ -317,7 +312,7 @@ impl<'a> Target<'a> {
         Ok(gradient.mask_fill(broken, 0.0))
     }
 
-    /// Waits for the device, and reads what the passes since the last reading left there.
+    /// Reads what the passes since the last reading left on the device, if anything, and so waits for them.
     ///
     /// # Errors
     /// When a gradient of theirs was not finite though its logits were.
@@ -377,8 +372,10 @@ pub(crate) fn not_finite(
     let broken = gradient.clone().is_finite().bool_not();
     let failed = broken
         .clone()
-        .flatten::<2>(1, 3)
+        .any_dim(3)
+        .any_dim(2)
         .any_dim(1)
+        .flatten::<2>(1, 3)
         .bool_and(logits.is_finite().all_dim(1));
     (broken, failed)
 }

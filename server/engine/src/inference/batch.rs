@@ -7,25 +7,9 @@ use crate::base::host::is_cpu;
 use crate::data::{ImageSet, to_unit_interval};
 use crate::networks::Model;
 
-/// Images per batch: large enough to keep a CPU busy, small enough that 64x64 images of a wide network fit.
+/// Images per batch: large enough to keep a device busy, small enough that 64x64 images of a wide network fit.
 pub fn batch_size(height: usize, width: usize) -> usize {
     (128 * 32 * 32 / (height * width).max(1)).clamp(16, 512)
-}
-
-/// Images per batch for a network that was trained on `trained_on` images a step on `device`: on a GPU as many, where
-/// [`batch_size`] is fewer, since a step of so many has fitted into its memory.
-pub fn batch_size_after_training(
-    height: usize,
-    width: usize,
-    device: &Device,
-    trained_on: usize,
-) -> usize {
-    let smallest = batch_size(height, width);
-    if is_cpu(device) {
-        smallest
-    } else {
-        smallest.max(trained_on)
-    }
 }
 
 /// Images of bytes on their way to a device: made into numbers by this side's threads for the CPU, left as bytes for a GPU.
@@ -99,7 +83,7 @@ pub(crate) fn to_tensor(
 
 /// `bytes` `[batch, 3, height, width]`, row by row, as numbers in [0, 1] on the device; images have the size of those in
 /// `set`. A quarter of the numbers' traffic: four bytes travel in a word, since WGSL has no smaller type, and are told apart
-/// on the device.
+/// on the device. A GPU's division may round otherwise than the CPU's, in the last bit.
 pub(crate) fn bytes_to_tensor(
     mut bytes: Vec<u8>,
     batch: usize,
@@ -107,17 +91,21 @@ pub(crate) fn bytes_to_tensor(
     device: &Device,
 ) -> Tensor<4> {
     let count = bytes.len();
+    let shape = [batch, 3, set.height(), set.width()];
+    if count == 0 {
+        return Tensor::zeros(shape, device);
+    }
     bytes.resize(count.next_multiple_of(4), 0);
     let words: Vec<i32> = bytes
         .chunks_exact(4)
         .map(|four| i32::from_le_bytes([four[0], four[1], four[2], four[3]]))
         .collect();
     let words = {
-        let shape = [words.len(), 1];
-        Tensor::<2, Int>::from_data(TensorData::new(words, shape), device)
+        let column = [words.len(), 1];
+        Tensor::<2, Int>::from_data(TensorData::new(words, column), device)
     };
     let shifts = Tensor::<2, Int>::from_ints([[0, 8, 16, 24]], device);
-    // The last byte is shifted with copies of its sign, which the mask takes away.
+    // A word whose last byte is 128 or more is negative: shifts bring copies of its sign, which the mask takes away.
     let bytes = words
         .bitwise_right_shift(shifts)
         .bitwise_and_scalar(0xFF_i32);
@@ -126,7 +114,7 @@ pub(crate) fn bytes_to_tensor(
         .narrow(0, 0, count)
         .float()
         .div_scalar(255.0)
-        .reshape([batch, 3, set.height(), set.width()])
+        .reshape(shape)
 }
 
 #[cfg(test)]
@@ -138,7 +126,7 @@ mod tests {
     /// are no whole number of words.
     #[test]
     fn bytes_are_the_numbers_of_the_cpu() {
-        for side in [1, 3, 16] {
+        for side in [1, 3, 15, 16] {
             let pixels: Vec<u8> = (0..2 * 3 * side * side)
                 .map(|index| (index * 37 + 128) as u8)
                 .collect();
@@ -148,6 +136,8 @@ mod tests {
             let found = bytes_to_tensor(pixels, 2, &set, &device);
             assert_eq!(found.dims(), expected.dims());
             assert_eq!(host(found), host(expected), "{side}");
+            let none = bytes_to_tensor(vec![], 0, &set, &device);
+            assert_eq!(none.dims(), [0, 3, side, side]);
         }
     }
 }

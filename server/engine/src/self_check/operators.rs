@@ -12,7 +12,7 @@ use protocol::Network;
 
 use super::difference::Named;
 use super::training_step::{random, training};
-use crate::attacks::{cross_entropy_gradient, not_finite};
+use crate::attacks::{gradient_at_logits, not_finite};
 use crate::base::host::host;
 use crate::data::ImageSet;
 use crate::inference::batch::bytes_to_tensor;
@@ -417,7 +417,7 @@ fn at_logits(device: &Device) -> Vec<Named> {
         [20.0, 0.0, 1.0, -3.0, 2.0],
         [-50.0, 9.0, 0.0, 5.0, 5.0],
     ];
-    let gradient = cross_entropy_gradient(Tensor::from_floats(logits, device), &[2, 0, 0]);
+    let gradient = gradient_at_logits(Tensor::from_floats(logits, device), &[2, 0, 0]);
     // Each image's alone: a sure network's gradient is small beside the others'.
     let rows = host(gradient);
     let named = |(name, row): (&str, &[f32])| Named::new(name, row.to_vec());

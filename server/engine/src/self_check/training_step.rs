@@ -8,7 +8,8 @@ use protocol::{Augmentation, TrainingSpec};
 use super::difference::Named;
 use crate::base::host::host;
 use crate::base::random::{Stream, generator};
-use crate::inference::batch::logits_and_responses;
+use crate::data::ImageSet;
+use crate::inference::batch::{clean_images, logits_and_responses};
 use crate::learning::loss::regularised_loss;
 use crate::learning::optimiser::optimiser;
 use crate::networks::{Model, ModelConfig};
@@ -107,8 +108,7 @@ impl Step {
         let step = self.with_images(batch);
         let training_device = device.clone().autodiff();
         let model = step.config.init(0, &training_device);
-        let shape = step.shape;
-        let images = Tensor::<4>::full(shape, 0.5, &training_device);
+        let images = step.images(&training_device);
         let terms = regularised_loss(&model, images, &step.labels(), ALPHA);
         let gradients = GradientsParams::from_grads(terms.loss.backward(), &model);
         let model = optimiser(&training()).step(0.1, model, gradients);
@@ -121,9 +121,17 @@ impl Step {
         device.sync().map_err(|error| error.to_string())
     }
 
+    /// Random images, on the way that training images take to the device.
     fn images(&self, device: &Device) -> Tensor<4> {
-        let values = random(0, self.shape.iter().product());
-        Tensor::from_data(TensorData::new(values, self.shape), device)
+        let [batch, _, height, width] = self.shape;
+        let pixels = random(0, self.shape.iter().product())
+            .into_iter()
+            .map(|value| (value * 256.0) as u8)
+            .collect();
+        let set = ImageSet::new(pixels, self.labels(), height, width)
+            .expect("a pixel for every place of the shape");
+        let all: Vec<usize> = (0..batch).collect();
+        clean_images(&set, &all, device)
     }
 
     /// Classes in turn; two at least, so that selectivity is defined.

@@ -18,9 +18,10 @@ use super::epoch_plan::EpochPlan;
 use super::run_folder::{self, Identity, RESULT_FILE, WEIGHTS_FILE};
 use super::unit_selectivity::UnitSelectivity;
 use crate::base::digest::sha256;
+use crate::base::host::is_cpu;
 use crate::base::{FileError, files};
 use crate::data::{self, ImageSet, LoadedDataset, Split};
-use crate::inference::batch::{batch_size, batch_size_after_training};
+use crate::inference::batch::batch_size;
 use crate::inference::clean_performance::{CleanPerformance, clean_performance};
 use crate::learning::optimiser::{learning_rate, optimiser};
 use crate::networks::{Model, ModelConfig, NetworkError, weights};
@@ -524,14 +525,14 @@ impl<'a> Run<'a> {
         )
     }
 
-    /// Images at once outside training.
+    /// Images at once outside training: on a GPU at least those of a training step, which the check before the run has seen
+    /// to fit into its memory.
     fn batch_size(&self, set: &ImageSet) -> usize {
-        let trained_on = match self.spec.origin {
-            // What was trained elsewhere says nothing of this device.
-            Some(_) => 0,
-            None => (self.spec.training.batch_size as usize).min(self.split.train.len()),
-        };
-        batch_size_after_training(set.height(), set.width(), &self.device, trained_on)
+        let usual = batch_size(set.height(), set.width());
+        if is_cpu(&self.device) || self.spec.origin.is_some() {
+            return usual;
+        }
+        usual.max((self.spec.training.batch_size as usize).min(self.split.train.len()))
     }
 
     /// Measures a model in inference mode on the validation or the test images.
