@@ -15,8 +15,8 @@ use crate::addresses::comparison;
 use crate::api::{self, Method, segment};
 use crate::components::state_badge::label;
 use crate::components::{
-    AlphaChips, CommandError, Confirm, ImportArchive, LackingRoom, Load, Menu, ProgressBar,
-    StateBadge, Tags, VerdictStrip, use_command, use_undo,
+    AlphaChips, Column, CommandError, Confirm, Grid, ImportArchive, LackingRoom, Load, Menu,
+    ProgressBar, StateBadge, Tags, VerdictStrip, use_command, use_undo,
 };
 use crate::pages::about::About;
 use crate::{format, live};
@@ -223,27 +223,14 @@ fn List(listing: Listing) -> impl IntoView {
         <LackingRoom reason=Signal::derive(move || now.with(|listing| listing.health.lacking_room.clone())) />
         <Interrupted count=Signal::derive(move || now.with(|listing| listing.health.interrupted)) />
         <p hidden=move || ticked.with(BTreeSet::is_empty)><a class="button" id="compare-experiments" href=compare>{compare_label}</a></p>
-        <div class="scroll" tabindex="0" role="region" aria-label="Experiments" hidden=move || total() == 0>
-            <table id="experiments">
-                <thead>
-                    <tr>
-                        <th scope="col"><span class="sr-only">"Compare"</span></th>
-                        <th scope="col">"Experiment"</th>
-                        <th scope="col">"State"</th>
-                        <th scope="col">"Network, data set"</th>
-                        <th scope="col">"Alpha"</th>
-                        <th scope="col" class="number">"Runs"</th>
-                        <th scope="col" class="number">"Test accuracy"</th>
-                        <th scope="col" title="One sign per claim, C1 to C8; each links to its evidence">"Claims, C1 to C8"</th>
-                        <th scope="col" class="when">"Created"</th>
-                        <th scope="col"><span class="sr-only">"More"</span></th>
-                    </tr>
-                </thead>
-                <tbody>
-                    <For each=ids key=|id| *id children=row />
-                </tbody>
-            </table>
-        </div>
+        <Grid id="experiments" label="Experiments" hidden=move || total() == 0 columns=vec![
+            Column::controls("Compare"), Column::words("Experiment"), Column::words("State"), Column::words("Network, data set"),
+            Column::words("Alpha"), Column::number("Runs"), Column::number("Test accuracy"),
+            Column::words("Claims, C1 to C8").explained("One sign per claim, C1 to C8; each links to its evidence"),
+            Column::words("Created").class("when"), Column::controls("More"),
+        ]>
+            <For each=ids key=|id| *id children=row />
+        </Grid>
         <div class="empty" hidden=move || total() != 0>
             {if narrow {
                 view! { <p>"No experiment matches."</p><p><A href="/experiments">"Show all"</A></p> }.into_any()
