@@ -68,10 +68,9 @@ impl Table {
         })
     }
 
-    /// The labels of the measures that have no column of their own.
-    fn extra_labels(self) -> Vec<String> {
-        let measures = self.extra_measures().into_iter();
-        measures.map(|(_, label)| label).collect()
+    /// The columns of either table.
+    fn columns(self) -> Memo<Columns> {
+        Memo::new(move |_| Columns::new(self.extra_measures()))
     }
 }
 
@@ -142,7 +141,7 @@ pub fn Runs(now: PageSignals) -> impl IntoView {
             })
         }
     };
-    let columns = Memo::new(move |_| Columns::new(table.extra_measures()));
+    let columns = table.columns();
     let body = move || match all.get() {
         true => view! { <single::Single table /> }.into_any(),
         false => view! { <by_alpha::ByAlpha table /> }.into_any(),

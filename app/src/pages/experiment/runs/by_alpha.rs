@@ -6,10 +6,10 @@ use leptos::prelude::*;
 use protocol::api::Mean;
 use protocol::{Run, RunState};
 
-use super::columns::Columns;
 use super::row::Row;
 use super::{ROWS, Table};
-use crate::components::{AlphaChip, ProgressBar};
+use crate::components::grid::fold;
+use crate::components::{AlphaChip, Grid, ProgressBar};
 use crate::format;
 use crate::run_state::share_of_all_done;
 
@@ -20,34 +20,12 @@ pub fn ByAlpha(table: Table) -> impl IntoView {
     let alphas = Memo::new(move |_| table.runs.with(|runs| alphas(runs)));
     let open = RwSignal::new(BTreeSet::<u64>::new());
     let rows = move |bits: u64| view! { <Group table open bits /> };
-    let headings = move || {
-        table
-            .extra_labels()
-            .into_iter()
-            .map(|label| view! { <th scope="col" class="number measure">{label}</th> })
-            .collect_view()
-    };
+    let columns = table.columns();
     view! {
         <p class="hint">"Means over seeds with 95 % intervals (Student's t), for 2 or more finished seeds; validation accuracy: lowest to highest over the runs' latest epochs. Open a row to see its runs."</p>
-        <div class="scroll" tabindex="0" role="region" aria-label="Table of runs">
-            <table id="runs">
-                <thead>
-                    <tr>
-                        <th scope="col"><span class="sr-only">"Select"</span></th>
-                        <th scope="col">"Run"</th>
-                        <th scope="col">"Alpha"</th>
-                        <th scope="col" class="number">"Seed"</th>
-                        <th scope="col">"State"</th>
-                        <th scope="col">"Progress"</th>
-                        <th scope="col" class="number">"Validation accuracy"</th>
-                        <th scope="col" class="number">"Test accuracy"</th>
-                        <th scope="col" class="number">"Selectivity"</th>
-                        {headings}
-                    </tr>
-                </thead>
-                <tbody><For each=move || alphas.get() key=|bits| *bits children=rows /></tbody>
-            </table>
-        </div>
+        <Grid id="runs" label="Table of runs" columns=Signal::derive(move || columns.get().0)>
+            <For each=move || alphas.get() key=|bits| *bits children=rows />
+        </Grid>
     }
     .into_any()
 }
@@ -135,7 +113,7 @@ fn Group(table: Table, open: RwSignal<BTreeSet<u64>>, bits: u64) -> impl IntoVie
     };
     let n = move || mean(0).map_or(0, |mean| mean.n);
     let extra = move || {
-        (super::OWN_COLUMNS..super::OWN_COLUMNS + table.extra_labels().len())
+        (super::OWN_COLUMNS..super::OWN_COLUMNS + table.extra_measures().len())
             .map(|place| {
                 let mean = mean(place);
                 let fewer = mean
@@ -146,18 +124,10 @@ fn Group(table: Table, open: RwSignal<BTreeSet<u64>>, bits: u64) -> impl IntoVie
             .collect_view()
     };
     let is_open = Memo::new(move |_| open.with(|open| open.contains(&bits)));
-    let toggle = move |_| {
-        open.update(|open| {
-            if !open.remove(&bits) {
-                open.insert(bits);
-            }
-        });
-    };
     let count = move || {
         let runs = standing.with(|standing| standing.ids.len());
         format::plural(runs as u64, "run", "runs")
     };
-    let sign = move || if is_open.get() { "▾ " } else { "▸ " };
     let selected = table.selected;
     let ticked = move || {
         standing.with(|standing| {
@@ -194,10 +164,9 @@ fn Group(table: Table, open: RwSignal<BTreeSet<u64>>, bits: u64) -> impl IntoVie
                 "and {} more: see “Single runs”",
                 format::count(left() as u64)
             );
-            let width = move || {
-                let columns = Columns::new(table.extra_measures());
-                table.view.with(|view| columns.width(&view.hidden))
-            };
+            let columns = table.columns();
+            let width =
+                move || columns.with(|columns| table.view.with(|view| columns.width(&view.hidden)));
             view! { <tr><td class="hint" colspan=width>{text}</td></tr> }
         })
     };
@@ -210,11 +179,7 @@ fn Group(table: Table, open: RwSignal<BTreeSet<u64>>, bits: u64) -> impl IntoVie
     view! {
         <tr data-alpha=alpha.to_string() class="of-alpha" class:selected=some>
             <td class="tick"><input type="checkbox" aria-label=tick_label prop:checked=ticked on:change=tick /></td>
-            <th scope="row">
-                <button type="button" class="quiet open" aria-expanded=move || is_open.get().to_string() on:click=toggle>
-                    <span aria-hidden="true">{sign}</span>{count}
-                </button>
-            </th>
+            <th scope="row">{fold(open, bits, None, count)}</th>
             <td><AlphaChip alpha /></td>
             <td class="number">{move || format!("n = {}", n())}</td>
             <td>{move || standing.with(|standing| standing.states.clone())}</td>

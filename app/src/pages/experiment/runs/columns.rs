@@ -2,38 +2,57 @@
 
 use leptos::prelude::*;
 
-use super::view::View;
+use super::view::{Column as By, View};
+use crate::choice::Choice;
+use crate::components::Column;
 use crate::components::menu::close_by_escape;
 
-/// Columns that are always shown, before the others: the box to select with, and the run.
-const ALWAYS: usize = 2;
-
-/// The columns that can be left out, in the table's order, each with its name in the address and its label.
+/// Every column, in the table's order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Columns(Vec<(String, String)>);
+pub struct Columns(pub Vec<Column>);
 
 impl Columns {
     /// The columns that every table has, and those of `measures`, each with its name and its label.
     pub fn new(measures: Vec<(String, String)>) -> Columns {
+        let own = |column: Column, sort: By| {
+            let label = column.heading.clone();
+            column.chosen_as(sort.id(), label).sorted_as(sort.id())
+        };
+        let measures = measures.into_iter().enumerate();
+        let measures = measures.map(|(place, (name, label))| {
+            let column = own(Column::number(label.clone()), By::Extra(place));
+            column.chosen_as(name, label).class("measure")
+        });
         let own = [
-            ("alpha", "Alpha"),
-            ("seed", "Seed, or n"),
-            ("state", "State"),
-            ("progress", "Progress"),
-            ("validation_accuracy", "Validation accuracy"),
-            ("test_accuracy", "Test accuracy"),
-            ("selectivity", "Selectivity"),
+            Column::controls("Select"),
+            Column::words("Run").sorted_as(By::Run.id()),
+            own(Column::words("Alpha"), By::Alpha),
+            own(Column::number("Seed"), By::Seed).chosen_as("seed", "Seed, or n"),
+            own(Column::words("State"), By::State),
+            Column::words("Progress").chosen_as("progress", "Progress"),
+            own(Column::number("Validation accuracy"), By::Validation),
+            own(Column::number("Test accuracy"), By::Test),
+            own(Column::number("Selectivity"), By::Selectivity),
         ];
-        let own = own.map(|(id, label)| (id.to_owned(), label.to_owned()));
         Columns(own.into_iter().chain(measures).collect())
+    }
+
+    /// What can be left out.
+    fn choices(&self) -> impl Iterator<Item = &Choice> {
+        self.0.iter().filter_map(|column| column.choice.as_ref())
     }
 
     /// Style that leaves out the columns of the table `#runs` that `hidden` names; names of no column change nothing.
     fn style(&self, hidden: &[String]) -> String {
         let places = self.0.iter().enumerate();
         let cells: Vec<String> = places
-            .filter(|(_, (id, _))| hidden.contains(id))
-            .map(|(place, _)| format!("#runs tr > :nth-child({})", ALWAYS + place + 1))
+            .filter(|(_, column)| {
+                column
+                    .choice
+                    .as_ref()
+                    .is_some_and(|one| hidden.contains(&one.value))
+            })
+            .map(|(place, _)| format!("#runs tr > :nth-child({})", place + 1))
             .collect();
         match cells.is_empty() {
             true => String::new(),
@@ -46,14 +65,14 @@ impl Columns {
 
     /// How many columns the table has then, with those that are always shown.
     pub fn width(&self, hidden: &[String]) -> usize {
-        let [shown, _] = self.shown(hidden);
-        ALWAYS + shown
+        let [shown, all] = self.shown(hidden);
+        self.0.len() - (all - shown)
     }
 
-    /// How many of them are shown, of how many.
+    /// How many of those that can be left out are shown, of how many.
     fn shown(&self, hidden: &[String]) -> [usize; 2] {
-        let shown = self.0.iter().filter(|(id, _)| !hidden.contains(id));
-        [shown.count(), self.0.len()]
+        let shown = self.choices().filter(|one| !hidden.contains(&one.value));
+        [shown.count(), self.choices().count()]
     }
 }
 
@@ -77,7 +96,7 @@ pub fn ColumnChoice(columns: Memo<Columns>, view: Memo<View>, go: Callback<View>
         }
         go.run(view);
     };
-    let row = move |(id, label): (String, String)| {
+    let row = move |Choice { value: id, label }: Choice| {
         let (shown, name) = (id.clone(), id.clone());
         view! {
             <label>
@@ -92,6 +111,7 @@ pub fn ColumnChoice(columns: Memo<Columns>, view: Memo<View>, go: Callback<View>
             ..view.get_untracked()
         });
     };
+    let choices = move || columns.with(|columns| columns.choices().cloned().collect::<Vec<_>>());
     let counts = move || view.with(|view| columns.with(|columns| columns.shown(&view.hidden)));
     let heading = move || match counts() {
         [shown, all] if shown < all => format!("Columns: {shown} of {all}"),
@@ -102,7 +122,7 @@ pub fn ColumnChoice(columns: Memo<Columns>, view: Memo<View>, go: Callback<View>
             <summary>{heading}</summary>
             <fieldset class="menu-items">
                 <legend class="sr-only">"Columns of the table of runs"</legend>
-                <For each=move || columns.get().0 key=Clone::clone children=row />
+                <For each=choices key=|one| (one.value.clone(), one.label.clone()) children=row />
                 <button type="button" class="quiet" on:click=all>"Show all"</button>
             </fieldset>
         </details>

@@ -9,7 +9,7 @@ use crate::components::{AlphaChip, ProgressBar, StateBadge, Tags};
 use crate::format;
 use crate::run_state::{activity, share_done};
 
-/// A run. Its columns are those of [`headings`].
+/// A run. Its columns are those of [`Columns`](super::columns::Columns).
 #[component]
 pub fn Row(
     /// The table it is in.
@@ -54,7 +54,7 @@ pub fn Row(
         })
     };
     let extra = move || {
-        let places = 0..table.extra_labels().len();
+        let places = 0..table.extra_measures().len();
         table.extra.with(|extra| {
             let values = extra.get(&id.get());
             places

@@ -6,10 +6,10 @@ use protocol::comparison::FilterError;
 
 use super::Table;
 use super::row::Row;
-use super::view::{Column, View};
+use super::view::{self, View};
 use crate::choice::Choice;
-use crate::components::Chooser;
 use crate::components::state_badge::label;
+use crate::components::{Chooser, Column, Grid, Sorting};
 use crate::format;
 
 /// Rows of a page: sorting renews them all, which takes about a millisecond each.
@@ -52,38 +52,28 @@ pub fn Single(table: Table) -> impl IntoView {
         let id = move || ids.with(|ids| ids.get(place).copied());
         view! { <Row table run=table.run(id) hidden=Signal::stored(false) /> }
     };
-    let extra = move || {
-        let labels = table.extra_labels().into_iter().enumerate();
-        labels
-            .map(|(place, label)| view! { <Heading table column=Column::Extra(place) label number=true /> })
-            .collect_view()
+    let columns = table.columns();
+    // Numbers under a heading that sorts take the width of measures.
+    let wide = |column: Column| match column.number {
+        true => column.class("measure"),
+        false => column,
     };
-    let heading = move |column: Column, label: &str, number: bool| {
-        view! { <Heading table column label=label.to_owned() number /> }
+    let columns = Signal::derive(move || columns.get().0.into_iter().map(wide).collect::<Vec<_>>());
+    let sorting = Sorting {
+        by: Signal::derive(move || view.with(|view| (view.sort.id(), view.descending))),
+        choose: Callback::new(move |name: String| {
+            if let Some(column) = view::Column::from_id(&name) {
+                table.go.run(view.get_untracked().sorted_by(column));
+            }
+        }),
     };
     let none = move || total.get() == 0 && wrong().is_none();
     view! {
         <Filter table wrong=Signal::derive(move || wrong().is_some()) />
         <p class="problem" role="alert" hidden=move || wrong().is_none()>{wrong}</p>
-        <div class="scroll" tabindex="0" role="region" aria-label="Table of runs">
-            <table id="runs">
-                <thead>
-                    <tr>
-                        <th scope="col"><span class="sr-only">"Select"</span></th>
-                        {heading(Column::Run, "Run", false)}
-                        {heading(Column::Alpha, "Alpha", false)}
-                        {heading(Column::Seed, "Seed", true)}
-                        {heading(Column::State, "State", false)}
-                        <th scope="col">"Progress"</th>
-                        {heading(Column::Validation, "Validation accuracy", true)}
-                        {heading(Column::Test, "Test accuracy", true)}
-                        {heading(Column::Selectivity, "Selectivity", true)}
-                        {extra}
-                    </tr>
-                </thead>
-                <tbody><For each=move || 0..ids.with(Vec::len) key=|place| *place children=row /></tbody>
-            </table>
-        </div>
+        <Grid id="runs" label="Table of runs" columns sorting>
+            <For each=move || 0..ids.with(Vec::len) key=|place| *place children=row />
+        </Grid>
         <p class="waiting" hidden=move || !none()>"No run matches."</p>
         <Foot table total pages page />
     }
@@ -138,29 +128,4 @@ fn Foot(table: Table, total: Memo<usize>, pages: Memo<usize>, page: Memo<usize>)
         </div>
     }
     .into_any()
-}
-
-/// A heading that sorts by its column.
-#[component]
-fn Heading(table: Table, column: Column, label: String, number: bool) -> impl IntoView {
-    let view = table.view;
-    let direction = move || {
-        view.with(|view| match (view.sort == column, view.descending) {
-            (false, _) => None,
-            (true, true) => Some("descending"),
-            (true, false) => Some("ascending"),
-        })
-    };
-    let arrow = move || match direction() {
-        None => "",
-        Some("descending") => " ↓",
-        Some(_) => " ↑",
-    };
-    view! {
-        <th scope="col" class:number=number class:measure=number aria-sort=direction>
-            <button type="button" class="sort" data-sort=column.id() on:click=move |_| table.go.run(view.get_untracked().sorted_by(column))>
-                {label}<span aria-hidden="true">{arrow}</span>
-            </button>
-        </th>
-    }
 }

@@ -53,7 +53,7 @@ impl Column {
         }
     }
 
-    fn from_id(id: &str) -> Option<Column> {
+    pub fn from_id(id: &str) -> Option<Column> {
         if let Some(place) = id.strip_prefix("measure-") {
             return place.parse().ok().map(Column::Extra);
         }
