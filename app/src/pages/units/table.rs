@@ -6,7 +6,7 @@ use protocol::unit::{UnitSummary, UnitTable};
 use super::PageSignals;
 use super::view::{Column, View};
 use crate::choice::Choice;
-use crate::components::{Chooser, ErrorBox};
+use crate::components::{Chooser, ErrorBox, Grid, Sorting};
 use crate::format;
 
 /// Rows that are shown at first; more would slow the page down.
@@ -136,7 +136,18 @@ pub fn Units(now: PageSignals, busy: RwSignal<bool>) -> impl IntoView {
     };
     let none = move || now.order.with(Vec::is_empty) && now.table.with(|table| table.is_ok());
     let failed = move || now.table.with(Result::is_err);
-    let headings = Column::ALL.map(|column| view! { <Heading now column /> }.into_any());
+    let columns: Vec<_> = Column::ALL.into_iter().map(Column::heading).collect();
+    let sorting = Sorting {
+        by: Signal::derive(move || {
+            now.view
+                .with(|view| (view.sort.id().into(), view.descending))
+        }),
+        choose: Callback::new(move |name: String| {
+            if let Some(column) = Column::from_id(&name) {
+                now.change(|view| view.sorted_by(column));
+            }
+        }),
+    };
     let rows = move || {
         let limit = if whole.get() { usize::MAX } else { ROWS };
         let classes = now.table.with(|table| {
@@ -165,43 +176,13 @@ pub fn Units(now: PageSignals, busy: RwSignal<bool>) -> impl IntoView {
             <h2 id="units-title">{move || now.layer.get()}</h2>
             <p class="hint" role="status" id="units-caption">{words}</p>
             {error}
-            <div class="scroll" tabindex="0" role="region" aria-label="Table of units" hidden=failed>
-                <table class="data" id="units">
-                    <thead><tr>{headings}</tr></thead>
-                    <tbody>{rows}</tbody>
-                </table>
-            </div>
+            <Grid id="units" class="data" label="Table of units" columns sorting hidden=failed>{rows}</Grid>
             <p class="waiting" hidden=move || !none()>"No unit of this layer matches. Choose another class, or show all."</p>
             <p hidden=hidden><button type="button" id="units-all" on:click=move |_| whole.set(true)>{all}</button></p>
             <p class="exports"><a href=format!("/api/v1/runs/{}/export.csv?table=units", now.run) download="" rel="external">"All units of the run (CSV)"</a></p>
         </section>
     }
     .into_any()
-}
-
-/// A heading that sorts by its column.
-#[component]
-fn Heading(now: PageSignals, column: Column) -> impl IntoView {
-    let direction = move || {
-        now.view
-            .with(|view| match (view.sort == column, view.descending) {
-                (false, _) => None,
-                (true, true) => Some("descending"),
-                (true, false) => Some("ascending"),
-            })
-    };
-    let arrow = move || match direction() {
-        None => "",
-        Some("descending") => " ↓",
-        Some(_) => " ↑",
-    };
-    view! {
-        <th scope="col" class:number=column.is_number() aria-sort=direction>
-            <button type="button" class="sort" data-sort=column.id() title=column.meaning() on:click=move |_| now.change(|view| view.sorted_by(column))>
-                {column.label()}<span aria-hidden="true">{arrow}</span>
-            </button>
-        </th>
-    }
 }
 
 fn row(now: PageSignals, unit: UnitSummary, classes: &[String]) -> impl IntoView + use<> {

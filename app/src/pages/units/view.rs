@@ -6,6 +6,7 @@ use protocol::dimensionality::Perturbation;
 use protocol::unit::{UnitSummary, UnitTable};
 
 use crate::api::segment;
+use crate::components::grid;
 
 /// A column of the table of units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,48 +53,47 @@ impl Column {
     }
 
     /// The column called `id`.
-    fn from_id(id: &str) -> Option<Column> {
+    pub fn from_id(id: &str) -> Option<Column> {
         Column::ALL.into_iter().find(|column| column.id() == id)
     }
 
-    /// The heading.
-    pub fn label(self) -> &'static str {
-        match self {
-            Column::Unit => "Unit",
-            Column::Selectivity => "Selectivity",
-            Column::Class => "Preferred class",
-            Column::GradientCv => "CV_u",
-            Column::GradientNorm => "Gradient norm",
-            Column::MeanResponse => "Mean response",
-            Column::Dead => "Dead",
-        }
-    }
-
-    /// What is in it, in a sentence.
-    pub fn meaning(self) -> &'static str {
-        match self {
-            Column::Unit => "Number of the unit (feature map) within its layer, from 0",
-            Column::Selectivity => "Selectivity index on the clean test images, 0 to 1",
-            Column::Class => "The class whose images it responds to most",
-            Column::GradientCv => {
-                "Variability of its input gradient across images: standard deviation / mean of the norm"
-            }
-            Column::GradientNorm => {
-                "Mean L2 norm of its input gradient, response per unit of pixel value"
-            }
-            Column::MeanResponse => "Mean response (after ReLU, averaged over space) to the images",
-            Column::Dead => "Whether it responds to no image at all",
-        }
+    /// The heading, with what is in the column.
+    pub fn heading(self) -> grid::Column {
+        let words = grid::Column::words;
+        let number = grid::Column::number;
+        let (heading, meaning) = match self {
+            Column::Unit => (
+                number("Unit"),
+                "Number of the unit (feature map) within its layer, from 0",
+            ),
+            Column::Selectivity => (
+                number("Selectivity"),
+                "Selectivity index on the clean test images, 0 to 1",
+            ),
+            Column::Class => (
+                words("Preferred class"),
+                "The class whose images it responds to most",
+            ),
+            Column::GradientCv => (
+                number("CV_u"),
+                "Variability of its input gradient across images: standard deviation / mean of the norm",
+            ),
+            Column::GradientNorm => (
+                number("Gradient norm"),
+                "Mean L2 norm of its input gradient, response per unit of pixel value",
+            ),
+            Column::MeanResponse => (
+                number("Mean response"),
+                "Mean response (after ReLU, averaged over space) to the images",
+            ),
+            Column::Dead => (words("Dead"), "Whether it responds to no image at all"),
+        };
+        heading.explained(meaning).sorted_as(self.id())
     }
 
     /// Whether it is first sorted in descending order.
     fn begins_descending(self) -> bool {
         !matches!(self, Column::Unit | Column::Class)
-    }
-
-    /// Whether it holds numbers.
-    pub fn is_number(self) -> bool {
-        !matches!(self, Column::Class | Column::Dead)
     }
 
     /// The number it is sorted by; absent where not measured, or not a number.
