@@ -1,9 +1,12 @@
 //! How the configurations of the groups differ.
 
+use std::iter::once;
+
 use leptos::prelude::*;
 use protocol::comparison::{Comparison, ConfigurationField, FieldValue};
 
 use super::groups::value;
+use crate::components::{Column, Grid};
 use crate::format;
 
 /// The most groups with a column; more would not be read, but are counted.
@@ -17,12 +20,10 @@ const VALUES: usize = 6;
 pub fn Differences(comparison: StoredValue<Comparison>) -> impl IntoView {
     comparison.with_value(|comparison| {
         let groups = comparison.groups.len();
-        let headings = comparison
-            .groups
-            .iter()
-            .take(COLUMNS)
-            .map(|group| view! { <th scope="col" class="measure">{group.label.clone()}</th> })
-            .collect_view();
+        let shown = comparison.groups.iter().take(COLUMNS);
+        let of_groups =
+            shown.map(|group| Column::words(group.label.clone()).class("measure"));
+        let columns: Vec<_> = once(Column::words("Field")).chain(of_groups).collect();
         let rows = comparison
             .differing
             .iter()
@@ -56,12 +57,7 @@ pub fn Differences(comparison: StoredValue<Comparison>) -> impl IntoView {
         view! {
             <section aria-labelledby="differences-title">
                 <h2 id="differences-title">"What differs"</h2>
-                <div class="scroll" tabindex="0" role="region" aria-label="Table of differences" hidden=none>
-                    <table id="differences">
-                        <thead><tr><th scope="col">"Field"</th>{headings}</tr></thead>
-                        <tbody>{rows}</tbody>
-                    </table>
-                </div>
+                <Grid id="differences" label="Table of differences" columns hidden=none>{rows}</Grid>
                 <p class="waiting" hidden=!none>"Nothing: all runs have the same configuration."</p>
                 {rest}
                 <details>

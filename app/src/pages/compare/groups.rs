@@ -1,6 +1,7 @@
 //! The groups as a table; each opens to its runs.
 
 use std::collections::BTreeSet;
+use std::iter::once;
 
 use leptos::prelude::*;
 use leptos_router::components::A;
@@ -8,7 +9,8 @@ use protocol::api::Mean;
 use protocol::comparison::{Comparison, ConfigurationField, FieldValue, GroupedRun, RunGroup};
 
 use super::ROWS;
-use crate::components::AlphaChip;
+use crate::components::grid::fold;
+use crate::components::{AlphaChip, Column, Grid};
 use crate::format;
 
 /// The table of groups.
@@ -17,7 +19,9 @@ pub fn Groups(comparison: StoredValue<Comparison>) -> impl IntoView {
     let open = RwSignal::new(BTreeSet::<usize>::new());
     let limit = RwSignal::new(ROWS);
     let all = comparison.with_value(|comparison| comparison.groups.len());
-    let headings = comparison.with_value(|comparison| {
+    let columns: Vec<_> = comparison.with_value(|comparison| {
+        let fields = comparison.fields.iter();
+        let fields = fields.map(|field| Column::words(field.label()));
         let measures = comparison.measures.iter().map(|measure| {
             let images = measure.images.map_or_else(
                 || measure.label.clone(),
@@ -26,15 +30,14 @@ pub fn Groups(comparison: StoredValue<Comparison>) -> impl IntoView {
                     format!("{}, on {images}", measure.label)
                 },
             );
-            view! { <th scope="col" class="number measure" title=images>{measure.label.clone()}</th> }
+            let column = Column::number(measure.label.clone()).class("measure");
+            column.explained(images)
         });
-        measures.collect_view()
-    });
-    let names = comparison.with_value(|comparison| {
-        let names = comparison.fields.iter();
-        names
-            .map(|field| view! { <th scope="col">{field.label()}</th> })
-            .collect_view()
+        once(Column::words("Runs"))
+            .chain(fields)
+            .chain(once(Column::number("n")))
+            .chain(measures)
+            .collect()
     });
     let rows = move || {
         comparison.with_value(|comparison| {
@@ -50,19 +53,7 @@ pub fn Groups(comparison: StoredValue<Comparison>) -> impl IntoView {
         <section aria-labelledby="groups-title">
             <h2 id="groups-title">"Groups"</h2>
             <p class="hint">"Means over replicates with 95 % intervals. Open a row to see its runs."</p>
-            <div class="scroll" tabindex="0" role="region" aria-label="Table of groups">
-                <table id="groups">
-                    <thead>
-                        <tr>
-                            <th scope="col">"Runs"</th>
-                            {names}
-                            <th scope="col" class="number">"n"</th>
-                            {headings}
-                        </tr>
-                    </thead>
-                    <tbody>{rows}</tbody>
-                </table>
-            </div>
+            <Grid id="groups" label="Table of groups" columns>{rows}</Grid>
             <More limit all />
             <p class="hint" hidden=!uneven>"* Some replicates of this group have more runs than others, so their means cover different configurations. Group by more fields, or filter."</p>
             <p class="hint" hidden=missing.is_empty()>{missing.clone()}</p>
@@ -143,13 +134,6 @@ fn rows_of(
     open: RwSignal<BTreeSet<usize>>,
 ) -> impl IntoView + use<> {
     let is_open = Memo::new(move |_| open.with(|open| open.contains(&index)));
-    let toggle = move |_| {
-        open.update(|open| {
-            if !open.remove(&index) {
-                open.insert(index);
-            }
-        });
-    };
     let values = comparison
         .fields
         .iter()
@@ -171,15 +155,10 @@ fn rows_of(
     let runs = group.runs.clone();
     let label = format!("Runs of {}", group.label);
     let count = format::plural(group.runs.len() as u64, "run", "runs");
-    let sign = move || if is_open.get() { "▾ " } else { "▸ " };
     let opened = move || is_open.get().then(|| members(&runs, fields));
     view! {
         <tr data-group=index>
-            <th scope="row">
-                <button type="button" class="quiet open" aria-label=label aria-expanded=move || is_open.get().to_string() on:click=toggle>
-                    <span aria-hidden="true">{sign}</span>{count}
-                </button>
-            </th>
+            <th scope="row">{fold(open, index, Some(label), count)}</th>
             {values}
             <td class="number">{n}{group.uneven.then_some("*")}</td>
             {means}

@@ -5,6 +5,7 @@ use protocol::comparison::{Comparison, GroupTest};
 
 use super::ROWS;
 use super::groups::More;
+use crate::components::{Column, Grid};
 use crate::format;
 
 /// The table of tests.
@@ -37,23 +38,10 @@ pub fn Tests(comparison: StoredValue<Comparison>) -> impl IntoView {
         <section aria-labelledby="tests-title">
             <h2 id="tests-title">"Are the differences real?"</h2>
             <p class="hint">{format!("{what}: first group minus second. {method}.")}</p>
-            <div class="scroll" tabindex="0" role="region" aria-label="Table of tests" hidden=all == 0>
-                <table id="tests">
-                    <thead>
-                        <tr>
-                            <th scope="col">"First"</th>
-                            <th scope="col">"Second"</th>
-                            <th scope="col" class="number">"Difference [95 %]"</th>
-                            <th scope="col" class="number">"p"</th>
-                            <th scope="col" class="number">"p, Holm"</th>
-                            <th scope="col" class="number">"Hedges' g [95 %]"</th>
-                            <th scope="col">"Test"</th>
-                            <th scope="col" class="number">"n"</th>
-                        </tr>
-                    </thead>
-                    <tbody>{rows}</tbody>
-                </table>
-            </div>
+            <Grid id="tests" label="Table of tests" hidden=all == 0 columns=vec![
+                Column::words("First"), Column::words("Second"), Column::number("Difference [95 %]"), Column::number("p"),
+                Column::number("p, Holm"), Column::number("Hedges' g [95 %]"), Column::words("Test"), Column::number("n"),
+            ]>{rows}</Grid>
             <More limit all />
             {untested}
             <p class="waiting" id="no-tests" hidden=all != 0>{none}</p>
