@@ -6,7 +6,7 @@ use protocol::finding::{Claim, Estimate, Finding, Findings, PILOT_BELOW, Role};
 
 use crate::addresses;
 use crate::chart::svg;
-use crate::components::VerdictBadge;
+use crate::components::{Column, Grid, VerdictBadge};
 use crate::format;
 
 /// Seeds and runs that a finding rests on, in words.
@@ -72,19 +72,9 @@ pub fn Claims(
         <section aria-labelledby="findings-title">
             <h2 id="findings-title">"The claims of Leavitt & Morcos (2020)"</h2>
             <p class="hint">"Filled diamond: the primary estimand, declared before the data; pale diamond: the same claim measured in another way. Dashed line: no effect; band: differences that count as none. Open a claim to see its rule, contrasts and figures."</p>
-            <div class="scroll">
-                <table id="findings">
-                    <thead>
-                        <tr>
-                            <th scope="col">"Claim"</th>
-                            <th scope="col">"Verdict"</th>
-                            <th scope="col">"What the runs say; estimates with 95 % intervals"</th>
-                            <th scope="col">"n"</th>
-                        </tr>
-                    </thead>
-                    <tbody>{rows}</tbody>
-                </table>
-            </div>
+            <Grid id="findings" columns=[
+                "Claim", "Verdict", "What the runs say; estimates with 95 % intervals", "n",
+            ].map(Column::words).to_vec()>{rows}</Grid>
         </section>
     }
     .into_any()

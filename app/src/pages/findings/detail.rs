@@ -7,7 +7,7 @@ use protocol::finding::{Claim, Estimate, Evidence, Finding};
 
 use super::Figures;
 use crate::chart::{Figure, svg};
-use crate::components::{ErrorBox, VerdictBadge};
+use crate::components::{Column, ErrorBox, Grid, VerdictBadge};
 use crate::figures::claim;
 use crate::figures::evidence::{self, Group};
 use crate::format;
@@ -172,24 +172,11 @@ fn EstimateTable(estimates: Vec<Estimate>) -> impl IntoView {
         })
         .collect_view();
     view! {
-        <div class="scroll" tabindex="0" role="region" aria-label="Estimates">
-            <table id="estimates" class="data">
-                <thead>
-                    <tr>
-                        <th scope="col">"Estimate"</th>
-                        <th scope="col">"Role"</th>
-                        <th scope="col" class="number">"Mean"</th>
-                        <th scope="col" class="number" title="Student's t over seeds; simultaneous for contrasts">"95 %"</th>
-                        <th scope="col">"Unit"</th>
-                        <th scope="col" class="number">"Margin"</th>
-                        <th scope="col" class="number" title="Missing if the seeds do not differ at all">"p"</th>
-                        <th scope="col" class="number">"n"</th>
-                        <th scope="col">"Verdict"</th>
-                    </tr>
-                </thead>
-                <tbody>{rows}</tbody>
-            </table>
-        </div>
+        <Grid id="estimates" class="data" label="Estimates" columns=vec![
+            Column::words("Estimate"), Column::words("Role"), Column::number("Mean"),
+            Column::number("95 %").explained("Student's t over seeds; simultaneous for contrasts"), Column::words("Unit"), Column::number("Margin"),
+            Column::number("p").explained("Missing if the seeds do not differ at all"), Column::number("n"), Column::words("Verdict"),
+        ]>{rows}</Grid>
     }
     .into_any()
 }
@@ -228,27 +215,17 @@ fn EvidenceTable(evidence: Vec<Evidence>) -> impl IntoView {
         view! { <p class="hint">{format!("The first {SHOWN} of {all} tests are shown; the figure's CSV has all of them.")}</p> }
     });
     view! {
-        <div class="scroll evidence" tabindex="0" role="region" aria-label="Evidence">
-            <table id="evidence" class="data">
-                <caption class="sr-only">"The tests behind the verdict; those that decide it come first"</caption>
-                <thead>
-                    <tr>
-                        <th scope="col">"Test"</th>
-                        <th scope="col">"Unit"</th>
-                        <th scope="col" class="number">"Estimate"</th>
-                        <th scope="col" class="number">"t 95 %"</th>
-                        <th scope="col" class="number">"BCa 95 %"</th>
-                        <th scope="col" class="number">"p"</th>
-                        <th scope="col" class="number">"p (Holm)"</th>
-                        <th scope="col" class="number" title="Mean over seeds / standard deviation over seeds">"Effect"</th>
-                        <th scope="col" class="number">"n"</th>
-                        <th scope="col" class="number">"Runs"</th>
-                        <th scope="col">"On the claimed side"</th>
-                    </tr>
-                </thead>
-                <tbody>{rows}</tbody>
-            </table>
-        </div>
+        <Grid
+            id="evidence" class="data" label="Evidence" caption="The tests behind the verdict; those that decide it come first" columns=vec![
+                Column::words("Test"), Column::words("Unit"), Column::number("Estimate"), Column::number("t 95 %"), Column::number("BCa 95 %"),
+                Column::number("p"), Column::number("p (Holm)"),
+                Column::number("Effect").explained("Mean over seeds / standard deviation over seeds"), Column::number("n"), Column::number("Runs"),
+                Column::words("On the claimed side"),
+            ]
+            {..} class:evidence=true
+        >
+            {rows}
+        </Grid>
         {(all == 0).then(|| view! { <p class="waiting">"There are no measurements to test this claim with yet."</p> })}
         {rest}
     }

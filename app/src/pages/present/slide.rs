@@ -7,7 +7,7 @@ use protocol::measure::Scale;
 
 use super::Data;
 use super::slides::Slide;
-use crate::components::{AlphaChips, VerdictBadge};
+use crate::components::{AlphaChips, Column, Grid, VerdictBadge};
 use crate::figures::claim;
 use crate::format;
 use crate::pages::findings::n;
@@ -126,12 +126,7 @@ fn verdicts(findings: &Findings) -> AnyView {
         .collect_view();
     view! {
         <h1>"What this experiment says about the claims of Leavitt & Morcos (2020)"</h1>
-        <div class="scroll">
-            <table class="closing">
-                <thead><tr><th scope="col">"Claim"</th><th scope="col">"Verdict"</th><th scope="col">"n"</th></tr></thead>
-                <tbody>{rows}</tbody>
-            </table>
-        </div>
+        <Grid class="closing" columns=["Claim", "Verdict", "n"].map(Column::words).to_vec()>{rows}</Grid>
     }
     .into_any()
 }
