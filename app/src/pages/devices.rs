@@ -7,7 +7,7 @@ use protocol::device::DeviceCheck;
 use protocol::executor::{ExecutorInfo, ExecutorKind};
 
 use crate::api::{self, Method};
-use crate::components::{CommandError, LackingRoom, Load, use_command};
+use crate::components::{Column, CommandError, Grid, LackingRoom, Load, use_command};
 use crate::format;
 use crate::live;
 
@@ -129,20 +129,9 @@ fn List(answer: Answer) -> impl IntoView {
     };
     view! {
         <LackingRoom reason=Signal::derive(move || now.with(|(.., health)| health.lacking_room.clone())) />
-        <div class="scroll" tabindex="0" role="region" aria-label="Devices">
-            <table id="devices">
-                <thead>
-                    <tr>
-                        <th scope="col">"Identifier"</th>
-                        <th scope="col">"Device"</th>
-                        <th scope="col">"Backend"</th>
-                        <th scope="col">"Slots"</th>
-                        <th scope="col" class="number">"Waiting"</th>
-                    </tr>
-                </thead>
-                <tbody>{rows}</tbody>
-            </table>
-        </div>
+        <Grid id="devices" label="Devices" columns=vec![
+            Column::words("Identifier"), Column::words("Device"), Column::words("Backend"), Column::words("Slots"), Column::number("Waiting"),
+        ]>{rows}</Grid>
         <div id="clusters">{clusters}</div>
         <CommandError command />
         <p class="hint">
@@ -190,21 +179,9 @@ fn Checks(checks: Vec<DeviceCheck>) -> impl IntoView {
                 "Before a run begins on a GPU, one training step of its network is computed there and on the CPU, and the results are compared: the loss, every gradient, the running statistics and the optimiser's step. "
                 "A difference is the largest deviation of a tensor's values divided by the CPU's largest value in that tensor."
             </p>
-            <div class="scroll" tabindex="0" role="region" aria-label="Device checks">
-                <table id="device-checks">
-                    <thead>
-                        <tr>
-                            <th scope="col">"Device"</th>
-                            <th scope="col">"Driver and compiler"</th>
-                            <th scope="col">"Training step"</th>
-                            <th scope="col">"Verdict"</th>
-                            <th scope="col">"Largest difference"</th>
-                            <th scope="col">"When"</th>
-                        </tr>
-                    </thead>
-                    <tbody>{checks.into_iter().map(row).collect_view()}</tbody>
-                </table>
-            </div>
+            <Grid id="device-checks" label="Device checks" columns=[
+                "Device", "Driver and compiler", "Training step", "Verdict", "Largest difference", "When",
+            ].map(Column::words).to_vec()>{checks.into_iter().map(row).collect_view()}</Grid>
         </section>
     }
 }

@@ -6,7 +6,7 @@ use protocol::event::Progress;
 use protocol::{Run, RunState};
 
 use super::PageSignals;
-use crate::components::{AlphaChip, ProgressBar};
+use crate::components::{AlphaChip, Column, Grid, ProgressBar};
 use crate::format;
 use crate::run_state::{activity, share_done};
 
@@ -35,22 +35,12 @@ pub fn AtWork(now: PageSignals) -> impl IntoView {
     view! {
         <section aria-labelledby="at-work-title">
             <h2 id="at-work-title">"In progress"</h2>
-            <div class="scroll" tabindex="0" role="region" aria-label="Runs in progress" hidden=move || ids.with(Vec::is_empty)>
-                <table id="at-work">
-                    <thead>
-                        <tr>
-                            <th scope="col">"Run"</th>
-                            <th scope="col">"Alpha"</th>
-                            <th scope="col" class="number">"Seed"</th>
-                            <th scope="col">"Device"</th>
-                            <th scope="col">"Activity"</th>
-                            <th scope="col">"Progress"</th>
-                            <th scope="col" class="number">"Time left"</th>
-                        </tr>
-                    </thead>
-                    <tbody><For each=move || ids.get() key=|id| *id children=move |id| view! { <Row now id /> } /></tbody>
-                </table>
-            </div>
+            <Grid id="at-work" label="Runs in progress" hidden=move || ids.with(Vec::is_empty) columns=vec![
+                Column::words("Run"), Column::words("Alpha"), Column::number("Seed"), Column::words("Device"), Column::words("Activity"),
+                Column::words("Progress"), Column::number("Time left"),
+            ]>
+                <For each=move || ids.get() key=|id| *id children=move |id| view! { <Row now id /> } />
+            </Grid>
             <p class="hint">{waiting}</p>
         </section>
     }
