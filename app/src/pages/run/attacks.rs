@@ -7,7 +7,7 @@ use protocol::{Measurement, Run, RunState};
 use super::result::share;
 use crate::attacks::{Attacked, conditions, conditions_choices};
 use crate::chart::Figure;
-use crate::components::Chooser;
+use crate::components::{Chooser, Column, Grid};
 use crate::figures::run_attacks::{self, Budget};
 use crate::format;
 
@@ -158,13 +158,9 @@ fn Others(shown: Shown) -> impl IntoView {
     view! {
         <div id="other-attacks" hidden=move || attacked.with(|attacked| attacked.others.is_empty())>
             <h3>"Other attacks"</h3>
-            <div class="scroll">
-                <table class="data">
-                    <caption class="sr-only">"Accuracy under other attacks"</caption>
-                    <thead><tr><th scope="col">"Attack"</th><th scope="col">"Accuracy, 95 % interval (Wilson), n"</th><th scope="col">"Share of clean"</th></tr></thead>
-                    <tbody>{rows}</tbody>
-                </table>
-            </div>
+            <Grid class="data" caption="Accuracy under other attacks" columns=[
+                "Attack", "Accuracy, 95 % interval (Wilson), n", "Share of clean",
+            ].map(Column::words).to_vec()>{rows}</Grid>
         </div>
     }
     .into_any()

@@ -7,7 +7,7 @@ use protocol::export::ExportTable;
 use protocol::{Origin, Run};
 
 use super::PageSignals;
-use crate::components::{Exports, evaluation_words, fact_entries, training_facts};
+use crate::components::{Column, Exports, Grid, evaluation_words, fact_entries, training_facts};
 use crate::format;
 
 /// Configuration, log, artifacts and exports.
@@ -157,14 +157,12 @@ fn table(files: &[Artifact], id: Option<&'static str>) -> impl IntoView + use<> 
             }
         })
         .collect_view();
-    view! {
-        <div class="scroll" tabindex="0" role="region" aria-label="Table of files">
-            <table id=id>
-                <thead><tr><th scope="col">"File"</th><th scope="col">"What it is"</th><th scope="col" class="number">"Size"</th></tr></thead>
-                <tbody>{rows}</tbody>
-            </table>
-        </div>
-    }
+    let columns = vec![
+        Column::words("File"),
+        Column::words("What it is"),
+        Column::number("Size"),
+    ];
+    view! { <Grid id label="Table of files" columns>{rows}</Grid> }
 }
 
 fn log(now: PageSignals) -> impl IntoView + use<> {
