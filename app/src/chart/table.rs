@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use super::Chart;
+use crate::components::{Column, Grid};
 use crate::format;
 
 /// One cell.
@@ -184,16 +185,12 @@ pub fn DataTable(
     /// What they are, for screen readers.
     caption: &'static str,
 ) -> impl IntoView {
-    let heading = move || {
+    let columns = Signal::derive(move || {
         chart.with(|chart| {
-            let table = &chart.table;
-            table
-                .columns
-                .iter()
-                .map(|name| view! { <th scope="col">{name.clone()}</th> })
-                .collect_view()
+            let columns = chart.table.columns.iter().cloned();
+            columns.map(Column::words).collect::<Vec<_>>()
         })
-    };
+    });
     let rows = move || {
         chart.with(|chart| {
             let table = &chart.table;
@@ -224,13 +221,7 @@ pub fn DataTable(
     view! {
         <details>
             <summary>"Data as a table"</summary>
-            <div class="scroll" tabindex="0" role="region" aria-label=caption>
-                <table class="data">
-                    <caption class="sr-only">{caption}</caption>
-                    <thead><tr>{heading}</tr></thead>
-                    <tbody>{rows}</tbody>
-                </table>
-            </div>
+            <Grid class="data" label=caption caption columns>{rows}</Grid>
             {rest}
         </details>
     }
