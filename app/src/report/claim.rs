@@ -3,8 +3,9 @@
 use protocol::claim_figure::{ClaimFigure, ClaimFigures};
 use protocol::finding::{Evidence, Finding, Verdict};
 
-use super::tables::{Column, table};
+use super::tables::table;
 use crate::chart::svg::{self, escape::escape};
+use crate::components::Column;
 use crate::components::verdict_badge::{id, sign};
 use crate::figures::{claim, evidence};
 use crate::format;

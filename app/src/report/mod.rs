@@ -10,8 +10,9 @@ use protocol::claim_figure::ClaimFigures;
 use protocol::finding::Findings;
 
 use crate::chart::svg::{self, escape::escape};
+use crate::components::Column;
 use crate::{format, snippets};
-use tables::{Column, table};
+use tables::table;
 
 /// What a report is made of.
 #[derive(Debug, Clone, PartialEq)]

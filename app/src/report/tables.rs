@@ -1,30 +1,13 @@
 //! Tables as HTML text.
 
 use crate::chart::svg::escape::escape;
+use crate::components::Column;
 
-/// A column: its heading, and whether numbers are in it.
-#[derive(Debug, Clone, Copy)]
-pub struct Column {
-    name: &'static str,
-    number: bool,
-}
-
-impl Column {
-    /// A column of words.
-    pub fn words(name: &'static str) -> Column {
-        Column {
-            name,
-            number: false,
-        }
-    }
-
-    /// A column of numbers.
-    pub fn number(name: &'static str) -> Column {
-        Column { name, number: true }
-    }
-
-    fn class(self) -> &'static str {
-        if self.number { " class=\"number\"" } else { "" }
+/// The class of the heading and the cells of `column`.
+fn class(column: &Column) -> &'static str {
+    match column.number {
+        true => " class=\"number\"",
+        false => "",
     }
 }
 
@@ -35,8 +18,8 @@ pub fn table(columns: &[Column], rows: &[Vec<String>]) -> String {
         .map(|column| {
             format!(
                 "<th scope=\"col\"{}>{}</th>",
-                column.class(),
-                escape(column.name)
+                class(column),
+                escape(&column.heading)
             )
         })
         .collect();
@@ -46,7 +29,7 @@ pub fn table(columns: &[Column], rows: &[Vec<String>]) -> String {
             let cells: String = columns
                 .iter()
                 .zip(row)
-                .map(|(column, cell)| format!("<td{}>{}</td>", column.class(), escape(cell)))
+                .map(|(column, cell)| format!("<td{}>{}</td>", class(column), escape(cell)))
                 .collect();
             format!("<tr>{cells}</tr>")
         })
