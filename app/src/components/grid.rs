@@ -81,7 +81,7 @@ impl Column {
 #[derive(Debug, Clone, Copy)]
 pub struct Sorting {
     /// The name of the column, and whether the largest comes first.
-    pub by: Signal<(String, bool)>,
+    pub order: Signal<(String, bool)>,
     /// Sorts by the column of a name.
     pub choose: Callback<String>,
 }
@@ -149,8 +149,8 @@ fn heading(column: Column, sorting: Option<Sorting>) -> AnyView {
     };
     let own = name.clone();
     let descending = Memo::new(move |_| {
-        let (by, descending) = sorting.by.get();
-        (by == own).then_some(descending)
+        let (column, descending) = sorting.order.get();
+        (column == own).then_some(descending)
     });
     let words = move |down: &'static str, up: &'static str| {
         move || descending.get().map(|is| if is { down } else { up })
@@ -197,7 +197,7 @@ pub fn fold<K: Ord + Copy + Send + Sync + 'static>(
 mod tests {
     use super::*;
 
-    /// Broken by: a sort that is not told to screen readers, one on a heading that does not sort, or classes that are lost.
+    /// Breaks when a sort is not told to screen readers, or is on a heading that does not sort, or classes are lost.
     #[test]
     fn headings_say_how_rows_are_sorted() {
         let html = Owner::new().with(|| {
@@ -209,9 +209,10 @@ mod tests {
                     .sorted_as("state"),
                 Column::words("Progress"),
             ];
-            let by = Signal::stored(("seed".to_owned(), true));
+            let order = Signal::stored(("seed".to_owned(), true));
             let choose = Callback::new(|_| ());
-            view! { <Grid columns id="runs" sorting=Sorting { by, choose }>"rows"</Grid> }.to_html()
+            view! { <Grid columns id="runs" sorting=Sorting { order, choose }>"rows"</Grid> }
+                .to_html()
         });
         // Without the marks that the framework leaves for the browser.
         let html = html.replace("<!>", "");

@@ -138,7 +138,7 @@ pub fn Units(now: PageSignals, busy: RwSignal<bool>) -> impl IntoView {
     let failed = move || now.table.with(Result::is_err);
     let columns: Vec<_> = Column::ALL.into_iter().map(Column::heading).collect();
     let sorting = Sorting {
-        by: Signal::derive(move || {
+        order: Signal::derive(move || {
             now.view
                 .with(|view| (view.sort.id().into(), view.descending))
         }),

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::view::{Column as By, View};
+use super::view::{Column as SortColumn, View};
 use crate::choice::Choice;
 use crate::components::Column;
 use crate::components::menu::close_by_escape;
@@ -14,25 +14,28 @@ pub struct Columns(pub Vec<Column>);
 impl Columns {
     /// The columns that every table has, and those of `measures`, each with its name and its label.
     pub fn new(measures: Vec<(String, String)>) -> Columns {
-        let own = |column: Column, sort: By| {
+        let own = |column: Column, sort: SortColumn| {
             let label = column.heading.clone();
             column.chosen_as(sort.id(), label).sorted_as(sort.id())
         };
         let measures = measures.into_iter().enumerate();
         let measures = measures.map(|(place, (name, label))| {
-            let column = own(Column::number(label.clone()), By::Extra(place));
+            let column = own(Column::number(label.clone()), SortColumn::Extra(place));
             column.chosen_as(name, label).class("measure")
         });
         let own = [
             Column::controls("Select"),
-            Column::words("Run").sorted_as(By::Run.id()),
-            own(Column::words("Alpha"), By::Alpha),
-            own(Column::number("Seed"), By::Seed).chosen_as("seed", "Seed, or n"),
-            own(Column::words("State"), By::State),
+            Column::words("Run").sorted_as(SortColumn::Run.id()),
+            own(Column::words("Alpha"), SortColumn::Alpha),
+            own(Column::number("Seed"), SortColumn::Seed).chosen_as("seed", "Seed, or n"),
+            own(Column::words("State"), SortColumn::State),
             Column::words("Progress").chosen_as("progress", "Progress"),
-            own(Column::number("Validation accuracy"), By::Validation),
-            own(Column::number("Test accuracy"), By::Test),
-            own(Column::number("Selectivity"), By::Selectivity),
+            own(
+                Column::number("Validation accuracy"),
+                SortColumn::Validation,
+            ),
+            own(Column::number("Test accuracy"), SortColumn::Test),
+            own(Column::number("Selectivity"), SortColumn::Selectivity),
         ];
         Columns(own.into_iter().chain(measures).collect())
     }

@@ -60,7 +60,7 @@ pub fn Single(table: Table) -> impl IntoView {
     };
     let columns = Signal::derive(move || columns.get().0.into_iter().map(wide).collect::<Vec<_>>());
     let sorting = Sorting {
-        by: Signal::derive(move || view.with(|view| (view.sort.id(), view.descending))),
+        order: Signal::derive(move || view.with(|view| (view.sort.id(), view.descending))),
         choose: Callback::new(move |name: String| {
             if let Some(column) = view::Column::from_id(&name) {
                 table.go.run(view.get_untracked().sorted_by(column));
