@@ -15,7 +15,7 @@ use super::training_step::{random, training};
 use crate::attacks::{gradient_at_logits, not_finite};
 use crate::base::host::host;
 use crate::data::ImageSet;
-use crate::inference::batch::bytes_to_tensor;
+use crate::inference::batch::clean_images;
 use crate::learning::optimiser::optimiser;
 use crate::measures::selectivity::minibatch_selectivity;
 use crate::networks::ModelConfig;
@@ -398,15 +398,15 @@ fn signed_step(device: &Device) -> Vec<Named> {
     ]
 }
 
-/// Images of no whole number of words.
+/// Images of no whole number of words: only the CPU gets numbers.
 fn bytes(device: &Device) -> Vec<Named> {
     let side = 15;
     let pixels: Vec<u8> = (0..BATCH * 3 * side * side)
         .map(|index| (index * 37 + 128) as u8)
         .collect();
-    let set = ImageSet::new(pixels.clone(), vec![0; BATCH], side, side)
-        .expect("as many pixels as the sizes say");
-    let images = bytes_to_tensor(pixels, BATCH, &set, device);
+    let set =
+        ImageSet::new(pixels, vec![0; BATCH], side, side).expect("as many pixels as the sizes say");
+    let images = clean_images(&set, &[0, 1], device);
     vec![Named::new("images", host(images))]
 }
 
