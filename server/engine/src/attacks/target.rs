@@ -82,12 +82,6 @@ pub struct Slope {
     pub gradient: Tensor<4>,
 }
 
-/// Images of one pass, still unread: whether an image's gradient was not finite though its logits were, `[batch, 1]`.
-struct Unread {
-    loss: &'static str,
-    failed: Tensor<2, Bool>,
-}
-
 /// How many passes a GPU may be ahead of the host, which counts them and can end them.
 const PASSES_BETWEEN_READS: usize = 16;
 
@@ -106,7 +100,8 @@ pub struct Target<'a> {
     exact: bool,
     passes: Cell<Passes>,
     watch: RefCell<Option<Watch<'a>>>,
-    unread: RefCell<Vec<Unread>>,
+    /// Of each pass that was not read yet, whether an image's gradient was not finite though its logits were, `[batch, 1]`.
+    unread: RefCell<Vec<Tensor<2, Bool>>>,
 }
 
 impl<'a> Target<'a> {
@@ -283,7 +278,7 @@ impl<'a> Target<'a> {
         let logits = output.clone().inner();
         let at_logits = gradient_at_logits(logits.clone(), labels);
         let gradient = match gradient_from(&images, output, at_logits) {
-            Some(gradient) => self.finite_or_unread(gradient, logits, loss)?,
+            Some(gradient) => self.finite_or_unread(gradient, logits)?,
             None => images.inner().zeros_like(),
         };
         self.count(batch, batch)?;
@@ -295,15 +290,11 @@ impl<'a> Target<'a> {
         &self,
         gradient: Tensor<4>,
         logits: Tensor<2>,
-        loss: Loss,
     ) -> Result<Tensor<4>, AttackError> {
         let (broken, failed) = not_finite(&gradient, logits);
         let ahead = {
             let mut unread = self.unread.borrow_mut();
-            unread.push(Unread {
-                loss: loss.name(),
-                failed,
-            });
+            unread.push(failed);
             unread.len()
         };
         if ahead >= PASSES_BETWEEN_READS {
@@ -321,15 +312,14 @@ impl<'a> Target<'a> {
         if passes.is_empty() {
             return Ok(());
         }
-        let failed = passes.iter().map(|pass| pass.failed.clone().float());
-        let failed = host(Tensor::cat(failed.collect(), 0));
-        let rows = passes
-            .iter()
-            .flat_map(|pass| (0..pass.failed.dims()[0]).map(|row| (pass.loss, row)));
-        match rows.zip(failed).find(|(_, failed)| *failed != 0.0) {
+        let rows = passes.iter().flat_map(|failed| 0..failed.dims()[0]);
+        let rows: Vec<usize> = rows.collect();
+        let failed = passes.into_iter().map(|one| one.float()).collect();
+        let failed = host(Tensor::cat(failed, 0));
+        match rows.iter().zip(failed).find(|(_, failed)| *failed != 0.0) {
             None => Ok(()),
-            Some(((loss, row), _)) => Err(AttackError::Gradient {
-                loss,
+            Some((&row, _)) => Err(AttackError::Gradient {
+                loss: Loss::CrossEntropy.name(),
                 row,
                 value: None,
             }),
