@@ -303,7 +303,7 @@ impl<'a> Target<'a> {
         Ok(gradient.mask_fill(broken, 0.0))
     }
 
-    /// Reads what the passes since the last reading left on the device, if anything, and so waits for them.
+    /// Reads what the passes since the last reading left on the device, if anything, and so waits for them. Nothing on the CPU.
     ///
     /// # Errors
     /// When a gradient of theirs was not finite though its logits were.

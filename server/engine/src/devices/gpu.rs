@@ -86,7 +86,7 @@ fn configuration(adapter: &wgpu::AdapterInfo) -> CubeClRuntimeConfig {
     configuration
 }
 
-/// `selectivity-lab-NVIDIA-H200-0000-01-00-0-NVIDIA-580-65`.
+/// The name of that file, without its ending: for example `selectivity-lab-NVIDIA-H200-0000-01-00-0-NVIDIA-580-65`.
 fn tuning_name(adapter: &wgpu::AdapterInfo) -> String {
     let parts = [
         "selectivity-lab",
