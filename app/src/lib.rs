@@ -18,6 +18,7 @@ pub mod corruptions;
 mod crash;
 pub mod draft;
 pub mod figures;
+pub mod form;
 pub mod format;
 pub mod geometry;
 pub mod live;

@@ -46,18 +46,6 @@ pub fn seeds(text: &str) -> Result<Vec<u64>, String> {
     Ok(seeds)
 }
 
-/// Whole numbers of a list such as `100, 150`.
-pub fn whole_numbers(text: &str) -> Result<Vec<u32>, String> {
-    entries(text)
-        .map(|entry| {
-            let number = entry.parse::<u32>();
-            number.map_err(|_| {
-                format!("`{entry}` is not a whole number; write, for example, 100, 150")
-            })
-        })
-        .collect()
-}
-
 /// Seeds as [`seeds`] reads them, with three or more in a row as a range.
 pub fn write_seeds(seeds: &[u64]) -> String {
     let mut parts = Vec::new();
@@ -79,7 +67,8 @@ pub fn write_seeds(seeds: &[u64]) -> String {
     parts.join(", ")
 }
 
-fn entries(text: &str) -> impl Iterator<Item = &str> {
+/// The entries of a list. Commas, semicolons and spaces separate.
+pub fn entries(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| c == ',' || c == ';' || c.is_whitespace())
         .filter(|entry| !entry.is_empty())
 }

@@ -24,7 +24,7 @@ fn label(choice: &str, kept: &'static str) -> Option<&'static str> {
 
 /// The choices of a form: its own, and what it began with if that is none of them.
 fn choices(draft: &Draft) -> Vec<&'static str> {
-    let kept = (!draft.kept_attacks().is_empty()).then_some(KEPT);
+    let kept = draft.keeps_attacks.then_some(KEPT);
     [OFF, SOURCE, AUTO].into_iter().chain(kept).collect()
 }
 

@@ -6,6 +6,7 @@ use protocol::field_error::FieldError;
 
 use crate::choice::Choice;
 use crate::draft::Draft;
+use crate::form::is_within;
 
 /// The state of a form: its text and its errors.
 #[derive(Debug, Clone, Copy)]
@@ -42,7 +43,7 @@ impl Inputs {
     }
 
     /// Keeps what was typed, and drops the server's errors at it or below it.
-    pub fn edit(self, path: &'static str, value: String) {
+    pub fn edit(self, path: &str, value: String) {
         self.draft.update(|draft| draft.set(path, value));
         let settled = |error: &FieldError| is_within(&error.field, path);
         if self
@@ -69,13 +70,6 @@ impl Inputs {
     pub fn refuse(self, error: &ApiError) {
         self.refused.try_set(error.fields.clone());
     }
-}
-
-/// Whether `field` is the one at `path`, or a part of it.
-fn is_within(field: &str, path: &str) -> bool {
-    field
-        .strip_prefix(path)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// How a field is edited.

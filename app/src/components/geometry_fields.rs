@@ -40,7 +40,7 @@ fn label(choice: &str, kept: &'static str) -> Option<&'static str> {
 
 /// The choices of a form: its own, and what it began with if that is none of them.
 fn choices(draft: &Draft) -> Vec<&'static str> {
-    let kept = draft.kept_dimensionality().map(|_| KEPT);
+    let kept = draft.keeps_dimensionality.then_some(KEPT);
     [OFF, SOURCE].into_iter().chain(kept).collect()
 }
 

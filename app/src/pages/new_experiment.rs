@@ -107,7 +107,7 @@ pub struct Form {
 impl Form {
     fn new(spec: ExperimentSpec, datasets: Vec<DatasetInfo>) -> Form {
         let draft = RwSignal::new(Draft::from(&spec));
-        let spec = Memo::new(move |_| draft.with(|draft| draft.spec(&spec)));
+        let spec = Memo::new(move |_| draft.with(Draft::spec));
         let own = Signal::derive(move || {
             spec.with(|spec| spec.as_ref().err().cloned().unwrap_or_default())
         });

@@ -8,35 +8,14 @@ use super::PageSignals;
 use crate::api::Method;
 use crate::components::{CommandError, Field, Input, Inputs, use_command};
 use crate::draft::Draft;
-use crate::{format, parse};
+use crate::format;
 
 /// What the form asks for, and how many runs that adds to those of `spec`; or what is wrong with its fields.
 fn read(draft: &Draft, spec: &ExperimentSpec) -> Result<(MoreRuns, usize), Vec<FieldError>> {
-    let mut errors = Vec::new();
-    let mut wrong = |field: &str, reason: String| errors.push(FieldError::new(field, reason));
-    let alphas = parse::numbers(draft.get("alphas"));
-    let seeds = parse::seeds(draft.get("seeds"));
-    let more = MoreRuns {
-        alphas: alphas.unwrap_or_else(|reason| {
-            wrong("alphas", reason);
-            Vec::new()
-        }),
-        seeds: seeds.unwrap_or_else(|reason| {
-            wrong("seeds", reason);
-            Vec::new()
-        }),
-    };
+    let more = draft.read("", |more: &MoreRuns| spec.with_more(more).validate())?;
     let whole = spec.with_more(&more);
-    if errors.is_empty() {
-        errors = whole.validate();
-    }
-    match errors.is_empty() {
-        true => Ok((
-            more,
-            whole.alphas.len() * whole.seeds.len() - spec.alphas.len() * spec.seeds.len(),
-        )),
-        false => Err(errors),
-    }
+    let new = whole.alphas.len() * whole.seeds.len() - spec.alphas.len() * spec.seeds.len();
+    Ok((more, new))
 }
 
 /// A small form in a fold.
@@ -44,12 +23,7 @@ fn read(draft: &Draft, spec: &ExperimentSpec) -> Result<(MoreRuns, usize), Vec<F
 pub fn AddRuns(now: PageSignals, after: Callback<()>) -> impl IntoView {
     let id = now.experiment.with_untracked(|experiment| experiment.id);
     let spec = Memo::new(move |_| now.experiment.with(|experiment| experiment.spec.clone()));
-    let empty = || {
-        let mut draft = Draft::from(&protocol::EvaluationSpec::default());
-        draft.set("alphas", String::new());
-        draft.set("seeds", String::new());
-        draft
-    };
+    let empty = || Draft::from(&MoreRuns::default());
     let draft = RwSignal::new(empty());
     let more = Memo::new(move |_| draft.with(|draft| spec.with(|spec| read(draft, spec))));
     let own = Signal::derive(move || more.with(|more| more.clone().err().unwrap_or_default()));
@@ -121,7 +95,7 @@ mod tests {
             ..presets().remove(0).spec
         };
         let typed = |alphas: &str, seeds: &str| {
-            let mut draft = Draft::from(&protocol::EvaluationSpec::default());
+            let mut draft = Draft::from(&MoreRuns::default());
             draft.set("alphas", alphas.into());
             draft.set("seeds", seeds.into());
             read(&draft, &spec)
