@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::attack_method::Method;
 use crate::attack_method::Shared;
-use crate::field_error::FieldError;
+use crate::field_error::{Checks, FieldError};
 pub use crate::norm::Norm;
 use crate::numeral::MAXIMUM_SEED;
 
@@ -295,43 +295,38 @@ impl AttackSpec {
 
     /// Everything wrong with it by itself, with fields named `evaluation.attacks.…`.
     pub fn validate(&self) -> Vec<FieldError> {
-        let mut errors = Vec::new();
-        let mut refuse = |field: &str, reason: String| {
-            errors.push(FieldError::new(
-                format!("evaluation.attacks.{field}"),
-                reason,
-            ));
-        };
-        if self.attacks.is_empty() {
-            refuse("attacks", "choose at least one attack".into());
-        }
-        if self.attacks.len() > 200 {
-            refuse(
-                "attacks",
-                format!("{} attacks; at most 200 are allowed", self.attacks.len()),
-            );
-        }
+        let mut checks = Checks::new("evaluation.attacks.");
+        checks.require(
+            !self.attacks.is_empty(),
+            "attacks",
+            "choose at least one attack",
+        );
+        checks.require(
+            self.attacks.len() <= 200,
+            "attacks",
+            format!("{} attacks; at most 200 are allowed", self.attacks.len()),
+        );
         for (index, attack) in self.attacks.iter().enumerate().take(200) {
             for problem in attack.problems() {
-                refuse("attacks", problem);
+                checks.refuse("attacks", problem);
             }
-            if self.attacks[..index].contains(attack) {
-                refuse("attacks", format!("{} is given twice", attack.label()));
-            }
-        }
-        if self.images == Some(0) {
-            refuse(
-                "images",
-                "give at least 1, or leave it empty for the whole test set".into(),
+            checks.require(
+                !self.attacks[..index].contains(attack),
+                "attacks",
+                format!("{} is given twice", attack.label()),
             );
         }
-        if self.attack_seed > MAXIMUM_SEED {
-            refuse(
-                "attack_seed",
-                format!("{} is above {MAXIMUM_SEED}", self.attack_seed),
-            );
-        }
-        errors
+        checks.require(
+            self.images != Some(0),
+            "images",
+            "give at least 1, or leave it empty for the whole test set",
+        );
+        checks.require(
+            self.attack_seed <= MAXIMUM_SEED,
+            "attack_seed",
+            format!("{} is above {MAXIMUM_SEED}", self.attack_seed),
+        );
+        checks.errors()
     }
 }
 

@@ -10,7 +10,7 @@ use crate::corruption::{
     Corruption, FrostFingerprint, JpegStep, PUBLISHED_JPEG_QUALITY, SEVERITIES,
 };
 use crate::dataset::is_folder_name;
-use crate::field_error::{FieldError, repeated};
+use crate::field_error::{Checks, FieldError};
 use crate::numeral::MAXIMUM_SEED;
 
 /// Where corrupted images come from.
@@ -234,62 +234,50 @@ impl FromStr for CorruptionConditions {
 impl CorruptionSpec {
     /// Everything wrong with it by itself, with fields named `evaluation.corruptions.…`.
     pub fn validate(&self) -> Vec<FieldError> {
-        let mut errors = Vec::new();
-        let mut refuse = |field: &str, reason: String| {
-            errors.push(FieldError::new(
-                format!("evaluation.corruptions.{field}"),
-                reason,
-            ));
-        };
-        if self.corruptions.is_empty() {
-            refuse("corruptions", "choose at least one corruption".into());
-        }
-        if let Some(twice) = repeated(&self.corruptions) {
-            refuse("corruptions", format!("{twice} is given twice"));
-        }
-        if self.severities.is_empty() {
-            refuse("severities", "choose at least one severity".into());
-        }
-        if let Some(wrong) = self
-            .severities
-            .iter()
-            .find(|severity| !SEVERITIES.contains(severity))
-        {
-            refuse("severities", format!("{wrong} is not between 1 and 5"));
-        }
-        if let Some(twice) = repeated(&self.severities) {
-            refuse("severities", format!("{twice} is given twice"));
-        }
-        if self.images == Some(0) {
-            refuse(
-                "images",
-                "give at least 1, or leave it empty for the whole test set".into(),
-            );
-        }
-        if self.corruption_seed > MAXIMUM_SEED {
-            refuse(
-                "corruption_seed",
-                format!("{} is above {MAXIMUM_SEED}", self.corruption_seed),
-            );
-        }
-        for (field, reason) in self.drawing_problems() {
-            refuse(field, reason);
-        }
-        errors
+        let mut checks = Checks::new("evaluation.corruptions.");
+        checks.require(
+            !self.corruptions.is_empty(),
+            "corruptions",
+            "choose at least one corruption",
+        );
+        checks.require(
+            !self.severities.is_empty(),
+            "severities",
+            "choose at least one severity",
+        );
+        checks.require(
+            self.images != Some(0),
+            "images",
+            "give at least 1, or leave it empty for the whole test set",
+        );
+        self.check_images(&mut checks);
+        checks.errors()
     }
 
-    /// What is wrong with how images are drawn: fields, and what would be right.
-    pub(crate) fn drawing_problems(&self) -> Vec<(&'static str, String)> {
-        let mut problems = Vec::new();
+    /// What is wrong with the corrupted images, whatever is measured on them.
+    pub(crate) fn check_images(&self, checks: &mut Checks) {
+        checks.without_repeats("corruptions", &self.corruptions, Corruption::to_string);
+        checks.without_repeats("severities", &self.severities, u8::to_string);
+        let mut severities = self.severities.iter();
+        if let Some(wrong) = severities.find(|severity| !SEVERITIES.contains(severity)) {
+            checks.refuse("severities", format!("{wrong} is not between 1 and 5"));
+        }
+        checks.require(
+            self.corruption_seed <= MAXIMUM_SEED,
+            "corruption_seed",
+            format!("{} is above {MAXIMUM_SEED}", self.corruption_seed),
+        );
         if self.source == CorruptionSource::Published {
-            if self.corruption_seed != 0 {
-                let reason = "published images have no seed; give 0";
-                problems.push(("corruption_seed", reason.to_owned()));
-            }
-            if self.jpeg == JpegStep::Off {
-                let reason = "published images are used as they were saved; leave this out";
-                problems.push(("jpeg", reason.to_owned()));
-            }
+            checks.require(
+                self.corruption_seed == 0,
+                "corruption_seed",
+                "published images have no seed; give 0",
+            );
+            checks.require(
+                self.jpeg == JpegStep::AsPublished,
+                "jpeg",
+                "published images are used as they were saved; leave this out",
+            );
         }
         if let Some(folder) = &self.frost_photographs {
             let reason = if self.source == CorruptionSource::Published {
@@ -303,9 +291,10 @@ impl CorruptionSpec {
             } else {
                 None
             };
-            problems.extend(reason.map(|reason| ("frost_photographs", reason)));
+            if let Some(reason) = reason {
+                checks.refuse("frost_photographs", reason);
+            }
         }
-        problems
     }
 }
 

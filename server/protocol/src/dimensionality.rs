@@ -8,9 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::attack::Attack;
 use crate::corruption::{Corruption, JpegStep, SEVERITIES};
 use crate::corruption_evaluation::{CorruptionConditions, CorruptionSource, CorruptionSpec};
-use crate::field_error::FieldError;
-use crate::field_error::repeated;
-use crate::numeral::MAXIMUM_SEED;
+use crate::field_error::{Checks, FieldError};
 
 /// Most images that [`DimensionalitySpec::activation_images`] takes: memory grows with their square.
 pub const MAXIMUM_ACTIVATION_IMAGES: u32 = 2000;
@@ -128,79 +126,47 @@ impl DimensionalitySpec {
 
     /// Everything wrong with it by itself, with fields named `evaluation.dimensionality.…`.
     pub fn validate(&self) -> Vec<FieldError> {
-        let mut errors = Vec::new();
-        let mut refuse = |field: &str, reason: String| {
-            errors.push(FieldError::new(
-                format!("evaluation.dimensionality.{field}"),
-                reason,
-            ));
-        };
-        if let Some(twice) = repeated(&self.corruptions) {
-            refuse("corruptions", format!("{twice} is given twice"));
-        }
-        if self.severities.is_empty() && !self.corruptions.is_empty() {
-            refuse("severities", "choose at least one severity".into());
-        }
-        if let Some(wrong) = self
-            .severities
-            .iter()
-            .find(|severity| !SEVERITIES.contains(severity))
-        {
-            refuse("severities", format!("{wrong} is not between 1 and 5"));
-        }
-        if let Some(twice) = repeated(&self.severities) {
-            refuse("severities", format!("{twice} is given twice"));
-        }
-        if self.attacks.len() > 20 {
-            refuse(
-                "attacks",
-                format!("{} attacks; at most 20 are allowed", self.attacks.len()),
-            );
-        }
+        let mut checks = Checks::new("evaluation.dimensionality.");
+        self.corrupted().check_images(&mut checks);
+        checks.require(
+            !self.severities.is_empty() || self.corruptions.is_empty(),
+            "severities",
+            "choose at least one severity",
+        );
+        checks.require(
+            self.attacks.len() <= 20,
+            "attacks",
+            format!("{} attacks; at most 20 are allowed", self.attacks.len()),
+        );
         for attack in self.attacks.iter().take(20) {
             for problem in attack.problems() {
-                refuse("attacks", problem);
+                checks.refuse("attacks", problem);
             }
-            if !attack.is_single_path() {
-                refuse(
-                    "attacks",
-                    format!(
-                        "{}: only FGSM and PGD from the clean image give every image a difference",
-                        attack.label()
-                    ),
-                );
-            }
-        }
-        if let Some(twice) = repeated(&self.attacks) {
-            refuse("attacks", format!("{} is given twice", twice.label()));
-        }
-        if self.images.is_some_and(|images| images < 2) {
-            refuse(
-                "images",
-                "give at least 2 (one image has no variance), or leave it empty for the whole test set"
-                    .into(),
+            checks.require(
+                attack.is_single_path(),
+                "attacks",
+                format!(
+                    "{}: only FGSM and PGD from the clean image give every image a difference",
+                    attack.label()
+                ),
             );
         }
-        if let Some(images) = self.activation_images
-            && !(2..=MAXIMUM_ACTIVATION_IMAGES).contains(&images)
-        {
-            refuse(
+        checks.without_repeats("attacks", &self.attacks, |attack| attack.label());
+        checks.require(
+            self.images.is_none_or(|images| images >= 2),
+            "images",
+            "give at least 2 (one image has no variance), or leave it empty for the whole test set",
+        );
+        if let Some(images) = self.activation_images {
+            checks.require(
+                (2..=MAXIMUM_ACTIVATION_IMAGES).contains(&images),
                 "activation_images",
                 format!(
                     "{images} is not between 2 and {MAXIMUM_ACTIVATION_IMAGES} (memory grows with the square of the number)"
                 ),
             );
         }
-        if self.corruption_seed > MAXIMUM_SEED {
-            refuse(
-                "corruption_seed",
-                format!("{} is above {MAXIMUM_SEED}", self.corruption_seed),
-            );
-        }
-        for (field, reason) in self.corrupted().drawing_problems() {
-            refuse(field, reason);
-        }
-        errors
+        checks.errors()
     }
 }
 

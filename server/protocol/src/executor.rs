@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::field_error::FieldError;
+use crate::field_error::{Checks, FieldError};
 
 /// Where the workers of an experiment run, and what is asked for there. In TOML: nothing for this machine, or a table
 /// `[executor.slurm]`.
@@ -174,12 +174,7 @@ impl SlurmSpec {
 
     /// Everything wrong with it, with fields named `executor.slurm.…`.
     pub fn validate(&self) -> Vec<FieldError> {
-        let mut errors = Vec::new();
-        let mut require = |holds: bool, field: &str, reason: String| {
-            if !holds {
-                errors.push(FieldError::new(format!("executor.slurm.{field}"), reason));
-            }
-        };
+        let mut checks = Checks::new("executor.slurm.");
         let names = [
             ("partition", &self.partition),
             ("account", &self.account),
@@ -191,64 +186,63 @@ impl SlurmSpec {
             let fits = |name: &String| {
                 (1..=200).contains(&name.len()) && !name.starts_with('-') && name.chars().all(plain)
             };
-            require(
+            checks.require(
                 name.as_ref().is_none_or(fits),
                 field,
-                "only letters, digits and . _ , : = @ + / * ( ) [ ] -, at most 200 characters"
-                    .into(),
+                "only letters, digits and . _ , : = @ + / * ( ) [ ] -, at most 200 characters",
             );
         }
         let within =
             |value: Option<u32>, most: u32| value.is_none_or(|value| (1..=most).contains(&value));
-        require(
+        checks.require(
             within(self.time_minutes, 525_600),
             "time_minutes",
-            "must be between 1 and 525,600 minutes".into(),
+            "must be between 1 and 525,600 minutes",
         );
-        require(
+        checks.require(
             within(self.memory_mib, 100_000_000),
             "memory_mib",
-            "must be between 1 and 100,000,000 MiB".into(),
+            "must be between 1 and 100,000,000 MiB",
         );
-        require(
+        checks.require(
             within(Some(self.cpus), 1024),
             "cpus",
             format!("{} is not between 1 and 1,024", self.cpus),
         );
-        require(
+        checks.require(
             within(self.at_once, 10_000),
             "at_once",
-            "must be between 1 and 10,000".into(),
+            "must be between 1 and 10,000",
         );
-        require(
+        checks.require(
             self.requeues <= 1000,
             "requeues",
             format!("{} times; at most 1,000 are allowed", self.requeues),
         );
-        require(
+        checks.require(
             self.setup.len() <= 10_000 && !self.setup.contains('\0'),
             "setup",
-            "at most 10,000 characters".into(),
+            "at most 10,000 characters",
         );
-        require(
+        checks.require(
             self.flags.len() <= 2000 && !self.flags.chars().any(|c| c.is_control() && c != '\n'),
             "flags",
-            "at most 2,000 characters, one flag per line".into(),
+            "at most 2,000 characters, one flag per line",
         );
         for line in self.flag_lines() {
             let flag = line.split(['=', ' ']).next().unwrap_or(line);
-            require(
+            checks.require(
                 line.starts_with('-'),
                 "flags",
                 format!("`{line}` is not a flag: each line must begin with - or --"),
             );
-            require(
+            checks.require(
                 !OWN_FLAGS.contains(&flag),
                 "flags",
                 format!("`{flag}` is set by Selectivity Lab"),
             );
         }
-        errors
+        checks.errors()
     }
 }
 

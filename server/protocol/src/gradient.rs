@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Network;
-use crate::field_error::FieldError;
+use crate::field_error::{Checks, FieldError};
 
 /// Forward passes that a backward pass of the same depth takes as long as, with its share of the one forward pass of a layer's
 /// units: 1.46 was measured for ResNet20 on two CPU cores (3,288 units x images a second, 3,226 images forward). A GPU goes
@@ -44,13 +44,13 @@ impl InputUnitGradientSpec {
 
     /// Everything wrong with it by itself, with fields named `evaluation.input_unit_gradients.…`.
     pub fn validate(&self) -> Vec<FieldError> {
-        if self.images < 2 {
-            return vec![FieldError::new(
-                "evaluation.input_unit_gradients.images".to_owned(),
-                "give at least 2: variability needs more than one image".to_owned(),
-            )];
-        }
-        Vec::new()
+        let mut checks = Checks::new("evaluation.input_unit_gradients.");
+        checks.require(
+            self.images >= 2,
+            "images",
+            "give at least 2: variability needs more than one image",
+        );
+        checks.errors()
     }
 }
 

@@ -1,6 +1,6 @@
 //! What makes a spec acceptable. The form and the API ask the same function, so they always agree.
 
-use crate::field_error::FieldError;
+use crate::field_error::{Checks, FieldError};
 use crate::numeral::{MAXIMUM_SEED, plain};
 use crate::spec::{ExperimentSpec, MAXIMUM_RUNS, TrainingSpec};
 
@@ -8,105 +8,99 @@ impl ExperimentSpec {
     /// Everything wrong with the spec by itself; empty when it can be launched. Whether the data
     /// set and the device exist is for the server to say.
     pub fn validate(&self) -> Vec<FieldError> {
-        let mut errors = Vec::new();
-        let mut refuse = |field: &str, reason: String| errors.push(FieldError::new(field, reason));
+        let mut checks = Checks::new("");
 
         let name_length = self.name.trim().chars().count();
         if name_length == 0 {
-            refuse("name", "give the experiment a name".into());
+            checks.refuse("name", "give the experiment a name");
         } else if name_length > 120 {
-            refuse(
+            checks.refuse(
                 "name",
                 format!("{name_length} characters; at most 120 are allowed"),
             );
         }
         if self.notes.chars().count() > 10_000 {
-            refuse("notes", "at most 10,000 characters".into());
+            checks.refuse("notes", "at most 10,000 characters");
         }
         if self.alphas.is_empty() {
-            refuse("alphas", "give at least one alpha; 0 is the control".into());
+            checks.refuse("alphas", "give at least one alpha; 0 is the control");
         }
         // Up to the most that can be right: comparing all with all of a hostile list would take minutes.
         for (index, &alpha) in self.alphas.iter().enumerate().take(MAXIMUM_RUNS) {
             if !alpha.is_finite() || alpha.abs() > 100.0 {
-                refuse(
+                checks.refuse(
                     "alphas",
                     format!("{} is not between -100 and 100", plain(alpha)),
                 );
             }
             if self.alphas[..index].contains(&alpha) {
-                refuse("alphas", format!("{} is given twice", plain(alpha)));
+                checks.refuse("alphas", format!("{} is given twice", plain(alpha)));
             }
         }
         if self.seeds.is_empty() {
-            refuse("seeds", "give at least one seed".into());
+            checks.refuse("seeds", "give at least one seed");
         }
         for (index, &seed) in self.seeds.iter().enumerate().take(MAXIMUM_RUNS) {
             if seed > MAXIMUM_SEED {
-                refuse("seeds", format!("{seed} is above {MAXIMUM_SEED}"));
+                checks.refuse("seeds", format!("{seed} is above {MAXIMUM_SEED}"));
             }
             if self.seeds[..index].contains(&seed) {
-                refuse("seeds", format!("{seed} is given twice"));
+                checks.refuse("seeds", format!("{seed} is given twice"));
             }
         }
         let runs = self.alphas.len().saturating_mul(self.seeds.len());
         if runs > MAXIMUM_RUNS {
-            refuse(
+            checks.refuse(
                 "seeds",
                 format!("{runs} runs; at most {MAXIMUM_RUNS} are allowed"),
             );
         }
         if self.device.trim().is_empty() {
-            refuse("device", "name a device, for example cpu".into());
+            checks.refuse("device", "name a device, for example cpu");
         }
         if self.retries > 100 {
-            refuse(
+            checks.refuse(
                 "retries",
                 format!("{} times; at most 100 are allowed", self.retries),
             );
         }
-        errors.extend(self.executor.validate());
-        errors.extend(self.training.validate());
-        errors.extend(self.evaluation.validate_on(&self.dataset));
-        errors
+        checks.extend(self.executor.validate());
+        checks.extend(self.training.validate());
+        checks.extend(self.evaluation.validate_on(&self.dataset));
+        checks.errors()
     }
 }
 
 impl TrainingSpec {
     /// Everything wrong with the training set-up, with fields named `training.…`.
     pub fn validate(&self) -> Vec<FieldError> {
-        let mut errors = Vec::new();
-        let mut require = |holds: bool, field: &str, reason: String| {
-            if !holds {
-                errors.push(FieldError::new(format!("training.{field}"), reason));
-            }
-        };
-        require(
+        let mut checks = Checks::new("training.");
+        checks.require(
             (1..=10_000).contains(&self.epochs),
             "epochs",
             format!("{} is not between 1 and 10,000", self.epochs),
         );
-        require(
+        checks.require(
             (2..=65_536).contains(&self.batch_size),
             "batch_size",
             format!("{} is not between 2 and 65,536", self.batch_size),
         );
-        require(
+        checks.require(
             self.learning_rate.is_finite() && self.learning_rate > 0.0,
             "learning_rate",
             format!("{} is not above 0", plain(self.learning_rate)),
         );
-        require(
+        checks.require(
             (0.0..1.0).contains(&self.momentum),
             "momentum",
             format!("{} is not in [0, 1)", plain(self.momentum)),
         );
-        require(
+        checks.require(
             self.weight_decay.is_finite() && self.weight_decay >= 0.0,
             "weight_decay",
             format!("{} is not 0 or more", plain(self.weight_decay)),
         );
-        require(
+        checks.require(
             self.learning_rate_milestones
                 .iter()
                 .all(|&epoch| epoch >= 1)
@@ -115,24 +109,24 @@ impl TrainingSpec {
                     .windows(2)
                     .all(|pair| pair[0] < pair[1]),
             "learning_rate_milestones",
-            "epochs must be 1 or more and in increasing order".into(),
+            "epochs must be 1 or more and in increasing order",
         );
-        require(
+        checks.require(
             self.learning_rate_factor > 0.0 && self.learning_rate_factor <= 1.0,
             "learning_rate_factor",
             format!("{} is not in (0, 1]", plain(self.learning_rate_factor)),
         );
-        require(
+        checks.require(
             self.validation_images_per_class >= 1,
             "validation_images_per_class",
-            "hold out at least 1 image per class: the best epoch is chosen on these images".into(),
+            "hold out at least 1 image per class: the best epoch is chosen on these images",
         );
-        require(
+        checks.require(
             self.train_images_per_class != Some(0),
             "train_images_per_class",
-            "train on at least 1 image per class, or leave it empty for all".into(),
+            "train on at least 1 image per class, or leave it empty for all",
         );
-        errors
+        checks.errors()
     }
 }
 
