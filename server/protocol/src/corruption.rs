@@ -5,33 +5,22 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::named::named;
+
 /// Severities of every corruption, mildest first.
 pub const SEVERITIES: [u8; 5] = [1, 2, 3, 4, 5];
 
-/// What a corruption imitates; the benchmark's four groups.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum CorruptionFamily {
-    /// Noise of a sensor or of its electronics.
-    Noise,
-    /// Lost focus, motion, glass.
-    Blur,
-    /// What stands between camera and object outdoors.
-    Weather,
-    /// What processing does to an image.
-    Digital,
-}
-
-impl CorruptionFamily {
-    /// What a person calls it.
-    pub fn label(self) -> &'static str {
-        match self {
-            CorruptionFamily::Noise => "Noise",
-            CorruptionFamily::Blur => "Blur",
-            CorruptionFamily::Weather => "Weather",
-            CorruptionFamily::Digital => "Digital",
-        }
+named! {
+    /// What a corruption imitates; the benchmark's four groups.
+    pub enum CorruptionFamily {
+        /// Noise of a sensor or of its electronics.
+        Noise = "noise" => "Noise",
+        /// Lost focus, motion, glass.
+        Blur = "blur" => "Blur",
+        /// What stands between camera and object outdoors.
+        Weather = "weather" => "Weather",
+        /// What processing does to an image.
+        Digital = "digital" => "Digital",
     }
 }
 
@@ -130,31 +119,20 @@ impl FromStr for Corruption {
 /// Quality of the JPEG files that Tiny ImageNet-C is published as; the colour planes at half the size (4:2:0).
 pub const PUBLISHED_JPEG_QUALITY: u8 = 85;
 
-/// Whether generated corrupted images go through a JPEG file before a network sees them, as published ones did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum JpegStep {
-    /// As the set was published whose parameters are used: Tiny ImageNet-C's images are JPEG files of quality 85
-    /// (4:2:0), CIFAR10-C's are arrays that lose nothing.
-    #[default]
-    AsPublished,
-    /// Never: what the corruption gives is what the network sees.
-    Off,
+named! {
+    /// Whether generated corrupted images go through a JPEG file before a network sees them, as published ones did.
+    #[derive(Default)]
+    pub enum JpegStep {
+        /// As the set was published whose parameters are used: Tiny ImageNet-C's images are JPEG files of quality 85
+        /// (4:2:0), CIFAR10-C's are arrays that lose nothing.
+        #[default]
+        AsPublished = "as_published",
+        /// Never: what the corruption gives is what the network sees.
+        Off = "off",
+    }
 }
 
 impl JpegStep {
-    /// Both.
-    pub const ALL: [JpegStep; 2] = [JpegStep::AsPublished, JpegStep::Off];
-
-    /// The name in specs.
-    pub fn id(self) -> &'static str {
-        match self {
-            JpegStep::AsPublished => "as_published",
-            JpegStep::Off => "off",
-        }
-    }
-
     /// Whether images made with the parameters of `table` go through a JPEG file.
     pub fn applies(self, table: ParameterTable) -> bool {
         self == JpegStep::AsPublished && table == ParameterTable::TinyImagenet
@@ -205,15 +183,14 @@ impl From<FrostFingerprint> for String {
     }
 }
 
-/// Which published table a corruption's parameters come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum ParameterTable {
-    /// CIFAR10-C, made for 32x32 images.
-    Cifar10,
-    /// Tiny ImageNet-C, made for 64x64 images.
-    TinyImagenet,
+named! {
+    /// Which published table a corruption's parameters come from.
+    pub enum ParameterTable {
+        /// CIFAR10-C, made for 32x32 images.
+        Cifar10 = "cifar10",
+        /// Tiny ImageNet-C, made for 64x64 images.
+        TinyImagenet = "tiny-imagenet",
+    }
 }
 
 impl ParameterTable {
@@ -223,14 +200,6 @@ impl ParameterTable {
             ParameterTable::Cifar10
         } else {
             ParameterTable::TinyImagenet
-        }
-    }
-
-    /// The name in specs: `cifar10` or `tiny-imagenet`.
-    pub fn id(self) -> &'static str {
-        match self {
-            ParameterTable::Cifar10 => "cifar10",
-            ParameterTable::TinyImagenet => "tiny-imagenet",
         }
     }
 }

@@ -11,28 +11,20 @@ use crate::corruption::{
 };
 use crate::dataset::is_folder_name;
 use crate::field_error::{Checks, FieldError};
+use crate::named::named;
 use crate::numeral::MAXIMUM_SEED;
 
-/// Where corrupted images come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum CorruptionSource {
-    /// Drawn by this software from the test images, for any data set.
-    Generated,
-    /// The published set, CIFAR10-C or Tiny ImageNet-C, read from the data directory.
-    Published,
+named! {
+    /// Where corrupted images come from.
+    pub enum CorruptionSource {
+        /// Drawn by this software from the test images, for any data set.
+        Generated = "generated",
+        /// The published set, CIFAR10-C or Tiny ImageNet-C, read from the data directory.
+        Published = "published",
+    }
 }
 
 impl CorruptionSource {
-    /// The name in specs.
-    pub fn id(self) -> &'static str {
-        match self {
-            CorruptionSource::Generated => "generated",
-            CorruptionSource::Published => "published",
-        }
-    }
-
     /// Why no image of this source can be set beside the clean image of `dataset` with its number, or subtracted from
     /// it; `None` where it can. Accuracy on such images means what it says: their labels are right.
     pub fn unmatched(self, dataset: &Dataset) -> Option<&'static str> {

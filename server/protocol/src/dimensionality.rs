@@ -9,6 +9,7 @@ use crate::attack::Attack;
 use crate::corruption::{Corruption, JpegStep, SEVERITIES};
 use crate::corruption_evaluation::{CorruptionConditions, CorruptionSource, CorruptionSpec};
 use crate::field_error::{Checks, FieldError};
+use crate::named::named;
 
 /// Most images that [`DimensionalitySpec::activation_images`] takes: memory grows with their square.
 pub const MAXIMUM_ACTIVATION_IMAGES: u32 = 2000;
@@ -257,32 +258,13 @@ impl From<Perturbation> for String {
     }
 }
 
-/// What a layer's activation matrix has for columns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum ActivationMatrix {
-    /// The units' responses, maps averaged over space: the source's.
-    Responses,
-    /// Every value of every map.
-    Activations,
-}
-
-impl ActivationMatrix {
-    /// The name in queries.
-    pub fn id(self) -> &'static str {
-        match self {
-            ActivationMatrix::Responses => "responses",
-            ActivationMatrix::Activations => "activations",
-        }
-    }
-
-    /// What a person calls it.
-    pub fn label(self) -> &'static str {
-        match self {
-            ActivationMatrix::Responses => "unit responses",
-            ActivationMatrix::Activations => "full activations",
-        }
+named! {
+    /// What a layer's activation matrix has for columns.
+    pub enum ActivationMatrix {
+        /// The units' responses, maps averaged over space: the source's.
+        Responses = "responses" => "unit responses",
+        /// Every value of every map.
+        Activations = "activations" => "full activations",
     }
 }
 

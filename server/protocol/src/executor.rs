@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::field_error::{Checks, FieldError};
+use crate::named::named;
 
 /// Where the workers of an experiment run, and what is asked for there. In TOML: nothing for this machine, or a table
 /// `[executor.slurm]`.
@@ -17,40 +18,13 @@ pub enum ExecutorSpec {
     Slurm(SlurmSpec),
 }
 
-/// A kind of place where workers run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum ExecutorKind {
-    /// The server's machine.
-    Local,
-    /// A Slurm cluster.
-    Slurm,
-}
-
-impl ExecutorKind {
-    /// Every kind.
-    pub const ALL: [ExecutorKind; 2] = [ExecutorKind::Local, ExecutorKind::Slurm];
-
-    /// The name in specs, addresses and the store, for example `slurm`.
-    pub fn id(self) -> &'static str {
-        match self {
-            ExecutorKind::Local => "local",
-            ExecutorKind::Slurm => "slurm",
-        }
-    }
-
-    /// What a person calls it.
-    pub fn label(self) -> &'static str {
-        match self {
-            ExecutorKind::Local => "This machine",
-            ExecutorKind::Slurm => "Slurm",
-        }
-    }
-
-    /// The kind called `id`, if there is one.
-    pub fn from_id(id: &str) -> Option<ExecutorKind> {
-        ExecutorKind::ALL.into_iter().find(|kind| kind.id() == id)
+named! {
+    /// A kind of place where workers run.
+    pub enum ExecutorKind {
+        /// The server's machine.
+        Local = "local" => "This machine",
+        /// A Slurm cluster.
+        Slurm = "slurm" => "Slurm",
     }
 }
 

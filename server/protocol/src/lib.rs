@@ -30,6 +30,7 @@ pub mod gradient;
 pub mod layer_measure;
 pub mod measure;
 pub mod measurement_key;
+mod named;
 pub mod network;
 pub mod norm;
 pub mod numeral;

@@ -1,35 +1,18 @@
 //! What bounds a perturbation of an image.
 
-use serde::{Deserialize, Serialize};
+use crate::named::named;
 
-/// What bounds a perturbation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum Norm {
-    /// The largest change of any value.
-    Linf,
-    /// The root of the summed squares of all changes.
-    L2,
+named! {
+    /// What bounds a perturbation.
+    pub enum Norm {
+        /// The largest change of any value.
+        Linf = "linf" => "L∞",
+        /// The root of the summed squares of all changes.
+        L2 = "l2" => "L2",
+    }
 }
 
 impl Norm {
-    /// The name in specs.
-    pub fn id(self) -> &'static str {
-        match self {
-            Norm::Linf => "linf",
-            Norm::L2 => "l2",
-        }
-    }
-
-    /// What a person calls it.
-    pub fn label(self) -> &'static str {
-        match self {
-            Norm::Linf => "L∞",
-            Norm::L2 => "L2",
-        }
-    }
-
     /// A radius of it as people write it: L-infinity in 255ths, `8/255`.
     pub fn radius(self, epsilon: f64) -> String {
         match self {

@@ -5,60 +5,31 @@ use serde::{Deserialize, Serialize};
 use crate::evaluation::EvaluationSpec;
 use crate::event::{Progress, Started};
 use crate::executor::JobStatus;
+use crate::named::named;
 use crate::result::{EpochMetrics, RunResult};
 use crate::spec::RunSpec;
 
-/// Where a run stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum RunState {
-    /// Waiting for a slot on its device.
-    Queued,
-    /// A worker is on it.
-    Running,
-    /// Its worker went away before the end (a crash, a kill, a stopped server); resumable.
-    Interrupted,
-    /// A person ended it; resumable.
-    Cancelled,
-    /// It could not go on; its reason says why.
-    Failed,
-    /// Its loss became NaN or infinite. Not a success, and not resumable: the same seed diverges again.
-    Diverged,
-    /// It ended well: it has a result, and every evaluation that was asked for.
-    Finished,
+named! {
+    /// Where a run stands.
+    pub enum RunState {
+        /// Waiting for a slot on its device.
+        Queued = "queued",
+        /// A worker is on it.
+        Running = "running",
+        /// Its worker went away before the end (a crash, a kill, a stopped server); resumable.
+        Interrupted = "interrupted",
+        /// A person ended it; resumable.
+        Cancelled = "cancelled",
+        /// It could not go on; its reason says why.
+        Failed = "failed",
+        /// Its loss became NaN or infinite. Not a success, and not resumable: the same seed diverges again.
+        Diverged = "diverged",
+        /// It ended well: it has a result, and every evaluation that was asked for.
+        Finished = "finished",
+    }
 }
 
 impl RunState {
-    /// Every state, in the order of a run's life.
-    pub const ALL: [RunState; 7] = [
-        RunState::Queued,
-        RunState::Running,
-        RunState::Interrupted,
-        RunState::Cancelled,
-        RunState::Failed,
-        RunState::Diverged,
-        RunState::Finished,
-    ];
-
-    /// The name in the API and the store, for example `queued`.
-    pub fn id(self) -> &'static str {
-        match self {
-            RunState::Queued => "queued",
-            RunState::Running => "running",
-            RunState::Interrupted => "interrupted",
-            RunState::Cancelled => "cancelled",
-            RunState::Failed => "failed",
-            RunState::Diverged => "diverged",
-            RunState::Finished => "finished",
-        }
-    }
-
-    /// The state called `id`, if there is one.
-    pub fn from_id(id: &str) -> Option<RunState> {
-        RunState::ALL.into_iter().find(|state| state.id() == id)
-    }
-
     /// Whether the scheduler still has something to do for it.
     pub fn is_active(self) -> bool {
         matches!(self, RunState::Queued | RunState::Running)

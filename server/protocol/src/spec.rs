@@ -2,48 +2,21 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::named::named;
 use crate::{Dataset, EvaluationSpec, ExecutorSpec, Network, Origin};
 
 /// The most runs one experiment may expand into.
 pub const MAXIMUM_RUNS: usize = 10_000;
 
-/// How training images are varied from epoch to epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum Augmentation {
-    /// Images as they are.
-    None,
-    /// Pad 4 with zeros, random crop back to size, horizontal flip with probability 1/2 (the source's CIFAR-10 set-up).
-    CropFlip,
-    /// Random resized crop (area 0.08 to 1, aspect 3/4 to 4/3) and horizontal flip (the source's Tiny ImageNet set-up).
-    ResizedCropFlip,
-}
-
-impl Augmentation {
-    /// Every augmentation, in the order in which the form lists them.
-    pub const ALL: [Augmentation; 3] = [
-        Augmentation::None,
-        Augmentation::CropFlip,
-        Augmentation::ResizedCropFlip,
-    ];
-
-    /// The name in specs, for example `crop_flip`.
-    pub fn id(self) -> &'static str {
-        match self {
-            Augmentation::None => "none",
-            Augmentation::CropFlip => "crop_flip",
-            Augmentation::ResizedCropFlip => "resized_crop_flip",
-        }
-    }
-
-    /// What a person calls it.
-    pub fn label(self) -> &'static str {
-        match self {
-            Augmentation::None => "None",
-            Augmentation::CropFlip => "Pad 4, random crop, flip",
-            Augmentation::ResizedCropFlip => "Random resized crop, flip",
-        }
+named! {
+    /// How training images are varied from epoch to epoch.
+    pub enum Augmentation {
+        /// Images as they are.
+        None = "none" => "None",
+        /// Pad 4 with zeros, random crop back to size, horizontal flip with probability 1/2 (the source's CIFAR-10 set-up).
+        CropFlip = "crop_flip" => "Pad 4, random crop, flip",
+        /// Random resized crop (area 0.08 to 1, aspect 3/4 to 4/3) and horizontal flip (the source's Tiny ImageNet set-up).
+        ResizedCropFlip = "resized_crop_flip" => "Random resized crop, flip",
     }
 }
 

@@ -174,7 +174,7 @@ fn read(row: &SqliteRow) -> Result<Option<MeasurementKey>, sqlx::Error> {
     let images: u32 = row.try_get("images")?;
     let seed = row.try_get::<i64, _>("seed")? as u64;
     let source: Option<&str> = row.try_get("source")?;
-    let source = [CorruptionSource::Generated, CorruptionSource::Published]
+    let source = CorruptionSource::ALL
         .into_iter()
         .find(|one| Some(one.id()) == source);
     let jpeg: bool = row.try_get("jpeg")?;
