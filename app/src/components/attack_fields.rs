@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use protocol::attack::AttackSpec;
 
 use super::corruption_fields::Group;
-use super::field::{Field, Input, Inputs};
+use super::field::{Field, Input, Inputs, Radio};
 use super::training_facts::attacks_words;
 use crate::draft::{
     ATTACK_IMAGES, ATTACK_SEED, ATTACKS, AUTO, CHECK_MASKING, Draft, KEPT, OFF, SOURCE,
@@ -39,25 +39,15 @@ pub fn AttackFields(
 ) -> impl IntoView {
     let chosen = Memo::new(move |_| inputs.get(ATTACKS));
     let off = move || chosen.with(|chosen| chosen == OFF);
-    let option = move |value: &'static str| {
-        let checked = move || chosen.with(|chosen| chosen == value);
-        view! {
-            <label>
-                <input
-                    type="radio" name=ATTACKS value=value
-                    checked=checked prop:checked=checked
-                    on:change=move |_| inputs.edit(ATTACKS, value.to_owned())
-                />
-                {label(value, kept)}
-            </label>
-        }
-    };
     // What is kept does not change while the form is open.
     let options = inputs
         .draft
         .with_untracked(choices)
         .into_iter()
-        .map(option)
+        .filter_map(|value| {
+            let label = label(value, kept)?;
+            Some(view! { <Radio inputs path=ATTACKS value label /> })
+        })
         .collect_view();
     let words = |text: &str| Signal::stored(text.to_owned());
     let masking = move || {

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use protocol::Corruption;
 use protocol::corruption::{JpegStep, SEVERITIES};
 
-use super::field::{Field, Input, Inputs, input_id};
+use super::field::{Field, Input, Inputs, Radio, input_id};
 use crate::choice::Choice;
 use crate::corruptions::{FAMILIES, of_family};
 use crate::draft::{
@@ -39,20 +39,6 @@ pub fn CorruptionFields(
     let source = Memo::new(move |_| inputs.get(CORRUPTION_SOURCE));
     let off = move || source.with(|source| source == OFF);
     let published = Memo::new(move |_| dataset.with(|dataset| published_set(dataset)));
-    let option = move |value: &'static str, label: Signal<String>, disabled: Signal<bool>| {
-        let checked = move || source.with(|source| source == value);
-        view! {
-            <label>
-                <input
-                    type="radio" name=CORRUPTION_SOURCE value=value
-                    checked=checked prop:checked=checked disabled=move || disabled.get() && !checked()
-                    on:change=move |_| inputs.edit(CORRUPTION_SOURCE, value.to_owned())
-                />
-                {label}
-            </label>
-        }
-    };
-    let never = Signal::stored(false);
     let words = |text: &str| Signal::stored(text.to_owned());
     let published_label = Signal::derive(move || {
         published.get().map_or(
@@ -69,9 +55,9 @@ pub fn CorruptionFields(
     };
     view! {
         <Group inputs path=CORRUPTION_SOURCE label="Natural corruptions" role="radiogroup">
-            {option(OFF, words("Off"), never)}
-            {option("generated", words("Generated from the test images"), never)}
-            {option("published", published_label, no_published)}
+            <Radio inputs path=CORRUPTION_SOURCE value=OFF label=words("Off") />
+            <Radio inputs path=CORRUPTION_SOURCE value="generated" label=words("Generated from the test images") />
+            <Radio inputs path=CORRUPTION_SOURCE value="published" label=published_label disabled=no_published />
         </Group>
         <p class="hint" hidden=move || !accuracy_alone()>{TINY_IMAGENET_C}</p>
         <div class="corruption-fields" hidden=off>
@@ -85,17 +71,9 @@ pub fn CorruptionFields(
             />
             <details hidden=move || !seeded()>
                 <summary>"More"</summary>
-                <Field
-                    inputs path=CORRUPTION_SEED label="Corruption seed" input=Input::Line("numeric")
-                    hint=words("The same for every run, so that all are tested on the same images.")
-                />
-                <Field
-                    inputs path=CORRUPTION_JPEG label="JPEG step" input=Input::Select(jpeg_choices())
-                    hint=words(JPEG_HINT)
-                />
-                <Field
-                    inputs path=CORRUPTION_FROST label="Frost photographs" input=Input::Line("text")
-                    hint=words(FROST_HINT)
+                <DrawingFields
+                    inputs seed=CORRUPTION_SEED jpeg=CORRUPTION_JPEG frost=CORRUPTION_FROST
+                    seed_hint="The same for every run, so that all are tested on the same images."
                 />
             </details>
         </div>
@@ -109,24 +87,29 @@ const TINY_IMAGENET_C: &str = "Accuracy only: its images were made from other cr
 /// Fields that a fold may hide; their errors are shown at [`CORRUPTIONS`].
 const FOLDED: &[&str] = &[CORRUPTION_FROST];
 
+/// How generated images are drawn: seed, JPEG step, photographs of frost, at these paths.
+#[component]
+pub(super) fn DrawingFields(
+    inputs: Inputs,
+    seed: &'static str,
+    jpeg: &'static str,
+    frost: &'static str,
+    seed_hint: &'static str,
+) -> impl IntoView {
+    let steps = JpegStep::ALL.map(|step| Choice::new(step.id(), step.label()));
+    let words = |text: &str| Signal::stored(text.to_owned());
+    view! {
+        <Field inputs path=seed label="Corruption seed" input=Input::Line("numeric") hint=words(seed_hint) />
+        <Field inputs path=jpeg label="JPEG step" input=Input::Select(steps.into()) hint=words(JPEG_HINT) />
+        <Field inputs path=frost label="Frost photographs" input=Input::Line("text") hint=words(FROST_HINT) />
+    }
+}
+
 /// What the JPEG step is.
-pub(super) const JPEG_HINT: &str = "Tiny ImageNet-C is published as JPEG files of quality 85. Images corrupted with its parameters (shorter side over 48 pixels) are compressed in the same way; images corrupted with CIFAR10-C’s parameters are not.";
+const JPEG_HINT: &str = "Tiny ImageNet-C is published as JPEG files of quality 85. Images corrupted with its parameters (shorter side over 48 pixels) are compressed in the same way; images corrupted with CIFAR10-C’s parameters are not.";
 
 /// How photographs of frost are named.
-pub(super) const FROST_HINT: &str = "Name of a folder in the data sets directory; its first five images are used. Empty: the synthetic texture.";
-
-/// The choices of the JPEG step.
-pub(super) fn jpeg_choices() -> Vec<Choice> {
-    JpegStep::ALL
-        .map(|step| {
-            let label = match step {
-                JpegStep::AsPublished => "As published",
-                JpegStep::Off => "Left out",
-            };
-            Choice::new(step.id(), label)
-        })
-        .into()
-}
+const FROST_HINT: &str = "Name of a folder in the data sets directory; its first five images are used. Empty: the synthetic texture.";
 
 fn all_severities() -> Vec<String> {
     SEVERITIES.map(|severity| severity.to_string()).into()

@@ -203,6 +203,35 @@ pub fn Field(
     .into_any()
 }
 
+/// One of the choices at `path`.
+#[component]
+pub fn Radio(
+    /// Its form.
+    inputs: Inputs,
+    /// The path of what is chosen.
+    path: &'static str,
+    /// What the field holds where it is chosen.
+    value: &'static str,
+    /// What a person calls it.
+    #[prop(into)]
+    label: Signal<String>,
+    /// Whether it cannot be chosen now.
+    #[prop(optional)]
+    disabled: Signal<bool>,
+) -> impl IntoView {
+    let checked = move || inputs.draft.with(|draft| draft.get(path) == value);
+    view! {
+        <label>
+            <input
+                type="radio" name=path value=value
+                checked=checked prop:checked=checked disabled=move || disabled.get() && !checked()
+                on:change=move |_| inputs.edit(path, value.to_owned())
+            />
+            {label}
+        </label>
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,8 +6,8 @@ use protocol::corruption_evaluation::CorruptionSource;
 use protocol::dimensionality::{DimensionalitySpec, MAXIMUM_ACTIVATION_IMAGES};
 use protocol::gradient::InputUnitGradientSpec;
 
-use super::corruption_fields::{FROST_HINT, Group, JPEG_HINT, jpeg_choices};
-use super::field::{Field, Input, Inputs};
+use super::corruption_fields::{DrawingFields, Group};
+use super::field::{Field, Input, Inputs, Radio};
 use super::training_facts::perturbations_words;
 use crate::choice::Choice;
 use crate::draft::{
@@ -44,26 +44,6 @@ fn choices(draft: &Draft) -> Vec<&'static str> {
     [OFF, SOURCE].into_iter().chain(kept).collect()
 }
 
-/// A choice of the group at `path`.
-fn option(
-    inputs: Inputs,
-    path: &'static str,
-    value: &'static str,
-    label: &'static str,
-) -> impl IntoView {
-    let checked = move || inputs.draft.with(|draft| draft.get(path) == value);
-    view! {
-        <label>
-            <input
-                type="radio" name=path value=value
-                checked=checked prop:checked=checked
-                on:change=move |_| inputs.edit(path, value.to_owned())
-            />
-            {label}
-        </label>
-    }
-}
-
 /// Dimensionality: off, as in Leavitt & Morcos (2020), or as copied; on how many images. Input-unit gradients: off or on.
 #[component]
 pub fn GeometryFields(
@@ -81,7 +61,10 @@ pub fn GeometryFields(
         .draft
         .with_untracked(choices)
         .into_iter()
-        .filter_map(|value| Some(option(inputs, DIMENSIONALITY, value, label(value, kept)?)))
+        .filter_map(|value| {
+            let label = label(value, kept)?;
+            Some(view! { <Radio inputs path=DIMENSIONALITY value label /> })
+        })
         .collect_view();
     let words = |text: &str| Signal::stored(text.to_owned());
     let published = move || {
@@ -122,24 +105,16 @@ pub fn GeometryFields(
                     hint=words("If dimensionality was off, this starts as in the corruption test.")
                 />
                 <div hidden=published>
-                    <Field
-                        inputs path=DIMENSIONALITY_SEED label="Corruption seed" input=Input::Line("numeric")
-                        hint=words("Use the seed of the corruption test to measure the same corrupted images.")
-                    />
-                    <Field
-                        inputs path=DIMENSIONALITY_JPEG label="JPEG step" input=Input::Select(jpeg_choices())
-                        hint=words(JPEG_HINT)
-                    />
-                    <Field
-                        inputs path=DIMENSIONALITY_FROST label="Frost photographs" input=Input::Line("text")
-                        hint=words(FROST_HINT)
+                    <DrawingFields
+                        inputs seed=DIMENSIONALITY_SEED jpeg=DIMENSIONALITY_JPEG frost=DIMENSIONALITY_FROST
+                        seed_hint="Use the seed of the corruption test to measure the same corrupted images."
                     />
                 </div>
             </details>
         </div>
         <Group inputs path=GRADIENTS label="Input-unit gradients" role="radiogroup">
-            {option(inputs, GRADIENTS, OFF, "Off")}
-            {option(inputs, GRADIENTS, ON, "Every unit of every layer")}
+            <Radio inputs path=GRADIENTS value=OFF label="Off" />
+            <Radio inputs path=GRADIENTS value=ON label="Every unit of every layer" />
         </Group>
         <div class="corruption-fields" hidden=off(GRADIENTS)>
             <p class="hint" id="gradient-cost">{move || gradient_work(inputs, network.get())}</p>

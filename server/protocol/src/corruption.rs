@@ -126,9 +126,9 @@ named! {
         /// As the set was published whose parameters are used: Tiny ImageNet-C's images are JPEG files of quality 85
         /// (4:2:0), CIFAR10-C's are arrays that lose nothing.
         #[default]
-        AsPublished = "as_published",
+        AsPublished = "as_published" => "As published",
         /// Never: what the corruption gives is what the network sees.
-        Off = "off",
+        Off = "off" => "Left out",
     }
 }
 
