@@ -11,12 +11,12 @@ use burn::tensor::{Device, Gradients, Int, Tensor, TensorData};
 use protocol::Network;
 
 use super::difference::Named;
-use super::training_step::{random, training};
+use super::training_step::random;
 use crate::attacks::{gradient_at_logits, not_finite};
 use crate::base::host::host;
 use crate::data::ImageSet;
 use crate::inference::batch::clean_images;
-use crate::learning::optimiser::optimiser;
+use crate::learning::optimiser::usual_optimiser;
 use crate::measures::selectivity::minibatch_selectivity;
 use crate::networks::ModelConfig;
 use crate::operators::{Activations, ConvolutionShape, convolutions_of, layer, subsample};
@@ -126,13 +126,9 @@ fn convolutions() -> Vec<ConvolutionShape> {
     let mut shapes = Vec::new();
     for network in Network::ALL {
         let side = network.usual_image_side();
-        let config = ModelConfig {
-            network,
-            classes: 10,
-            mean: [0.5; 3],
-            std: [0.25; 3],
-        };
-        let model = config.init(0, &device).valid();
+        let model = ModelConfig::of_any_images(network, 10)
+            .init(0, &device)
+            .valid();
         // One image gives all sizes but the batch.
         shapes.extend(convolutions_of(|| {
             model.forward(Tensor::zeros([1, 3, side, side], &device));
@@ -369,7 +365,7 @@ fn sgd(device: &Device) -> Vec<Named> {
     let mut linear = LinearConfig::new(64, 10).init(&device);
     linear.weight = Param::from_tensor(tensor([64, 10], &device));
     linear.bias = Some(Param::from_tensor(tensor([10], &device)));
-    let mut optimiser = optimiser(&training());
+    let mut optimiser = usual_optimiser();
     for step in 1..=3 {
         let input = tensor([8, 64], &device) * step as f32;
         let gradients = weighted(linear.forward(input)).backward();

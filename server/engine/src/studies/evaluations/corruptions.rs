@@ -152,10 +152,10 @@ pub fn measure_corruptions(
     let test = trained.test;
     let conditions = images.conditions(spec.conditions(test.len() as u32).images);
     let indices = spread(test.labels(), conditions.images as usize);
-    let labels: Vec<u32> = indices.iter().map(|&index| test.labels()[index]).collect();
-    let load = |name: &str, listener: &mut dyn Listener| match folder {
-        Some(folder) => kept(&file(folder, name), listener, PredictionsFile::load),
-        None => Ok(PredictionsFile::default()),
+    let labels = test.labels_at(&indices);
+    let load = |name: &str, listener: &mut dyn Listener| {
+        let path = folder.map(|folder| file(folder, name));
+        kept(path.as_deref(), listener, PredictionsFile::load)
     };
     let predict = |pixels: Pixels, listener: &mut dyn Listener| {
         predict(trained, &indices, pixels, &mut |images| {
