@@ -1,7 +1,6 @@
 //! C8: selectivity can be cut about 2.5-fold with no loss of clean accuracy.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 
 use protocol::claim_figure::{ClaimFigure, ClaimFigureName, Picture};
 use protocol::finding::{Claim, Estimate, Evidence, Finding, MoreSeeds, Role, Verdict};
@@ -101,12 +100,7 @@ fn cuts(numbers: &Numbers) -> Vec<Cut> {
         "Clean accuracy",
         Side::Below,
     );
-    let controls: BTreeMap<u64, f64> = below
-        .runs
-        .iter()
-        .filter(|run| run.alpha == 0.0)
-        .map(|run| (run.seed, run.selectivity))
-        .collect();
+    let controls = below.controls(&below.selectivity());
     let tested = accuracy.iter().filter(|one| one.estimate.n >= FEWEST_SEEDS);
     let together = tested.count().max(1) as f64;
     accuracy

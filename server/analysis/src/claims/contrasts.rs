@@ -35,10 +35,7 @@ pub struct Contrast {
 pub fn contrasts(numbers: &Numbers, values: &Values, what: &str, raising: Side) -> Vec<Contrast> {
     let mut pairs: BTreeMap<u64, (Vec<f64>, Vec<f64>)> = BTreeMap::new();
     let value = |run: usize| values.get(run).copied().flatten();
-    let controls: BTreeMap<u64, f64> = (0..numbers.runs.len())
-        .filter(|&run| numbers.runs[run].alpha == 0.0)
-        .filter_map(|run| Some((numbers.runs[run].seed, value(run)?)))
-        .collect();
+    let controls = numbers.controls(values);
     let alphas: Vec<f64> = numbers
         .alphas()
         .into_iter()
