@@ -4,7 +4,7 @@ use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, OpsPrep};
 use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, AutodiffBackend, Backend, Flex};
@@ -277,6 +277,11 @@ fn constant(tensor: FlexTensor) -> Tracked {
     Differentiated::from_inner(tensor)
 }
 
+/// What stands in for a shortcut where a layer has none: its node gets no gradient.
+fn no_shortcut() -> Tracked {
+    constant(contiguous(vec![0.0], [1]))
+}
+
 /// The state that a training pass keeps for its backward pass.
 #[derive(Debug, Clone)]
 struct TrainingState {
@@ -502,28 +507,28 @@ impl Backward<Flex, 1> for SubsampleBack {
     }
 }
 
+/// The output of an operator, with the state that its backward pass needs where there will be one.
+fn tracked<O: Backward<Flex, N>, const N: usize>(
+    operator: OpsPrep<O, Flex, O::State, NoCheckpointing, N>,
+    state: O::State,
+    output: FlexTensor,
+) -> Tracked {
+    match operator.compute_bound().stateful() {
+        OpsKind::Tracked(prep) => prep.finish(state, output),
+        OpsKind::UnTracked(prep) => prep.finish(output),
+    }
+}
+
 /// Connects a pass's responses to the maps whose means they are.
 fn attach_responses(maps: &Tracked, responses: FlexTensor) -> Tracked {
     let sizes = sizes(maps.primitive());
-    match ResponsesBack
-        .prepare::<NoCheckpointing>([maps.node()])
-        .compute_bound()
-        .stateful()
-    {
-        OpsKind::Tracked(prep) => prep.finish(sizes, responses),
-        OpsKind::UnTracked(prep) => prep.finish(responses),
-    }
+    tracked(ResponsesBack.prepare([maps.node()]), sizes, responses)
 }
 
 impl LayerBackend for Differentiated {
     fn layer_train(tensors: LayerTensors<Self>, options: LayerOptions) -> TrainingOutput<Self> {
-        let (shortcut, shortcut_node) = match tensors.shortcut {
-            Some(shortcut) => {
-                let (shortcut, node) = shortcut.into_parts();
-                (Some(shortcut), node)
-            }
-            None => (None, constant(contiguous(vec![0.0], [1])).node()),
-        };
+        let (shortcut, node) = tensors.shortcut.map(Tracked::into_parts).unzip();
+        let shortcut_node = node.unwrap_or_else(|| no_shortcut().node());
         let (input, input_node) = tensors.input.into_parts();
         let (weight, weight_node) = tensors.weight.into_parts();
         let (gamma, gamma_node) = tensors.gamma.into_parts();
@@ -545,14 +550,7 @@ impl LayerBackend for Differentiated {
             beta_node,
             shortcut_node,
         ];
-        let maps = match TrainingBack
-            .prepare::<NoCheckpointing>(nodes)
-            .compute_bound()
-            .stateful()
-        {
-            OpsKind::Tracked(prep) => prep.finish(state, pass.output.maps),
-            OpsKind::UnTracked(prep) => prep.finish(pass.output.maps),
-        };
+        let maps = tracked(TrainingBack.prepare(nodes), state, pass.output.maps);
         TrainingOutput {
             output: LayerOutput {
                 responses: attach_responses(&maps, pass.output.responses),
@@ -569,13 +567,8 @@ impl LayerBackend for Differentiated {
         variance: Tracked,
         options: LayerOptions,
     ) -> LayerOutput<Self> {
-        let (shortcut, shortcut_node) = match tensors.shortcut {
-            Some(shortcut) => {
-                let (shortcut, node) = shortcut.into_parts();
-                (Some(shortcut), node)
-            }
-            None => (None, constant(contiguous(vec![0.0], [1])).node()),
-        };
+        let (shortcut, node) = tensors.shortcut.map(Tracked::into_parts).unzip();
+        let shortcut_node = node.unwrap_or_else(|| no_shortcut().node());
         let (input, input_node) = tensors.input.into_parts();
         let (output, state) = infer(
             LayerTensors {
@@ -589,14 +582,8 @@ impl LayerBackend for Differentiated {
             variance.primitive(),
             options,
         );
-        let maps = match InferenceBack
-            .prepare::<NoCheckpointing>([input_node, shortcut_node])
-            .compute_bound()
-            .stateful()
-        {
-            OpsKind::Tracked(prep) => prep.finish(state, output.maps),
-            OpsKind::UnTracked(prep) => prep.finish(output.maps),
-        };
+        let operator = InferenceBack.prepare([input_node, shortcut_node]);
+        let maps = tracked(operator, state, output.maps);
         LayerOutput {
             responses: attach_responses(&maps, output.responses),
             maps,
@@ -607,13 +594,6 @@ impl LayerBackend for Differentiated {
         let (input, node) = input.into_parts();
         let state = (sizes(&input), step);
         let output = subsample(input, step, channels);
-        match SubsampleBack
-            .prepare::<NoCheckpointing>([node])
-            .compute_bound()
-            .stateful()
-        {
-            OpsKind::Tracked(prep) => prep.finish(state, output),
-            OpsKind::UnTracked(prep) => prep.finish(output),
-        }
+        tracked(SubsampleBack.prepare([node]), state, output)
     }
 }
