@@ -193,11 +193,6 @@ impl Corruptor {
         self.frost.fingerprint()
     }
 
-    /// Whether images go through a JPEG file.
-    pub fn saves_as_jpeg(&self) -> bool {
-        self.jpeg
-    }
-
     /// The same with photographs of frost: the first five PNG or JPEG files of `folder` by name, as the published
     /// generator takes its own.
     ///

@@ -35,7 +35,7 @@ mod split;
 mod split_name;
 mod tiny_imagenet;
 
-pub use augment::{Pixel, augment, to_unit_interval};
+pub use augment::{Pixel, augment, to_unit_interval, unit_values};
 pub use error::DataError;
 pub use images::{CHANNELS, ImageSet};
 pub use npy::{npy_shape, read_images, read_labels};
@@ -324,9 +324,7 @@ pub fn unit_image(
     index: usize,
 ) -> Result<Vec<f32>, DataError> {
     let picture = installed(dataset, directory)?.picture(split, index)?;
-    let mut values = vec![0.0; picture.pixels.len()];
-    to_unit_interval(&picture.pixels, &mut values);
-    Ok(values)
+    Ok(unit_values(&picture.pixels))
 }
 
 /// `values` `[3, height, width]`, of the size of the data set's images, as PNG: clipped to [0, 1] and rounded.

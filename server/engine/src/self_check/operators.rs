@@ -193,12 +193,22 @@ fn convolution(shape: ConvolutionShape, device: &Device) -> Vec<Named> {
     let weight = tensor([channels_out, channels_in, kernel, kernel], &device).require_grad();
     let options = ConvOptions::new([stride; 2], [padding; 2], [1, 1], 1);
     let output = conv2d(input.clone(), weight.clone(), None, options);
+    let (mut tensors, gradients) = there_and_back(&input, output);
+    tensors.push(gradient_of(&weight, "weight", &gradients));
+    tensors
+}
+
+/// The output that was computed of `input`, and the input's gradient; with all gradients.
+fn there_and_back<const D: usize, const E: usize>(
+    input: &Tensor<D>,
+    output: Tensor<E>,
+) -> (Vec<Named>, Gradients) {
     let gradients = weighted(output.clone()).backward();
-    vec![
+    let tensors = vec![
         Named::new("output", host(output.inner())),
-        gradient_of(&input, "input", &gradients),
-        gradient_of(&weight, "weight", &gradients),
-    ]
+        gradient_of(input, "input", &gradients),
+    ];
+    (tensors, gradients)
 }
 
 /// The gradient with respect to a tensor.
@@ -276,12 +286,7 @@ fn batch_norm(sizes: [usize; 4], device: &Device) -> Vec<Named> {
     let norm = norm_of(sizes[1], &training_device);
     let input = tensor(sizes, &training_device).require_grad();
     norm.forward(input.clone() * 2.0 + 0.25);
-    let output = norm.forward(input.clone());
-    let gradients = weighted(output.clone()).backward();
-    let mut tensors = vec![
-        Named::new("output", host(output.inner())),
-        gradient_of(&input, "input", &gradients),
-    ];
+    let (mut tensors, gradients) = there_and_back(&input, norm.forward(input.clone()));
     tensors.extend(norm_state(&norm, &gradients));
     let output = norm.valid().forward(tensor(sizes, device));
     tensors.push(Named::new("output in inference mode", host(output)));
@@ -290,22 +295,13 @@ fn batch_norm(sizes: [usize; 4], device: &Device) -> Vec<Named> {
 
 fn shortcut(sizes: [usize; 4], device: &Device) -> Vec<Named> {
     let input = tensor(sizes, &device.clone().autodiff()).require_grad();
-    let output = subsample(input.clone(), 2, 2 * sizes[1]);
-    let gradients = weighted(output.clone()).backward();
-    vec![
-        Named::new("output", host(output.inner())),
-        gradient_of(&input, "input", &gradients),
-    ]
+    there_and_back(&input, subsample(input.clone(), 2, 2 * sizes[1])).0
 }
 
 fn pooling(sizes: [usize; 4], device: &Device) -> Vec<Named> {
     let input = tensor(sizes, &device.clone().autodiff()).require_grad();
     let output = relu(input.clone()).mean_dims(&[2, 3]).flatten::<2>(1, 3);
-    let gradients = weighted(output.clone()).backward();
-    vec![
-        Named::new("output", host(output.inner())),
-        gradient_of(&input, "input", &gradients),
-    ]
+    there_and_back(&input, output).0
 }
 
 fn classifier([batch, units]: [usize; 2], classes: usize, device: &Device) -> Vec<Named> {
@@ -314,13 +310,8 @@ fn classifier([batch, units]: [usize; 2], classes: usize, device: &Device) -> Ve
     let mut linear = LinearConfig::new(units, classes).init(&device);
     linear.weight = Param::from_tensor(tensor([units, classes], &device));
     linear.bias = Some(Param::from_tensor(tensor([classes], &device)));
-    let output = linear.forward(input.clone());
-    let gradients = weighted(output.clone()).backward();
-    let mut tensors = vec![
-        Named::new("output", host(output.inner())),
-        gradient_of(&input, "input", &gradients),
-        gradient_of(&linear.weight.val(), "weight", &gradients),
-    ];
+    let (mut tensors, gradients) = there_and_back(&input, linear.forward(input.clone()));
+    tensors.push(gradient_of(&linear.weight.val(), "weight", &gradients));
     tensors.extend(
         linear
             .bias
