@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use super::channels::{self, ReluMask};
 use super::layer::{Layer, Waiting, Wanted};
 use super::layout::{
-    channels_last, contiguous, images, into_channels_last, is_spread, readable, sizes, spread,
+    channels_last, contiguous, into_channels_last, is_spread, layer_on, readable, sizes, spread,
     values, values_mut, vector,
 };
 use super::shape::ConvolutionShape;
@@ -116,13 +116,7 @@ fn train(
     let shape = shape_of(&input, &weight, options);
     let shortcut = tensors.shortcut.map(into_channels_last);
     let (gamma, beta) = (vector(&tensors.gamma), vector(&tensors.beta));
-    let layer = Layer {
-        shape,
-        input: images(&input),
-        weight: weight.as_slice().expect("made contiguous"),
-        lasting: None,
-    };
-    let pass = layer.train(
+    let pass = layer_on(shape, &input, &weight).train(
         &gamma,
         &beta,
         options.epsilon,
@@ -185,10 +179,8 @@ fn infer(
         .map(|((beta, mean), scale)| beta - mean * scale)
         .collect();
     let layer = Layer {
-        shape,
-        input: images(&input),
-        weight: weight.as_slice().expect("made contiguous"),
         lasting: Some(&weight),
+        ..layer_on(shape, &input, &weight)
     };
     let (maps, responses) =
         layer.infer(&scale, &shift, shortcut.as_ref().map(values), options.relu);
@@ -353,12 +345,7 @@ impl Backward<Flex, 5> for TrainingBack {
         let [input, weight, gamma, beta, shortcut] = ops.parents;
         let state = ops.state;
         let mut gradient = into_channels_last(grads.consume::<Flex>(&ops.node));
-        let layer = Layer {
-            shape: state.shape,
-            input: images(&state.input),
-            weight: state.weight.as_slice().expect("made contiguous"),
-            lasting: None,
-        };
+        let layer = layer_on(state.shape, &state.input, &state.weight);
         let mut gradients = None;
         let mut pass = |waiting: Option<Waiting<'_>>| {
             let gradients = gradients.insert(layer.train_back(

@@ -14,7 +14,7 @@ use protocol::attack::{
     Norm,
 };
 
-use super::{Listener, Predictions, PredictionsFile, Trained, kept, spread, target};
+use super::{Listener, Predictions, PredictionsFile, Trained, kept, predict_clean, spread, target};
 use crate::EngineError;
 use crate::attacks::{
     self, AttackError, AttackOutcome, Ball, Implementation, Progress, Work, masking,
@@ -83,11 +83,7 @@ pub fn measure_attacks(
     measure.clean()?;
     let mut left = Vec::new();
     for &attack in &spec.attacks {
-        let known = match measure.kept.get(&attack.to_string()) {
-            Some((_, Some(measurement))) => Some(measurement.clone()),
-            _ => None,
-        };
-        match known {
+        match measure.kept.measurement(&attack.to_string()).cloned() {
             Some(known) if measure.has_images(attack)? => measure.listener.measured(known),
             _ => left.push(attack),
         }
@@ -136,18 +132,11 @@ struct AttackResults {
 
 impl Measure<'_> {
     fn clean(&mut self) -> Result<(), EngineError> {
-        if self.kept.get(CLEAN).is_some() {
+        if self.kept.predictions(CLEAN).is_some() {
             return Ok(());
         }
-        let mut predictions = Predictions::default();
-        for chunk in self.work.indices.chunks(self.work.batch_size) {
-            let images = clean_images(self.work.set, chunk, self.trained.device);
-            let labels = self.work.set.labels_at(chunk);
-            predictions.add(self.trained.model.forward(images), &labels);
-            if !self.listener.advanced(chunk.len(), true) {
-                return Err(EngineError::Cancelled);
-            }
-        }
+        let advanced = &mut |images| self.listener.advanced(images, true);
+        let predictions = predict_clean(self.trained, self.work.indices, advanced)?;
         self.kept.insert(CLEAN, predictions, None);
         self.save()
     }
@@ -170,10 +159,7 @@ impl Measure<'_> {
     }
 
     fn clean_predictions(&self) -> Predictions {
-        self.kept
-            .get(CLEAN)
-            .map(|(predictions, _)| predictions.clone())
-            .unwrap_or_default()
+        self.kept.predictions(CLEAN).cloned().unwrap_or_default()
     }
 
     /// The results before an attack: those of the clean images.
@@ -382,7 +368,7 @@ impl AttackPredictions {
     ) -> Result<Option<AttackPredictions>, FileError> {
         let file =
             PredictionsFile::load(&predictions_file(&Self::folder(run_directory, conditions)))?;
-        let Some((clean, _)) = file.get(CLEAN) else {
+        let Some(clean) = file.predictions(CLEAN) else {
             return Ok(None);
         };
         Ok(Some(AttackPredictions {
@@ -390,10 +376,7 @@ impl AttackPredictions {
             clean: clean.clone(),
             adversarial: attacks
                 .iter()
-                .map(|attack| {
-                    file.get(&attack.to_string())
-                        .map(|(predictions, _)| predictions.clone())
-                })
+                .map(|attack| file.predictions(&attack.to_string()).cloned())
                 .collect(),
         }))
     }

@@ -210,6 +210,16 @@ pub(crate) fn target<'a>(
 /// Gives the pixels of the images at some indices, `[images, 3, height, width]`, 0 to 255.
 pub(crate) type Pixels<'a> = &'a (dyn Fn(&[usize]) -> Result<Vec<u8>, EngineError> + Sync);
 
+/// [`predict`] for the clean test images at `indices`.
+pub(crate) fn predict_clean(
+    trained: &Trained,
+    indices: &[usize],
+    advanced: &mut dyn FnMut(usize) -> bool,
+) -> Result<Predictions, EngineError> {
+    let pixels = |indices: &[usize]| Ok(trained.test.subset(indices).pixels().to_vec());
+    Ok(predict(trained, indices, &pixels, advanced)?.0)
+}
+
 /// Predictions and mean cross-entropy (nats) of a trained network on images that `pixels(indices)` gives as
 /// `[images, 3, height, width]`, 0 to 255. The next batch is made while the network is at work on this one.
 pub(crate) fn predict(

@@ -111,11 +111,14 @@ impl PredictionsFile {
         Ok(file)
     }
 
-    /// The predictions under `name`, and their measurement.
-    pub fn get(&self, name: &str) -> Option<(&Predictions, Option<&Measurement>)> {
-        self.entries
-            .get(name)
-            .map(|(predictions, measurement)| (predictions, measurement.as_ref()))
+    /// The predictions under `name`.
+    pub fn predictions(&self, name: &str) -> Option<&Predictions> {
+        Some(&self.entries.get(name)?.0)
+    }
+
+    /// The measurement of the predictions under `name`.
+    pub fn measurement(&self, name: &str) -> Option<&Measurement> {
+        self.entries.get(name)?.1.as_ref()
     }
 
     /// Adds predictions under `name`, or replaces them.
