@@ -72,7 +72,7 @@ pub fn compare(
     let value_of = |run: usize, field: ConfigurationField| &all_values[run][field as usize];
     let grouped_by = request.grouping.fields();
     let members = members(trained.len(), &grouped_by, value_of);
-    let fields = telling(&members, &grouped_by, value_of);
+    let fields = differing_fields(&members, &grouped_by, value_of);
     let naming = naming(&members, &fields, value_of);
 
     let by_seed = !grouped_by.contains(&ConfigurationField::Seed);
@@ -274,7 +274,7 @@ fn members<'a>(
 }
 
 /// The fields in which the groups differ.
-fn telling<'a>(
+fn differing_fields<'a>(
     members: &[Vec<usize>],
     grouped_by: &[ConfigurationField],
     value_of: impl Fn(usize, ConfigurationField) -> &'a FieldValue,

@@ -5,7 +5,7 @@ use protocol::quantity::{Axis, Quantity, Scale};
 use rayon::prelude::*;
 
 use crate::table::{ChosenConditions, Table};
-use crate::{INTERVAL_METHOD, ascending, mean};
+use crate::{INTERVAL_METHOD, distinct_alphas, mean};
 
 /// Sets `x` against `y`. Measurements count only under the `chosen` conditions or, where these are absent, under those
 /// that most runs share; a mean over corruptions counts only where a run has every corruption that most runs have, so
@@ -85,7 +85,7 @@ pub(crate) fn of_points(
 }
 
 fn means(points: &[ScatterPoint]) -> Vec<ScatterMean> {
-    ascending(points.iter().map(|point| point.alpha))
+    distinct_alphas(points.iter().map(|point| point.alpha))
         .into_par_iter()
         .filter_map(|alpha| {
             let values = |value: fn(&ScatterPoint) -> f64| -> Vec<f64> {

@@ -18,7 +18,7 @@ use crate::data::ImageSet;
 use crate::inference::batch::logits_and_responses;
 use crate::inference::unit_gradients::InputUnitGradients;
 use crate::learning::loss::regularised_loss;
-use crate::learning::optimiser::usual_optimiser;
+use crate::learning::optimiser::default_optimiser;
 use crate::networks::{Model, ModelConfig};
 use crate::studies::evaluations::{CorruptedImages, Listener, Trained, measure_corruptions};
 use crate::{EngineError, devices};
@@ -64,7 +64,7 @@ pub struct Calibration {
 pub fn measure(spec: &CalibrationSpec) -> Result<Calibration, EngineError> {
     let device = devices::open(&spec.device)?;
     let training_device = device.clone().autodiff();
-    let config = ModelConfig::of_any_images(spec.network, spec.classes);
+    let config = ModelConfig::with_generic_normalisation(spec.network, spec.classes);
     let shape = [spec.batch_size, 3, spec.height, spec.width];
     let labels: Vec<u32> = (0..spec.batch_size)
         .map(|i| (i % spec.classes) as u32)
@@ -72,7 +72,7 @@ pub fn measure(spec: &CalibrationSpec) -> Result<Calibration, EngineError> {
     let budget = Duration::from_secs_f64(spec.seconds);
 
     let mut model = Some(config.init(0, &training_device));
-    let mut sgd = usual_optimiser();
+    let mut sgd = default_optimiser();
     let images = Tensor::<4>::random(shape, Distribution::Default, &training_device);
     let (train_steps, train_seconds) = time(budget, || {
         let current = model.take().expect("put back below");
@@ -217,7 +217,7 @@ pub fn measure_gradients(
 }
 
 fn untrained(network: Network, classes: usize, device: &Device) -> Model {
-    let config = ModelConfig::of_any_images(network, classes);
+    let config = ModelConfig::with_generic_normalisation(network, classes);
     config.init(0, device).valid()
 }
 

@@ -46,19 +46,13 @@ pub fn weigh(numbers: &Numbers) -> Finding {
         );
     }
     let slope = |what: String, values: Values, decides| -> Evidence {
-        let test = Test {
-            what,
-            scale: None,
-            unit: UNIT,
-            claimed: Side::Below,
-            decides,
-        };
-        test.of_slopes(&numbers.by_selectivity(&values))
+        let test = Test::new(what, UNIT, Side::Below, decides);
+        test.of_slopes(&numbers.points_on_selectivity(&values))
     };
     let [primary, others @ ..] = DimensionStatistic::ALL;
     let early = values(numbers, primary, LayerRange::Early);
     let early = slope("The early layers' dimension fraction".into(), early, true);
-    let way = Estimand::only(vec![("Early layers", early)], Side::Below, UNIT);
+    let way = Estimand::single(vec![("Early layers", early)], Side::Below, UNIT);
     let mut found = finding(Claim::C4, RULE, WORDS, way);
     for other in others {
         let what = format!("The early layers' dimension fraction, {}", other.label());

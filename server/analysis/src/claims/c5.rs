@@ -84,19 +84,12 @@ pub fn weigh(numbers: &Numbers) -> Finding {
     let compared = Compared::of(numbers, attack, None);
     let name = compared.attack.label();
     let test = |what: String, values: &Values, decides| {
-        let test = Test {
-            what,
-            scale: None,
-            unit: UNIT,
-            claimed: Side::Above,
-            decides,
-        };
         let (means, runs) = numbers.means_by_seed(values);
-        test.of_values(&means, 0.0, runs)
+        Test::new(what, UNIT, Side::Above, decides).of_values(&means, 0.0, runs)
     };
     let all = compared.early();
     let primary = test(format!("{name} minus the mean of corruptions"), &all, true);
-    let way = Estimand::only(vec![("PGD minus corruptions", primary)], Side::Above, UNIT);
+    let way = Estimand::single(vec![("PGD minus corruptions", primary)], Side::Above, UNIT);
     let mut found = finding(Claim::C5, RULE, WORDS, way);
     found.notes.push(format!("The attack is {name}."));
     let runs = numbers.runs.iter().zip(&all);

@@ -73,20 +73,14 @@ pub fn weigh(numbers: &Numbers) -> Finding {
         );
     }
     let slope = |what: String, values: Values, decides| -> Evidence {
-        let test = Test {
-            what,
-            scale: None,
-            unit: UNIT,
-            claimed: Side::Above,
-            decides,
-        };
-        test.of_slopes(&numbers.by_selectivity(&values))
+        let test = Test::new(what, UNIT, Side::Above, decides);
+        test.of_slopes(&numbers.points_on_selectivity(&values))
     };
     let tests = KINDS.iter().map(|kind| {
         let all = values(numbers, kind, LayerRange::All);
         (kind.0, slope(kind.0.into(), all, true))
     });
-    let way = Estimand::only(tests.collect(), Side::Above, UNIT);
+    let way = Estimand::single(tests.collect(), Side::Above, UNIT);
     let mut found = finding(Claim::C6, RULE, WORDS, way);
     for kind in &KINDS {
         let early = values(numbers, kind, LayerRange::Early);

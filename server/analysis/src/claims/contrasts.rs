@@ -78,13 +78,7 @@ pub fn contrasts(numbers: &Numbers, values: &Values, what: &str, raising: Side) 
                 raising.other()
             };
             let of_alpha = differences_at(alpha);
-            let test = Test {
-                what: what.to_owned(),
-                scale: None,
-                unit: POINTS,
-                claimed,
-                decides: false,
-            };
+            let test = Test::new(what, POINTS, claimed, false);
             let alone = test.of_values(of_alpha, 0.0, 2 * of_alpha.len() as u32);
             let scaled: Vec<f64> = of_alpha.iter().map(|one| one * POINTS.factor).collect();
             let simultaneous = one_sample(&scaled, 0.0, 1.0 - (1.0 - CONFIDENCE) / together);

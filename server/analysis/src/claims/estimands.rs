@@ -21,7 +21,7 @@ pub struct Estimand {
 
 impl Estimand {
     /// The only way of measuring a claim: by these tests, each with its label, in a unit whose margin applies.
-    pub fn only(tests: Vec<(&str, Evidence)>, claimed: Side, unit: Unit) -> Vec<Estimand> {
+    pub fn single(tests: Vec<(&str, Evidence)>, claimed: Side, unit: Unit) -> Vec<Estimand> {
         let row = |(label, test): (&str, Evidence)| {
             let margin = Some(unit.margin);
             (estimate(label, &test, Role::Primary, claimed, margin), test)

@@ -9,7 +9,7 @@ use protocol::dimensionality::{DimensionStatistic, Perturbation};
 use protocol::gradient::InputUnitGradientMeasurement;
 use protocol::quantity::Scale;
 
-use crate::ascending;
+use crate::distinct_alphas;
 use crate::like;
 use crate::run_numbers::{Accuracy, Dimensions, RunNumbers};
 use statistics::{empirical_logit, residuals};
@@ -283,7 +283,7 @@ impl<'a> Numbers<'a> {
     }
 
     /// The points (seed, selectivity, value) of the runs that have the value.
-    pub fn by_selectivity(&self, values: &[Option<f64>]) -> Vec<(u64, f64, f64)> {
+    pub fn points_on_selectivity(&self, values: &[Option<f64>]) -> Vec<(u64, f64, f64)> {
         self.points(&self.selectivity(), values)
     }
 
@@ -341,7 +341,7 @@ impl<'a> Numbers<'a> {
 
     /// The alphas of the trained runs, ascending.
     pub fn alphas(&self) -> Vec<f64> {
-        ascending(self.runs.iter().map(|run| run.alpha))
+        distinct_alphas(self.runs.iter().map(|run| run.alpha))
     }
 
     /// The seeds of the trained runs, ascending.

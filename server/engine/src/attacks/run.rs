@@ -35,7 +35,7 @@ impl Work<'_> {
     }
 
     /// The labels of the images to attack.
-    pub fn labels(&self) -> Vec<u32> {
+    pub(crate) fn labels(&self) -> Vec<u32> {
         self.set.labels_at(self.indices)
     }
 

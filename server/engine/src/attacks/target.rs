@@ -428,7 +428,7 @@ mod tests {
     use protocol::Network;
 
     fn model() -> Model {
-        let config = ModelConfig::of_any_images(Network::ResNet8, 5);
+        let config = ModelConfig::with_generic_normalisation(Network::ResNet8, 5);
         config.init(1, &Device::flex())
     }
 

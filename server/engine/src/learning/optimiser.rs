@@ -71,7 +71,7 @@ pub(crate) fn optimiser(training: &TrainingSpec) -> ModuleOptimizer {
 }
 
 /// SGD with the numbers of Leavitt & Morcos (2020): momentum 0.9, weight decay 1e-4.
-pub(crate) fn usual_optimiser() -> ModuleOptimizer {
+pub(crate) fn default_optimiser() -> ModuleOptimizer {
     ModuleOptimizer::from(Sgd {
         momentum: 0.9,
         weight_decay: 1e-4,

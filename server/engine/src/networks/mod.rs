@@ -42,9 +42,9 @@ pub struct ModelConfig {
 }
 
 impl ModelConfig {
-    /// A network of which only speed, sizes or agreement with another device is asked, not what it sees: its normalisation
-    /// is that of no data set.
-    pub fn of_any_images(network: Network, classes: usize) -> ModelConfig {
+    /// A network of which only its speed, its sizes or its agreement with another device counts, not what it sees: with a
+    /// normalisation that is no data set's.
+    pub fn with_generic_normalisation(network: Network, classes: usize) -> ModelConfig {
         ModelConfig {
             network,
             classes,
@@ -315,7 +315,7 @@ mod tests {
             (Network::ResNet50, 49, 16),
         ];
         for (network, count, side) in relus {
-            let model = ModelConfig::of_any_images(network, 7).init(0, &device);
+            let model = ModelConfig::with_generic_normalisation(network, 7).init(0, &device);
             let layers = model.layers();
             assert_eq!(layers.len(), count, "{network}");
             assert_eq!(layers, network.layers(), "as the form counts them");
@@ -348,7 +348,7 @@ mod tests {
         // num_params counts batch norm's running statistics too; trainable ones are what papers count.
         let trainable = |network, classes| {
             weights::trainable_parameters(
-                &ModelConfig::of_any_images(network, classes).init(0, &device),
+                &ModelConfig::with_generic_normalisation(network, classes).init(0, &device),
             )
         };
         assert_eq!(trainable(Network::ResNet20, 10), 269_722);
@@ -363,7 +363,7 @@ mod tests {
         let device = Device::flex();
         let images = Tensor::random([1, 3, 8, 8], Distribution::Default, &device);
         let logits = |seed| {
-            ModelConfig::of_any_images(Network::ResNet8, 5)
+            ModelConfig::with_generic_normalisation(Network::ResNet8, 5)
                 .init(seed, &device)
                 .forward(images.clone())
                 .into_data()

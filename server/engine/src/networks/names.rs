@@ -96,7 +96,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("weights.safetensors");
         for network in Network::ALL {
-            let config = ModelConfig::of_any_images(network, 3);
+            let config = ModelConfig::with_generic_normalisation(network, 3);
             let model = config.init(0, &Device::flex()).valid();
             weights::save(&model, &path, &[]).unwrap();
             let bytes = std::fs::read(&path).unwrap();

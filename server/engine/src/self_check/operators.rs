@@ -16,7 +16,7 @@ use crate::attacks::{gradient_at_logits, not_finite};
 use crate::base::host::host;
 use crate::data::ImageSet;
 use crate::inference::batch::clean_images;
-use crate::learning::optimiser::usual_optimiser;
+use crate::learning::optimiser::default_optimiser;
 use crate::measures::selectivity::minibatch_selectivity;
 use crate::networks::ModelConfig;
 use crate::operators::{Activations, ConvolutionShape, convolutions_of, layer, subsample};
@@ -126,7 +126,7 @@ fn convolutions() -> Vec<ConvolutionShape> {
     let mut shapes = Vec::new();
     for network in Network::ALL {
         let side = network.usual_image_side();
-        let model = ModelConfig::of_any_images(network, 10)
+        let model = ModelConfig::with_generic_normalisation(network, 10)
             .init(0, &device)
             .valid();
         // One image gives all sizes but the batch.
@@ -193,13 +193,13 @@ fn convolution(shape: ConvolutionShape, device: &Device) -> Vec<Named> {
     let weight = tensor([channels_out, channels_in, kernel, kernel], &device).require_grad();
     let options = ConvOptions::new([stride; 2], [padding; 2], [1, 1], 1);
     let output = conv2d(input.clone(), weight.clone(), None, options);
-    let (mut tensors, gradients) = there_and_back(&input, output);
+    let (mut tensors, gradients) = forward_and_backward(&input, output);
     tensors.push(gradient_of(&weight, "weight", &gradients));
     tensors
 }
 
 /// The output that was computed of `input`, and the input's gradient; with all gradients.
-fn there_and_back<const D: usize, const E: usize>(
+fn forward_and_backward<const D: usize, const E: usize>(
     input: &Tensor<D>,
     output: Tensor<E>,
 ) -> (Vec<Named>, Gradients) {
@@ -286,7 +286,7 @@ fn batch_norm(sizes: [usize; 4], device: &Device) -> Vec<Named> {
     let norm = norm_of(sizes[1], &training_device);
     let input = tensor(sizes, &training_device).require_grad();
     norm.forward(input.clone() * 2.0 + 0.25);
-    let (mut tensors, gradients) = there_and_back(&input, norm.forward(input.clone()));
+    let (mut tensors, gradients) = forward_and_backward(&input, norm.forward(input.clone()));
     tensors.extend(norm_state(&norm, &gradients));
     let output = norm.valid().forward(tensor(sizes, device));
     tensors.push(Named::new("output in inference mode", host(output)));
@@ -295,13 +295,13 @@ fn batch_norm(sizes: [usize; 4], device: &Device) -> Vec<Named> {
 
 fn shortcut(sizes: [usize; 4], device: &Device) -> Vec<Named> {
     let input = tensor(sizes, &device.clone().autodiff()).require_grad();
-    there_and_back(&input, subsample(input.clone(), 2, 2 * sizes[1])).0
+    forward_and_backward(&input, subsample(input.clone(), 2, 2 * sizes[1])).0
 }
 
 fn pooling(sizes: [usize; 4], device: &Device) -> Vec<Named> {
     let input = tensor(sizes, &device.clone().autodiff()).require_grad();
     let output = relu(input.clone()).mean_dims(&[2, 3]).flatten::<2>(1, 3);
-    there_and_back(&input, output).0
+    forward_and_backward(&input, output).0
 }
 
 fn classifier([batch, units]: [usize; 2], classes: usize, device: &Device) -> Vec<Named> {
@@ -310,7 +310,7 @@ fn classifier([batch, units]: [usize; 2], classes: usize, device: &Device) -> Ve
     let mut linear = LinearConfig::new(units, classes).init(&device);
     linear.weight = Param::from_tensor(tensor([units, classes], &device));
     linear.bias = Some(Param::from_tensor(tensor([classes], &device)));
-    let (mut tensors, gradients) = there_and_back(&input, linear.forward(input.clone()));
+    let (mut tensors, gradients) = forward_and_backward(&input, linear.forward(input.clone()));
     tensors.push(gradient_of(&linear.weight.val(), "weight", &gradients));
     tensors.extend(
         linear
@@ -356,7 +356,7 @@ fn sgd(device: &Device) -> Vec<Named> {
     let mut linear = LinearConfig::new(64, 10).init(&device);
     linear.weight = Param::from_tensor(tensor([64, 10], &device));
     linear.bias = Some(Param::from_tensor(tensor([10], &device)));
-    let mut optimiser = usual_optimiser();
+    let mut optimiser = default_optimiser();
     for step in 1..=3 {
         let input = tensor([8, 64], &device) * step as f32;
         let gradients = weighted(linear.forward(input)).backward();

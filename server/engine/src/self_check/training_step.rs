@@ -10,7 +10,7 @@ use crate::base::random::{Stream, generator};
 use crate::data::ImageSet;
 use crate::inference::batch::{clean_images, logits_and_responses};
 use crate::learning::loss::regularised_loss;
-use crate::learning::optimiser::usual_optimiser;
+use crate::learning::optimiser::default_optimiser;
 use crate::networks::{Model, ModelConfig};
 
 /// Regulariser strength of the step, so that its gradient is compared too.
@@ -76,7 +76,7 @@ impl Step {
         tensors.push(Named::new("gradient of the images", of_images));
         tensors.extend(parameter_gradients(&model, &gradients));
         let gradients = GradientsParams::from_grads(gradients, &model);
-        let model = usual_optimiser().step(0.1, model, gradients).valid();
+        let model = default_optimiser().step(0.1, model, gradients).valid();
         for (after, before) in state(&model).into_iter().zip(before) {
             if after.name.contains("running_") {
                 tensors.push(after);
@@ -110,7 +110,7 @@ impl Step {
         let images = step.images(&training_device);
         let terms = regularised_loss(&model, images, &step.labels(), ALPHA);
         let gradients = GradientsParams::from_grads(terms.loss.backward(), &model);
-        let model = usual_optimiser().step(0.1, model, gradients);
+        let model = default_optimiser().step(0.1, model, gradients);
         terms
             .loss
             .inner()
@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn a_step_shows_every_parameter() {
         let step = Step {
-            config: ModelConfig::of_any_images(Network::ResNet8, 4),
+            config: ModelConfig::with_generic_normalisation(Network::ResNet8, 4),
             shape: [4, 3, 8, 8],
         };
         let device = Device::flex();
@@ -276,7 +276,7 @@ mod tests {
     fn rounding_alone_is_tolerated() {
         for network in [Network::ResNet8, Network::ResNet20] {
             let step = Step {
-                config: ModelConfig::of_any_images(network, 10),
+                config: ModelConfig::with_generic_normalisation(network, 10),
                 shape: [8, 3, 32, 32],
             };
             let device = Device::flex();

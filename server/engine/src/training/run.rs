@@ -687,7 +687,7 @@ mod tests {
             let mut checkpoint = Checkpoint::load(&context.run_directory, &spec(), &mut |_| {})
                 .unwrap()
                 .unwrap();
-            let config = ModelConfig::of_any_images(Network::ResNet8, 10);
+            let config = ModelConfig::with_generic_normalisation(Network::ResNet8, 10);
             let device = Device::flex().autodiff();
             let model = load_model(config.init(0, &device), &checkpoint.model).unwrap();
             checkpoint.model = model_bytes(&spoilt(model.valid(), name, value)).unwrap();

@@ -406,7 +406,7 @@ mod tests {
     /// Breaks when differences to the published Tiny ImageNet-C are measured, or clean activations are refused with them.
     #[test]
     fn images_without_clean_ones_have_no_difference() {
-        let config = ModelConfig::of_any_images(Network::ResNet8, 2);
+        let config = ModelConfig::with_generic_normalisation(Network::ResNet8, 2);
         let device = Device::flex();
         let model = config.init(1, &device).valid();
         let pixels = (0..8 * 3 * 256).map(|i| ((i * 31) % 253) as u8).collect();
@@ -446,7 +446,7 @@ mod tests {
     /// or a perturbation's difference is taken for its activations.
     #[test]
     fn what_was_cut_off_goes_on() {
-        let config = ModelConfig::of_any_images(Network::ResNet8, 3);
+        let config = ModelConfig::with_generic_normalisation(Network::ResNet8, 3);
         let model = config.init(1, &Device::flex()).valid();
         let images = 40;
         let pixels = (0..images * 3 * 256).map(|i| ((i * i * 31 + i * 7) % 253) as u8);

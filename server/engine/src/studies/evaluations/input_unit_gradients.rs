@@ -251,7 +251,7 @@ mod tests {
     #[test]
     fn what_was_cut_off_goes_on() {
         let device = Device::flex();
-        let config = ModelConfig::of_any_images(Network::ResNet8, 3);
+        let config = ModelConfig::with_generic_normalisation(Network::ResNet8, 3);
         let model = config.init(1, &device).valid();
         let pixels = (0..6 * 3 * 64).map(|i| ((i * 7919) % 251) as u8).collect();
         let set = ImageSet::new(pixels, vec![0, 1, 2, 0, 1, 2], 8, 8).unwrap();

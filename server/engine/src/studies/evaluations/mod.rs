@@ -340,7 +340,7 @@ mod tests {
         use protocol::{Corruption, Network};
 
         let device = Device::flex();
-        let config = ModelConfig::of_any_images(Network::ResNet8, 3);
+        let config = ModelConfig::with_generic_normalisation(Network::ResNet8, 3);
         let model = config.init(1, &device).valid();
         let pixels = (0..12 * 3 * 256).map(|i| ((i * i * 31 + i * 7) % 253) as u8);
         let labels = (0..12).map(|i| i % 3).collect();
