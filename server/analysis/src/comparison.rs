@@ -72,14 +72,7 @@ pub fn compare(
     let value_of = |run: usize, field: ConfigurationField| &all_values[run][field as usize];
     let grouped_by = request.grouping.fields();
     let members = members(trained.len(), &grouped_by, value_of);
-    let fields: Vec<ConfigurationField> = grouped_by
-        .iter()
-        .copied()
-        .filter(|&field| {
-            let firsts = members.iter().map(|runs| &value_of(runs[0], field).text);
-            firsts.collect::<BTreeSet<_>>().len() > 1
-        })
-        .collect();
+    let fields = differing_fields(&members, &grouped_by, value_of);
     let naming = naming(&members, &fields, value_of);
 
     let by_seed = !grouped_by.contains(&ConfigurationField::Seed);
@@ -278,6 +271,19 @@ fn members<'a>(
             .unwrap_or(std::cmp::Ordering::Equal)
     });
     members
+}
+
+/// The fields in which the groups differ.
+fn differing_fields<'a>(
+    members: &[Vec<usize>],
+    grouped_by: &[ConfigurationField],
+    value_of: impl Fn(usize, ConfigurationField) -> &'a FieldValue,
+) -> Vec<ConfigurationField> {
+    let differs = |&field: &ConfigurationField| {
+        let firsts = members.iter().map(|runs| &value_of(runs[0], field).text);
+        firsts.collect::<BTreeSet<_>>().len() > 1
+    };
+    grouped_by.iter().copied().filter(differs).collect()
 }
 
 /// A group's values of one measure, one per replicate, in order of seed (or run).

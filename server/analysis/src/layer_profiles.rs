@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use crate::run_numbers::{Dimensions, RunNumbers};
 use crate::table::Table;
-use crate::{INTERVAL_METHOD, mean};
+use crate::{INTERVAL_METHOD, distinct_alphas, mean};
 
 /// A measure of layers, aggregated over the seeds of every alpha. `conditions` are those of dimensionality.
 pub fn profiles(
@@ -24,9 +24,7 @@ pub fn profiles(
         let layers = run.network.layers();
         layers.into_iter().map(|layer| layer.name).collect()
     });
-    let mut alphas: Vec<f64> = complete.iter().map(|run| run.alpha).collect();
-    alphas.sort_by(f64::total_cmp);
-    alphas.dedup();
+    let alphas = distinct_alphas(complete.iter().map(|run| run.alpha));
     let mut known_attacks: Vec<Attack> = Vec::new();
     let measured = || table.runs.iter().flat_map(|run| &run.dimensions);
     let responses = |dimensions: &&Dimensions| dimensions.matrix == ActivationMatrix::Responses;

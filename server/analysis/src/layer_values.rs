@@ -60,14 +60,15 @@ impl LayerValues {
 
     /// The mean of a run's values over the layers of a range that have one.
     pub fn mean(&self, run: i64, range: LayerRange) -> Option<f64> {
-        let values = self.of_run(run)?;
-        let values: Vec<f64> = values[..range.count(values.len())]
-            .iter()
-            .copied()
-            .flatten()
-            .collect();
-        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+        layer_mean(self.of_run(run)?, range)
     }
+}
+
+/// The mean over the layers within `range` that have a value.
+pub fn layer_mean(layers: &[Option<f64>], range: LayerRange) -> Option<f64> {
+    let layers = &layers[..range.count(layers.len())];
+    let values: Vec<f64> = layers.iter().copied().flatten().collect();
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
 fn of_selectivity(numbers: &[&RunNumbers]) -> LayerValues {

@@ -19,4 +19,5 @@ pub mod training_curves;
 
 mod mean;
 
+pub(crate) use mean::distinct_alphas;
 pub use mean::{INTERVAL_METHOD, mean};

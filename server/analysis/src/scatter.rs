@@ -1,11 +1,11 @@
 //! Two quantities of an experiment's runs against each other: one point per run, means over seeds by alpha.
 
 use protocol::measure::{Scatter, ScatterMean, ScatterPoint};
-use protocol::quantity::{Quantity, Scale};
+use protocol::quantity::{Axis, Quantity, Scale};
 use rayon::prelude::*;
 
 use crate::table::{ChosenConditions, Table};
-use crate::{INTERVAL_METHOD, mean};
+use crate::{INTERVAL_METHOD, distinct_alphas, mean};
 
 /// Sets `x` against `y`. Measurements count only under the `chosen` conditions or, where these are absent, under those
 /// that most runs share; a mean over corruptions counts only where a run has every corruption that most runs have, so
@@ -28,7 +28,6 @@ pub fn scatter(
             .or_else(|| known_attack_conditions.first().copied()),
     };
     let [of_x, of_y] = [x, y].map(|quantity| table.values(quantity, scale, chosen));
-    let [x_axis, y_axis] = [x, y].map(|quantity| quantity.axis_on(scale));
     let values = of_x.of_runs.iter().zip(&of_y.of_runs);
     let points: Vec<ScatterPoint> = table
         .runs
@@ -44,31 +43,49 @@ pub fn scatter(
             })
         })
         .collect();
+    let x = (x.axis_on(scale), of_x.images);
+    let y = (y.axis_on(scale), of_y.images);
     Scatter {
-        x: x_axis.label(),
-        y: y_axis.label(),
-        x_axis,
-        y_axis,
-        x_images: of_x.images,
-        y_images: of_y.images,
         conditions: chosen.corruptions,
         known_conditions,
         attack_conditions: chosen.attacks,
         known_attack_conditions,
         known_attacks: table.attacks(chosen.attacks),
-        alphas: means(&points),
-        incomplete_runs: (table.runs.len() - points.len()) as u32,
-        points,
         averaged_over: of_x.averaged_over.max(of_y.averaged_over),
+        ..of_points(table.runs.len(), points, x, y)
+    }
+}
+
+/// The scatter of the `points` of so many runs, with means over the seeds of each alpha; `x` and `y` are the axes, each with
+/// the images behind a value. Conditions, and what is known besides, are left empty.
+pub(crate) fn of_points(
+    runs: usize,
+    points: Vec<ScatterPoint>,
+    (x_axis, x_images): (Axis, Option<u32>),
+    (y_axis, y_images): (Axis, Option<u32>),
+) -> Scatter {
+    Scatter {
+        x: x_axis.label(),
+        y: y_axis.label(),
+        x_axis,
+        y_axis,
+        x_images,
+        y_images,
+        conditions: None,
+        known_conditions: Vec::new(),
+        attack_conditions: None,
+        known_attack_conditions: Vec::new(),
+        known_attacks: Vec::new(),
+        alphas: means(&points),
+        incomplete_runs: (runs - points.len()) as u32,
+        points,
+        averaged_over: 0,
         interval_method: INTERVAL_METHOD.into(),
     }
 }
 
 fn means(points: &[ScatterPoint]) -> Vec<ScatterMean> {
-    let mut alphas: Vec<f64> = points.iter().map(|point| point.alpha).collect();
-    alphas.sort_by(f64::total_cmp);
-    alphas.dedup();
-    alphas
+    distinct_alphas(points.iter().map(|point| point.alpha))
         .into_par_iter()
         .filter_map(|alpha| {
             let values = |value: fn(&ScatterPoint) -> f64| -> Vec<f64> {

@@ -34,12 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (batch, side): (usize, usize) = (batch_size.parse()?, side.parse()?);
     let device = Device::flex();
     let training_device = device.clone().autodiff();
-    let config = ModelConfig {
-        network,
-        classes: 10,
-        mean: [0.5; 3],
-        std: [0.25; 3],
-    };
+    let config = ModelConfig::with_generic_normalisation(network, 10);
     let model = config.init(0, &device);
     let shapes = convolutions_of(|| {
         model.forward(Tensor::zeros([batch, 3, side, side], &device));

@@ -1,6 +1,5 @@
 //! How fast this machine trains and infers: a few real steps, for time estimates and `make bench`.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use burn::module::Module;
@@ -9,17 +8,17 @@ use burn::tensor::{Device, Distribution, Tensor};
 use protocol::corruption::ParameterTable;
 use protocol::corruption_evaluation::CorruptionSpec;
 use protocol::gradient::InputUnitGradientSpec;
-use protocol::{Dataset, Measurement, Network, TrainingSpec};
+use protocol::{Measurement, Network};
 use serde::{Deserialize, Serialize};
 
 use crate::attacks::{Attack, Ball, Norm, Pgd, Samples, Start, Target};
 use crate::base::host::{host, is_cpu};
 use crate::corruptions::Corruptor;
 use crate::data::ImageSet;
-use crate::inference::batch::{batch_size, logits_and_responses};
+use crate::inference::batch::logits_and_responses;
 use crate::inference::unit_gradients::InputUnitGradients;
 use crate::learning::loss::regularised_loss;
-use crate::learning::optimiser::optimiser;
+use crate::learning::optimiser::default_optimiser;
 use crate::networks::{Model, ModelConfig};
 use crate::studies::evaluations::{CorruptedImages, Listener, Trained, measure_corruptions};
 use crate::{EngineError, devices};
@@ -65,12 +64,7 @@ pub struct Calibration {
 pub fn measure(spec: &CalibrationSpec) -> Result<Calibration, EngineError> {
     let device = devices::open(&spec.device)?;
     let training_device = device.clone().autodiff();
-    let config = ModelConfig {
-        network: spec.network,
-        classes: spec.classes,
-        mean: [0.5; 3],
-        std: [0.25; 3],
-    };
+    let config = ModelConfig::with_generic_normalisation(spec.network, spec.classes);
     let shape = [spec.batch_size, 3, spec.height, spec.width];
     let labels: Vec<u32> = (0..spec.batch_size)
         .map(|i| (i % spec.classes) as u32)
@@ -78,7 +72,7 @@ pub fn measure(spec: &CalibrationSpec) -> Result<Calibration, EngineError> {
     let budget = Duration::from_secs_f64(spec.seconds);
 
     let mut model = Some(config.init(0, &training_device));
-    let mut sgd = optimiser(&training());
+    let mut sgd = default_optimiser();
     let images = Tensor::<4>::random(shape, Distribution::Default, &training_device);
     let (train_steps, train_seconds) = time(budget, || {
         let current = model.take().expect("put back below");
@@ -129,15 +123,7 @@ pub fn measure_evaluation(
         clean: set,
         corruptor: Corruptor::new(ParameterTable::for_size(set.height(), set.width()), 0),
     };
-    let trained = Trained {
-        model: &model,
-        device: &device,
-        dataset: &Dataset::Builtin,
-        data_directory: Path::new(""),
-        test: set,
-        run_directory: Path::new(""),
-        batch_size: batch_size(set.height(), set.width()),
-    };
+    let trained = Trained::without_files(&model, &device, set);
     let mut count = Count(0);
     let began = Instant::now();
     measure_corruptions(&spec, &images, &trained, None, &mut count)?;
@@ -231,12 +217,7 @@ pub fn measure_gradients(
 }
 
 fn untrained(network: Network, classes: usize, device: &Device) -> Model {
-    let config = ModelConfig {
-        network,
-        classes,
-        mean: [0.5; 3],
-        std: [0.25; 3],
-    };
+    let config = ModelConfig::with_generic_normalisation(network, classes);
     config.init(0, device).valid()
 }
 
@@ -261,19 +242,4 @@ fn time(budget: Duration, mut step: impl FnMut()) -> (u32, f64) {
         steps += 1;
     }
     (steps, began.elapsed().as_secs_f64())
-}
-
-fn training() -> TrainingSpec {
-    TrainingSpec {
-        epochs: 1,
-        batch_size: 128,
-        learning_rate: 1e-3,
-        momentum: 0.9,
-        weight_decay: 1e-4,
-        learning_rate_milestones: vec![],
-        learning_rate_factor: 0.1,
-        augmentation: protocol::Augmentation::None,
-        validation_images_per_class: 1,
-        train_images_per_class: None,
-    }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::attacks::AttackError;
 use crate::base::FileError;
 use crate::data::DataError;
 use crate::measures::NotFinite;
@@ -106,7 +107,7 @@ pub enum EngineError {
     },
     /// An attack could not be run, or left its bounds.
     #[error(transparent)]
-    Attack(#[from] crate::attacks::AttackError),
+    Attack(AttackError),
     /// Corrupted images could not be drawn.
     #[error(transparent)]
     Corruption(#[from] crate::corruptions::CorruptionError),
@@ -128,13 +129,21 @@ pub enum EngineError {
     Cancelled,
 }
 
+impl From<AttackError> for EngineError {
+    fn from(error: AttackError) -> Self {
+        match error {
+            AttackError::Cancelled => EngineError::Cancelled,
+            other => EngineError::Attack(other),
+        }
+    }
+}
+
 impl EngineError {
     /// Whether nothing else in the run can succeed: it is cancelled, or its device fails.
     pub(crate) fn ends_everything(&self) -> bool {
         matches!(
             self,
             EngineError::Cancelled
-                | EngineError::Attack(crate::attacks::AttackError::Cancelled)
                 | EngineError::Device { .. }
                 | EngineError::Disagrees { .. }
                 | EngineError::DeviceMemory { .. }

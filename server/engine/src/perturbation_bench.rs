@@ -21,7 +21,7 @@ use crate::EngineError;
 use crate::attacks::{Attack as _, Ball, Fgsm, Norm, Pgd, Samples, Start, Target, distance};
 use crate::base::host::host;
 use crate::corruptions::Corruptor;
-use crate::data::{ImageSet, TestSet, test_set, to_unit_interval, values_png};
+use crate::data::{ImageSet, TestSet, test_set, unit_values, values_png};
 use crate::networks::{Model, ModelConfig, weights};
 
 /// How many networks, and how many PGD trajectories, are kept.
@@ -535,12 +535,6 @@ fn softmax(logits: &[f32]) -> Vec<f64> {
         .collect();
     let sum: f64 = powers.iter().sum();
     powers.into_iter().map(|power| power / sum).collect()
-}
-
-fn unit_values(pixels: &[u8]) -> Vec<f32> {
-    let mut values = vec![0.0; pixels.len()];
-    to_unit_interval(pixels, &mut values);
-    values
 }
 
 /// The middle of an image file, square-cut to the shape `[3, height, width]` and scaled.

@@ -5,33 +5,17 @@
 mod common;
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::BufReader;
 use std::path::Path;
 
-use engine::data::{read_images, read_labels};
 use engine::devices;
-use engine::networks::{ModelConfig, weights};
 use engine::studies::analyze::{CorruptedCopies, Report, Subject, analyze, chosen};
-use protocol::Network;
 use protocol::attack::{Attack, AttackSpec, Method};
-use safetensors::SafeTensors;
 use serde_json::Value;
 
 fn analyzed(shared: &Path, device: &str, attacks: &AttackSpec, analyses: &[&str]) -> Report {
     let folder = tempfile::tempdir().unwrap();
-    common::unpack_corruptions(shared, folder.path());
-    let config = ModelConfig {
-        network: Network::ResNet20,
-        classes: 10,
-        mean: [0.4914, 0.4822, 0.4465],
-        std: [0.2470, 0.2435, 0.2616],
-    };
     let device = devices::open(device).unwrap();
-    let weights_file = shared.join("reference/resnet20-cifar10.safetensors");
-    let model = weights::load(&config, &weights_file, &device).unwrap();
-    let labels = read_labels(&folder.path().join("labels.npy"), 10).unwrap();
-    let images = read_images(&folder.path().join("clean.npy"), labels).unwrap();
+    let (model, images) = common::subject_on(&device, shared, folder.path());
     let subject = Subject {
         model: &model,
         device: &device,
@@ -41,21 +25,6 @@ fn analyzed(shared: &Path, device: &str, attacks: &AttackSpec, analyses: &[&str]
     };
     let analyses: Vec<String> = analyses.iter().map(|&name| name.to_owned()).collect();
     analyze(&subject, &chosen(&analyses).unwrap()).unwrap()
-}
-
-fn arrays(path: &Path) -> BTreeMap<String, (Vec<usize>, Vec<f32>)> {
-    let bytes = std::fs::read(path).unwrap();
-    let file = SafeTensors::deserialize(&bytes).unwrap();
-    file.iter()
-        .map(|(name, view)| {
-            let values = view
-                .data()
-                .chunks_exact(4)
-                .map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap()))
-                .collect();
-            (name.to_owned(), (view.shape().to_vec(), values))
-        })
-        .collect()
 }
 
 /// Component counts must equal the reference's: three thresholds for each layer. (Issue 6 would allow 1 more or less near a
@@ -86,11 +55,8 @@ fn the_engine_agrees_with_the_independent_reference() {
     };
     let analyses = ["selectivity", "regulariser", "corruptions", "geometry"];
     let report = analyzed(&shared, "cpu", &AttackSpec::source(None), &analyses);
-    let expected = arrays(&shared.join("reference/expected.safetensors"));
-    let scalars: Value = serde_json::from_reader(BufReader::new(
-        File::open(shared.join("reference/expected.json")).unwrap(),
-    ))
-    .unwrap();
+    let expected = common::arrays(&shared);
+    let scalars = common::json(&shared, "expected.json");
     let measured = Value::Object(report.scalars.clone());
 
     let mut compared = 0;
@@ -220,7 +186,7 @@ fn attacks_agree_with_the_independent_reference() {
     assert_eq!(report.scalars["attacks"]["images"], 200);
 
     let name = "fgsm.eps=2/255.images";
-    let (shape, reference) = &arrays(&shared.join("reference/expected.safetensors"))[name];
+    let (shape, reference) = &common::arrays(&shared)[name];
     let array = &report.arrays[name];
     assert_eq!(&array.shape, shape);
     let pairs = array.values.iter().zip(reference);

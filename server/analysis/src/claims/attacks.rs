@@ -118,9 +118,7 @@ impl Sweep {
 
     /// The mean accuracy of every run over the attacks that count.
     pub fn accuracies(&self, numbers: &Numbers) -> Accuracies {
-        let images = numbers
-            .attack_conditions
-            .map_or(0, |conditions| conditions.images);
+        let images = numbers.attack_images().unwrap_or(0);
         Accuracies::mean_of(
             self.family.label(),
             &numbers.attacks,

@@ -7,9 +7,9 @@ use protocol::numeral;
 use protocol::quantity::{Axis, Quantity, Scale, Unit};
 
 use super::contrasts::{contrasts, sentences};
-use super::draw::{Sheet, figure};
+use super::draw::{Sheet, at_each_scale};
 use super::estimands::{PER_TENTH, Predictor, ways};
-use super::evidence::{SCALES, Side};
+use super::evidence::Side;
 use super::numbers::{Numbers, complete_mean, needed};
 use super::verdict::{Words, finding, not_enough};
 
@@ -56,22 +56,15 @@ pub fn weigh(numbers: &Numbers) -> Finding {
 /// Its figures: against selectivity, by alpha and by severity, each at both scales.
 pub fn figures(sheet: &Sheet) -> Vec<ClaimFigure> {
     use ClaimFigureName::{CorruptionAlpha, CorruptionSelectivity, CorruptionSeverity};
-    let against = SCALES.map(|scale| {
-        let picture = Picture::Scatter(against_selectivity(sheet, scale));
-        figure(CorruptionSelectivity, Some(scale), picture)
-    });
-    let by_alpha = SCALES.map(|scale| {
-        let picture = Picture::Lines(by_alpha(sheet, scale));
-        figure(CorruptionAlpha, Some(scale), picture)
-    });
-    let by_severity = SCALES.map(|scale| {
-        let picture = Picture::Lines(by_severity(sheet, scale));
-        figure(CorruptionSeverity, Some(scale), picture)
-    });
-    [against, by_alpha, by_severity]
-        .into_iter()
-        .flatten()
-        .collect()
+    let against = |scale| Picture::Scatter(against_selectivity(sheet, scale));
+    let by_alpha = |scale| Picture::Lines(by_alpha(sheet, scale));
+    let by_severity = |scale| Picture::Lines(by_severity(sheet, scale));
+    let figures = [
+        at_each_scale(CorruptionSelectivity, against),
+        at_each_scale(CorruptionAlpha, by_alpha),
+        at_each_scale(CorruptionSeverity, by_severity),
+    ];
+    figures.into_iter().flatten().collect()
 }
 
 fn against_selectivity(sheet: &Sheet, scale: Scale) -> Scatter {
@@ -107,7 +100,7 @@ fn lines(
                 conditions.label()
             )
         }),
-        images: conditions.map(|conditions| conditions.images),
+        images: numbers.corruption_images(),
         ..sheet.lines(x, places, y, values)
     }
 }

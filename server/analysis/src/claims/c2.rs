@@ -16,7 +16,7 @@ use super::c1::ASK;
 use super::draw::{Sheet, figure};
 use super::estimands::{Estimand, NAMES, PER_TENTH, capital};
 use super::evidence::{FEWEST_SEEDS, LEVEL, SCALES, Side, Test, seeds};
-use super::numbers::{Numbers, Values, needed};
+use super::numbers::{Numbers, Values, needed, residual};
 use super::verdict::{Words, finding, not_enough, too_few_seeds};
 
 const RULE: &str = "Primary: how many of the slopes of raw accuracy on selectivity are below 0 (one slope for each corruption and severity, each the mean over at least 3 seeds with at least 3 alphas each). The test counts how many slopes of single seeds are below 0 and compares the count with permutations of the selectivities within seed; the permutation is the same for all corruptions, so that whatever they have in common is preserved. p is two-sided (all permutations for up to 7 alphas per seed, otherwise the same 10,000 random ones every time). Supported if at least 90 % of the slopes are below 0 and more than expected by chance (p < 0.05), contradicted if at most half are below 0 and fewer than expected by chance. A count has no margin. Sensitivity by the same rule: share of clean accuracy; residual of logit accuracy on logit clean accuracy; slope with clean accuracy as a covariate. Stars in the map are Holm-corrected, because any of many cells may be claimed there.";
@@ -48,9 +48,7 @@ fn cells(numbers: &Numbers, way: usize) -> Vec<Cell> {
             .all(|&place| columns[place].values[run].is_some())
     };
     let complete: Vec<bool> = (0..numbers.runs.len()).map(complete).collect();
-    let images = numbers
-        .corruption_conditions
-        .map_or(0, |conditions| conditions.images);
+    let images = numbers.corruption_images().unwrap_or(0);
     let cell = |&place: &usize| {
         let of_run = |value: &dyn Fn(crate::run_numbers::Accuracy) -> Option<f64>| -> Values {
             let runs = columns[place].values.iter().zip(&complete);
@@ -75,16 +73,6 @@ fn cells(numbers: &Numbers, way: usize) -> Vec<Cell> {
     needed.iter().map(cell).collect()
 }
 
-/// The residuals of `y` on `x`, over all runs that have both.
-fn residual(x: &Values, y: &Values) -> Values {
-    let both = || x.iter().zip(y).map(|(x, y)| Some(((*x)?, (*y)?)));
-    let points: Vec<(f64, f64)> = both().flatten().collect();
-    let mut residuals = residuals(&points).unwrap_or_default().into_iter();
-    both()
-        .map(|point| point.and_then(|_| residuals.next()))
-        .collect()
-}
-
 /// The mean slope over seeds of every cell, in one way.
 fn slopes(numbers: &Numbers, cells: &[Cell], way: usize) -> Vec<Evidence> {
     let selectivity = numbers.selectivity();
@@ -98,7 +86,7 @@ fn slopes(numbers: &Numbers, cells: &[Cell], way: usize) -> Vec<Evidence> {
             };
             let test = Test {
                 what: measure.label(),
-                scale: [Some(Scale::Raw), Some(Scale::ShareOfClean), None, None][way],
+                scale: SCALES.get(way).copied(),
                 unit: PER_TENTH[way],
                 claimed: Side::Below,
                 decides: false,
@@ -106,18 +94,8 @@ fn slopes(numbers: &Numbers, cells: &[Cell], way: usize) -> Vec<Evidence> {
             if way < 3 {
                 return test.of_slopes(&numbers.points(&selectivity, &cell.values));
             }
-            let rows = numbers.runs.iter().enumerate();
-            let points: Vec<_> = rows
-                .filter_map(|(run, row)| {
-                    Some((
-                        row.seed,
-                        row.selectivity,
-                        cell.clean[run]?,
-                        cell.values[run]?,
-                    ))
-                })
-                .collect();
-            test.of_partial_slopes(&points)
+            let (clean, values) = (&cell.clean, &cell.values);
+            test.of_partial_slopes(&numbers.points_with_covariate(&selectivity, clean, values))
         })
         .collect()
 }
@@ -224,7 +202,7 @@ fn way(numbers: &Numbers, place: usize) -> (Estimand, Vec<Evidence>) {
     );
     let line = Evidence {
         what: format!("Slopes below 0, {label}"),
-        scale: [Some(Scale::Raw), Some(Scale::ShareOfClean), None, None][place],
+        scale: SCALES.get(place).copied(),
         unit,
         estimate: row.estimate,
         interval: None,
@@ -325,9 +303,7 @@ fn slope_map(sheet: &Sheet, way: usize, scale: Scale) -> SlopeMap {
             .filter(|row| row.cells.iter().any(Option::is_some))
             .collect(),
         severities,
-        images: numbers
-            .corruption_conditions
-            .map(|conditions| conditions.images),
+        images: numbers.corruption_images(),
         method: format!(
             "The least-squares slope over the alphas of each seed with at least {FEWEST_POINTS} alphas, averaged over seeds; Student's t; p Holm-corrected over all cells"
         ),

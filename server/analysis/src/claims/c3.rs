@@ -6,7 +6,7 @@ use protocol::quantity::{Axis, Scale, Unit};
 
 use super::attacks::{Family, Sweep, counted, left_out};
 use super::contrasts::{contrasts, sentences};
-use super::draw::{Sheet, figure};
+use super::draw::{Sheet, at_each_scale};
 use super::estimands::{PER_TENTH, Predictor, ways};
 use super::evidence::{SCALES, Side, Test};
 use super::numbers::{Numbers, Values};
@@ -102,12 +102,8 @@ pub fn figures(sheet: &Sheet) -> Vec<ClaimFigure> {
         (ClaimFigureName::PgdSteps, Family::Pgd),
     ];
     let drawn = families.into_iter().flat_map(|(name, family)| {
-        SCALES.map(|scale| {
-            figure(
-                name,
-                Some(scale),
-                Picture::Lines(by_budget(sheet, family, scale)),
-            )
+        at_each_scale(name, |scale| {
+            Picture::Lines(by_budget(sheet, family, scale))
         })
     });
     drawn.collect()

@@ -2,15 +2,16 @@
 
 use protocol::claim_figure::{ClaimFigure, ClaimFigureName, Lines, Picture};
 use protocol::dimensionality::DimensionStatistic;
-use protocol::finding::{Claim, Evidence, Finding, Role};
+use protocol::finding::{Claim, Evidence, Finding};
 use protocol::measure::Scatter;
 use protocol::quantity::{LayerQuantity, LayerRange, Perturbations, Quantity};
 
 use super::draw::{Sheet, Shown, figure};
-use super::estimands::{Estimand, describe_rows};
-use super::evidence::{Side, Test, Unit, estimate};
-use super::numbers::{Numbers, Values, fractions, layer_mean};
+use super::estimands::Estimand;
+use super::evidence::{Side, Test, Unit};
+use super::numbers::{Numbers, Values, fractions};
 use super::verdict::{Words, finding, not_enough};
+use crate::layer_values::layer_mean;
 
 const RULE: &str = "Primary: the least-squares slope on mean selectivity of the dimension fraction of clean unit responses (components for 95 % of the variance / units, mean over the first third of layers), one for each seed with at least 3 alphas. At least 3 seeds are needed; the 95 % interval is Student's t over seeds. Supported if the interval lies below 0, contradicted if it lies above 0, no difference if it lies within ±0.005 per 0.1 of selectivity (our choice). Other shares of variance, the participation ratio and the mean over all layers are shown but decide nothing.";
 
@@ -44,35 +45,15 @@ pub fn weigh(numbers: &Numbers) -> Finding {
             "Dimensionality was not measured: evaluate the runs' dimensionality.",
         );
     }
-    let selectivity = numbers.selectivity();
     let slope = |what: String, values: Values, decides| -> Evidence {
-        let test = Test {
-            what,
-            scale: None,
-            unit: UNIT,
-            claimed: Side::Below,
-            decides,
-        };
-        test.of_slopes(&numbers.points(&selectivity, &values))
+        let test = Test::new(what, UNIT, Side::Below, decides);
+        test.of_slopes(&numbers.points_on_selectivity(&values))
     };
     let [primary, others @ ..] = DimensionStatistic::ALL;
     let early = values(numbers, primary, LayerRange::Early);
     let early = slope("The early layers' dimension fraction".into(), early, true);
-    let row = estimate(
-        "Early layers",
-        &early,
-        Role::Primary,
-        Side::Below,
-        Some(UNIT.margin),
-    );
-    let rows = vec![(row, early)];
-    let way = Estimand {
-        name: "",
-        role: Role::Primary,
-        description: describe_rows(&rows),
-        rows,
-    };
-    let mut found = finding(Claim::C4, RULE, WORDS, vec![way]);
+    let way = Estimand::single(vec![("Early layers", early)], Side::Below, UNIT);
+    let mut found = finding(Claim::C4, RULE, WORDS, way);
     for other in others {
         let what = format!("The early layers' dimension fraction, {}", other.label());
         let values = values(numbers, other, LayerRange::Early);
@@ -94,9 +75,7 @@ pub fn figures(sheet: &Sheet) -> Vec<ClaimFigure> {
         .iter()
         .map(|dimensions| Some(fractions((*dimensions)?, primary)))
         .collect();
-    let images = numbers
-        .dimension_conditions
-        .map(|conditions| conditions.images);
+    let images = numbers.dimension_images();
     let by_layer = Lines {
         of: numbers
             .dimension_conditions

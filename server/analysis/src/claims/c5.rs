@@ -4,12 +4,12 @@ use protocol::attack::{Attack, Method, Norm};
 use protocol::claim_figure::{ClaimFigure, ClaimFigureName, Lines, Picture, Series};
 use protocol::corruption::SEVERITIES;
 use protocol::dimensionality::{ActivationMatrix, DimensionStatistic, Perturbation};
-use protocol::finding::{Claim, Finding, Role};
+use protocol::finding::{Claim, Finding};
 use protocol::quantity::{self, Axis, LayerRange};
 
 use super::draw::{LAYER, Sheet, figure};
-use super::estimands::{Estimand, describe_rows};
-use super::evidence::{Side, Test, Unit, estimate};
+use super::estimands::Estimand;
+use super::evidence::{Side, Test, Unit};
 use super::numbers::{Numbers, Values};
 use super::verdict::{Words, finding, not_enough};
 use crate::{INTERVAL_METHOD, mean};
@@ -84,34 +84,13 @@ pub fn weigh(numbers: &Numbers) -> Finding {
     let compared = Compared::of(numbers, attack, None);
     let name = compared.attack.label();
     let test = |what: String, values: &Values, decides| {
-        let test = Test {
-            what,
-            scale: None,
-            unit: UNIT,
-            claimed: Side::Above,
-            decides,
-        };
         let (means, runs) = numbers.means_by_seed(values);
-        test.of_values(&means, 0.0, runs)
+        Test::new(what, UNIT, Side::Above, decides).of_values(&means, 0.0, runs)
     };
     let all = compared.early();
     let primary = test(format!("{name} minus the mean of corruptions"), &all, true);
-    let margin = Some(UNIT.margin);
-    let row = estimate(
-        "PGD minus corruptions",
-        &primary,
-        Role::Primary,
-        Side::Above,
-        margin,
-    );
-    let rows = vec![(row, primary)];
-    let way = Estimand {
-        name: "",
-        role: Role::Primary,
-        description: describe_rows(&rows),
-        rows,
-    };
-    let mut found = finding(Claim::C5, RULE, WORDS, vec![way]);
+    let way = Estimand::single(vec![("PGD minus corruptions", primary)], Side::Above, UNIT);
+    let mut found = finding(Claim::C5, RULE, WORDS, way);
     found.notes.push(format!("The attack is {name}."));
     let runs = numbers.runs.iter().zip(&all);
     let control = runs
@@ -216,7 +195,7 @@ fn differences(sheet: &Sheet) -> Lines {
         of: conditions.map_or_else(String::new, |conditions| {
             format!("each seed's mean over its alphas; {}", conditions.label())
         }),
-        images: conditions.map(|conditions| conditions.images),
+        images: numbers.dimension_images(),
         incomplete_runs: (numbers.runs.len() - compared.as_ref().map_or(0, complete_runs)) as u32,
         interval_method: INTERVAL_METHOD.into(),
     }

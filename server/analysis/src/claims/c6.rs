@@ -1,16 +1,16 @@
 //! C6: input-unit gradients vary more in selective networks.
 
 use protocol::claim_figure::{ClaimFigure, ClaimFigureName, Lines, Picture};
-use protocol::finding::{Claim, Evidence, Finding, Role};
+use protocol::finding::{Claim, Evidence, Finding};
 use protocol::gradient::InputUnitGradientMeasurement;
-use protocol::quantity::Quantity;
-use protocol::quantity::{LayerQuantity, LayerRange};
+use protocol::quantity::{LayerQuantity, LayerRange, Quantity};
 
 use super::draw::{Sheet, Shown, figure};
-use super::estimands::{Estimand, describe_rows};
-use super::evidence::{Side, Test, Unit, estimate};
-use super::numbers::{Numbers, Values, layer_mean};
+use super::estimands::Estimand;
+use super::evidence::{Side, Test, Unit};
+use super::numbers::{Numbers, Values};
 use super::verdict::{Words, finding, not_enough};
+use crate::layer_values::layer_mean;
 
 const RULE: &str = "Primary: the least-squares slopes on mean selectivity of CV_u (variability across samples) and of CV_l (variability across units), each the mean over all layers, one of each for every seed with at least 3 alphas. At least 3 seeds are needed; the 95 % intervals are Student's t over seeds. Supported if both intervals lie above 0, contradicted if both lie below 0, no difference if both lie within ±0.01 per 0.1 of selectivity (our choice); both must agree, so neither is corrected. Early layers are shown but decide nothing.";
 
@@ -72,35 +72,16 @@ pub fn weigh(numbers: &Numbers) -> Finding {
             "Input-unit gradients were not measured: evaluate the runs' input-unit gradients.",
         );
     }
-    let selectivity = numbers.selectivity();
     let slope = |what: String, values: Values, decides| -> Evidence {
-        let test = Test {
-            what,
-            scale: None,
-            unit: UNIT,
-            claimed: Side::Above,
-            decides,
-        };
-        test.of_slopes(&numbers.points(&selectivity, &values))
+        let test = Test::new(what, UNIT, Side::Above, decides);
+        test.of_slopes(&numbers.points_on_selectivity(&values))
     };
-    let rows: Vec<_> = KINDS
-        .iter()
-        .map(|kind| {
-            let all = slope(kind.0.into(), values(numbers, kind, LayerRange::All), true);
-            let margin = Some(UNIT.margin);
-            (
-                estimate(kind.0, &all, Role::Primary, Side::Above, margin),
-                all,
-            )
-        })
-        .collect();
-    let way = Estimand {
-        name: "",
-        role: Role::Primary,
-        description: describe_rows(&rows),
-        rows,
-    };
-    let mut found = finding(Claim::C6, RULE, WORDS, vec![way]);
+    let tests = KINDS.iter().map(|kind| {
+        let all = values(numbers, kind, LayerRange::All);
+        (kind.0, slope(kind.0.into(), all, true))
+    });
+    let way = Estimand::single(tests.collect(), Side::Above, UNIT);
+    let mut found = finding(Claim::C6, RULE, WORDS, way);
     for kind in &KINDS {
         let early = values(numbers, kind, LayerRange::Early);
         found.evidence.push(slope(

@@ -7,9 +7,9 @@ use protocol::quantity::{Axis, Scale, Unit};
 
 use super::attacks::{Family, Sweep, counted, left_out};
 use super::c1;
-use super::draw::{Sheet, Shown, figure};
+use super::draw::{Sheet, Shown, at_each_scale};
 use super::estimands::{PER_TEN_POINTS, Predictor, ways};
-use super::evidence::{SCALES, Side};
+use super::evidence::Side;
 use super::numbers::{Numbers, needed};
 use super::verdict::{Words, finding, not_enough};
 
@@ -54,9 +54,8 @@ pub fn figures(sheet: &Sheet) -> Vec<ClaimFigure> {
         (ClaimFigureName::TradeOffPgd, Family::Pgd),
     ];
     let drawn = families.into_iter().flat_map(|(name, family)| {
-        SCALES.map(|scale| {
-            let picture = Picture::Scatter(trade_off(sheet, family, scale));
-            figure(name, Some(scale), picture)
+        at_each_scale(name, |scale| {
+            Picture::Scatter(trade_off(sheet, family, scale))
         })
     });
     drawn.collect()
@@ -80,9 +79,7 @@ fn trade_off(sheet: &Sheet, family: Family, scale: Scale) -> Scatter {
             .with(what)
             .on(scale),
         values: sweep.accuracies(numbers).on(scale).clone(),
-        images: numbers
-            .attack_conditions
-            .map(|conditions| conditions.images),
+        images: numbers.attack_images(),
     };
     let x = sheet.corruption_axis(&numbers.corruption_accuracies(), scale);
     Scatter {

@@ -1,7 +1,6 @@
 //! C8: selectivity can be cut about 2.5-fold with no loss of clean accuracy.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 
 use protocol::claim_figure::{ClaimFigure, ClaimFigureName, Picture};
 use protocol::finding::{Claim, Estimate, Evidence, Finding, MoreSeeds, Role, Verdict};
@@ -101,12 +100,7 @@ fn cuts(numbers: &Numbers) -> Vec<Cut> {
         "Clean accuracy",
         Side::Below,
     );
-    let controls: BTreeMap<u64, f64> = below
-        .runs
-        .iter()
-        .filter(|run| run.alpha == 0.0)
-        .map(|run| (run.seed, run.selectivity))
-        .collect();
+    let controls = below.controls(&below.selectivity());
     let tested = accuracy.iter().filter(|one| one.estimate.n >= FEWEST_SEEDS);
     let together = tested.count().max(1) as f64;
     accuracy
@@ -117,16 +111,9 @@ fn cuts(numbers: &Numbers) -> Vec<Cut> {
                 .filter(|run| run.selectivity > 0.0)
                 .filter_map(|run| Some(controls.get(&run.seed)? / run.selectivity))
                 .collect();
-            let test = Test {
-                what: format!(
-                    "Selectivity of the control / at alpha {}",
-                    numeral::alpha(contrast.alpha)
-                ),
-                scale: None,
-                unit: FOLD,
-                claimed: Side::Above,
-                decides: true,
-            };
+            let alpha = numeral::alpha(contrast.alpha);
+            let what = format!("Selectivity of the control / at alpha {alpha}");
+            let test = Test::new(what, FOLD, Side::Above, true);
             let mut fold = test.of_values(&folds, 1.0, 2 * folds.len() as u32);
             let simultaneous = one_sample(&folds, 1.0, 1.0 - (1.0 - CONFIDENCE) / together);
             fold.interval = simultaneous.map(|inference| inference.interval);
@@ -136,15 +123,11 @@ fn cuts(numbers: &Numbers) -> Vec<Cut> {
                 ..contrast.alone.clone()
             };
             contrast.alone.decides = contrast.estimate.n >= FEWEST_SEEDS;
-            contrast.alone.what = format!(
-                "Clean accuracy at alpha {} minus the control's",
-                numeral::alpha(contrast.alpha)
-            );
+            contrast.alone.what = format!("Clean accuracy at alpha {alpha} minus the control's");
             contrast.alone.agrees = contrast.alone.estimate.map(|points| points > -MARGIN);
             contrast.estimate = Estimate {
                 label: format!(
-                    "Alpha {} ({:.1}-fold)",
-                    numeral::alpha(contrast.alpha),
+                    "Alpha {alpha} ({:.1}-fold)",
                     fold.estimate.unwrap_or(f64::NAN)
                 ),
                 margin: Some(MARGIN),

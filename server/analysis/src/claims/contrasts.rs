@@ -35,10 +35,7 @@ pub struct Contrast {
 pub fn contrasts(numbers: &Numbers, values: &Values, what: &str, raising: Side) -> Vec<Contrast> {
     let mut pairs: BTreeMap<u64, (Vec<f64>, Vec<f64>)> = BTreeMap::new();
     let value = |run: usize| values.get(run).copied().flatten();
-    let controls: BTreeMap<u64, f64> = (0..numbers.runs.len())
-        .filter(|&run| numbers.runs[run].alpha == 0.0)
-        .filter_map(|run| Some((numbers.runs[run].seed, value(run)?)))
-        .collect();
+    let controls = numbers.controls(values);
     let alphas: Vec<f64> = numbers
         .alphas()
         .into_iter()
@@ -81,13 +78,7 @@ pub fn contrasts(numbers: &Numbers, values: &Values, what: &str, raising: Side) 
                 raising.other()
             };
             let of_alpha = differences_at(alpha);
-            let test = Test {
-                what: what.to_owned(),
-                scale: None,
-                unit: POINTS,
-                claimed,
-                decides: false,
-            };
+            let test = Test::new(what, POINTS, claimed, false);
             let alone = test.of_values(of_alpha, 0.0, 2 * of_alpha.len() as u32);
             let scaled: Vec<f64> = of_alpha.iter().map(|one| one * POINTS.factor).collect();
             let simultaneous = one_sample(&scaled, 0.0, 1.0 - (1.0 - CONFIDENCE) / together);

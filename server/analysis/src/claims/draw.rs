@@ -1,14 +1,14 @@
 //! Figures drawn from the same numbers that verdicts rest on.
 
 use protocol::Network;
-use protocol::api::Mean;
 use protocol::claim_figure::{ClaimFigure, ClaimFigureName, Lines, Picture, Series};
-use protocol::measure::{Scatter, ScatterMean, ScatterPoint};
+use protocol::measure::{Scatter, ScatterPoint};
 use protocol::quantity::{Axis, Quantity, Scale};
 use rayon::prelude::*;
 
+use super::evidence::SCALES;
 use super::numbers::{Accuracies, Numbers, Values};
-use crate::{INTERVAL_METHOD, mean};
+use crate::{INTERVAL_METHOD, mean, scatter};
 
 /// The numbers, and what else figures state.
 #[derive(Debug, Clone)]
@@ -41,6 +41,14 @@ pub fn figure(name: ClaimFigureName, scale: Option<Scale>, picture: Picture) -> 
     }
 }
 
+/// The figure at each scale of an accuracy under perturbation.
+pub fn at_each_scale(
+    name: ClaimFigureName,
+    picture: impl Fn(Scale) -> Picture,
+) -> [ClaimFigure; 2] {
+    SCALES.map(|scale| figure(name, Some(scale), picture(scale)))
+}
+
 impl Sheet<'_, '_> {
     /// The layers' names, from input to output.
     pub fn layers(&self) -> Vec<String> {
@@ -62,10 +70,7 @@ impl Sheet<'_, '_> {
         Shown {
             axis: Quantity::CORRUPTIONS.axis_on(scale),
             values: accuracies.on(scale).clone(),
-            images: self
-                .numbers
-                .corruption_conditions
-                .map(|conditions| conditions.images),
+            images: self.numbers.corruption_images(),
         }
     }
 
@@ -87,35 +92,8 @@ impl Sheet<'_, '_> {
                 })
             })
             .collect();
-        let over = |alpha: f64, value: fn(&ScatterPoint) -> f64| -> Option<Mean> {
-            let of_alpha = points.iter().filter(|point| point.alpha == alpha);
-            mean(&of_alpha.map(value).collect::<Vec<_>>())
-        };
-        let alphas = numbers.alphas().into_iter().filter_map(|alpha| {
-            Some(ScatterMean {
-                alpha,
-                x: over(alpha, |point| point.x)?,
-                y: over(alpha, |point| point.y)?,
-            })
-        });
-        Scatter {
-            alphas: alphas.collect(),
-            incomplete_runs: (numbers.runs.len() - points.len()) as u32,
-            points,
-            x: x.axis.label(),
-            y: y.axis.label(),
-            x_axis: x.axis,
-            y_axis: y.axis,
-            x_images: x.images,
-            y_images: y.images,
-            conditions: None,
-            known_conditions: Vec::new(),
-            attack_conditions: None,
-            known_attack_conditions: Vec::new(),
-            known_attacks: Vec::new(),
-            averaged_over: 0,
-            interval_method: INTERVAL_METHOD.into(),
-        }
+        let (x, y) = ((x.axis, x.images), (y.axis, y.images));
+        scatter::of_points(numbers.runs.len(), points, x, y)
     }
 
     /// One line per alpha: means over seeds, of the runs that have a value at every place.

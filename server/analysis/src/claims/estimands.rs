@@ -2,9 +2,8 @@
 //! and three that show how much depends on that choice.
 
 use protocol::finding::{Estimate, Evidence, Role, Verdict};
-use protocol::quantity::Scale;
 
-use super::evidence::{Side, Test, Unit, describe, estimate};
+use super::evidence::{SCALES, Side, Test, Unit, describe, estimate};
 use super::numbers::{Accuracies, Numbers, Values};
 
 /// One way of measuring a claim: tests that must all agree (an intersection-union test, which needs no correction).
@@ -21,6 +20,21 @@ pub struct Estimand {
 }
 
 impl Estimand {
+    /// The only way of measuring a claim: by these tests, each with its label, in a unit whose margin applies.
+    pub fn single(tests: Vec<(&str, Evidence)>, claimed: Side, unit: Unit) -> Vec<Estimand> {
+        let row = |(label, test): (&str, Evidence)| {
+            let margin = Some(unit.margin);
+            (estimate(label, &test, Role::Primary, claimed, margin), test)
+        };
+        let rows: Vec<_> = tests.into_iter().map(row).collect();
+        vec![Estimand {
+            name: "",
+            role: Role::Primary,
+            description: describe_rows(&rows),
+            rows,
+        }]
+    }
+
     /// The joint verdict of its rows.
     pub fn verdict(&self) -> Verdict {
         agreement(self.rows.iter().map(|(row, _)| row.verdict))
@@ -161,7 +175,7 @@ pub fn ways(
                             2 | 3 => format!("{}, {label}", accuracy.name),
                             _ => accuracy.name.clone(),
                         },
-                        scale: [Some(Scale::Raw), Some(Scale::ShareOfClean), None, None][place],
+                        scale: SCALES.get(place).copied(),
                         unit: units[place],
                         claimed,
                         decides: place == 0,
@@ -203,16 +217,8 @@ fn slopes(
         2 => test.of_slopes(&numbers.points(&x(Accuracies::residual), &response.residual())),
         _ => {
             let x = x(|x| x.perturbed.clone());
-            let points = numbers.runs.iter().enumerate().filter_map(|(run, row)| {
-                let at = |values: &Values| *values.get(run)?;
-                Some((
-                    row.seed,
-                    at(&x)?,
-                    at(&response.clean)?,
-                    at(&response.perturbed)?,
-                ))
-            });
-            test.of_partial_slopes(&points.collect::<Vec<_>>())
+            let (clean, perturbed) = (&response.clean, &response.perturbed);
+            test.of_partial_slopes(&numbers.points_with_covariate(&x, clean, perturbed))
         }
     }
 }

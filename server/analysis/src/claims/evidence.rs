@@ -65,6 +65,17 @@ pub struct Test {
 }
 
 impl Test {
+    /// A test of what has no scale.
+    pub fn new(what: impl Into<String>, unit: Unit, claimed: Side, decides: bool) -> Test {
+        Test {
+            what: what.into(),
+            scale: None,
+            unit,
+            claimed,
+            decides,
+        }
+    }
+
     /// Slopes of y on x, one per seed through its points (seed, x, y), and their mean against 0.
     pub fn of_slopes(self, points: &[(u64, f64, f64)]) -> Evidence {
         let Some(fit) = slope_by_seed(points) else {

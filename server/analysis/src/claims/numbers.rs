@@ -7,9 +7,9 @@ use protocol::attack::{Attack, AttackConditions};
 use protocol::corruption_evaluation::CorruptionConditions;
 use protocol::dimensionality::{DimensionStatistic, Perturbation};
 use protocol::gradient::InputUnitGradientMeasurement;
-use protocol::quantity::LayerRange;
 use protocol::quantity::Scale;
 
+use crate::distinct_alphas;
 use crate::like;
 use crate::run_numbers::{Accuracy, Dimensions, RunNumbers};
 use statistics::{empirical_logit, residuals};
@@ -77,41 +77,24 @@ impl Accuracies {
     /// effective robustness, after Taori et al. (2020), in logits.
     pub fn residual(&self) -> Values {
         let logit = |share: Option<f64>| empirical_logit(share?, self.images);
-        let both: Vec<Option<(f64, f64)>> = self
-            .perturbed
-            .iter()
-            .zip(&self.clean)
-            .map(|(perturbed, clean)| Some((logit(*clean)?, logit(*perturbed)?)))
-            .collect();
-        let points: Vec<(f64, f64)> = both.iter().copied().flatten().collect();
-        let Some(residuals) = residuals(&points) else {
-            return vec![None; both.len()];
-        };
-        let mut residuals = residuals.into_iter();
-        both.iter()
-            .map(|point| point.and_then(|_| residuals.next()))
-            .collect()
+        let logits = |values: &Values| -> Values { values.iter().copied().map(logit).collect() };
+        residual(&logits(&self.clean), &logits(&self.perturbed))
     }
 }
 
-/// The mean over the layers within `range` that have a value.
-pub fn layer_mean(layers: &[Option<f64>], range: LayerRange) -> Option<f64> {
-    mean(
-        layers[..range.count(layers.len())]
-            .iter()
-            .copied()
-            .flatten(),
-    )
+/// The residuals of `y` on `x`, over all runs that have both.
+pub fn residual(x: &Values, y: &Values) -> Values {
+    let both = || x.iter().zip(y).map(|(x, y)| Some(((*x)?, (*y)?)));
+    let points: Vec<(f64, f64)> = both().flatten().collect();
+    let mut residuals = residuals(&points).unwrap_or_default().into_iter();
+    both()
+        .map(|point| point.and_then(|_| residuals.next()))
+        .collect()
 }
 
 /// A clean measurement's dimension fractions, one per layer.
 pub fn fractions(dimensions: &Dimensions, statistic: DimensionStatistic) -> Vec<Option<f64>> {
     dimensions.fractions(statistic).map(Some).collect()
-}
-
-fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let (sum, n) = values.fold((0.0, 0_u32), |(sum, n), value| (sum + value, n + 1));
-    (n > 0).then(|| sum / f64::from(n))
 }
 
 /// One measured quantity of every trained run.
@@ -241,10 +224,25 @@ impl<'a> Numbers<'a> {
 
     /// Accuracy on corrupted images: the mean over all corruptions and severities that most runs have.
     pub fn corruption_accuracies(&self) -> Accuracies {
-        let images = self
-            .corruption_conditions
-            .map_or(0, |conditions| conditions.images);
+        let images = self.corruption_images().unwrap_or(0);
         Accuracies::mean_of("Corruption accuracy", &self.corruptions, |_| true, images)
+    }
+
+    /// Images behind each accuracy on corrupted images.
+    pub fn corruption_images(&self) -> Option<u32> {
+        self.corruption_conditions
+            .map(|conditions| conditions.images)
+    }
+
+    /// Images behind each accuracy under attack.
+    pub fn attack_images(&self) -> Option<u32> {
+        self.attack_conditions.map(|conditions| conditions.images)
+    }
+
+    /// Images behind each dimensionality.
+    pub fn dimension_images(&self) -> Option<u32> {
+        self.dimension_conditions
+            .map(|conditions| conditions.images)
     }
 
     /// Clean test accuracy of every run.
@@ -284,6 +282,34 @@ impl<'a> Numbers<'a> {
             .collect()
     }
 
+    /// The points (seed, selectivity, value) of the runs that have the value.
+    pub fn points_on_selectivity(&self, values: &[Option<f64>]) -> Vec<(u64, f64, f64)> {
+        self.points(&self.selectivity(), values)
+    }
+
+    /// The points (seed, x, covariate, y) of the runs that have all three.
+    pub fn points_with_covariate(
+        &self,
+        x: &[Option<f64>],
+        covariate: &[Option<f64>],
+        y: &[Option<f64>],
+    ) -> Vec<(u64, f64, f64, f64)> {
+        let values = x.iter().zip(covariate).zip(y);
+        self.runs
+            .iter()
+            .zip(values)
+            .filter_map(|(run, ((x, covariate), y))| Some((run.seed, (*x)?, (*covariate)?, (*y)?)))
+            .collect()
+    }
+
+    /// The value of each seed's control (alpha 0), where it has one.
+    pub fn controls(&self, values: &[Option<f64>]) -> BTreeMap<u64, f64> {
+        let runs = self.runs.iter().zip(values);
+        runs.filter(|(run, _)| run.alpha == 0.0)
+            .filter_map(|(run, value)| Some((run.seed, (*value)?)))
+            .collect()
+    }
+
     /// The mean of each seed over its alphas, in order of seeds, and how many runs the means are over. A seed counts only
     /// if it has a value at every alpha that most seeds have, so that all means are over the same alphas.
     pub fn means_by_seed(&self, values: &[Option<f64>]) -> (Vec<f64>, u32) {
@@ -315,10 +341,7 @@ impl<'a> Numbers<'a> {
 
     /// The alphas of the trained runs, ascending.
     pub fn alphas(&self) -> Vec<f64> {
-        let mut alphas: Vec<f64> = self.runs.iter().map(|run| run.alpha).collect();
-        alphas.sort_by(f64::total_cmp);
-        alphas.dedup();
-        alphas
+        distinct_alphas(self.runs.iter().map(|run| run.alpha))
     }
 
     /// The seeds of the trained runs, ascending.

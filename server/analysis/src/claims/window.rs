@@ -1,8 +1,6 @@
 //! Which networks count: those whose clean accuracy is near their seed's control. Networks that hardly learned would dominate
 //! the slopes.
 
-use std::collections::BTreeMap;
-
 use protocol::finding::{LeftOutRun, WIDEST_WINDOW};
 
 use super::numbers::{Numbers, RunRow};
@@ -17,12 +15,7 @@ pub fn within<'a>(numbers: &Numbers<'a>, window: f64) -> (Numbers<'a>, Vec<LeftO
     if window >= WIDEST_WINDOW {
         return (numbers.clone(), Vec::new());
     }
-    let controls: BTreeMap<u64, f64> = numbers
-        .runs
-        .iter()
-        .filter(|run| run.alpha == 0.0)
-        .map(|run| (run.seed, run.test_accuracy))
-        .collect();
+    let controls = numbers.controls(&numbers.test_accuracy());
     let counts = |run: &RunRow| {
         controls
             .get(&run.seed)

@@ -176,6 +176,17 @@ pub(super) fn lengths(images: Tensor<4>) -> Tensor<4> {
     images.square().sum_dims(&[1, 2, 3]).sqrt()
 }
 
+/// The reverse of [`rows`]: images of the size, and on the device, of those in `like`.
+pub(super) fn from_rows<'a>(
+    rows: impl ExactSizeIterator<Item = &'a Vec<f32>>,
+    like: &Tensor<4>,
+) -> Tensor<4> {
+    let [_, channels, height, width] = like.dims();
+    let shape = [rows.len(), channels, height, width];
+    let values: Vec<f32> = rows.flatten().copied().collect();
+    Tensor::from_data(TensorData::new(values, shape), &like.device())
+}
+
 /// The images of a tensor one by one, as rows of values on the host.
 pub(super) fn rows(images: Tensor<4>) -> Vec<Vec<f32>> {
     let length: usize = images.dims()[1..].iter().product();

@@ -102,7 +102,7 @@ impl Ensemble {
     ) -> Result<EnsembleOutcome, AttackError> {
         let before = target.passes();
         let predictions = clean_predictions(target, work)?;
-        let mut left = right(&predictions, &work.labels(work.indices));
+        let mut left = right(&predictions, &work.labels());
         let mut members = Vec::new();
         let mut overall: Option<AttackOutcome> = None;
         for member in self.members() {

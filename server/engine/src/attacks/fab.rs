@@ -16,11 +16,11 @@
 //!
 //! Left out as in AutoAttack: the closing search along the line to the clean image.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 use rayon::prelude::*;
 
 use super::apgd::ranked_targets;
-use super::ball::rows;
+use super::ball::{from_rows, rows};
 use super::invariants::FEW_STEPS;
 use super::{
     Attack, AttackError, Ball, Loss, Norm, Samples, Target, at_least_one, in_words, purpose,
@@ -140,14 +140,13 @@ impl Fab {
             .iter()
             .map(|best| best.as_ref().map(|(distance, _)| *distance))
             .collect();
-        let values = best
-            .into_iter()
+        let images = best
+            .iter()
             .zip(&clean)
-            .flat_map(|(best, clean)| best.map_or_else(|| clean.clone(), |(_, image)| image));
-        let data = TensorData::new(values.collect::<Vec<f32>>(), samples.images().dims());
+            .map(|(best, clean)| best.as_ref().map_or(clean, |(_, image)| image));
         Ok(Nearest {
             distances,
-            images: Tensor::from_data(data, &samples.images().device()),
+            images: from_rows(images, samples.images()),
         })
     }
 
@@ -160,16 +159,8 @@ impl Fab {
         enough: Option<Ball>,
         best: &mut [Best],
     ) -> Result<(), AttackError> {
-        let [_, channels, height, width] = samples.images().dims();
-        let device = samples.images().device();
         let stack = |walkers: &[Walker]| {
-            let values: Vec<f32> = walkers
-                .iter()
-                .flat_map(|walker| &walker.x)
-                .copied()
-                .collect();
-            let shape = [walkers.len(), channels, height, width];
-            Tensor::<4>::from_data(TensorData::new(values, shape), &device)
+            from_rows(walkers.iter().map(|walker| &walker.x), samples.images())
         };
         let norm = self.ball.norm();
         for _ in 0..self.steps {

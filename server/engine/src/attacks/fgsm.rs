@@ -77,14 +77,7 @@ impl FgsmSweep {
 
 impl Series for FgsmSweep {
     fn points(&self) -> Vec<Point> {
-        self.radii
-            .iter()
-            .map(|fgsm| Point {
-                attack: fgsm.name(),
-                description: fgsm.description(),
-                ball: fgsm.ball,
-            })
-            .collect()
+        self.radii.iter().map(|fgsm| Point::of(fgsm)).collect()
     }
 
     fn perturb(

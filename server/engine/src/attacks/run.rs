@@ -30,13 +30,18 @@ impl Work<'_> {
         if let Some(&index) = self.indices.iter().find(|&&index| index >= images) {
             return Err(AttackError::Index { index, images });
         }
-        let labels = self.labels(self.indices);
+        let labels = self.labels();
         super::loss::check_labels("labels", &labels, labels.len(), target.classes())
     }
 
-    pub(super) fn labels(&self, indices: &[usize]) -> Vec<u32> {
-        let all = self.set.labels();
-        indices.iter().map(|&index| all[index]).collect()
+    /// The labels of the images to attack.
+    pub(crate) fn labels(&self) -> Vec<u32> {
+        self.set.labels_at(self.indices)
+    }
+
+    /// Where the images at `places` among those to attack are in the set.
+    pub(crate) fn indices_at(&self, places: &[usize]) -> Vec<usize> {
+        places.iter().map(|&place| self.indices[place]).collect()
     }
 
     pub(super) fn samples(
@@ -45,7 +50,8 @@ impl Work<'_> {
         device: &Device,
     ) -> Result<Samples, AttackError> {
         let images = clean_images(self.set, indices, device);
-        Samples::new(images, self.labels(indices), indices.to_vec(), self.seed)
+        let labels = self.set.labels_at(indices);
+        Samples::new(images, labels, indices.to_vec(), self.seed)
     }
 }
 
@@ -96,7 +102,7 @@ pub struct AttackOutcome {
 
 impl AttackOutcome {
     fn new(point: Point, work: &Work, clean_predictions: &[Option<u32>]) -> Self {
-        let labels = work.labels(work.indices);
+        let labels = work.labels();
         AttackOutcome {
             attack: point.attack,
             description: point.description,
@@ -207,7 +213,7 @@ pub fn run(
 ) -> Result<AttackOutcome, AttackError> {
     let before = target.passes();
     let predictions = clean_predictions(target, work)?;
-    let still_right = right(&predictions, &work.labels(work.indices));
+    let still_right = right(&predictions, &work.labels());
     let mut outcome = run_on(attack, target, work, &predictions, &still_right, progress)?;
     outcome.passes = since(before, target);
     Ok(outcome)
@@ -223,19 +229,13 @@ pub(super) fn run_on(
     progress: &mut dyn FnMut(&Progress) -> bool,
 ) -> Result<AttackOutcome, AttackError> {
     let before = target.passes();
-    let point = Point {
-        attack: attack.name(),
-        description: attack.description(),
-        ball: attack.ball(),
-    };
-    let mut outcome = AttackOutcome::new(point, work, clean_predictions);
+    let mut outcome = AttackOutcome::new(Point::of(attack), work, clean_predictions);
     outcome.robust = marked.to_vec();
     let total = work.indices.len();
     let marked: Vec<usize> = (0..total).filter(|&place| marked[place]).collect();
     let (mut done, mut robust, mut first) = (total - marked.len(), 0, true);
     for places in marked.chunks(work.batch_size) {
-        let indices: Vec<usize> = places.iter().map(|&place| work.indices[place]).collect();
-        let samples = work.samples(&indices, target.device())?;
+        let samples = work.samples(&work.indices_at(places), target.device())?;
         let adversarial = attack.perturb(target, &samples)?;
         let (right, logits) = outcome.add(target, &samples, places, &adversarial)?;
         if first {
@@ -278,6 +278,17 @@ pub struct Point {
     pub description: String,
     /// What it may change.
     pub ball: Ball,
+}
+
+impl Point {
+    /// An attack by itself.
+    pub(super) fn of(attack: &dyn Attack) -> Self {
+        Point {
+            attack: attack.name(),
+            description: attack.description(),
+            ball: attack.ball(),
+        }
+    }
 }
 
 /// An attack at several radii or budgets that share their work.
@@ -325,8 +336,7 @@ pub fn run_series(
     for places in places.chunks(work.batch_size) {
         let first = done == 0;
         let mut answers = Vec::new();
-        let indices: Vec<usize> = places.iter().map(|&place| work.indices[place]).collect();
-        let samples = work.samples(&indices, target.device())?;
+        let samples = work.samples(&work.indices_at(places), target.device())?;
         done += places.len();
         series.perturb(target, &samples, &mut |point, adversarial| {
             let outcome = &mut outcomes[point];

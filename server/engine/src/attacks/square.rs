@@ -9,12 +9,12 @@
 //!
 //! As a black-box attack it is a check on white-box ones: it cannot be fooled by gradients that are masked.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::ball::rows;
+use super::ball::{from_rows, rows};
 use super::invariants::FEW_STEPS;
 use super::samples::Gallery;
 use super::{Attack, AttackError, Ball, Norm, Samples, Target, at_least_one, in_words, purpose};
@@ -86,7 +86,6 @@ impl Attack for Square {
     fn perturb(&self, target: &Target, samples: &Samples) -> Result<Tensor<4>, AttackError> {
         super::loss::check_labels("labels", samples.labels(), samples.len(), target.classes())?;
         let [_, channels, height, width] = samples.images().dims();
-        let device = samples.images().device();
         let frame = Frame {
             channels,
             height,
@@ -118,13 +117,8 @@ impl Attack for Square {
             searches
                 .par_iter_mut()
                 .for_each(|search| search.try_next(frame, side));
-            let values: Vec<f32> = searches
-                .iter()
-                .flat_map(|search| &search.tried)
-                .copied()
-                .collect();
-            let shape = [searches.len(), channels, height, width];
-            let tried = Tensor::<4>::from_data(TensorData::new(values, shape), &device);
+            let tried = searches.iter().map(|search| &search.tried);
+            let tried = from_rows(tried, samples.images());
             let logits = target.logits(tried.clone())?;
             for (row, search) in searches.iter_mut().enumerate() {
                 let label = samples.labels()[search.place];
@@ -137,13 +131,8 @@ impl Attack for Square {
             }
             searches.retain(|search| search.margin > f32::NEG_INFINITY);
         }
-        let left: Vec<f32> = searches
-            .iter()
-            .flat_map(|search| &search.best)
-            .copied()
-            .collect();
-        let shape = [searches.len(), channels, height, width];
-        let left = Tensor::<4>::from_data(TensorData::new(left, shape), &device);
+        let left = searches.iter().map(|search| &search.best);
+        let left = from_rows(left, samples.images());
         for (row, search) in searches.iter().enumerate() {
             gallery.offer(search.place, &left, row);
         }

@@ -428,12 +428,7 @@ mod tests {
     use protocol::Network;
 
     fn model() -> Model {
-        let config = ModelConfig {
-            network: Network::ResNet8,
-            classes: 5,
-            mean: [0.5; 3],
-            std: [0.25; 3],
-        };
+        let config = ModelConfig::with_generic_normalisation(Network::ResNet8, 5);
         config.init(1, &Device::flex())
     }
 

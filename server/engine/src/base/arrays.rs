@@ -63,6 +63,11 @@ impl Arrays {
         );
     }
 
+    /// The arrays' names, in alphabetical order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.arrays.keys().map(String::as_str)
+    }
+
     /// An array's shape.
     pub fn shape(&self, name: &str) -> Option<&[usize]> {
         Some(&self.arrays.get(name)?.shape)

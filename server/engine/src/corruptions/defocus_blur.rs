@@ -4,11 +4,10 @@
 //! mirror without repeating the edge pixel. Hendrycks & Dietterich (2019), `defocus_blur` and `disk` of the
 //! published generator.
 
-use protocol::corruption::Corruption;
 use rand_chacha::ChaCha8Rng;
 
 use super::picture::{Picture, store};
-use super::{CorruptionFunction, Setting, border};
+use super::{Setting, border};
 
 /// The disk's radius and its softening's standard deviation by severity, in pixels.
 pub(super) const CIFAR10: [(f32, f64); 5] =
@@ -18,27 +17,18 @@ pub(super) const TINY_IMAGENET: [(f32, f64); 5] =
     [(0.5, 0.6), (1.0, 0.1), (1.5, 0.1), (2.5, 0.01), (3.0, 0.1)];
 
 /// See the [module](self).
-pub(super) struct DefocusBlur;
-
-impl CorruptionFunction for DefocusBlur {
-    fn corruption(&self) -> Corruption {
-        Corruption::DefocusBlur
-    }
-
-    fn apply(
-        &self,
-        picture: Picture<'_>,
-        setting: Setting<'_>,
-        _: &mut ChaCha8Rng,
-        out: &mut [u8],
-    ) {
-        let (radius, softening) = setting.choose(&CIFAR10, &TINY_IMAGENET);
-        let disk = Disk::new(radius, softening);
-        let planes = picture.unit();
-        let targets = out.chunks_exact_mut(picture.area());
-        for (plane, out) in planes.chunks_exact(picture.area()).zip(targets) {
-            store(&disk.filter(plane, picture.height, picture.width), out);
-        }
+pub(super) fn apply(
+    picture: Picture<'_>,
+    setting: Setting<'_>,
+    _: &mut ChaCha8Rng,
+    out: &mut [u8],
+) {
+    let (radius, softening) = setting.choose(&CIFAR10, &TINY_IMAGENET);
+    let disk = Disk::new(radius, softening);
+    let planes = picture.unit();
+    let targets = out.chunks_exact_mut(picture.area());
+    for (plane, out) in planes.chunks_exact(picture.area()).zip(targets) {
+        store(&disk.filter(plane, picture.height, picture.width), out);
     }
 }
 

@@ -6,12 +6,11 @@
 //! borders mirrored with the edge pixel repeated). Hendrycks & Dietterich (2019), `elastic_transform` of the
 //! published generator, after Simard et al. (2003).
 
-use protocol::corruption::Corruption;
 use rand_chacha::ChaCha8Rng;
 
 use super::gaussian::{Border, Gaussian};
 use super::picture::{Picture, to_byte_f32};
-use super::{CorruptionFunction, Setting, border, draw};
+use super::{Setting, border, draw};
 
 /// Strength `a`, smoothness `s` and the points' movement `p` by severity, as shares of the image's shorter side.
 pub(super) const CIFAR10: [(f64, f64, f64); 5] = [
@@ -33,37 +32,28 @@ pub(super) const TINY_IMAGENET: [(f64, f64, f64); 5] = [
 const TRUNCATE: f64 = 3.0;
 
 /// See the [module](self).
-pub(super) struct ElasticTransform;
-
-impl CorruptionFunction for ElasticTransform {
-    fn corruption(&self) -> Corruption {
-        Corruption::ElasticTransform
-    }
-
-    fn apply(
-        &self,
-        picture: Picture<'_>,
-        setting: Setting<'_>,
-        random: &mut ChaCha8Rng,
-        out: &mut [u8],
-    ) {
-        let Picture { height, width, .. } = picture;
-        let side = height.min(width) as f64;
-        let (strength, smoothness, movement) = setting.choose(&CIFAR10, &TINY_IMAGENET);
-        let back = affine(height, width, side * movement, random);
-        let places = grid(height, width).map(|(y, x)| back.map(y, x));
-        let sheared = read(&picture.unit_f32(), height, width, places, border::mirror);
-        let [right, down] = [(); 2]
-            .map(|()| displacements(height, width, side * smoothness, side * strength, random));
-        let places = grid(height, width)
-            .zip(down.iter().zip(&right))
-            .map(|((y, x), (down, right))| (y + down, x + right));
-        for (byte, value) in
-            out.iter_mut()
-                .zip(read(&sheared, height, width, places, border::reflect))
-        {
-            *byte = to_byte_f32(value);
-        }
+pub(super) fn apply(
+    picture: Picture<'_>,
+    setting: Setting<'_>,
+    random: &mut ChaCha8Rng,
+    out: &mut [u8],
+) {
+    let Picture { height, width, .. } = picture;
+    let side = height.min(width) as f64;
+    let (strength, smoothness, movement) = setting.choose(&CIFAR10, &TINY_IMAGENET);
+    let back = affine(height, width, side * movement, random);
+    let places = grid(height, width).map(|(y, x)| back.map(y, x));
+    let sheared = read(&picture.unit_f32(), height, width, places, border::mirror);
+    let [right, down] =
+        [(); 2].map(|()| displacements(height, width, side * smoothness, side * strength, random));
+    let places = grid(height, width)
+        .zip(down.iter().zip(&right))
+        .map(|((y, x), (down, right))| (y + down, x + right));
+    for (byte, value) in out
+        .iter_mut()
+        .zip(read(&sheared, height, width, places, border::reflect))
+    {
+        *byte = to_byte_f32(value);
     }
 }
 

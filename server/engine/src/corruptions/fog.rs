@@ -4,12 +4,11 @@
 //! [`super::plasma`]. Its side is the next power of two that covers the image. Hendrycks & Dietterich (2019), `fog`
 //! and `plasma_fractal` of the published generator.
 
-use protocol::corruption::Corruption;
 use rand_chacha::ChaCha8Rng;
 
+use super::Setting;
 use super::picture::{Picture, to_byte};
 use super::plasma::plasma;
-use super::{CorruptionFunction, Setting};
 
 /// The fog's strength `c` and its smoothness `w` by severity.
 pub(super) const CIFAR10: [(f64, f64); 5] =
@@ -19,29 +18,20 @@ pub(super) const TINY_IMAGENET: [(f64, f64); 5] =
     [(0.4, 3.0), (0.7, 3.0), (1.0, 2.5), (1.5, 2.0), (2.0, 1.75)];
 
 /// See the [module](self).
-pub(super) struct Fog;
-
-impl CorruptionFunction for Fog {
-    fn corruption(&self) -> Corruption {
-        Corruption::Fog
-    }
-
-    fn apply(
-        &self,
-        picture: Picture<'_>,
-        setting: Setting<'_>,
-        random: &mut ChaCha8Rng,
-        out: &mut [u8],
-    ) {
-        let (strength, smoothness) = setting.choose(&CIFAR10, &TINY_IMAGENET);
-        let Picture { height, width, .. } = picture;
-        let size = height.max(width).next_power_of_two();
-        let fog = plasma(size, smoothness, random);
-        let brightest = f64::from(picture.pixels.iter().copied().max().unwrap_or(0)) / 255.0;
-        for (place, (byte, &value)) in out.iter_mut().zip(picture.pixels).enumerate() {
-            let (y, x) = (place / width % height, place % width);
-            let foggy = f64::from(value) / 255.0 + strength * fog[y * size + x];
-            *byte = to_byte(foggy * brightest / (brightest + strength));
-        }
+pub(super) fn apply(
+    picture: Picture<'_>,
+    setting: Setting<'_>,
+    random: &mut ChaCha8Rng,
+    out: &mut [u8],
+) {
+    let (strength, smoothness) = setting.choose(&CIFAR10, &TINY_IMAGENET);
+    let Picture { height, width, .. } = picture;
+    let size = height.max(width).next_power_of_two();
+    let fog = plasma(size, smoothness, random);
+    let brightest = f64::from(picture.pixels.iter().copied().max().unwrap_or(0)) / 255.0;
+    for (place, (byte, &value)) in out.iter_mut().zip(picture.pixels).enumerate() {
+        let (y, x) = (place / width % height, place % width);
+        let foggy = f64::from(value) / 255.0 + strength * fog[y * size + x];
+        *byte = to_byte(foggy * brightest / (brightest + strength));
     }
 }

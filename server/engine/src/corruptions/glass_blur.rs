@@ -7,13 +7,12 @@
 //! The generator means to swap the two pixels. NumPy's assignment between views of one array copies instead, and the
 //! published images were made by copying, so this copies too.
 
-use protocol::corruption::Corruption;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use super::gaussian::{Gaussian, TRUNCATE};
 use super::picture::{Picture, store, to_byte};
-use super::{CorruptionFunction, Setting, border};
+use super::{Setting, border};
 
 /// The Gaussian's standard deviation in pixels, the largest offset in pixels, the passes, by severity.
 pub(super) const CIFAR10: [(f64, usize, usize); 5] = [
@@ -33,37 +32,28 @@ pub(super) const TINY_IMAGENET: [(f64, usize, usize); 5] = [
 ];
 
 /// See the [module](self).
-pub(super) struct GlassBlur;
-
-impl CorruptionFunction for GlassBlur {
-    fn corruption(&self) -> Corruption {
-        Corruption::GlassBlur
+pub(super) fn apply(
+    picture: Picture<'_>,
+    setting: Setting<'_>,
+    random: &mut ChaCha8Rng,
+    out: &mut [u8],
+) {
+    let (sigma, reach, passes) = setting.choose(&CIFAR10, &TINY_IMAGENET);
+    let Picture { height, width, .. } = picture;
+    let gaussian = Gaussian::new(sigma, TRUNCATE);
+    let mut values = picture.unit();
+    gaussian.blur(&mut values, height, width, border::nearest);
+    let mut bytes: Vec<u8> = values.iter().map(|&value| to_byte(value)).collect();
+    for _ in 0..passes {
+        move_pixels(&mut bytes, height, width, reach, random);
     }
-
-    fn apply(
-        &self,
-        picture: Picture<'_>,
-        setting: Setting<'_>,
-        random: &mut ChaCha8Rng,
-        out: &mut [u8],
-    ) {
-        let (sigma, reach, passes) = setting.choose(&CIFAR10, &TINY_IMAGENET);
-        let Picture { height, width, .. } = picture;
-        let gaussian = Gaussian::new(sigma, TRUNCATE);
-        let mut values = picture.unit();
-        gaussian.blur(&mut values, height, width, border::nearest);
-        let mut bytes: Vec<u8> = values.iter().map(|&value| to_byte(value)).collect();
-        for _ in 0..passes {
-            move_pixels(&mut bytes, height, width, reach, random);
-        }
-        let mut values = Picture {
-            pixels: &bytes,
-            ..picture
-        }
-        .unit();
-        gaussian.blur(&mut values, height, width, border::nearest);
-        store(&values, out);
+    let mut values = Picture {
+        pixels: &bytes,
+        ..picture
     }
+    .unit();
+    gaussian.blur(&mut values, height, width, border::nearest);
+    store(&values, out);
 }
 
 /// One pass over planes `[3, height, width]`: each pixel but those near an edge takes the value of one at a random

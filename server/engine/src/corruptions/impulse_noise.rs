@@ -3,12 +3,11 @@
 //! Values are drawn channel by channel, so that the dots are coloured. Hendrycks & Dietterich (2019),
 //! `impulse_noise` of the published generator (scikit-image's `random_noise(mode='s&p')`).
 
-use protocol::corruption::Corruption;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
+use super::Setting;
 use super::picture::{Picture, to_byte};
-use super::{CorruptionFunction, Setting};
 
 /// Share of the values that are set, by severity.
 pub(super) const CIFAR10: [f64; 5] = [0.01, 0.02, 0.03, 0.05, 0.07];
@@ -16,30 +15,21 @@ pub(super) const CIFAR10: [f64; 5] = [0.01, 0.02, 0.03, 0.05, 0.07];
 pub(super) const TINY_IMAGENET: [f64; 5] = [0.01, 0.02, 0.05, 0.08, 0.14];
 
 /// See the [module](self).
-pub(super) struct ImpulseNoise;
-
-impl CorruptionFunction for ImpulseNoise {
-    fn corruption(&self) -> Corruption {
-        Corruption::ImpulseNoise
-    }
-
-    fn apply(
-        &self,
-        picture: Picture<'_>,
-        setting: Setting<'_>,
-        random: &mut ChaCha8Rng,
-        out: &mut [u8],
-    ) {
-        let share = setting.choose(&CIFAR10, &TINY_IMAGENET);
-        for (byte, &value) in out.iter_mut().zip(picture.pixels) {
-            let draw: f64 = random.random();
-            *byte = if draw >= share {
-                to_byte(f64::from(value) / 255.0)
-            } else if draw < share / 2.0 {
-                0
-            } else {
-                255
-            };
-        }
+pub(super) fn apply(
+    picture: Picture<'_>,
+    setting: Setting<'_>,
+    random: &mut ChaCha8Rng,
+    out: &mut [u8],
+) {
+    let share = setting.choose(&CIFAR10, &TINY_IMAGENET);
+    for (byte, &value) in out.iter_mut().zip(picture.pixels) {
+        let draw: f64 = random.random();
+        *byte = if draw >= share {
+            to_byte(f64::from(value) / 255.0)
+        } else if draw < share / 2.0 {
+            0
+        } else {
+            255
+        };
     }
 }

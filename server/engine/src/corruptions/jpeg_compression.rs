@@ -3,11 +3,10 @@
 //! Hendrycks & Dietterich (2019), `jpeg_compression` of the published generator (Pillow's encoder and decoder,
 //! which are libjpeg's); see [`super::jpeg`].
 
-use protocol::corruption::Corruption;
 use rand_chacha::ChaCha8Rng;
 
 use super::picture::Picture;
-use super::{CorruptionFunction, Setting, jpeg};
+use super::{Setting, jpeg};
 
 /// The quality by severity, of 1 to 100.
 pub(super) const CIFAR10: [i32; 5] = [80, 65, 58, 50, 40];
@@ -15,20 +14,11 @@ pub(super) const CIFAR10: [i32; 5] = [80, 65, 58, 50, 40];
 pub(super) const TINY_IMAGENET: [i32; 5] = [65, 58, 50, 40, 25];
 
 /// See the [module](self).
-pub(super) struct JpegCompression;
-
-impl CorruptionFunction for JpegCompression {
-    fn corruption(&self) -> Corruption {
-        Corruption::JpegCompression
-    }
-
-    fn apply(
-        &self,
-        picture: Picture<'_>,
-        setting: Setting<'_>,
-        _: &mut ChaCha8Rng,
-        out: &mut [u8],
-    ) {
-        jpeg::compressed(picture, setting.choose(&CIFAR10, &TINY_IMAGENET), out);
-    }
+pub(super) fn apply(
+    picture: Picture<'_>,
+    setting: Setting<'_>,
+    _: &mut ChaCha8Rng,
+    out: &mut [u8],
+) {
+    jpeg::compressed(picture, setting.choose(&CIFAR10, &TINY_IMAGENET), out);
 }

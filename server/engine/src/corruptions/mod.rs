@@ -67,43 +67,31 @@ pub use frost_texture::CorruptionError;
 use frost_texture::FrostTextures;
 use picture::Picture;
 
-/// Every corruption, in any order.
-const CORRUPTIONS: [&dyn CorruptionFunction; 19] = [
-    &gaussian_noise::GaussianNoise,
-    &shot_noise::ShotNoise,
-    &impulse_noise::ImpulseNoise,
-    &defocus_blur::DefocusBlur,
-    &glass_blur::GlassBlur,
-    &motion_blur::MotionBlur,
-    &zoom_blur::ZoomBlur,
-    &snow::Snow,
-    &frost::Frost,
-    &fog::Fog,
-    &brightness::Brightness,
-    &contrast::Contrast,
-    &elastic_transform::ElasticTransform,
-    &pixelate::Pixelate,
-    &jpeg_compression::JpegCompression,
-    &speckle_noise::SpeckleNoise,
-    &gaussian_blur::GaussianBlur,
-    &spatter::Spatter,
-    &saturate::Saturate,
+/// Every corruption with its function, in any order.
+const CORRUPTIONS: [(Corruption, CorruptionFunction); 19] = [
+    (Corruption::GaussianNoise, gaussian_noise::apply),
+    (Corruption::ShotNoise, shot_noise::apply),
+    (Corruption::ImpulseNoise, impulse_noise::apply),
+    (Corruption::DefocusBlur, defocus_blur::apply),
+    (Corruption::GlassBlur, glass_blur::apply),
+    (Corruption::MotionBlur, motion_blur::apply),
+    (Corruption::ZoomBlur, zoom_blur::apply),
+    (Corruption::Snow, snow::apply),
+    (Corruption::Frost, frost::apply),
+    (Corruption::Fog, fog::apply),
+    (Corruption::Brightness, brightness::apply),
+    (Corruption::Contrast, contrast::apply),
+    (Corruption::ElasticTransform, elastic_transform::apply),
+    (Corruption::Pixelate, pixelate::apply),
+    (Corruption::JpegCompression, jpeg_compression::apply),
+    (Corruption::SpeckleNoise, speckle_noise::apply),
+    (Corruption::GaussianBlur, gaussian_blur::apply),
+    (Corruption::Spatter, spatter::apply),
+    (Corruption::Saturate, saturate::apply),
 ];
 
-/// One corruption.
-trait CorruptionFunction: Sync {
-    /// Which one this is.
-    fn corruption(&self) -> Corruption;
-
-    /// Writes the corrupted `picture` to `out`, which has its shape. All chance comes from `random`.
-    fn apply(
-        &self,
-        picture: Picture<'_>,
-        setting: Setting<'_>,
-        random: &mut ChaCha8Rng,
-        out: &mut [u8],
-    );
-}
+/// Writes the corrupted picture to the bytes, which have its shape. All chance comes from the generator.
+type CorruptionFunction = fn(Picture<'_>, Setting<'_>, &mut ChaCha8Rng, &mut [u8]);
 
 /// How strongly, and with what, an image is corrupted.
 #[derive(Clone, Copy)]
@@ -205,11 +193,6 @@ impl Corruptor {
         self.frost.fingerprint()
     }
 
-    /// Whether images go through a JPEG file.
-    pub fn saves_as_jpeg(&self) -> bool {
-        self.jpeg
-    }
-
     /// The same with photographs of frost: the first five PNG or JPEG files of `folder` by name, as the published
     /// generator takes its own.
     ///
@@ -300,9 +283,9 @@ impl Corruptor {
             SEVERITIES.contains(&severity),
             "severities are 1 to 5; {severity} is none"
         );
-        let function = CORRUPTIONS
+        let (_, function) = CORRUPTIONS
             .into_iter()
-            .find(|function| function.corruption() == corruption)
+            .find(|(known, _)| *known == corruption)
             .expect("every corruption has its line in CORRUPTIONS");
         Prepared {
             function,
@@ -332,7 +315,7 @@ fn generator(seed: u64, corruption: Corruption, severity: u8) -> ChaCha8Rng {
 
 /// A corruption at a severity.
 struct Prepared<'a> {
-    function: &'static dyn CorruptionFunction,
+    function: CorruptionFunction,
     setting: Setting<'a>,
     jpeg: bool,
     random: ChaCha8Rng,
@@ -351,11 +334,10 @@ impl Prepared<'_> {
         let mut random = self.random.clone();
         random.set_stream(index);
         if !self.jpeg {
-            return self.function.apply(picture, self.setting, &mut random, out);
+            return (self.function)(picture, self.setting, &mut random, out);
         }
         let mut corrupted = vec![0; values];
-        self.function
-            .apply(picture, self.setting, &mut random, &mut corrupted);
+        (self.function)(picture, self.setting, &mut random, &mut corrupted);
         let picture = Picture {
             pixels: &corrupted,
             ..picture

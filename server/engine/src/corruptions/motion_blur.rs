@@ -3,12 +3,11 @@
 //! The trail is a one-sided Gaussian of standard deviation `s` pixels, `2 ceil(r) + 1` pixels long. Hendrycks &
 //! Dietterich (2019), `motion_blur` of the published generator; see [`super::motion`].
 
-use protocol::corruption::Corruption;
 use rand_chacha::ChaCha8Rng;
 
 use super::motion::Trail;
 use super::picture::Picture;
-use super::{CorruptionFunction, Setting, draw};
+use super::{Setting, draw};
 
 /// The radius `r` and the standard deviation `s` in pixels, by severity.
 pub(super) const CIFAR10: [(f64, f64); 5] =
@@ -23,24 +22,15 @@ pub(super) const TINY_IMAGENET: [(f64, f64); 5] = [
 ];
 
 /// See the [module](self).
-pub(super) struct MotionBlur;
-
-impl CorruptionFunction for MotionBlur {
-    fn corruption(&self) -> Corruption {
-        Corruption::MotionBlur
-    }
-
-    fn apply(
-        &self,
-        picture: Picture<'_>,
-        setting: Setting<'_>,
-        random: &mut ChaCha8Rng,
-        out: &mut [u8],
-    ) {
-        let (radius, sigma) = setting.choose(&CIFAR10, &TINY_IMAGENET);
-        let trail = Trail::new(radius, sigma, draw::uniform(random, -45.0, 45.0));
-        for (channel, out) in out.chunks_exact_mut(picture.area()).enumerate() {
-            trail.blur(picture.plane(channel), picture.height, picture.width, out);
-        }
+pub(super) fn apply(
+    picture: Picture<'_>,
+    setting: Setting<'_>,
+    random: &mut ChaCha8Rng,
+    out: &mut [u8],
+) {
+    let (radius, sigma) = setting.choose(&CIFAR10, &TINY_IMAGENET);
+    let trail = Trail::new(radius, sigma, draw::uniform(random, -45.0, 45.0));
+    for (channel, out) in out.chunks_exact_mut(picture.area()).enumerate() {
+        trail.blur(picture.plane(channel), picture.height, picture.width, out);
     }
 }

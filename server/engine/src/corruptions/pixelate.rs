@@ -2,12 +2,11 @@
 //!
 //! Hendrycks & Dietterich (2019), `pixelate` of the published generator (Pillow's `resize(.., BOX)`).
 
-use protocol::corruption::Corruption;
 use rand_chacha::ChaCha8Rng;
 
+use super::Setting;
 use super::picture::Picture;
 use super::resize::box_resized;
-use super::{CorruptionFunction, Setting};
 
 /// The smaller image's side by severity, as a share of the side.
 pub(super) const CIFAR10: [f64; 5] = [0.95, 0.9, 0.85, 0.75, 0.65];
@@ -15,27 +14,18 @@ pub(super) const CIFAR10: [f64; 5] = [0.95, 0.9, 0.85, 0.75, 0.65];
 pub(super) const TINY_IMAGENET: [f64; 5] = [0.9, 0.8, 0.7, 0.6, 0.5];
 
 /// See the [module](self).
-pub(super) struct Pixelate;
-
-impl CorruptionFunction for Pixelate {
-    fn corruption(&self) -> Corruption {
-        Corruption::Pixelate
-    }
-
-    fn apply(
-        &self,
-        picture: Picture<'_>,
-        setting: Setting<'_>,
-        _: &mut ChaCha8Rng,
-        out: &mut [u8],
-    ) {
-        let share = setting.choose(&CIFAR10, &TINY_IMAGENET);
-        let shrunk = |side: usize| ((side as f64 * share) as usize).max(1);
-        let large = (picture.height, picture.width);
-        let small = (shrunk(picture.height), shrunk(picture.width));
-        for (channel, out) in out.chunks_exact_mut(picture.area()).enumerate() {
-            let reduced = box_resized(picture.plane(channel), large, small);
-            out.copy_from_slice(&box_resized(&reduced, small, large));
-        }
+pub(super) fn apply(
+    picture: Picture<'_>,
+    setting: Setting<'_>,
+    _: &mut ChaCha8Rng,
+    out: &mut [u8],
+) {
+    let share = setting.choose(&CIFAR10, &TINY_IMAGENET);
+    let shrunk = |side: usize| ((side as f64 * share) as usize).max(1);
+    let large = (picture.height, picture.width);
+    let small = (shrunk(picture.height), shrunk(picture.width));
+    for (channel, out) in out.chunks_exact_mut(picture.area()).enumerate() {
+        let reduced = box_resized(picture.plane(channel), large, small);
+        out.copy_from_slice(&box_resized(&reduced, small, large));
     }
 }

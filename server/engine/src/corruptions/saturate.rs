@@ -2,11 +2,10 @@
 //!
 //! Hendrycks & Dietterich (2019), `saturate` of the published generator; an extra corruption.
 
-use protocol::corruption::Corruption;
 use rand_chacha::ChaCha8Rng;
 
 use super::picture::Picture;
-use super::{CorruptionFunction, Setting, colour};
+use super::{Setting, colour};
 
 /// Factor and summand of the saturation by severity, where its range is 1.
 pub(super) const CIFAR10: [(f64, f64); 5] =
@@ -16,23 +15,14 @@ pub(super) const TINY_IMAGENET: [(f64, f64); 5] =
     [(0.3, 0.0), (0.1, 0.0), (2.0, 0.0), (5.0, 0.1), (30.0, 0.2)];
 
 /// See the [module](self).
-pub(super) struct Saturate;
-
-impl CorruptionFunction for Saturate {
-    fn corruption(&self) -> Corruption {
-        Corruption::Saturate
-    }
-
-    fn apply(
-        &self,
-        picture: Picture<'_>,
-        setting: Setting<'_>,
-        _: &mut ChaCha8Rng,
-        out: &mut [u8],
-    ) {
-        let (factor, summand) = setting.choose(&CIFAR10, &TINY_IMAGENET);
-        colour::change(picture, out, |[hue, saturation, value]| {
-            [hue, (saturation * factor + summand).clamp(0.0, 1.0), value]
-        });
-    }
+pub(super) fn apply(
+    picture: Picture<'_>,
+    setting: Setting<'_>,
+    _: &mut ChaCha8Rng,
+    out: &mut [u8],
+) {
+    let (factor, summand) = setting.choose(&CIFAR10, &TINY_IMAGENET);
+    colour::change(picture, out, |[hue, saturation, value]| {
+        [hue, (saturation * factor + summand).clamp(0.0, 1.0), value]
+    });
 }

@@ -2,13 +2,12 @@
 //!
 //! Hendrycks & Dietterich (2019), `shot_noise` of the published generator.
 
-use protocol::corruption::Corruption;
 use rand::distr::Distribution;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::Poisson;
 
+use super::Setting;
 use super::picture::{Picture, to_byte};
-use super::{CorruptionFunction, Setting};
 
 /// Photons of the brightest value by severity.
 pub(super) const CIFAR10: [f64; 5] = [500.0, 250.0, 100.0, 75.0, 50.0];
@@ -16,27 +15,18 @@ pub(super) const CIFAR10: [f64; 5] = [500.0, 250.0, 100.0, 75.0, 50.0];
 pub(super) const TINY_IMAGENET: [f64; 5] = [250.0, 100.0, 50.0, 30.0, 15.0];
 
 /// See the [module](self).
-pub(super) struct ShotNoise;
-
-impl CorruptionFunction for ShotNoise {
-    fn corruption(&self) -> Corruption {
-        Corruption::ShotNoise
-    }
-
-    fn apply(
-        &self,
-        picture: Picture<'_>,
-        setting: Setting<'_>,
-        random: &mut ChaCha8Rng,
-        out: &mut [u8],
-    ) {
-        let photons = setting.choose(&CIFAR10, &TINY_IMAGENET);
-        // Setting up a distribution costs more than a draw, and there are only 256; 0 photons have none.
-        let counts: [Option<Poisson<f64>>; 256] =
-            std::array::from_fn(|byte| Poisson::new(byte as f64 / 255.0 * photons).ok());
-        for (byte, &value) in out.iter_mut().zip(picture.pixels) {
-            let count = counts[usize::from(value)].map_or(0.0, |poisson| poisson.sample(random));
-            *byte = to_byte(count / photons);
-        }
+pub(super) fn apply(
+    picture: Picture<'_>,
+    setting: Setting<'_>,
+    random: &mut ChaCha8Rng,
+    out: &mut [u8],
+) {
+    let photons = setting.choose(&CIFAR10, &TINY_IMAGENET);
+    // Setting up a distribution costs more than a draw, and there are only 256; 0 photons have none.
+    let counts: [Option<Poisson<f64>>; 256] =
+        std::array::from_fn(|byte| Poisson::new(byte as f64 / 255.0 * photons).ok());
+    for (byte, &value) in out.iter_mut().zip(picture.pixels) {
+        let count = counts[usize::from(value)].map_or(0.0, |poisson| poisson.sample(random));
+        *byte = to_byte(count / photons);
     }
 }

@@ -5,13 +5,12 @@
 //! `b x + (1 - b) max(x, 1.5 grey + 0.5)`, and the layer and its half-turn are added. Hendrycks & Dietterich
 //! (2019), `snow` of the published generator.
 
-use protocol::corruption::Corruption;
 use rand_chacha::ChaCha8Rng;
 
 use super::motion::Trail;
 use super::picture::{Picture, to_byte};
 use super::zoom::zoomed;
-use super::{CorruptionFunction, Setting, draw};
+use super::{Setting, draw};
 
 /// What a severity means.
 #[derive(Debug, Clone, Copy)]
@@ -64,35 +63,26 @@ pub(super) const TINY_IMAGENET: [Snowfall; 5] = [
 ];
 
 /// See the [module](self).
-pub(super) struct Snow;
-
-impl CorruptionFunction for Snow {
-    fn corruption(&self) -> Corruption {
-        Corruption::Snow
-    }
-
-    fn apply(
-        &self,
-        picture: Picture<'_>,
-        setting: Setting<'_>,
-        random: &mut ChaCha8Rng,
-        out: &mut [u8],
-    ) {
-        let snowfall = setting.choose(&CIFAR10, &TINY_IMAGENET);
-        let layer = flakes(snowfall, picture.height, picture.width, random);
-        let added: Vec<f64> = layer
-            .iter()
-            .zip(layer.iter().rev())
-            .map(|(&flake, &turned)| f64::from(flake) / 255.0 + f64::from(turned) / 255.0)
-            .collect();
-        let whites = whites(picture);
-        for (channel, out) in out.chunks_exact_mut(picture.area()).enumerate() {
-            let values = picture.plane(channel).iter().zip(&whites).zip(&added);
-            for (byte, ((&value, &white), &added)) in out.iter_mut().zip(values) {
-                let value = f32::from(value) / 255.0;
-                let blended = snowfall.blend * value + (1.0 - snowfall.blend) * value.max(white);
-                *byte = to_byte(f64::from(blended) + added);
-            }
+pub(super) fn apply(
+    picture: Picture<'_>,
+    setting: Setting<'_>,
+    random: &mut ChaCha8Rng,
+    out: &mut [u8],
+) {
+    let snowfall = setting.choose(&CIFAR10, &TINY_IMAGENET);
+    let layer = flakes(snowfall, picture.height, picture.width, random);
+    let added: Vec<f64> = layer
+        .iter()
+        .zip(layer.iter().rev())
+        .map(|(&flake, &turned)| f64::from(flake) / 255.0 + f64::from(turned) / 255.0)
+        .collect();
+    let whites = whites(picture);
+    for (channel, out) in out.chunks_exact_mut(picture.area()).enumerate() {
+        let values = picture.plane(channel).iter().zip(&whites).zip(&added);
+        for (byte, ((&value, &white), &added)) in out.iter_mut().zip(values) {
+            let value = f32::from(value) / 255.0;
+            let blended = snowfall.blend * value + (1.0 - snowfall.blend) * value.max(white);
+            *byte = to_byte(f64::from(blended) + added);
         }
     }
 }

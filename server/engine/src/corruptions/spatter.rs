@@ -7,13 +7,12 @@
 //!
 //! Where no noise reaches `t` the generator divides by zero; here the image stays as it is.
 
-use protocol::corruption::Corruption;
 use rand_chacha::ChaCha8Rng;
 
 use super::edges::{distances, edges};
 use super::gaussian::{Gaussian, TRUNCATE};
 use super::picture::{Picture, to_byte_f32};
-use super::{CorruptionFunction, Setting, border, draw};
+use super::{Setting, border, draw};
 
 /// What a severity means.
 #[derive(Debug, Clone, Copy)]
@@ -82,37 +81,28 @@ const LARGEST_DISTANCE: f32 = 20.0;
 const LIGHT: [i32; 9] = [-2, -1, 0, -1, 1, 1, 0, 1, 2];
 
 /// See the [module](self).
-pub(super) struct Spatter;
-
-impl CorruptionFunction for Spatter {
-    fn corruption(&self) -> Corruption {
-        Corruption::Spatter
-    }
-
-    fn apply(
-        &self,
-        picture: Picture<'_>,
-        setting: Setting<'_>,
-        random: &mut ChaCha8Rng,
-        out: &mut [u8],
-    ) {
-        let drops = setting.choose(&CIFAR10, &TINY_IMAGENET);
-        let Picture { height, width, .. } = picture;
-        let mut layer = draw::normals(random, height * width, drops.mean, drops.deviation);
-        Gaussian::new(drops.smoothing, TRUNCATE).blur(&mut layer, height, width, border::nearest);
-        match drops.liquid {
-            Liquid::Water => {
-                let water = water(&layer, height, width, drops);
-                paint(picture, out, &water, |value, water, channel| {
-                    value + water * WATER[channel]
-                });
-            }
-            Liquid::Mud => {
-                let mud = mud(&layer, height, width, drops);
-                paint(picture, out, &mud, |value, mud, channel| {
-                    value * (1.0 - mud) + mud * MUD[channel]
-                });
-            }
+pub(super) fn apply(
+    picture: Picture<'_>,
+    setting: Setting<'_>,
+    random: &mut ChaCha8Rng,
+    out: &mut [u8],
+) {
+    let drops = setting.choose(&CIFAR10, &TINY_IMAGENET);
+    let Picture { height, width, .. } = picture;
+    let mut layer = draw::normals(random, height * width, drops.mean, drops.deviation);
+    Gaussian::new(drops.smoothing, TRUNCATE).blur(&mut layer, height, width, border::nearest);
+    match drops.liquid {
+        Liquid::Water => {
+            let water = water(&layer, height, width, drops);
+            paint(picture, out, &water, |value, water, channel| {
+                value + water * WATER[channel]
+            });
+        }
+        Liquid::Mud => {
+            let mud = mud(&layer, height, width, drops);
+            paint(picture, out, &mud, |value, mud, channel| {
+                value * (1.0 - mud) + mud * MUD[channel]
+            });
         }
     }
 }

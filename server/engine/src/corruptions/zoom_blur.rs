@@ -3,12 +3,11 @@
 //! The enlargements are bilinear, by the factors 1, 1.01, 1.02 .. up to `z`. Hendrycks & Dietterich (2019),
 //! `zoom_blur` and `clipped_zoom` of the published generator; see [`super::zoom`].
 
-use protocol::corruption::Corruption;
 use rand_chacha::ChaCha8Rng;
 
+use super::Setting;
 use super::picture::{Picture, to_byte_f32};
 use super::zoom::{Tap, mix_columns, mix_rows, taps};
-use super::{CorruptionFunction, Setting};
 
 /// The factor `z` before which the factors end, by severity.
 pub(super) const CIFAR10: [f64; 5] = [1.06, 1.11, 1.16, 1.21, 1.26];
@@ -18,38 +17,29 @@ pub(super) const TINY_IMAGENET: [f64; 5] = [1.06, 1.11, 1.16, 1.21, 1.26];
 const STEP: f64 = 0.01;
 
 /// See the [module](self).
-pub(super) struct ZoomBlur;
-
-impl CorruptionFunction for ZoomBlur {
-    fn corruption(&self) -> Corruption {
-        Corruption::ZoomBlur
+pub(super) fn apply(
+    picture: Picture<'_>,
+    setting: Setting<'_>,
+    _: &mut ChaCha8Rng,
+    out: &mut [u8],
+) {
+    let factors = factors(setting.choose(&CIFAR10, &TINY_IMAGENET));
+    let planes: Vec<f32> = picture
+        .pixels
+        .iter()
+        .map(|&byte| (f64::from(byte) / 255.0) as f32)
+        .collect();
+    let mut sums = vec![0.0_f32; planes.len()];
+    for &factor in &factors {
+        let (rows, columns) = (taps(picture.height, factor), taps(picture.width, factor));
+        let targets = sums.chunks_exact_mut(picture.area());
+        for (plane, sums) in planes.chunks_exact(picture.area()).zip(targets) {
+            add_zoomed(plane, &rows, &columns, sums);
+        }
     }
-
-    fn apply(
-        &self,
-        picture: Picture<'_>,
-        setting: Setting<'_>,
-        _: &mut ChaCha8Rng,
-        out: &mut [u8],
-    ) {
-        let factors = factors(setting.choose(&CIFAR10, &TINY_IMAGENET));
-        let planes: Vec<f32> = picture
-            .pixels
-            .iter()
-            .map(|&byte| (f64::from(byte) / 255.0) as f32)
-            .collect();
-        let mut sums = vec![0.0_f32; planes.len()];
-        for &factor in &factors {
-            let (rows, columns) = (taps(picture.height, factor), taps(picture.width, factor));
-            let targets = sums.chunks_exact_mut(picture.area());
-            for (plane, sums) in planes.chunks_exact(picture.area()).zip(targets) {
-                add_zoomed(plane, &rows, &columns, sums);
-            }
-        }
-        let count = (factors.len() + 1) as f32;
-        for ((byte, &value), &sum) in out.iter_mut().zip(&planes).zip(&sums) {
-            *byte = to_byte_f32((value + sum) / count);
-        }
+    let count = (factors.len() + 1) as f32;
+    for ((byte, &value), &sum) in out.iter_mut().zip(&planes).zip(&sums) {
+        *byte = to_byte_f32((value + sum) / count);
     }
 }
 

@@ -80,6 +80,11 @@ pub fn augment<P: Pixel>(
 }
 
 /// Bytes 0 to 255 as numbers in [0, 1].
+pub fn unit_values(bytes: &[u8]) -> Vec<f32> {
+    bytes.iter().map(|&byte| f32::from_byte(byte)).collect()
+}
+
+/// The same, written to `out`.
 ///
 /// # Panics
 /// When the lengths differ.

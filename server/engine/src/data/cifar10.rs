@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::source::{Picture, Source, Statistics};
+use super::images::ChannelStatistics;
+use super::source::{Picture, Source};
 use super::{CHANNELS, DataError, ImageSet, SplitName};
 
 /// The folder inside the official archive.
@@ -68,12 +69,9 @@ impl Cifar10 {
     /// Opens a file whose length is right.
     fn open(&self, name: &str) -> Result<OpenFile, DataError> {
         let path = self.folder.join(name);
-        let unreadable = |source| DataError::Unreadable {
-            path: path.clone(),
-            source,
-        };
-        let file = File::open(&path).map_err(unreadable)?;
-        let found = file.metadata().map_err(unreadable)?.len();
+        let file = File::open(&path).map_err(DataError::unreadable(&path))?;
+        let metadata = file.metadata().map_err(DataError::unreadable(&path))?;
+        let found = metadata.len();
         let expected = (self.records_per_file * RECORD) as u64;
         if found != expected {
             let whole_records = found / RECORD as u64 * RECORD as u64;
@@ -124,16 +122,9 @@ struct OpenFile {
 }
 
 impl OpenFile {
-    fn unreadable(&self, source: std::io::Error) -> DataError {
-        DataError::Unreadable {
-            path: self.path.clone(),
-            source,
-        }
-    }
-
     fn read_exact(&mut self, bytes: &mut [u8]) -> Result<(), DataError> {
         let result = self.reader.read_exact(bytes);
-        result.map_err(|source| self.unreadable(source))
+        result.map_err(DataError::unreadable(&self.path))
     }
 
     /// Reads the label byte of the record that the reader is at.
@@ -154,13 +145,13 @@ impl OpenFile {
     /// Skips `bytes` from where the reader is.
     fn skip(&mut self, bytes: usize) -> Result<(), DataError> {
         let result = self.reader.seek_relative(bytes as i64);
-        result.map_err(|source| self.unreadable(source))
+        result.map_err(DataError::unreadable(&self.path))
     }
 
     /// Goes to a record.
     fn seek(&mut self, record: usize) -> Result<(), DataError> {
         let result = self.reader.seek(SeekFrom::Start((record * RECORD) as u64));
-        result.map(drop).map_err(|source| self.unreadable(source))
+        result.map(drop).map_err(DataError::unreadable(&self.path))
     }
 }
 
@@ -240,11 +231,8 @@ impl Source for Cifar10 {
     }
 
     /// The customary numbers of the training set, to four digits, so that weights trained elsewhere fit.
-    fn statistics(&self) -> Statistics {
-        Statistics::Given {
-            mean: [0.4914, 0.4822, 0.4465],
-            std: [0.2470, 0.2435, 0.2616],
-        }
+    fn customary_statistics(&self) -> Option<ChannelStatistics> {
+        Some(([0.4914, 0.4822, 0.4465], [0.2470, 0.2435, 0.2616]))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What can be wrong with a data set: where, what was expected, and what to do.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A data set cannot be used. Every message names the file, and says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -222,4 +222,14 @@ pub enum DataError {
         /// The encoder's error.
         problem: String,
     },
+}
+
+impl DataError {
+    /// Wraps the system's error about a file or folder that cannot be read.
+    pub(super) fn unreadable(path: &Path) -> impl Fn(std::io::Error) -> DataError + '_ {
+        move |source| DataError::Unreadable {
+            path: path.to_owned(),
+            source,
+        }
+    }
 }

@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use image::{ImageReader, RgbImage};
 use rayon::prelude::*;
 
+use super::images::to_planes;
 use super::source::Picture;
-use super::{CHANNELS, DataError, ImageSet};
+use super::{CHANNELS, DataError, ImageSet, SplitName};
 
 /// File name endings that count as images, whatever their case.
 const EXTENSIONS: [&str; 3] = ["png", "jpg", "jpeg"];
@@ -27,18 +28,15 @@ pub(super) struct LabelledFile {
 
 /// Names in a folder that do not begin with a dot, sorted, and whether each is a folder itself.
 fn entries(folder: &Path) -> Result<Vec<(OsString, bool)>, DataError> {
-    let unreadable = |source| DataError::Unreadable {
-        path: folder.to_owned(),
-        source,
-    };
+    let unreadable = DataError::unreadable(folder);
     let mut entries = Vec::new();
-    for entry in fs::read_dir(folder).map_err(unreadable)? {
-        let entry = entry.map_err(unreadable)?;
+    for entry in fs::read_dir(folder).map_err(&unreadable)? {
+        let entry = entry.map_err(&unreadable)?;
         let name = entry.file_name();
         if name.as_encoded_bytes().starts_with(b".") {
             continue;
         }
-        let kind = entry.file_type().map_err(unreadable)?;
+        let kind = entry.file_type().map_err(&unreadable)?;
         // A link counts as what it points to.
         let is_folder = kind.is_dir() || (kind.is_symlink() && entry.path().is_dir());
         entries.push((name, is_folder));
@@ -96,14 +94,9 @@ pub(super) fn class_images(
 
 /// Height and width of an image, from its header.
 pub(super) fn size(path: &Path) -> Result<(usize, usize), DataError> {
-    let unreadable = |source| DataError::Unreadable {
-        path: path.to_owned(),
-        source,
-    };
     let (width, height) = ImageReader::open(path)
-        .map_err(unreadable)?
-        .with_guessed_format()
-        .map_err(unreadable)?
+        .and_then(ImageReader::with_guessed_format)
+        .map_err(DataError::unreadable(path))?
         .into_dimensions()
         .map_err(|error| DataError::Undecodable {
             path: path.to_owned(),
@@ -114,10 +107,7 @@ pub(super) fn size(path: &Path) -> Result<(usize, usize), DataError> {
 
 /// Decodes one file. Greyscale and palettes become RGB, transparency is dropped.
 fn decode(path: &Path) -> Result<RgbImage, DataError> {
-    let bytes = fs::read(path).map_err(|source| DataError::Unreadable {
-        path: path.to_owned(),
-        source,
-    })?;
+    let bytes = fs::read(path).map_err(DataError::unreadable(path))?;
     let undecodable = |problem| DataError::Undecodable {
         path: path.to_owned(),
         problem,
@@ -155,26 +145,37 @@ fn is_cut_jpeg(bytes: &[u8]) -> bool {
     at >= bytes.len()
 }
 
-/// Colour planes one after the other, from interleaved pixels. `out` is as long as `image`.
-fn to_planes(image: &RgbImage, out: &mut [u8]) {
-    let size = out.len() / CHANNELS;
-    for (at, pixel) in image.pixels().enumerate() {
-        for (channel, &value) in pixel.0.iter().enumerate() {
-            out[channel * size + at] = value;
-        }
-    }
-}
-
 /// One image by itself.
 pub(super) fn picture(path: &Path) -> Result<Picture, DataError> {
     let image = decode(path)?;
     let mut pixels = vec![0; image.as_raw().len()];
-    to_planes(&image, &mut pixels);
+    to_planes(image.as_raw(), &mut pixels);
     Ok(Picture {
         pixels,
         height: image.height() as usize,
         width: image.width() as usize,
     })
+}
+
+/// The image of one of the `files` of a split.
+pub(super) fn picture_at(
+    files: &[LabelledFile],
+    split: SplitName,
+    index: usize,
+) -> Result<Picture, DataError> {
+    match files.get(index) {
+        Some(file) => picture(&file.path),
+        None => Err(DataError::NoSuchImage {
+            split,
+            index,
+            images: files.len(),
+        }),
+    }
+}
+
+/// The label of every file.
+pub(super) fn labels(files: &[LabelledFile]) -> Vec<u32> {
+    files.iter().map(|file| file.label).collect()
 }
 
 /// Decodes every file, in parallel, straight into place. `first` sets the size for all of them, so
@@ -213,15 +214,12 @@ pub(super) fn load(files: &[LabelledFile], first: &Path) -> Result<ImageSet, Dat
                     found_height: image.height(),
                 });
             }
-            to_planes(&image, out);
+            to_planes(image.as_raw(), out);
             Ok(())
         })
         .find_map_first(Result::err);
     match fault {
         Some(error) => Err(error),
-        None => {
-            let labels = files.iter().map(|file| file.label).collect();
-            ImageSet::new(pixels, labels, height, width)
-        }
+        None => ImageSet::new(pixels, labels(files), height, width),
     }
 }

@@ -135,7 +135,7 @@ impl Source for Folder {
     }
 
     fn labels(&self, split: SplitName) -> Result<Vec<u32>, DataError> {
-        Ok(self.files(split)?.iter().map(|file| file.label).collect())
+        Ok(files::labels(&self.files(split)?))
     }
 
     fn load(&self, split: SplitName) -> Result<ImageSet, DataError> {
@@ -143,15 +143,7 @@ impl Source for Folder {
     }
 
     fn picture(&self, split: SplitName, index: usize) -> Result<Picture, DataError> {
-        let files = self.files(split)?;
-        match files.get(index) {
-            Some(file) => files::picture(&file.path),
-            None => Err(DataError::NoSuchImage {
-                split,
-                index,
-                images: files.len(),
-            }),
-        }
+        files::picture_at(&self.files(split)?, split, index)
     }
 }
 

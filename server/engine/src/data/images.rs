@@ -94,6 +94,14 @@ impl ImageSet {
         &self.labels
     }
 
+    /// The labels of the images at `indices`, in that order.
+    ///
+    /// # Panics
+    /// When an index is not below [`len`](Self::len), as a slice would.
+    pub fn labels_at(&self, indices: &[usize]) -> Vec<u32> {
+        indices.iter().map(|&index| self.labels[index]).collect()
+    }
+
     /// A copy of the images at `indices`, in that order. Training takes indices instead: it must not copy.
     ///
     /// # Panics
@@ -105,7 +113,7 @@ impl ImageSet {
         }
         ImageSet {
             pixels,
-            labels: indices.iter().map(|&index| self.labels[index]).collect(),
+            labels: self.labels_at(indices),
             height: self.height,
             width: self.width,
         }
@@ -114,7 +122,7 @@ impl ImageSet {
     /// Mean and standard deviation of each channel on the [0, 1] scale, over every pixel. Sums of
     /// whole numbers are exact, so the result does not depend on any order. A channel that never
     /// varies gets half a grey level as its deviation, so that dividing by it is safe.
-    pub(super) fn channel_statistics(&self) -> ([f32; 3], [f32; 3]) {
+    pub(super) fn channel_statistics(&self) -> ChannelStatistics {
         let plane = self.height * self.width;
         let zero = || [(0_u64, 0_u64); CHANNELS];
         let sums = self
@@ -142,6 +150,19 @@ impl ImageSet {
             (variance.max(0.25).sqrt() / 255.0) as f32
         });
         (mean.map(|mean| (mean / 255.0) as f32), std)
+    }
+}
+
+/// Mean and standard deviation of each channel, on the [0, 1] scale.
+pub(super) type ChannelStatistics = ([f32; CHANNELS], [f32; CHANNELS]);
+
+/// Writes the interleaved pixels of an image, `[height, width, 3]`, to `out` as planes, `[3, height, width]`.
+pub(super) fn to_planes(interleaved: &[u8], out: &mut [u8]) {
+    let size = out.len() / CHANNELS;
+    for (at, pixel) in interleaved.as_chunks::<CHANNELS>().0.iter().enumerate() {
+        for (channel, &value) in pixel.iter().enumerate() {
+            out[channel * size + at] = value;
+        }
     }
 }
 

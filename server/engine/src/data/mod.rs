@@ -35,7 +35,7 @@ mod split;
 mod split_name;
 mod tiny_imagenet;
 
-pub use augment::{Pixel, augment, to_unit_interval};
+pub use augment::{Pixel, augment, to_unit_interval, unit_values};
 pub use error::DataError;
 pub use images::{CHANNELS, ImageSet};
 pub use npy::{npy_shape, read_images, read_labels};
@@ -43,7 +43,7 @@ pub use published::{CIFAR10_C, CleanImages, PublishedCorruptions, TINY_IMAGENET_
 pub use split::{Split, split};
 pub use split_name::{SplitName, UnknownSplit};
 
-use source::{Source, Statistics};
+use source::Source;
 
 /// A data set in memory.
 #[derive(Debug, Clone)]
@@ -107,10 +107,8 @@ pub fn load(dataset: &Dataset, directory: &Path) -> Result<LoadedDataset, DataEr
     let classes = source.classes()?;
     let train = source.load(SplitName::Train)?;
     let test = source.load(SplitName::Test)?;
-    let (mean, std) = match source.statistics() {
-        Statistics::Given { mean, std } => (mean, std),
-        Statistics::Measured => train.channel_statistics(),
-    };
+    let customary = source.customary_statistics();
+    let (mean, std) = customary.unwrap_or_else(|| train.channel_statistics());
     Ok(LoadedDataset {
         train,
         test,
@@ -140,9 +138,9 @@ pub struct TestSet {
 /// A [`DataError`] for the first thing that is wrong.
 pub fn test_set(dataset: &Dataset, directory: &Path) -> Result<TestSet, DataError> {
     let source = installed(dataset, directory)?;
-    let (mean, std) = match source.statistics() {
-        Statistics::Given { mean, std } => (mean, std),
-        Statistics::Measured => source.load(SplitName::Train)?.channel_statistics(),
+    let (mean, std) = match source.customary_statistics() {
+        Some(customary) => customary,
+        None => source.load(SplitName::Train)?.channel_statistics(),
     };
     Ok(TestSet {
         images: source.load(SplitName::Test)?,
@@ -326,9 +324,7 @@ pub fn unit_image(
     index: usize,
 ) -> Result<Vec<f32>, DataError> {
     let picture = installed(dataset, directory)?.picture(split, index)?;
-    let mut values = vec![0.0; picture.pixels.len()];
-    to_unit_interval(&picture.pixels, &mut values);
-    Ok(values)
+    Ok(unit_values(&picture.pixels))
 }
 
 /// `values` `[3, height, width]`, of the size of the data set's images, as PNG: clipped to [0, 1] and rounded.

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use npyz::{NpyFile, NpyHeader, TypeChar};
 
+use super::images::to_planes;
 use super::{DataError, ImageSet};
 
 /// The largest side of an image, in pixels.
@@ -53,11 +54,7 @@ pub fn read_images(path: &Path, labels: Vec<u32>) -> Result<ImageSet, DataError>
         .chunks_exact(area * 3)
         .zip(planes.chunks_exact_mut(area * 3))
     {
-        for (pixel, colours) in from.chunks_exact(3).enumerate() {
-            for (channel, &colour) in colours.iter().enumerate() {
-                to[channel * area + pixel] = colour;
-            }
-        }
+        to_planes(from, to);
     }
     let labels = match_labels(labels, images).map_err(refuse)?;
     ImageSet::new(planes, labels, height, width)
@@ -136,12 +133,9 @@ fn match_labels(labels: Vec<u32>, images: usize) -> Result<Vec<u32>, String> {
 
 /// Opens an `.npy` file that is as long as its header says, so that nothing absurd is ever allocated.
 fn open(path: &Path) -> Result<NpyFile<BufReader<File>>, DataError> {
-    let unreadable = |source| DataError::Unreadable {
-        path: path.to_owned(),
-        source,
-    };
-    let file = File::open(path).map_err(unreadable)?;
-    let length = file.metadata().map_err(unreadable)?.len();
+    let unreadable = DataError::unreadable(path);
+    let file = File::open(path).map_err(&unreadable)?;
+    let length = file.metadata().map_err(&unreadable)?.len();
     let mut reader = BufReader::new(file);
     let header = NpyHeader::from_reader(&mut reader).map_err(|error| {
         let why = match error.kind() {
@@ -150,7 +144,7 @@ fn open(path: &Path) -> Result<NpyFile<BufReader<File>>, DataError> {
         };
         refuse(path)(format!("is no whole .npy file: {why}"))
     })?;
-    let follow = length.saturating_sub(reader.stream_position().map_err(unreadable)?);
+    let follow = length.saturating_sub(reader.stream_position().map_err(&unreadable)?);
     let Some(size) = header.dtype().num_bytes() else {
         let descr = header.dtype().descr();
         return Err(refuse(path)(format!("holds {descr}; expected numbers")));

@@ -19,6 +19,7 @@ use protocol::Dataset;
 use protocol::corruption::Corruption;
 
 use super::files;
+use super::images::to_planes;
 use super::tiny_imagenet::TinyImagenet;
 use super::{CHANNELS, DataError, ImageSet};
 
@@ -69,7 +70,6 @@ enum Files {
 
 /// A memory-mapped array of images.
 struct Array {
-    path: PathBuf,
     map: Mmap,
     /// Where the pixels begin, in bytes.
     start: usize,
@@ -237,16 +237,7 @@ impl PublishedCorruptions {
                 for (out, index) in pixels.chunks_exact_mut(length).zip(indices) {
                     let image = (usize::from(severity) - 1) * images + index;
                     let from = array.start + image * length;
-                    for (at, pixel) in array.map[from..from + length]
-                        .as_chunks::<3>()
-                        .0
-                        .iter()
-                        .enumerate()
-                    {
-                        for (channel, &value) in pixel.iter().enumerate() {
-                            out[channel * self.height * self.width + at] = value;
-                        }
-                    }
+                    to_planes(&array.map[from..from + length], out);
                 }
             }
             Files::Folders(folders) => {
@@ -286,24 +277,13 @@ impl Array {
             );
             return Err(DataError::WrongArray { path, problem });
         }
-        let map = map(&file).map_err(|source| DataError::Unreadable {
-            path: path.clone(),
-            source,
-        })?;
+        let map = map(&file).map_err(DataError::unreadable(&path))?;
         let length = start + expected.iter().product::<usize>();
         if map.len() != length {
             let problem = format!("has {} bytes, its header asks for {length}", map.len());
             return Err(DataError::WrongArray { path, problem });
         }
-        Ok(Array { path, map, start })
-    }
-}
-
-impl std::fmt::Debug for Array {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Array")
-            .field("path", &self.path)
-            .finish_non_exhaustive()
+        Ok(Array { map, start })
     }
 }
 
@@ -316,16 +296,13 @@ fn map(file: &File) -> std::io::Result<Mmap> {
 
 /// Header, offset of the data, and the file itself.
 fn open_npy(path: &Path) -> Result<(NpyHeader, usize, File), DataError> {
-    let unreadable = |source| DataError::Unreadable {
-        path: path.to_owned(),
-        source,
-    };
-    let mut reader = BufReader::new(File::open(path).map_err(unreadable)?);
+    let unreadable = DataError::unreadable(path);
+    let mut reader = BufReader::new(File::open(path).map_err(&unreadable)?);
     let header = NpyHeader::from_reader(&mut reader).map_err(|error| DataError::WrongArray {
         path: path.to_owned(),
         problem: format!("is no readable .npy file: {error}"),
     })?;
-    let start = reader.stream_position().map_err(unreadable)? as usize;
+    let start = reader.stream_position().map_err(&unreadable)? as usize;
     Ok((header, start, reader.into_inner()))
 }
 

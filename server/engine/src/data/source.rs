@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use protocol::api::DatasetFacts;
 
+use super::images::ChannelStatistics;
 use super::{DataError, ImageSet, SplitName};
 
 /// A data set where it lies on disk, or is drawn by a formula.
@@ -54,23 +55,10 @@ pub(super) trait Source {
     /// One image of a split, without loading the others.
     fn picture(&self, split: SplitName, index: usize) -> Result<Picture, DataError>;
 
-    /// Where mean and standard deviation of the channels come from.
-    fn statistics(&self) -> Statistics {
-        Statistics::Measured
+    /// The channels' customary mean and standard deviation, where they are not measured on the training images.
+    fn customary_statistics(&self) -> Option<ChannelStatistics> {
+        None
     }
-}
-
-/// Where mean and standard deviation of the channels come from.
-pub(super) enum Statistics {
-    /// Measured on the training images.
-    Measured,
-    /// Customary numbers, on the [0, 1] scale.
-    Given {
-        /// Mean of each channel.
-        mean: [f32; 3],
-        /// Standard deviation of each channel.
-        std: [f32; 3],
-    },
 }
 
 /// One image by itself.

@@ -44,10 +44,8 @@ struct Line<'a> {
 
 impl Lines {
     fn read(path: PathBuf) -> Result<Lines, DataError> {
-        match fs::read_to_string(&path) {
-            Ok(text) => Ok(Lines { path, text }),
-            Err(source) => Err(DataError::Unreadable { path, source }),
-        }
+        let text = fs::read_to_string(&path).map_err(DataError::unreadable(&path))?;
+        Ok(Lines { path, text })
     }
 
     /// The lines that are not empty.
@@ -248,7 +246,7 @@ impl Source for TinyImagenet {
     }
 
     fn labels(&self, split: SplitName) -> Result<Vec<u32>, DataError> {
-        Ok(self.files(split)?.iter().map(|file| file.label).collect())
+        Ok(files::labels(&self.files(split)?))
     }
 
     fn load(&self, split: SplitName) -> Result<ImageSet, DataError> {
@@ -256,15 +254,7 @@ impl Source for TinyImagenet {
     }
 
     fn picture(&self, split: SplitName, index: usize) -> Result<Picture, DataError> {
-        let files = self.files(split)?;
-        match files.get(index) {
-            Some(file) => files::picture(&file.path),
-            None => Err(DataError::NoSuchImage {
-                split,
-                index,
-                images: files.len(),
-            }),
-        }
+        files::picture_at(&self.files(split)?, split, index)
     }
 }
 

@@ -40,7 +40,7 @@ pub fn clean_performance(
     let (mut correct, mut cross_entropy, mut done) = (0_usize, 0.0_f64, 0_usize);
     for chunk in indices.chunks(batch_size) {
         let images = clean_images(set, chunk, device);
-        let labels: Vec<u32> = chunk.iter().map(|&index| set.labels()[index]).collect();
+        let labels = set.labels_at(chunk);
         let (logits, responses) = logits_and_responses(model, images);
         let scores = scores(logits, &labels);
         correct += scores.correct;

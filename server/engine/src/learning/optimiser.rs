@@ -70,6 +70,14 @@ pub(crate) fn optimiser(training: &TrainingSpec) -> ModuleOptimizer {
     })
 }
 
+/// SGD with the numbers of Leavitt & Morcos (2020): momentum 0.9, weight decay 1e-4.
+pub(crate) fn default_optimiser() -> ModuleOptimizer {
+    ModuleOptimizer::from(Sgd {
+        momentum: 0.9,
+        weight_decay: 1e-4,
+    })
+}
+
 /// The learning rate of `epoch` (from 1): multiplied by the factor after each milestone epoch.
 pub(crate) fn learning_rate(training: &TrainingSpec, epoch: u32) -> f64 {
     let passed = training

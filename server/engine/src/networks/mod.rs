@@ -42,6 +42,17 @@ pub struct ModelConfig {
 }
 
 impl ModelConfig {
+    /// A network of which only its speed, its sizes or its agreement with another device counts, not what it sees: with a
+    /// normalisation that is no data set's.
+    pub fn with_generic_normalisation(network: Network, classes: usize) -> ModelConfig {
+        ModelConfig {
+            network,
+            classes,
+            mean: [0.5; 3],
+            std: [0.25; 3],
+        }
+    }
+
     /// Checks that a network can be built from it and would measure something.
     ///
     /// # Errors
@@ -290,15 +301,6 @@ mod tests {
     use super::*;
     use burn::tensor::Distribution;
 
-    fn config(network: Network, classes: usize) -> ModelConfig {
-        ModelConfig {
-            network,
-            classes,
-            mean: [0.5; 3],
-            std: [0.25; 3],
-        }
-    }
-
     /// Breaks when a block forgets to hand out a ReLU, hands it out twice, or names disagree with it.
     #[test]
     fn every_network_hands_out_its_relus_as_named() {
@@ -313,7 +315,7 @@ mod tests {
             (Network::ResNet50, 49, 16),
         ];
         for (network, count, side) in relus {
-            let model = config(network, 7).init(0, &device);
+            let model = ModelConfig::with_generic_normalisation(network, 7).init(0, &device);
             let layers = model.layers();
             assert_eq!(layers.len(), count, "{network}");
             assert_eq!(layers, network.layers(), "as the form counts them");
@@ -345,7 +347,9 @@ mod tests {
         let device = Device::flex();
         // num_params counts batch norm's running statistics too; trainable ones are what papers count.
         let trainable = |network, classes| {
-            weights::trainable_parameters(&config(network, classes).init(0, &device))
+            weights::trainable_parameters(
+                &ModelConfig::with_generic_normalisation(network, classes).init(0, &device),
+            )
         };
         assert_eq!(trainable(Network::ResNet20, 10), 269_722);
         assert_eq!(trainable(Network::ResNet56, 10), 853_018);
@@ -359,7 +363,7 @@ mod tests {
         let device = Device::flex();
         let images = Tensor::random([1, 3, 8, 8], Distribution::Default, &device);
         let logits = |seed| {
-            config(Network::ResNet8, 5)
+            ModelConfig::with_generic_normalisation(Network::ResNet8, 5)
                 .init(seed, &device)
                 .forward(images.clone())
                 .into_data()

@@ -96,12 +96,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("weights.safetensors");
         for network in Network::ALL {
-            let config = ModelConfig {
-                network,
-                classes: 3,
-                mean: [0.5; 3],
-                std: [0.25; 3],
-            };
+            let config = ModelConfig::with_generic_normalisation(network, 3);
             let model = config.init(0, &Device::flex()).valid();
             weights::save(&model, &path, &[]).unwrap();
             let bytes = std::fs::read(&path).unwrap();

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{Module, Param};
 use burn::store::{
     ApplyResult, BurnToPyTorchAdapter, ModuleSnapshot, ModuleStore, PyTorchToBurnAdapter,
     PytorchStore, SafetensorsStore,
@@ -223,26 +223,16 @@ pub fn save(model: &Model, path: &Path, metadata: &[(&str, String)]) -> Result<(
 
 /// Trainable parameters: weights, biases, batch-norm scales and shifts, without running statistics.
 pub fn trainable_parameters(model: &Model) -> u64 {
-    struct Count(u64, Vec<String>);
-    impl ModuleVisitor for Count {
-        fn enter_module(&mut self, name: &str, _container: &str) {
-            self.1.push(name.to_owned());
-        }
-        fn exit_module(&mut self, _name: &str, _container: &str) {
-            self.1.pop();
-        }
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let running = self
-                .1
-                .last()
-                .is_some_and(|name| name.starts_with("running_"));
-            if !running {
+    struct Count(u64);
+    impl NamedParameters for Count {
+        fn parameter<const D: usize>(&mut self, name: &str, _: bool, param: &Param<Tensor<D>>) {
+            if !name.contains(".running_") {
                 self.0 += param.lazy_shape().num_elements() as u64;
             }
         }
     }
-    let mut count = Count(0, Vec::new());
-    model.visit(&mut count);
+    let mut count = Count(0);
+    visit_named(model, &mut count);
     count.0
 }
 

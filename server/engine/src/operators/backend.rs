@@ -4,7 +4,7 @@ use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, OpsPrep};
 use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, AutodiffBackend, Backend, Flex};
@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use super::channels::{self, ReluMask};
 use super::layer::{Layer, Waiting, Wanted};
 use super::layout::{
-    channels_last, contiguous, images, into_channels_last, is_spread, readable, sizes, spread,
+    channels_last, contiguous, into_channels_last, is_spread, layer_on, readable, sizes, spread,
     values, values_mut, vector,
 };
 use super::shape::ConvolutionShape;
@@ -116,13 +116,7 @@ fn train(
     let shape = shape_of(&input, &weight, options);
     let shortcut = tensors.shortcut.map(into_channels_last);
     let (gamma, beta) = (vector(&tensors.gamma), vector(&tensors.beta));
-    let layer = Layer {
-        shape,
-        input: images(&input),
-        weight: weight.as_slice().expect("made contiguous"),
-        lasting: None,
-    };
-    let pass = layer.train(
+    let pass = layer_on(shape, &input, &weight).train(
         &gamma,
         &beta,
         options.epsilon,
@@ -185,10 +179,8 @@ fn infer(
         .map(|((beta, mean), scale)| beta - mean * scale)
         .collect();
     let layer = Layer {
-        shape,
-        input: images(&input),
-        weight: weight.as_slice().expect("made contiguous"),
         lasting: Some(&weight),
+        ..layer_on(shape, &input, &weight)
     };
     let (maps, responses) =
         layer.infer(&scale, &shift, shortcut.as_ref().map(values), options.relu);
@@ -277,6 +269,11 @@ fn constant(tensor: FlexTensor) -> Tracked {
     Differentiated::from_inner(tensor)
 }
 
+/// What stands in for a shortcut where a layer has none: its node gets no gradient.
+fn no_shortcut() -> Tracked {
+    constant(contiguous(vec![0.0], [1]))
+}
+
 /// The state that a training pass keeps for its backward pass.
 #[derive(Debug, Clone)]
 struct TrainingState {
@@ -348,12 +345,7 @@ impl Backward<Flex, 5> for TrainingBack {
         let [input, weight, gamma, beta, shortcut] = ops.parents;
         let state = ops.state;
         let mut gradient = into_channels_last(grads.consume::<Flex>(&ops.node));
-        let layer = Layer {
-            shape: state.shape,
-            input: images(&state.input),
-            weight: state.weight.as_slice().expect("made contiguous"),
-            lasting: None,
-        };
+        let layer = layer_on(state.shape, &state.input, &state.weight);
         let mut gradients = None;
         let mut pass = |waiting: Option<Waiting<'_>>| {
             let gradients = gradients.insert(layer.train_back(
@@ -502,28 +494,28 @@ impl Backward<Flex, 1> for SubsampleBack {
     }
 }
 
+/// The output of an operator, with the state that its backward pass needs where there will be one.
+fn tracked<O: Backward<Flex, N>, const N: usize>(
+    operator: OpsPrep<O, Flex, O::State, NoCheckpointing, N>,
+    state: O::State,
+    output: FlexTensor,
+) -> Tracked {
+    match operator.compute_bound().stateful() {
+        OpsKind::Tracked(prep) => prep.finish(state, output),
+        OpsKind::UnTracked(prep) => prep.finish(output),
+    }
+}
+
 /// Connects a pass's responses to the maps whose means they are.
 fn attach_responses(maps: &Tracked, responses: FlexTensor) -> Tracked {
     let sizes = sizes(maps.primitive());
-    match ResponsesBack
-        .prepare::<NoCheckpointing>([maps.node()])
-        .compute_bound()
-        .stateful()
-    {
-        OpsKind::Tracked(prep) => prep.finish(sizes, responses),
-        OpsKind::UnTracked(prep) => prep.finish(responses),
-    }
+    tracked(ResponsesBack.prepare([maps.node()]), sizes, responses)
 }
 
 impl LayerBackend for Differentiated {
     fn layer_train(tensors: LayerTensors<Self>, options: LayerOptions) -> TrainingOutput<Self> {
-        let (shortcut, shortcut_node) = match tensors.shortcut {
-            Some(shortcut) => {
-                let (shortcut, node) = shortcut.into_parts();
-                (Some(shortcut), node)
-            }
-            None => (None, constant(contiguous(vec![0.0], [1])).node()),
-        };
+        let (shortcut, node) = tensors.shortcut.map(Tracked::into_parts).unzip();
+        let shortcut_node = node.unwrap_or_else(|| no_shortcut().node());
         let (input, input_node) = tensors.input.into_parts();
         let (weight, weight_node) = tensors.weight.into_parts();
         let (gamma, gamma_node) = tensors.gamma.into_parts();
@@ -545,14 +537,7 @@ impl LayerBackend for Differentiated {
             beta_node,
             shortcut_node,
         ];
-        let maps = match TrainingBack
-            .prepare::<NoCheckpointing>(nodes)
-            .compute_bound()
-            .stateful()
-        {
-            OpsKind::Tracked(prep) => prep.finish(state, pass.output.maps),
-            OpsKind::UnTracked(prep) => prep.finish(pass.output.maps),
-        };
+        let maps = tracked(TrainingBack.prepare(nodes), state, pass.output.maps);
         TrainingOutput {
             output: LayerOutput {
                 responses: attach_responses(&maps, pass.output.responses),
@@ -569,13 +554,8 @@ impl LayerBackend for Differentiated {
         variance: Tracked,
         options: LayerOptions,
     ) -> LayerOutput<Self> {
-        let (shortcut, shortcut_node) = match tensors.shortcut {
-            Some(shortcut) => {
-                let (shortcut, node) = shortcut.into_parts();
-                (Some(shortcut), node)
-            }
-            None => (None, constant(contiguous(vec![0.0], [1])).node()),
-        };
+        let (shortcut, node) = tensors.shortcut.map(Tracked::into_parts).unzip();
+        let shortcut_node = node.unwrap_or_else(|| no_shortcut().node());
         let (input, input_node) = tensors.input.into_parts();
         let (output, state) = infer(
             LayerTensors {
@@ -589,14 +569,8 @@ impl LayerBackend for Differentiated {
             variance.primitive(),
             options,
         );
-        let maps = match InferenceBack
-            .prepare::<NoCheckpointing>([input_node, shortcut_node])
-            .compute_bound()
-            .stateful()
-        {
-            OpsKind::Tracked(prep) => prep.finish(state, output.maps),
-            OpsKind::UnTracked(prep) => prep.finish(output.maps),
-        };
+        let operator = InferenceBack.prepare([input_node, shortcut_node]);
+        let maps = tracked(operator, state, output.maps);
         LayerOutput {
             responses: attach_responses(&maps, output.responses),
             maps,
@@ -607,13 +581,6 @@ impl LayerBackend for Differentiated {
         let (input, node) = input.into_parts();
         let state = (sizes(&input), step);
         let output = subsample(input, step, channels);
-        match SubsampleBack
-            .prepare::<NoCheckpointing>([node])
-            .compute_bound()
-            .stateful()
-        {
-            OpsKind::Tracked(prep) => prep.finish(state, output),
-            OpsKind::UnTracked(prep) => prep.finish(output),
-        }
+        tracked(SubsampleBack.prepare([node]), state, output)
     }
 }

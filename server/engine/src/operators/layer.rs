@@ -318,6 +318,9 @@ impl Layer<'_> {
         shortcut: Option<&[f32]>,
         relu: bool,
     ) -> (Vec<f32>, Vec<f32>) {
+        if self.is_streamed() {
+            return self.infer_streamed(scale, shift, shortcut, relu);
+        }
         let shape = self.shape;
         let channels = shape.channels_out;
         let image = shape.pixels_out() * channels;
@@ -325,32 +328,7 @@ impl Layer<'_> {
         let (windows, packed) = (shape.forward_windows(), self.pack_forward());
         let mut output = unwritten(shape.batch * image);
         let mut responses = vec![0.0; shape.batch * channels];
-        if self.is_streamed() {
-            let convolved = self.stream(&windows, &packed, &mut [], |_, _| {});
-            let mean = vec![0.0; channels];
-            output
-                .par_chunks_mut(image)
-                .zip(responses.par_chunks_mut(channels))
-                .enumerate()
-                .for_each(|(index, (output, responses))| {
-                    let first = index * image;
-                    Arch::new().dispatch(NormaliseThenMeans(Normalise {
-                        image: &convolved[first..][..image],
-                        normalisation: Normalisation {
-                            mean: &mean,
-                            scale,
-                            shift,
-                        },
-                        shortcut: shortcut.map(|shortcut| &shortcut[first..][..image]),
-                        relu,
-                        output,
-                        responses,
-                    }));
-                });
-            // SAFETY: `normalise` writes every value of every image.
-            #[allow(unsafe_code)]
-            return (unsafe { written(output) }, responses);
-        }
+        let shortcut_of = |index: usize| shortcut.map(|images| &images[index * image..][..image]);
         output
             .par_chunks_mut(each * image)
             .zip(responses.par_chunks_mut(each * channels))
@@ -360,13 +338,10 @@ impl Layer<'_> {
                     chunk * each,
                     output.chunks_exact_mut(image),
                     |framed, index, out| {
-                        let first = (chunk * each + index) * image;
                         let next = chunk * each + index + 1;
-                        let next_shortcut = match shortcut {
-                            Some(shortcut) if next < shape.batch => {
-                                &shortcut[next * image..][..image]
-                            }
-                            _ => &[],
+                        let next_shortcut = match next < shape.batch {
+                            true => shortcut_of(next).unwrap_or_default(),
+                            false => &[],
                         };
                         Arch::new().dispatch(ConvolveAffine {
                             framed,
@@ -376,7 +351,7 @@ impl Layer<'_> {
                             affine: Affine {
                                 scale,
                                 shift,
-                                shortcut: shortcut.map(|shortcut| &shortcut[first..][..image]),
+                                shortcut: shortcut_of(chunk * each + index),
                                 relu,
                             },
                             responses: &mut responses[index * channels..][..channels],
@@ -389,6 +364,45 @@ impl Layer<'_> {
                 );
             });
         // SAFETY: the forward windows cover every output pixel of every image.
+        #[allow(unsafe_code)]
+        (unsafe { written(output) }, responses)
+    }
+
+    /// As [`Layer::infer`], where blocks of weights go through many images: the same bits.
+    fn infer_streamed(
+        &self,
+        scale: &[f32],
+        shift: &[f32],
+        shortcut: Option<&[f32]>,
+        relu: bool,
+    ) -> (Vec<f32>, Vec<f32>) {
+        let channels = self.shape.channels_out;
+        let image = self.shape.pixels_out() * channels;
+        let (windows, packed) = (self.shape.forward_windows(), self.pack_forward());
+        let convolved = self.stream(&windows, &packed, &mut [], |_, _| {});
+        let mean = vec![0.0; channels];
+        let mut output = unwritten(self.shape.batch * image);
+        let mut responses = vec![0.0; self.shape.batch * channels];
+        output
+            .par_chunks_mut(image)
+            .zip(responses.par_chunks_mut(channels))
+            .enumerate()
+            .for_each(|(index, (output, responses))| {
+                let first = index * image;
+                Arch::new().dispatch(NormaliseThenMeans(Normalise {
+                    image: &convolved[first..][..image],
+                    normalisation: Normalisation {
+                        mean: &mean,
+                        scale,
+                        shift,
+                    },
+                    shortcut: shortcut.map(|shortcut| &shortcut[first..][..image]),
+                    relu,
+                    output,
+                    responses,
+                }));
+            });
+        // SAFETY: `normalise` writes every value of every image.
         #[allow(unsafe_code)]
         (unsafe { written(output) }, responses)
     }
@@ -407,45 +421,13 @@ impl Layer<'_> {
         gradient: &mut [f32],
         wanted: Wanted,
     ) -> Gradients {
-        let shape = self.shape;
-        let channels = shape.channels_out;
-        let image = shape.pixels_out() * channels;
-        let each = self.images_of_a_task();
-
-        let mut sums = vec![0.0_f32; shape.batch * 2 * channels];
-        // Backwards, as the forward pass normalises.
-        gradient
-            .par_chunks_mut(each * image)
-            .zip(sums.par_chunks_mut(each * 2 * channels))
-            .enumerate()
-            .rev()
-            .for_each(|(chunk, (gradient, sums))| {
-                let images = gradient
-                    .chunks_exact_mut(image)
-                    .zip(sums.chunks_exact_mut(2 * channels));
-                for (index, (gradient, sums)) in images.enumerate() {
-                    let first = (chunk * each + index) * image;
-                    let (sums, products) = sums.split_at_mut(channels);
-                    Arch::new().dispatch(GradientSums {
-                        gradient,
-                        relu: relu.image(first, image),
-                        convolved: &convolved[first..][..image],
-                        mean,
-                        sums,
-                        products,
-                    });
-                }
-            });
-        let mut totals = vec![0.0_f64; 2 * channels];
-        for image in sums.chunks_exact(2 * channels) {
-            for (total, &sum) in totals.iter_mut().zip(image) {
-                *total += f64::from(sum);
-            }
-        }
+        let channels = self.shape.channels_out;
+        let image = self.shape.pixels_out() * channels;
+        let totals = self.gradient_totals(convolved, mean, relu, gradient);
 
         // With d = convolved - mean, r = 1 / sqrt(variance + epsilon), and means over batch and pixels:
         // gradient of convolved = gamma r (g - mean(g) - d r^2 mean(g d)).
-        let count = (shape.batch * shape.pixels_out()) as f64;
+        let count = (self.shape.batch * self.shape.pixels_out()) as f64;
         let (mut slope, mut curve, mut offset) = (
             vec![0.0; channels],
             vec![0.0; channels],
@@ -482,6 +464,52 @@ impl Layer<'_> {
             gamma: gamma_gradient,
             beta: beta_gradient,
         }
+    }
+
+    /// What batch norm's backward pass sums over all images: `[sums, products]` of [`channels::gradient_sums`], each
+    /// `[channels]`. The mask is applied to `gradient` as there.
+    fn gradient_totals(
+        &self,
+        convolved: &[f32],
+        mean: &[f32],
+        relu: ReluMask,
+        gradient: &mut [f32],
+    ) -> Vec<f64> {
+        let shape = self.shape;
+        let channels = shape.channels_out;
+        let image = shape.pixels_out() * channels;
+        let each = self.images_of_a_task();
+        let mut sums = vec![0.0_f32; shape.batch * 2 * channels];
+        // Backwards, as the forward pass normalises.
+        gradient
+            .par_chunks_mut(each * image)
+            .zip(sums.par_chunks_mut(each * 2 * channels))
+            .enumerate()
+            .rev()
+            .for_each(|(chunk, (gradient, sums))| {
+                let images = gradient
+                    .chunks_exact_mut(image)
+                    .zip(sums.chunks_exact_mut(2 * channels));
+                for (index, (gradient, sums)) in images.enumerate() {
+                    let first = (chunk * each + index) * image;
+                    let (sums, products) = sums.split_at_mut(channels);
+                    Arch::new().dispatch(GradientSums {
+                        gradient,
+                        relu: relu.image(first, image),
+                        convolved: &convolved[first..][..image],
+                        mean,
+                        sums,
+                        products,
+                    });
+                }
+            });
+        let mut totals = vec![0.0_f64; 2 * channels];
+        for image in sums.chunks_exact(2 * channels) {
+            for (total, &sum) in totals.iter_mut().zip(image) {
+                *total += f64::from(sum);
+            }
+        }
+        totals
     }
 
     /// The backward pass to the input of an inference pass with scale `scale`.

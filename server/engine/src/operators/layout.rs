@@ -5,7 +5,8 @@ use burn::backend::{Bytes, DType, TensorMetadata};
 use burn::tensor::Shape;
 use rayon::prelude::*;
 
-use super::layer::Images;
+use super::layer::{Images, Layer};
+use super::shape::ConvolutionShape;
 
 /// Sizes of `[batch, channels, height, width]`.
 pub(super) fn sizes(tensor: &FlexTensor) -> [usize; 4] {
@@ -75,6 +76,20 @@ pub(super) fn images(tensor: &FlexTensor) -> Images<'_> {
         strides: std::array::from_fn(|dimension| {
             usize::try_from(layout.strides()[dimension]).expect("made readable before")
         }),
+    }
+}
+
+/// A layer on its input and its contiguous weights, which later passes are not likely to have.
+pub(super) fn layer_on<'a>(
+    shape: ConvolutionShape,
+    input: &'a FlexTensor,
+    weight: &'a FlexTensor,
+) -> Layer<'a> {
+    Layer {
+        shape,
+        input: images(input),
+        weight: weight.as_slice().expect("made contiguous"),
+        lasting: None,
     }
 }
 

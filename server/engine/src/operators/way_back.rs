@@ -9,7 +9,7 @@ use super::channels;
 use super::kernel::BLOCK;
 use super::layer::{Layer, Waiting};
 use super::layout::{
-    channels_last, images, into_channels_last, is_spread, sizes, values, values_mut,
+    channels_last, into_channels_last, is_spread, layer_on, sizes, values, values_mut,
 };
 use super::shape::ConvolutionShape;
 
@@ -38,10 +38,8 @@ impl InferenceState {
         input: Option<Waiting>,
     ) -> Option<Vec<f32>> {
         let layer = Layer {
-            shape: self.shape,
-            input: images(&self.input),
-            weight: self.weight.as_slice().expect("made contiguous"),
             lasting: Some(&self.weight),
+            ..layer_on(self.shape, &self.input, &self.weight)
         };
         layer.infer_back(
             &self.scale,

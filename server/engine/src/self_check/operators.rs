@@ -11,12 +11,12 @@ use burn::tensor::{Device, Gradients, Int, Tensor, TensorData};
 use protocol::Network;
 
 use super::difference::Named;
-use super::training_step::{random, training};
+use super::training_step::random;
 use crate::attacks::{gradient_at_logits, not_finite};
 use crate::base::host::host;
 use crate::data::ImageSet;
 use crate::inference::batch::clean_images;
-use crate::learning::optimiser::optimiser;
+use crate::learning::optimiser::default_optimiser;
 use crate::measures::selectivity::minibatch_selectivity;
 use crate::networks::ModelConfig;
 use crate::operators::{Activations, ConvolutionShape, convolutions_of, layer, subsample};
@@ -126,13 +126,9 @@ fn convolutions() -> Vec<ConvolutionShape> {
     let mut shapes = Vec::new();
     for network in Network::ALL {
         let side = network.usual_image_side();
-        let config = ModelConfig {
-            network,
-            classes: 10,
-            mean: [0.5; 3],
-            std: [0.25; 3],
-        };
-        let model = config.init(0, &device).valid();
+        let model = ModelConfig::with_generic_normalisation(network, 10)
+            .init(0, &device)
+            .valid();
         // One image gives all sizes but the batch.
         shapes.extend(convolutions_of(|| {
             model.forward(Tensor::zeros([1, 3, side, side], &device));
@@ -197,12 +193,22 @@ fn convolution(shape: ConvolutionShape, device: &Device) -> Vec<Named> {
     let weight = tensor([channels_out, channels_in, kernel, kernel], &device).require_grad();
     let options = ConvOptions::new([stride; 2], [padding; 2], [1, 1], 1);
     let output = conv2d(input.clone(), weight.clone(), None, options);
+    let (mut tensors, gradients) = forward_and_backward(&input, output);
+    tensors.push(gradient_of(&weight, "weight", &gradients));
+    tensors
+}
+
+/// The output that was computed of `input`, and the input's gradient; with all gradients.
+fn forward_and_backward<const D: usize, const E: usize>(
+    input: &Tensor<D>,
+    output: Tensor<E>,
+) -> (Vec<Named>, Gradients) {
     let gradients = weighted(output.clone()).backward();
-    vec![
+    let tensors = vec![
         Named::new("output", host(output.inner())),
-        gradient_of(&input, "input", &gradients),
-        gradient_of(&weight, "weight", &gradients),
-    ]
+        gradient_of(input, "input", &gradients),
+    ];
+    (tensors, gradients)
 }
 
 /// The gradient with respect to a tensor.
@@ -280,12 +286,7 @@ fn batch_norm(sizes: [usize; 4], device: &Device) -> Vec<Named> {
     let norm = norm_of(sizes[1], &training_device);
     let input = tensor(sizes, &training_device).require_grad();
     norm.forward(input.clone() * 2.0 + 0.25);
-    let output = norm.forward(input.clone());
-    let gradients = weighted(output.clone()).backward();
-    let mut tensors = vec![
-        Named::new("output", host(output.inner())),
-        gradient_of(&input, "input", &gradients),
-    ];
+    let (mut tensors, gradients) = forward_and_backward(&input, norm.forward(input.clone()));
     tensors.extend(norm_state(&norm, &gradients));
     let output = norm.valid().forward(tensor(sizes, device));
     tensors.push(Named::new("output in inference mode", host(output)));
@@ -294,22 +295,13 @@ fn batch_norm(sizes: [usize; 4], device: &Device) -> Vec<Named> {
 
 fn shortcut(sizes: [usize; 4], device: &Device) -> Vec<Named> {
     let input = tensor(sizes, &device.clone().autodiff()).require_grad();
-    let output = subsample(input.clone(), 2, 2 * sizes[1]);
-    let gradients = weighted(output.clone()).backward();
-    vec![
-        Named::new("output", host(output.inner())),
-        gradient_of(&input, "input", &gradients),
-    ]
+    forward_and_backward(&input, subsample(input.clone(), 2, 2 * sizes[1])).0
 }
 
 fn pooling(sizes: [usize; 4], device: &Device) -> Vec<Named> {
     let input = tensor(sizes, &device.clone().autodiff()).require_grad();
     let output = relu(input.clone()).mean_dims(&[2, 3]).flatten::<2>(1, 3);
-    let gradients = weighted(output.clone()).backward();
-    vec![
-        Named::new("output", host(output.inner())),
-        gradient_of(&input, "input", &gradients),
-    ]
+    forward_and_backward(&input, output).0
 }
 
 fn classifier([batch, units]: [usize; 2], classes: usize, device: &Device) -> Vec<Named> {
@@ -318,13 +310,8 @@ fn classifier([batch, units]: [usize; 2], classes: usize, device: &Device) -> Ve
     let mut linear = LinearConfig::new(units, classes).init(&device);
     linear.weight = Param::from_tensor(tensor([units, classes], &device));
     linear.bias = Some(Param::from_tensor(tensor([classes], &device)));
-    let output = linear.forward(input.clone());
-    let gradients = weighted(output.clone()).backward();
-    let mut tensors = vec![
-        Named::new("output", host(output.inner())),
-        gradient_of(&input, "input", &gradients),
-        gradient_of(&linear.weight.val(), "weight", &gradients),
-    ];
+    let (mut tensors, gradients) = forward_and_backward(&input, linear.forward(input.clone()));
+    tensors.push(gradient_of(&linear.weight.val(), "weight", &gradients));
     tensors.extend(
         linear
             .bias
@@ -369,7 +356,7 @@ fn sgd(device: &Device) -> Vec<Named> {
     let mut linear = LinearConfig::new(64, 10).init(&device);
     linear.weight = Param::from_tensor(tensor([64, 10], &device));
     linear.bias = Some(Param::from_tensor(tensor([10], &device)));
-    let mut optimiser = optimiser(&training());
+    let mut optimiser = default_optimiser();
     for step in 1..=3 {
         let input = tensor([8, 64], &device) * step as f32;
         let gradients = weighted(linear.forward(input)).backward();

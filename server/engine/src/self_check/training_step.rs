@@ -3,7 +3,6 @@
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
-use protocol::{Augmentation, TrainingSpec};
 
 use super::difference::Named;
 use crate::base::host::host;
@@ -11,7 +10,7 @@ use crate::base::random::{Stream, generator};
 use crate::data::ImageSet;
 use crate::inference::batch::{clean_images, logits_and_responses};
 use crate::learning::loss::regularised_loss;
-use crate::learning::optimiser::optimiser;
+use crate::learning::optimiser::default_optimiser;
 use crate::networks::{Model, ModelConfig};
 
 /// Regulariser strength of the step, so that its gradient is compared too.
@@ -77,7 +76,7 @@ impl Step {
         tensors.push(Named::new("gradient of the images", of_images));
         tensors.extend(parameter_gradients(&model, &gradients));
         let gradients = GradientsParams::from_grads(gradients, &model);
-        let model = optimiser(&training()).step(0.1, model, gradients).valid();
+        let model = default_optimiser().step(0.1, model, gradients).valid();
         for (after, before) in state(&model).into_iter().zip(before) {
             if after.name.contains("running_") {
                 tensors.push(after);
@@ -111,7 +110,7 @@ impl Step {
         let images = step.images(&training_device);
         let terms = regularised_loss(&model, images, &step.labels(), ALPHA);
         let gradients = GradientsParams::from_grads(terms.loss.backward(), &model);
-        let model = optimiser(&training()).step(0.1, model, gradients);
+        let model = default_optimiser().step(0.1, model, gradients);
         terms
             .loss
             .inner()
@@ -149,22 +148,6 @@ pub(super) fn random(sequence: u64, count: usize) -> Vec<f32> {
         .sample_iter(generator(sequence, Stream::SelfCheck, count as u64))
         .take(count)
         .collect()
-}
-
-/// The optimiser of Leavitt & Morcos (2020): momentum 0.9, weight decay 1e-4.
-pub(super) fn training() -> TrainingSpec {
-    TrainingSpec {
-        epochs: 1,
-        batch_size: 2,
-        learning_rate: 0.1,
-        momentum: 0.9,
-        weight_decay: 1e-4,
-        learning_rate_milestones: Vec::new(),
-        learning_rate_factor: 0.1,
-        augmentation: Augmentation::None,
-        validation_images_per_class: 1,
-        train_images_per_class: None,
-    }
 }
 
 /// The network with [`SHIFT`] as batch norm's shifts.
@@ -253,12 +236,7 @@ mod tests {
     #[test]
     fn a_step_shows_every_parameter() {
         let step = Step {
-            config: ModelConfig {
-                network: Network::ResNet8,
-                classes: 4,
-                mean: [0.5; 3],
-                std: [0.25; 3],
-            },
+            config: ModelConfig::with_generic_normalisation(Network::ResNet8, 4),
             shape: [4, 3, 8, 8],
         };
         let device = Device::flex();
@@ -298,12 +276,7 @@ mod tests {
     fn rounding_alone_is_tolerated() {
         for network in [Network::ResNet8, Network::ResNet20] {
             let step = Step {
-                config: ModelConfig {
-                    network,
-                    classes: 10,
-                    mean: [0.5; 3],
-                    std: [0.25; 3],
-                },
+                config: ModelConfig::with_generic_normalisation(network, 10),
                 shape: [8, 3, 32, 32],
             };
             let device = Device::flex();

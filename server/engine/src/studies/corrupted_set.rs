@@ -27,26 +27,16 @@ pub fn write_corrupted(
     let numbers: Vec<u64> = (0..set.len() as u64).collect();
     let (height, width) = (set.height(), set.width());
     let shape = [severities.len() * set.len(), height, width, 3].map(|side| side as u64);
-    let failed = |error: std::io::Error| EngineError::file("cannot write", path)(error);
-    let mut bytes = Vec::new();
-    let mut writer = npyz::WriteOptions::<u8>::new()
-        .default_dtype()
-        .shape(&shape)
-        .writer(&mut bytes as &mut dyn Write)
-        .begin_nd()
-        .map_err(failed)?;
-    for &severity in severities {
+    let interleaved = severities.iter().flat_map(|&severity| {
         let corrupted =
             corruptor.corrupt_all(corruption, severity, &numbers, &images, height, width);
-        for image in corrupted.chunks_exact(3 * height * width) {
-            let area = height * width;
-            let interleaved =
-                (0..area).flat_map(|at| [image[at], image[area + at], image[2 * area + at]]);
-            writer.extend(interleaved).map_err(failed)?;
-        }
-    }
-    writer.finish().map_err(failed)?;
-    Ok(write_atomically(path, &bytes)?)
+        let area = height * width;
+        let pixels = (0..corrupted.len() / 3).map(move |pixel| (pixel / area, pixel % area));
+        pixels.flat_map(move |(image, at)| {
+            [0, 1, 2].map(|channel| corrupted[(3 * image + channel) * area + at])
+        })
+    });
+    write(path, &shape, interleaved)
 }
 
 /// Writes `labels` once for each of `severities` as uint8 (int64 where one does not fit) into `path`.
@@ -54,36 +44,33 @@ pub fn write_corrupted(
 /// # Errors
 /// When the file cannot be written.
 pub fn write_labels(labels: &[u32], severities: usize, path: &Path) -> Result<(), EngineError> {
-    let failed = |error: std::io::Error| EngineError::file("cannot write", path)(error);
     let all = labels.repeat(severities);
     let shape = [all.len() as u64];
-    let mut bytes = Vec::new();
-    match all
-        .iter()
-        .map(|&label| u8::try_from(label))
-        .collect::<Result<Vec<_>, _>>()
-    {
-        Ok(small) => write(&mut bytes, &shape, small).map_err(failed)?,
-        Err(_) => {
-            let wide: Vec<i64> = all.iter().map(|&label| i64::from(label)).collect();
-            write(&mut bytes, &shape, wide).map_err(failed)?;
-        }
+    let small: Result<Vec<u8>, _> = all.iter().map(|&label| u8::try_from(label)).collect();
+    match small {
+        Ok(small) => write(path, &shape, small),
+        Err(_) => write(path, &shape, all.into_iter().map(i64::from)),
     }
-    Ok(write_atomically(path, &bytes)?)
 }
 
+/// Writes an array of `shape` into `path`.
 fn write<T: npyz::AutoSerialize>(
-    bytes: &mut Vec<u8>,
+    path: &Path,
     shape: &[u64],
-    values: Vec<T>,
-) -> std::io::Result<()> {
-    let mut writer = npyz::WriteOptions::new()
-        .default_dtype()
-        .shape(shape)
-        .writer(bytes as &mut dyn Write)
-        .begin_nd()?;
-    writer.extend(values)?;
-    writer.finish()
+    values: impl IntoIterator<Item = T>,
+) -> Result<(), EngineError> {
+    let mut bytes = Vec::new();
+    let fill = || {
+        let mut writer = npyz::WriteOptions::new()
+            .default_dtype()
+            .shape(shape)
+            .writer(&mut bytes as &mut dyn Write)
+            .begin_nd()?;
+        writer.extend(values)?;
+        writer.finish()
+    };
+    fill().map_err(EngineError::file("cannot write", path))?;
+    Ok(write_atomically(path, &bytes)?)
 }
 
 #[cfg(test)]

@@ -82,7 +82,7 @@ impl EpochPlan<'_> {
             });
         HostBatch {
             pixels,
-            labels: indices.iter().map(|&i| self.set.labels()[i]).collect(),
+            labels: self.set.labels_at(indices),
         }
     }
 

@@ -403,18 +403,7 @@ impl<'a> Run<'a> {
             Err(EngineError::Diverged { what, .. }) => return Err(refuse(&what)),
             measured => measured?,
         };
-        let result = RunResult {
-            best_epoch: None,
-            validation_accuracy: None,
-            validation_images: 0,
-            test_accuracy: test.accuracy,
-            test_cross_entropy: test.cross_entropy,
-            test_images: test.images as u32,
-            selectivity: test.selectivity,
-            layers: test.layers,
-        };
-        self.keep(&model, &result)?;
-        Ok((model, result))
+        self.keep(model, test, None)
     }
 
     /// Measures the best weights on the test set and writes them out.
@@ -426,9 +415,20 @@ impl<'a> Run<'a> {
         let model = load_model(self.config.init(self.spec.seed, &self.device), best)?.valid();
         let test = self.measure(&model, self.spec.training.epochs, Phase::Test)?;
         let best_epoch = &progress.epochs[progress.best_epoch as usize - 1];
+        self.keep(model, test, Some(best_epoch))
+    }
+
+    /// Writes weights and result into the run's folder; the result last, as the sign that both are there. Imported weights
+    /// have no best epoch.
+    fn keep(
+        &self,
+        model: Model,
+        test: CleanPerformance,
+        best_epoch: Option<&EpochMetrics>,
+    ) -> Result<(Model, RunResult), EngineError> {
         let result = RunResult {
-            best_epoch: Some(progress.best_epoch),
-            validation_accuracy: Some(best_epoch.validation_accuracy),
+            best_epoch: best_epoch.map(|best| best.epoch),
+            validation_accuracy: best_epoch.map(|best| best.validation_accuracy),
             validation_images: self.split.validation.len() as u32,
             test_accuracy: test.accuracy,
             test_cross_entropy: test.cross_entropy,
@@ -436,12 +436,6 @@ impl<'a> Run<'a> {
             selectivity: test.selectivity,
             layers: test.layers,
         };
-        self.keep(&model, &result)?;
-        Ok((model, result))
-    }
-
-    /// Writes weights and result into the run's folder; the result last, as the sign that both are there.
-    fn keep(&self, model: &Model, result: &RunResult) -> Result<(), EngineError> {
         let describe = |value: &[f32; 3]| format!("{},{},{}", value[0], value[1], value[2]);
         let mut metadata = vec![
             ("classes", self.data.classes.join("\n")),
@@ -450,12 +444,10 @@ impl<'a> Run<'a> {
         ];
         metadata.extend(result.best_epoch.map(|epoch| ("epoch", epoch.to_string())));
         metadata.extend(self.weights_metadata());
-        weights::save(
-            model,
-            &self.context.run_directory.join(WEIGHTS_FILE),
-            &metadata,
-        )?;
-        self.write_result(result)
+        let path = self.context.run_directory.join(WEIGHTS_FILE);
+        weights::save(&model, &path, &metadata)?;
+        self.write_result(&result)?;
+        Ok((model, result))
     }
 
     fn write_result(&self, result: &RunResult) -> Result<(), EngineError> {
@@ -695,12 +687,7 @@ mod tests {
             let mut checkpoint = Checkpoint::load(&context.run_directory, &spec(), &mut |_| {})
                 .unwrap()
                 .unwrap();
-            let config = ModelConfig {
-                network: Network::ResNet8,
-                classes: 10,
-                mean: [0.5; 3],
-                std: [0.25; 3],
-            };
+            let config = ModelConfig::with_generic_normalisation(Network::ResNet8, 10);
             let device = Device::flex().autodiff();
             let model = load_model(config.init(0, &device), &checkpoint.model).unwrap();
             checkpoint.model = model_bytes(&spoilt(model.valid(), name, value)).unwrap();

@@ -7,6 +7,7 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use burn::module::Module;
+use burn::tensor::Device;
 use engine::data::ImageSet;
 use engine::data::{read_images, read_labels};
 use engine::devices;
@@ -53,18 +54,23 @@ pub fn unpack_corruptions(shared: &Path, destination: &Path) {
 /// The trained ResNet20, in inference mode on the CPU, and its 200 images.
 pub fn subject(shared: &Path) -> (Model, ImageSet) {
     let folder = tempfile::tempdir().unwrap();
-    unpack_corruptions(shared, folder.path());
+    let device = devices::open(devices::CPU).unwrap();
+    subject_on(&device, shared, folder.path())
+}
+
+/// The same on `device`; the images and their corrupted copies are unpacked into `folder`.
+pub fn subject_on(device: &Device, shared: &Path, folder: &Path) -> (Model, ImageSet) {
+    unpack_corruptions(shared, folder);
     let config = ModelConfig {
         network: Network::ResNet20,
         classes: 10,
         mean: [0.4914, 0.4822, 0.4465],
         std: [0.2470, 0.2435, 0.2616],
     };
-    let device = devices::open(devices::CPU).unwrap();
     let weights_file = shared.join("reference/resnet20-cifar10.safetensors");
-    let model = weights::load(&config, &weights_file, &device).unwrap();
-    let labels = read_labels(&folder.path().join("labels.npy"), 10).unwrap();
-    let images = read_images(&folder.path().join("clean.npy"), labels).unwrap();
+    let model = weights::load(&config, &weights_file, device).unwrap();
+    let labels = read_labels(&folder.join("labels.npy"), 10).unwrap();
+    let images = read_images(&folder.join("clean.npy"), labels).unwrap();
     (model.valid(), images)
 }
 

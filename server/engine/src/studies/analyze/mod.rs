@@ -17,11 +17,10 @@ use std::path::Path;
 use burn::tensor::Device;
 use protocol::attack::AttackSpec;
 use protocol::corruption_evaluation::{CorruptionSource, CorruptionSpec};
-use protocol::{Corruption, Dataset, Measurement};
+use protocol::{Corruption, Measurement};
 
 use crate::EngineError;
 use crate::data::{ImageSet, PublishedCorruptions};
-use crate::inference::batch::batch_size;
 use crate::networks::Model;
 use crate::studies::evaluations::{CorruptedImages, Listener, Trained, open_images};
 
@@ -64,16 +63,7 @@ struct Copies<'a> {
 impl<'a> Subject<'a> {
     /// The network in the form that evaluations take.
     fn trained(&self) -> Trained<'a> {
-        Trained {
-            model: self.model,
-            device: self.device,
-            // None of these is used: the images are open already, and nothing is kept.
-            dataset: &Dataset::Cifar10,
-            data_directory: Path::new(""),
-            run_directory: Path::new(""),
-            test: self.images,
-            batch_size: batch_size(self.images.height(), self.images.width()),
-        }
+        Trained::without_files(self.model, self.device, self.images)
     }
 
     /// Opens the corrupted copies, if any were given.

@@ -14,10 +14,10 @@ use protocol::attack::{
     Norm,
 };
 
-use super::{Listener, Predictions, PredictionsFile, Trained, kept, spread};
+use super::{Listener, Predictions, PredictionsFile, Trained, kept, predict_clean, spread, target};
 use crate::EngineError;
 use crate::attacks::{
-    self, AttackError, AttackOutcome, Ball, Implementation, Passes, Progress, Target, Work, masking,
+    self, AttackError, AttackOutcome, Ball, Implementation, Progress, Work, masking,
 };
 use crate::base::arrays::Arrays;
 use crate::base::host::host;
@@ -70,10 +70,8 @@ pub fn measure_attacks(
         batch_size: trained.batch_size,
         seed: spec.attack_seed,
     };
-    let mut known = match folder {
-        Some(folder) => kept(&predictions_file(folder), listener, PredictionsFile::load)?,
-        None => PredictionsFile::default(),
-    };
+    let file = folder.map(predictions_file);
+    let mut known = kept(file.as_deref(), listener, PredictionsFile::load)?;
     let mut measure = Measure {
         trained,
         conditions,
@@ -85,11 +83,7 @@ pub fn measure_attacks(
     measure.clean()?;
     let mut left = Vec::new();
     for &attack in &spec.attacks {
-        let known = match measure.kept.get(&attack.to_string()) {
-            Some((_, Some(measurement))) => Some(measurement.clone()),
-            _ => None,
-        };
-        match known {
+        match measure.kept.measurement(&attack.to_string()).cloned() {
             Some(known) if measure.has_images(attack)? => measure.listener.measured(known),
             _ => left.push(attack),
         }
@@ -138,21 +132,11 @@ struct AttackResults {
 
 impl Measure<'_> {
     fn clean(&mut self) -> Result<(), EngineError> {
-        if self.kept.get(CLEAN).is_some() {
+        if self.kept.predictions(CLEAN).is_some() {
             return Ok(());
         }
-        let mut predictions = Predictions::default();
-        for chunk in self.work.indices.chunks(self.work.batch_size) {
-            let images = clean_images(self.work.set, chunk, self.trained.device);
-            let labels: Vec<u32> = chunk
-                .iter()
-                .map(|&index| self.work.set.labels()[index])
-                .collect();
-            predictions.add(self.trained.model.forward(images), &labels);
-            if !self.listener.advanced(chunk.len(), true) {
-                return Err(EngineError::Cancelled);
-            }
-        }
+        let advanced = &mut |images| self.listener.advanced(images, true);
+        let predictions = predict_clean(self.trained, self.work.indices, advanced)?;
         self.kept.insert(CLEAN, predictions, None);
         self.save()
     }
@@ -163,7 +147,7 @@ impl Measure<'_> {
             return Ok(true);
         };
         let path = AttackPredictions::images_file(folder, attack);
-        let images = kept(&path, self.listener, files::read_checked)?;
+        let images = kept(Some(&path), self.listener, files::read_checked)?;
         Ok(images.is_some())
     }
 
@@ -175,10 +159,7 @@ impl Measure<'_> {
     }
 
     fn clean_predictions(&self) -> Predictions {
-        self.kept
-            .get(CLEAN)
-            .map(|(predictions, _)| predictions.clone())
-            .unwrap_or_default()
+        self.kept.predictions(CLEAN).cloned().unwrap_or_default()
     }
 
     /// The results before an attack: those of the clean images.
@@ -195,20 +176,15 @@ impl Measure<'_> {
         let mut results: Vec<AttackResults> =
             group.0.iter().map(|_| self.clean_results()).collect();
         let (accuracies, members) = self.attack(group, &mut results)?;
+        let clean_accuracy = self.clean_predictions().accuracy(&self.work.labels());
         for (index, ((&attack, result), accuracy)) in
             group.0.iter().zip(results).zip(accuracies).enumerate()
         {
-            let labels: Vec<u32> = self
-                .work
-                .indices
-                .iter()
-                .map(|&index| self.work.set.labels()[index])
-                .collect();
             let measurement = Measurement::Attack(AttackMeasurement {
                 conditions: self.conditions,
                 attack,
                 accuracy,
-                clean_accuracy: self.clean_predictions().accuracy(&labels),
+                clean_accuracy,
                 members: if index == 0 {
                     members.clone()
                 } else {
@@ -242,90 +218,53 @@ impl Measure<'_> {
         results: &mut [AttackResults],
     ) -> Result<(Vec<f64>, Members), EngineError> {
         let (trained, work) = (self.trained, self.work);
-        let (listener, cancelled) = (&mut *self.listener, std::cell::Cell::new(false));
-        let mut reported = Passes::default();
-        let target = Target::new(trained.model, trained.device).watched(|passes| {
-            // A backward pass costs about two forward ones.
-            let images =
-                (passes.forward - reported.forward) + 2 * (passes.backward - reported.backward);
-            reported = passes;
-            let goes_on = listener.advanced(images as usize, true);
-            cancelled.set(!goes_on);
-            goes_on
-        });
+        let listener = &mut *self.listener;
+        let target = target(trained, |images| listener.advanced(images, true));
         let mut see = |point: usize, now: &Progress| {
             results[point].take(trained, &work, now);
             true
         };
         let mut members = Vec::new();
         let outcomes = match attacks::series(&group.0)? {
-            Some(series) => attacks::run_series(&*series, &target, &work, &mut see),
+            Some(series) => attacks::run_series(&*series, &target, &work, &mut see)?,
             None => match attacks::implementation(group.0[0])? {
                 Implementation::Single(attack) => {
-                    let outcome = attacks::run(&*attack, &target, &work, &mut |now| see(0, now));
-                    outcome.map(|outcome| vec![outcome])
+                    vec![attacks::run(&*attack, &target, &work, &mut |now| {
+                        see(0, now)
+                    })?]
                 }
                 Implementation::Ensemble(ensemble, methods) => {
-                    let outcome = ensemble.run(&target, &work, &mut |now| see(0, now));
-                    outcome.map(|outcome| {
-                        let accuracies = outcome.members.iter().map(AttackOutcome::accuracy);
-                        members = methods.into_iter().zip(accuracies).collect();
-                        vec![outcome.overall]
-                    })
+                    let outcome = ensemble.run(&target, &work, &mut |now| see(0, now))?;
+                    let accuracies = outcome.members.iter().map(AttackOutcome::accuracy);
+                    members = methods.into_iter().zip(accuracies).collect();
+                    vec![outcome.overall]
                 }
             },
         };
-        if cancelled.get() {
-            return Err(EngineError::Cancelled);
-        }
-        Ok((
-            outcomes?.iter().map(AttackOutcome::accuracy).collect(),
-            members,
-        ))
+        let accuracies = outcomes.iter().map(AttackOutcome::accuracy);
+        Ok((accuracies.collect(), members))
     }
 
     /// Looks for masked gradients, unless an earlier try did.
     fn masking(&mut self) -> Result<(), EngineError> {
         let path = self.folder.map(|folder| folder.join("masking.json"));
-        if let Some(path) = &path
-            && let Some(report) = kept(path, self.listener, read_masking)?
-        {
+        if let Some(report) = kept(path.as_deref(), self.listener, read_masking)? {
             self.listener.measured(Measurement::Masking(report));
             return Ok(());
         }
-        let (listener, cancelled) = (&mut *self.listener, std::cell::Cell::new(false));
-        let mut reported = Passes::default();
-        let target = Target::new(self.trained.model, self.trained.device).watched(|passes| {
-            let images =
-                (passes.forward - reported.forward) + 2 * (passes.backward - reported.backward);
-            reported = passes;
-            let goes_on = listener.advanced(images as usize, true);
-            cancelled.set(!goes_on);
-            goes_on
-        });
+        let listener = &mut *self.listener;
+        let target = target(self.trained, |images| listener.advanced(images, true));
         // The checks look for gross failures: more images would only cost time.
-        let labels = self
-            .work
-            .indices
-            .iter()
-            .map(|&index| self.work.set.labels()[index]);
-        let places = spread(&labels.collect::<Vec<_>>(), MASKING_IMAGES);
-        let indices: Vec<usize> = places
-            .iter()
-            .map(|&place| self.work.indices[place])
-            .collect();
+        let places = spread(&self.work.labels(), MASKING_IMAGES);
         let work = Work {
-            indices: &indices,
+            indices: &self.work.indices_at(&places),
             ..self.work
         };
-        let outcome = masking::check_masking(&target, &work, &masking_plan()?, &mut |_| true);
+        let outcome = masking::check_masking(&target, &work, &masking_plan()?, &mut |_| true)?;
         drop(target);
-        if cancelled.get() {
-            return Err(EngineError::Cancelled);
-        }
         let report = MaskingReport {
             conditions: self.conditions,
-            checks: outcome?.checks.into_iter().map(masking_check).collect(),
+            checks: outcome.checks.into_iter().map(masking_check).collect(),
         };
         if let Some(path) = &path {
             let failed = |error: std::io::Error| EngineError::file("cannot write", path)(error);
@@ -376,11 +315,7 @@ fn masking_check(check: masking::Check) -> MaskingCheck {
 impl AttackResults {
     /// Adds a batch of adversarial images.
     fn take(&mut self, trained: &Trained, work: &Work, now: &Progress) {
-        let labels: Vec<u32> = now
-            .places
-            .iter()
-            .map(|&place| work.set.labels()[work.indices[place]])
-            .collect();
+        let labels = work.set.labels_at(&work.indices_at(now.places));
         let mut predictions = Predictions::default();
         let images: Tensor<4> = now.adversarial.clone();
         predictions.add(trained.model.forward(images.clone()), &labels);
@@ -433,7 +368,7 @@ impl AttackPredictions {
     ) -> Result<Option<AttackPredictions>, FileError> {
         let file =
             PredictionsFile::load(&predictions_file(&Self::folder(run_directory, conditions)))?;
-        let Some((clean, _)) = file.get(CLEAN) else {
+        let Some(clean) = file.predictions(CLEAN) else {
             return Ok(None);
         };
         Ok(Some(AttackPredictions {
@@ -441,10 +376,7 @@ impl AttackPredictions {
             clean: clean.clone(),
             adversarial: attacks
                 .iter()
-                .map(|attack| {
-                    file.get(&attack.to_string())
-                        .map(|(predictions, _)| predictions.clone())
-                })
+                .map(|attack| file.predictions(&attack.to_string()).cloned())
                 .collect(),
         }))
     }

@@ -10,7 +10,9 @@ use protocol::corruption_evaluation::{
 };
 use protocol::{Dataset, Measurement};
 
-use super::{Listener, Pixels, Predictions, PredictionsFile, Trained, kept, predict, spread};
+use super::{
+    Listener, Predictions, PredictionsFile, Trained, kept, predict, predict_clean, spread,
+};
 use crate::EngineError;
 use crate::corruptions::{CorruptionError, Corruptor};
 use crate::data::{ImageSet, PublishedCorruptions};
@@ -152,21 +154,16 @@ pub fn measure_corruptions(
     let test = trained.test;
     let conditions = images.conditions(spec.conditions(test.len() as u32).images);
     let indices = spread(test.labels(), conditions.images as usize);
-    let labels: Vec<u32> = indices.iter().map(|&index| test.labels()[index]).collect();
-    let load = |name: &str, listener: &mut dyn Listener| match folder {
-        Some(folder) => kept(&file(folder, name), listener, PredictionsFile::load),
-        None => Ok(PredictionsFile::default()),
-    };
-    let predict = |pixels: Pixels, listener: &mut dyn Listener| {
-        predict(trained, &indices, pixels, &mut |images| {
-            listener.advanced(images, true)
-        })
+    let labels = test.labels_at(&indices);
+    let load = |name: &str, listener: &mut dyn Listener| {
+        let path = folder.map(|folder| file(folder, name));
+        kept(path.as_deref(), listener, PredictionsFile::load)
     };
 
     let mut clean_file = load(CLEAN, listener)?;
-    if clean_file.get(CLEAN).is_none() {
-        let clean_pixels = |indices: &[usize]| Ok(test.subset(indices).pixels().to_vec());
-        let (predictions, _) = predict(&clean_pixels, listener)?;
+    if clean_file.predictions(CLEAN).is_none() {
+        let advanced = &mut |images| listener.advanced(images, true);
+        let predictions = predict_clean(trained, &indices, advanced)?;
         clean_file.insert(CLEAN, predictions, None);
         if let Some(folder) = folder {
             clean_file.save(&file(folder, CLEAN))?;
@@ -175,23 +172,23 @@ pub fn measure_corruptions(
         return Err(EngineError::Cancelled);
     }
     let clean_accuracy = clean_file
-        .get(CLEAN)
-        .map_or(0.0, |(predictions, _)| predictions.accuracy(&labels));
+        .predictions(CLEAN)
+        .map_or(0.0, |predictions| predictions.accuracy(&labels));
 
     for &corruption in &spec.corruptions {
         let mut known = load(corruption.id(), listener)?;
         for &severity in &spec.severities {
             let entry = entry(severity);
-            if let Some((_, Some(measurement))) = known.get(&entry) {
-                let measurement = measurement.clone();
-                listener.measured(measurement);
+            if let Some(measurement) = known.measurement(&entry) {
+                listener.measured(measurement.clone());
                 if !listener.advanced(indices.len(), false) {
                     return Err(EngineError::Cancelled);
                 }
                 continue;
             }
             let pixels = |indices: &[usize]| images.images(corruption, severity, indices);
-            let (predictions, cross_entropy) = predict(&pixels, listener)?;
+            let advanced = &mut |images| listener.advanced(images, true);
+            let (predictions, cross_entropy) = predict(trained, &indices, &pixels, advanced)?;
             if !cross_entropy.is_finite() {
                 return Err(NotFinite {
                     what: format!("logits of images with {corruption}, severity {severity},"),
@@ -255,9 +252,10 @@ impl CorruptionPredictions {
         let folder = Self::folder(run_directory, conditions);
         let clean = PredictionsFile::load(&file(&folder, CLEAN))?;
         let corrupted = PredictionsFile::load(&file(&folder, corruption.id()))?;
-        let (Some((clean, _)), Some((corrupted, _))) =
-            (clean.get(CLEAN), corrupted.get(&entry(severity)))
-        else {
+        let (Some(clean), Some(corrupted)) = (
+            clean.predictions(CLEAN),
+            corrupted.predictions(&entry(severity)),
+        ) else {
             return Ok(None);
         };
         Ok(Some(CorruptionPredictions {

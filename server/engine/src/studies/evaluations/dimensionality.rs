@@ -9,7 +9,7 @@
 mod activations;
 mod unit_responses;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Tensor;
@@ -21,9 +21,9 @@ use protocol::dimensionality::{
 };
 use rayon::prelude::*;
 
-use super::{CorruptedImages, Listener, Trained, kept, open_images, spread};
+use super::{CorruptedImages, Listener, Trained, kept, open_images, spread, target};
 use crate::EngineError;
-use crate::attacks::{self, Passes, Samples, Target};
+use crate::attacks::{self, Samples};
 use crate::base::arrays::Arrays;
 use crate::base::host::host;
 use crate::base::{FileError, files};
@@ -131,11 +131,6 @@ impl<'a> Measure<'a> {
         }
     }
 
-    fn labels(&self, indices: &[usize]) -> Vec<u32> {
-        let labels = self.trained.test.labels();
-        indices.iter().map(|&index| labels[index]).collect()
-    }
-
     fn advanced(&self, images: usize, computed: bool) -> Result<(), EngineError> {
         match self.listener.borrow_mut().advanced(images, computed) {
             true => Ok(()),
@@ -150,7 +145,6 @@ impl<'a> Measure<'a> {
 
     /// Reports the measurement that an earlier try kept; `true` where there is one.
     fn kept(&self, path: Option<&Path>) -> Result<bool, EngineError> {
-        let Some(path) = path else { return Ok(false) };
         let known = kept(path, &mut **self.listener.borrow_mut(), read_measurement)?;
         Ok(known.map(|measurement| self.say(measurement)).is_some())
     }
@@ -178,34 +172,17 @@ impl<'a> Measure<'a> {
 
     /// Attacks every image, including those that the network is wrong about.
     fn attacked(&self, attack: Attack, indices: &[usize]) -> Result<Tensor<4>, EngineError> {
-        let Trained {
-            model,
-            test,
-            device,
-            ..
-        } = *self.trained;
-        let (reported, cancelled) = (Cell::new(Passes::default()), Cell::new(false));
-        let target = Target::new(model, device).watched(|passes| {
-            // A backward pass costs about two forward ones.
-            let before = reported.replace(passes);
-            let images =
-                (passes.forward - before.forward) + 2 * (passes.backward - before.backward);
-            cancelled.set(self.advanced(images as usize, true).is_err());
-            !cancelled.get()
-        });
+        let Trained { test, device, .. } = *self.trained;
+        let target = target(self.trained, |images| self.advanced(images, true).is_ok());
         let samples = Samples::new(
             clean_images(test, indices, device),
-            self.labels(indices),
+            test.labels_at(indices),
             indices.to_vec(),
             0,
         )?;
         let attack = attacks::perturbing(attack)?;
         let first = indices.first() == self.indices.first();
-        let images = attacks::perturb(&*attack, &target, &samples, first);
-        if cancelled.get() {
-            return Err(EngineError::Cancelled);
-        }
-        Ok(images?)
+        Ok(attacks::perturb(&*attack, &target, &samples, first)?)
     }
 
     /// Responses `[images, units of all layers]` to images, row by row.
@@ -260,24 +237,18 @@ impl<'a> Measure<'a> {
                     (perturbed, difference)
                 }
             };
-            moments.add(&responses, &self.labels(chunk), chunk);
+            moments.add(&responses, &self.trained.test.labels_at(chunk), chunk);
             add_to_layers(&mut scatters, &self.units, &difference);
         }
         let spectra = scatters
             .into_par_iter()
             .map(Scatter::spectrum)
             .collect::<Result<Vec<_>, _>>()?;
-        let columns = self.units.iter().map(|&units| units as u32).collect();
-        let measurement =
-            self.measurement(ActivationMatrix::Responses, perturbation, columns, &spectra);
+        let matrix = ActivationMatrix::Responses;
+        let measurement = self.measurement(matrix, perturbation, &self.units, &spectra);
         if let Some(path) = path {
-            let mut arrays = moments.arrays(perturbation == Perturbation::Clean);
-            let eigenvalues: Vec<f64> = spectra
-                .iter()
-                .flat_map(|spectrum| spectrum.eigenvalues().iter().copied())
-                .collect();
-            arrays.insert_double("eigenvalues", &[row], &eigenvalues);
-            keep(&mut arrays, &measurement, &path)?;
+            let arrays = moments.arrays(perturbation == Perturbation::Clean);
+            keep(arrays, &measurement, &spectra, &[row], &path)?;
         }
         self.say(measurement);
         Ok(())
@@ -287,7 +258,7 @@ impl<'a> Measure<'a> {
         &self,
         matrix: ActivationMatrix,
         perturbation: Perturbation,
-        columns: Vec<u32>,
+        columns: &[usize],
         spectra: &[Spectrum],
     ) -> DimensionalityMeasurement {
         let [components_90, components_95, components_99] = FRACTIONS.map(|fraction| {
@@ -300,7 +271,7 @@ impl<'a> Measure<'a> {
             conditions: self.conditions,
             matrix,
             perturbation,
-            columns,
+            columns: columns.iter().map(|&columns| columns as u32).collect(),
             components_90,
             components_95,
             components_99,
@@ -341,12 +312,19 @@ fn read_measurement(path: &Path) -> Result<Option<DimensionalityMeasurement>, Fi
         .ok_or_else(|| files::damaged(path, "it has no measurement"))
 }
 
-/// Writes arrays with their measurement.
+/// Writes arrays with their measurement, and the eigenvalues of its spectra in an array of `shape`.
 fn keep(
-    arrays: &mut Arrays,
+    mut arrays: Arrays,
     measurement: &DimensionalityMeasurement,
+    spectra: &[Spectrum],
+    shape: &[usize],
     path: &Path,
 ) -> Result<(), FileError> {
+    let eigenvalues: Vec<f64> = spectra
+        .iter()
+        .flat_map(|spectrum| spectrum.eigenvalues().iter().copied())
+        .collect();
+    arrays.insert_double("eigenvalues", shape, &eigenvalues);
     let json = serde_json::to_string(measurement)
         .map_err(|error| FileError::system("cannot write", path)(error.into()))?;
     arrays.metadata.insert(MEASUREMENT.into(), json);
@@ -428,12 +406,7 @@ mod tests {
     /// Breaks when differences to the published Tiny ImageNet-C are measured, or clean activations are refused with them.
     #[test]
     fn images_without_clean_ones_have_no_difference() {
-        let config = ModelConfig {
-            network: Network::ResNet8,
-            classes: 2,
-            mean: [0.5; 3],
-            std: [0.25; 3],
-        };
+        let config = ModelConfig::with_generic_normalisation(Network::ResNet8, 2);
         let device = Device::flex();
         let model = config.init(1, &device).valid();
         let pixels = (0..8 * 3 * 256).map(|i| ((i * 31) % 253) as u8).collect();
@@ -473,12 +446,7 @@ mod tests {
     /// or a perturbation's difference is taken for its activations.
     #[test]
     fn what_was_cut_off_goes_on() {
-        let config = ModelConfig {
-            network: Network::ResNet8,
-            classes: 3,
-            mean: [0.5; 3],
-            std: [0.25; 3],
-        };
+        let config = ModelConfig::with_generic_normalisation(Network::ResNet8, 3);
         let model = config.init(1, &Device::flex()).valid();
         let images = 40;
         let pixels = (0..images * 3 * 256).map(|i| ((i * i * 31 + i * 7) % 253) as u8);

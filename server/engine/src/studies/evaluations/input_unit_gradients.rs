@@ -61,11 +61,7 @@ pub fn measure_layers(
         let path = folder.map(|folder| file(folder, &layer.name));
         // Progress counts forward passes through whole networks.
         let passes = unit_passes(index, layers.len());
-        let known = match &path {
-            Some(path) => kept(path, listener, UnitGradients::read)?,
-            None => None,
-        };
-        let variability = match known {
+        let variability = match kept(path.as_deref(), listener, UnitGradients::read)? {
             Some(known) => {
                 let images = indices.len() as f64 * f64::from(layer.units) * passes;
                 if !listener.advanced(images as usize, false) {
@@ -255,12 +251,7 @@ mod tests {
     #[test]
     fn what_was_cut_off_goes_on() {
         let device = Device::flex();
-        let config = ModelConfig {
-            network: Network::ResNet8,
-            classes: 3,
-            mean: [0.5; 3],
-            std: [0.25; 3],
-        };
+        let config = ModelConfig::with_generic_normalisation(Network::ResNet8, 3);
         let model = config.init(1, &device).valid();
         let pixels = (0..6 * 3 * 64).map(|i| ((i * 7919) % 251) as u8).collect();
         let set = ImageSet::new(pixels, vec![0, 1, 2, 0, 1, 2], 8, 8).unwrap();

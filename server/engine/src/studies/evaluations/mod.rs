@@ -18,9 +18,10 @@ use protocol::event::Phase;
 use protocol::{Dataset, Measurement};
 
 use crate::EngineError;
+use crate::attacks::{Passes, Target};
 use crate::base::{FileError, files};
 use crate::data::ImageSet;
-use crate::inference::batch::HostImages;
+use crate::inference::batch::{HostImages, batch_size};
 use crate::networks::Model;
 
 pub use attacks::{AttackPredictions, KEPT_IMAGES, measure_attacks};
@@ -47,6 +48,21 @@ pub struct Trained<'a> {
     pub run_directory: &'a Path,
     /// Images at once.
     pub batch_size: usize,
+}
+
+impl<'a> Trained<'a> {
+    /// A network that is tested on images that are open already, and of which nothing is kept.
+    pub fn without_files(model: &'a Model, device: &'a Device, test: &'a ImageSet) -> Self {
+        Trained {
+            model,
+            device,
+            dataset: &Dataset::Builtin,
+            data_directory: Path::new(""),
+            test,
+            run_directory: Path::new(""),
+            batch_size: batch_size(test.height(), test.width()),
+        }
+    }
 }
 
 /// A listener to the tests of a network.
@@ -129,13 +145,16 @@ impl Failures {
     }
 }
 
-/// What an earlier try kept in the file `path`, as `load` reads it. A damaged file is renamed and not used; one
+/// What an earlier try kept in the file `path`, as `load` reads it; nothing where no files are kept. A damaged file is renamed and not used; one
 /// without a checksum, of an earlier version, is used and given one. The listener is warned of both.
 pub(crate) fn kept<T: Default>(
-    path: &Path,
+    path: Option<&Path>,
     listener: &mut dyn Listener,
     load: impl FnOnce(&Path) -> Result<T, FileError>,
 ) -> Result<T, EngineError> {
+    let Some(path) = path else {
+        return Ok(T::default());
+    };
     match load(path) {
         Ok(kept) => {
             if files::stamp(path)? {
@@ -172,8 +191,34 @@ pub fn spread(labels: &[u32], count: usize) -> Vec<usize> {
     chosen
 }
 
+/// The network as attacks see it. `advanced` hears of their passes, counted as images that go forward; where it gives
+/// `false`, the attack ends with [`AttackError::Cancelled`](crate::attacks::AttackError::Cancelled).
+pub(crate) fn target<'a>(
+    trained: &Trained,
+    mut advanced: impl FnMut(usize) -> bool + 'a,
+) -> Target<'a> {
+    let mut reported = Passes::default();
+    Target::new(trained.model, trained.device).watched(move |passes| {
+        // A backward pass costs about two forward ones.
+        let images =
+            (passes.forward - reported.forward) + 2 * (passes.backward - reported.backward);
+        reported = passes;
+        advanced(images as usize)
+    })
+}
+
 /// Gives the pixels of the images at some indices, `[images, 3, height, width]`, 0 to 255.
 pub(crate) type Pixels<'a> = &'a (dyn Fn(&[usize]) -> Result<Vec<u8>, EngineError> + Sync);
+
+/// [`predict`] for the clean test images at `indices`.
+pub(crate) fn predict_clean(
+    trained: &Trained,
+    indices: &[usize],
+    advanced: &mut dyn FnMut(usize) -> bool,
+) -> Result<Predictions, EngineError> {
+    let pixels = |indices: &[usize]| Ok(trained.test.subset(indices).pixels().to_vec());
+    Ok(predict(trained, indices, &pixels, advanced)?.0)
+}
 
 /// Predictions and mean cross-entropy (nats) of a trained network on images that `pixels(indices)` gives as
 /// `[images, 3, height, width]`, 0 to 255. The next batch is made while the network is at work on this one.
@@ -205,7 +250,7 @@ pub(crate) fn predict(
         });
         for (chunk, images) in receiver {
             let images = images?.upload(chunk.len(), set, device);
-            let labels: Vec<u32> = chunk.iter().map(|&index| set.labels()[index]).collect();
+            let labels = set.labels_at(chunk);
             cross_entropy += predictions.add(model.forward(images), &labels);
             if !advanced(chunk.len()) {
                 return Err(EngineError::Cancelled);
@@ -295,12 +340,7 @@ mod tests {
         use protocol::{Corruption, Network};
 
         let device = Device::flex();
-        let config = ModelConfig {
-            network: Network::ResNet8,
-            classes: 3,
-            mean: [0.5; 3],
-            std: [0.25; 3],
-        };
+        let config = ModelConfig::with_generic_normalisation(Network::ResNet8, 3);
         let model = config.init(1, &device).valid();
         let pixels = (0..12 * 3 * 256).map(|i| ((i * i * 31 + i * 7) % 253) as u8);
         let labels = (0..12).map(|i| i % 3).collect();

@@ -10,9 +10,9 @@ use std::path::Path;
 use burn::tensor::Tensor;
 use burn::tensor::activation::log_softmax;
 use protocol::Measurement;
-use safetensors::SafeTensors;
-use safetensors::tensor::{Dtype, TensorView};
+use safetensors::SafeTensorError;
 
+use crate::base::arrays::Arrays;
 use crate::base::host::host;
 use crate::base::{FileError, files};
 
@@ -81,50 +81,44 @@ impl PredictionsFile {
     /// # Errors
     /// When the file is there but damaged.
     pub fn load(path: &Path) -> Result<PredictionsFile, FileError> {
-        let Some(bytes) = files::read_checked(path)? else {
+        let Some(arrays) = Arrays::load(path)? else {
             return Ok(PredictionsFile::default());
         };
         let damaged = |reason: String| files::damaged(path, reason);
-        let tensors =
-            SafeTensors::deserialize(&bytes).map_err(|error| damaged(error.to_string()))?;
-        let (_, header) =
-            SafeTensors::read_metadata(&bytes).map_err(|error| damaged(error.to_string()))?;
-        let measurements = header.metadata().clone().unwrap_or_default();
+        let missing =
+            |name: &str| damaged(SafeTensorError::TensorNotFound(name.into()).to_string());
         let mut file = PredictionsFile::default();
-        for name in tensors.names() {
+        for name in arrays.names() {
             let Some(entry) = name.strip_prefix("predicted.") else {
                 continue;
             };
-            let words = |name: &str| -> Result<Vec<[u8; 4]>, FileError> {
-                let view = tensors
-                    .tensor(name)
-                    .map_err(|error| damaged(error.to_string()))?;
-                Ok(view.data().as_chunks::<4>().0.to_vec())
-            };
-            let measurement = match measurements.get(entry) {
-                Some(json) => {
-                    Some(serde_json::from_str(json).map_err(|error| damaged(error.to_string()))?)
-                }
-                None => None,
-            };
+            let confidence = format!("confidence.{entry}");
             let predictions = Predictions {
-                predicted: words(name)?.into_iter().map(u32::from_le_bytes).collect(),
-                confidence: words(&format!("confidence.{entry}"))?
-                    .into_iter()
-                    .map(f32::from_le_bytes)
-                    .collect(),
+                predicted: arrays.whole(name).ok_or_else(|| missing(name))?,
+                confidence: arrays
+                    .floats(&confidence)
+                    .ok_or_else(|| missing(&confidence))?,
             };
-            file.entries
-                .insert(entry.to_owned(), (predictions, measurement));
+            let measurement = arrays
+                .metadata
+                .get(entry)
+                .map(|json| serde_json::from_str(json));
+            let measurement = measurement
+                .transpose()
+                .map_err(|error| damaged(error.to_string()))?;
+            file.insert(entry, predictions, measurement);
         }
         Ok(file)
     }
 
-    /// The predictions under `name`, and their measurement.
-    pub fn get(&self, name: &str) -> Option<(&Predictions, Option<&Measurement>)> {
-        self.entries
-            .get(name)
-            .map(|(predictions, measurement)| (predictions, measurement.as_ref()))
+    /// The predictions under `name`.
+    pub fn predictions(&self, name: &str) -> Option<&Predictions> {
+        Some(&self.entries.get(name)?.0)
+    }
+
+    /// The measurement of the predictions under `name`.
+    pub fn measurement(&self, name: &str) -> Option<&Measurement> {
+        self.entries.get(name)?.1.as_ref()
     }
 
     /// Adds predictions under `name`, or replaces them.
@@ -143,40 +137,25 @@ impl PredictionsFile {
     /// # Errors
     /// When it cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), FileError> {
-        let failed = |error: std::io::Error| FileError::system("cannot write", path)(error);
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(FileError::system("cannot create", folder))?;
-        }
-        let mut tensors = Vec::new();
-        let mut metadata = std::collections::HashMap::new();
+        let mut arrays = Arrays::default();
         for (name, (predictions, measurement)) in &self.entries {
-            let predicted: Vec<u8> = predictions
-                .predicted
-                .iter()
-                .flat_map(|value| value.to_le_bytes())
-                .collect();
-            let confidence: Vec<u8> = predictions
-                .confidence
-                .iter()
-                .flat_map(|value| value.to_le_bytes())
-                .collect();
-            tensors.push((format!("predicted.{name}"), Dtype::U32, predicted));
-            tensors.push((format!("confidence.{name}"), Dtype::F32, confidence));
+            let Predictions {
+                predicted,
+                confidence,
+            } = predictions;
+            arrays.insert_whole(&format!("predicted.{name}"), &[predicted.len()], predicted);
+            arrays.insert(
+                &format!("confidence.{name}"),
+                &[confidence.len()],
+                confidence,
+            );
             if let Some(measurement) = measurement {
-                let json =
-                    serde_json::to_string(measurement).map_err(|error| failed(error.into()))?;
-                metadata.insert(name.clone(), json);
+                let json = serde_json::to_string(measurement)
+                    .map_err(|error| FileError::system("cannot write", path)(error.into()))?;
+                arrays.metadata.insert(name.clone(), json);
             }
         }
-        let mut views = Vec::new();
-        for (name, dtype, bytes) in &tensors {
-            let view = TensorView::new(*dtype, vec![bytes.len() / 4], bytes)
-                .map_err(|error| failed(std::io::Error::other(error)))?;
-            views.push((name, view));
-        }
-        let bytes = safetensors::serialize(views, Some(metadata))
-            .map_err(|error| failed(std::io::Error::other(error)))?;
-        files::write_checked(path, &bytes)
+        arrays.save(path)
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 use protocol::dimensionality::{ActivationMatrix, Perturbation};
 use rayon::prelude::*;
 
@@ -14,7 +14,7 @@ use super::{Measure, file, keep};
 use crate::EngineError;
 use crate::base::arrays::Arrays;
 use crate::base::host::host;
-use crate::inference::batch::clean_images;
+use crate::inference::batch::{clean_images, to_tensor};
 use crate::measures::spectrum::Gram;
 
 /// Bytes of maps that make a block.
@@ -69,21 +69,11 @@ impl Measure<'_> {
             .into_par_iter()
             .map(Gram::spectrum)
             .collect::<Result<Vec<_>, _>>()?;
-        let columns = columns.into_iter().map(|columns| columns as u32).collect();
-        let measurement = self.measurement(
-            ActivationMatrix::Activations,
-            perturbation,
-            columns,
-            &spectra,
-        );
+        let matrix = ActivationMatrix::Activations;
+        let measurement = self.measurement(matrix, perturbation, &columns, &spectra);
         if let Some(path) = path {
-            let eigenvalues: Vec<f64> = spectra
-                .iter()
-                .flat_map(|spectrum| spectrum.eigenvalues().iter().copied())
-                .collect();
-            let mut arrays = Arrays::default();
-            arrays.insert_double("eigenvalues", &[spectra.len(), images], &eigenvalues);
-            keep(&mut arrays, &measurement, &path)?;
+            let shape = [spectra.len(), images];
+            keep(Arrays::default(), &measurement, &spectra, &shape, &path)?;
         }
         self.say(measurement);
         Ok(())
@@ -120,9 +110,7 @@ impl Measure<'_> {
                 Some(values) => {
                     let length = test.image_len();
                     let values = values[first * length..end * length].to_vec();
-                    let shape = [end - first, 3, test.height(), test.width()];
-                    let data = TensorData::new(values, shape);
-                    let images = Tensor::<4>::from_data(data, self.trained.device);
+                    let images = to_tensor(values, end - first, test, self.trained.device);
                     let perturbed = self.all_maps(images)?;
                     let subtract = |(a, b): (Vec<f32>, Vec<f32>)| {
                         a.iter().zip(b).map(|(a, b)| a - b).collect()
