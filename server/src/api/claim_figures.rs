@@ -4,7 +4,6 @@ use axum::Json;
 use axum::extract::State;
 use protocol::claim_figure::ClaimFigures;
 use protocol::finding::Claim;
-use protocol::problem::ErrorCode;
 
 use super::json::{Id, QueryParameters};
 use super::{AppState, Refusal};
@@ -35,10 +34,7 @@ pub(super) async fn figures(
         text => {
             let known = Claim::ALL.into_iter().find(|claim| claim.id() == text);
             vec![known.ok_or_else(|| {
-                Refusal::new(
-                    ErrorCode::InvalidParameter,
-                    format!("`{text}` is not a claim; choose one of C1 to C8"),
-                )
+                Refusal::parameter(format!("`{text}` is not a claim; choose one of C1 to C8"))
             })?]
         }
     };

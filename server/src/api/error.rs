@@ -34,6 +34,24 @@ impl Refusal {
         })
     }
 
+    /// A spec that cannot be launched, with the one field at fault.
+    pub fn field(field: &str, reason: impl Into<String>) -> Self {
+        Refusal::fields(vec![FieldError::new(field, reason)])
+    }
+
+    /// Refuses where any field is at fault.
+    pub fn unless_empty(fields: Vec<FieldError>) -> Result<(), Refusal> {
+        match fields.is_empty() {
+            true => Ok(()),
+            false => Err(Refusal::fields(fields)),
+        }
+    }
+
+    /// A parameter of the query, the path or a header that cannot be taken as it is.
+    pub fn parameter(detail: impl ToString) -> Self {
+        Refusal::new(ErrorCode::InvalidParameter, detail.to_string())
+    }
+
     /// Something that is not there.
     pub fn not_found(detail: impl Into<String>) -> Self {
         Refusal::new(ErrorCode::NotFound, detail)

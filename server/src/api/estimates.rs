@@ -16,7 +16,7 @@ use crate::executors::Slurm;
     post,
     path = "/estimates",
     request_body = ExperimentSpec,
-    responses((status = 200, body = Estimate), (status = 422, body = protocol::api::ApiError))
+    responses((status = 200, body = Estimate))
 )]
 pub(super) async fn estimate(
     State(state): State<AppState>,

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use protocol::executor::{BatchScripts, ExecutorInfo, SubmissionInfo};
-use protocol::{ExecutorKind, ExperimentSpec, FieldError};
+use protocol::{ExecutorKind, ExperimentSpec};
 use tokio::task::spawn_blocking;
 
 use super::json::{Body, Id, PathParameters};
@@ -24,14 +24,12 @@ pub(super) async fn resume(
     State(state): State<AppState>,
     PathParameters(id): PathParameters<String>,
 ) -> Result<Json<ExecutorInfo>, Refusal> {
-    let kind = ExecutorKind::from_id(&id)
-        .ok_or_else(|| Refusal::not_found(format!("there is no executor `{id}`")))?;
+    let missing = || Refusal::not_found(format!("there is no executor `{id}`"));
+    let kind = ExecutorKind::from_id(&id).ok_or_else(missing)?;
     state.scheduler.resume_device(kind.id());
     let executors = with_load(&state).await?;
     let executor = executors.into_iter().find(|executor| executor.id == kind);
-    executor
-        .map(Json)
-        .ok_or_else(|| Refusal::not_found(format!("there is no executor `{id}`")))
+    executor.map(Json).ok_or_else(missing)
 }
 
 /// Exactly what a launch of this experiment would give to `sbatch`, one script for each job array. Nothing is launched.
@@ -39,19 +37,16 @@ pub(super) async fn resume(
     post,
     path = "/executors/slurm/scripts",
     request_body = ExperimentSpec,
-    responses((status = 200, body = BatchScripts), (status = 422, body = protocol::api::ApiError))
+    responses((status = 200, body = BatchScripts))
 )]
 pub(super) async fn scripts(
     State(state): State<AppState>,
     Body(spec): Body<ExperimentSpec>,
 ) -> Result<Json<BatchScripts>, Refusal> {
-    let errors = spec.validate();
-    if !errors.is_empty() {
-        return Err(Refusal::fields(errors));
-    }
+    Refusal::unless_empty(spec.validate())?;
     let Some(slurm) = spec.executor.slurm().cloned() else {
         let reason = "the experiment runs on the server's machine, so there is no batch script";
-        return Err(Refusal::fields(vec![FieldError::new("executor", reason)]));
+        return Err(Refusal::field("executor", reason));
     };
     let executor = state.scheduler.executors().get(ExecutorKind::Slurm).clone();
     let scripts = spawn_blocking(move || {

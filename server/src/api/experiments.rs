@@ -10,12 +10,11 @@ use protocol::annotation::Annotation;
 use protocol::api::{
     AlphaSummary, Change, Experiment, ExperimentPage, ExperimentSummary, Mean, RunMetrics,
 };
-use protocol::problem::ErrorCode;
 use protocol::training_curve::{CurveQuantity, TrainingCurves};
-use protocol::{ExperimentSpec, FieldError, MoreRuns, Run, RunResult, RunState};
+use protocol::{ExperimentSpec, MoreRuns, Run, RunResult, RunState};
 
 use super::epochs::EpochsQuery;
-use super::json::{Body, Id, QueryParameters};
+use super::json::{Body, Id, QueryParameters, check_page, first_page};
 use super::{AppState, Refusal, annotations, estimates};
 use crate::estimate::{is_measured, remaining};
 use crate::store::ExperimentQuery;
@@ -35,20 +34,17 @@ pub(super) struct ListQuery {
     #[param(pattern = "^(queued|running|interrupted|cancelled|failed|diverged|finished)?$")]
     state: String,
     /// Page, from 1.
-    #[serde(default = "one")]
+    #[serde(default = "first_page")]
     #[param(value_type = i64, minimum = 1, maximum = 4294967295_u32)]
     page: u32,
     /// Experiments a page, 1 to 200.
-    #[serde(default = "fifty")]
+    #[serde(default = "usual_page_size")]
     #[param(minimum = 1, maximum = 200)]
     page_size: u32,
 }
 
-fn one() -> u32 {
-    1
-}
-
-fn fifty() -> u32 {
+/// The default number of experiments or runs per page.
+pub(super) fn usual_page_size() -> u32 {
     50
 }
 
@@ -62,21 +58,13 @@ pub(super) async fn list(
         "" => None,
         id => Some(RunState::from_id(id).ok_or_else(|| {
             let known: Vec<_> = RunState::ALL.into_iter().map(RunState::id).collect();
-            Refusal::new(
-                ErrorCode::InvalidParameter,
-                format!(
-                    "no state is called `{id}`; choose one of {}",
-                    known.join(", ")
-                ),
-            )
+            Refusal::parameter(format!(
+                "no state is called `{id}`; choose one of {}",
+                known.join(", ")
+            ))
         })?),
     };
-    if query.page == 0 || !(1..=200).contains(&query.page_size) {
-        return Err(Refusal::new(
-            ErrorCode::InvalidParameter,
-            "page must be 1 or more, and page_size 1 to 200",
-        ));
-    }
+    check_page(query.page, query.page_size, 200)?;
     let query = ExperimentQuery {
         search: query.search,
         state: run_state,
@@ -116,10 +104,7 @@ pub(super) async fn create(
         let key = key.to_str().ok();
         key.filter(|key| (1..=255).contains(&key.len()))
             .ok_or_else(|| {
-                Refusal::new(
-                    ErrorCode::InvalidParameter,
-                    "Idempotency-Key must be 1 to 255 printable characters of ASCII",
-                )
+                Refusal::parameter("Idempotency-Key must be 1 to 255 printable characters of ASCII")
             })
     });
     let key = key.transpose()?;
@@ -192,7 +177,7 @@ async fn stand(state: &AppState, experiment: &mut Experiment) -> Result<(), Refu
     path = "/experiments/{id}",
     params(("id" = i64, Path)),
     request_body = Annotation,
-    responses((status = 200, body = Experiment), (status = 422, body = protocol::api::ApiError))
+    responses((status = 200, body = Experiment))
 )]
 pub(super) async fn annotate(
     State(state): State<AppState>,
@@ -329,7 +314,7 @@ pub(super) async fn add_runs(
     let whole = spec.with_more(&more);
     if whole == spec {
         let reason = "the experiment has all of these: give another alpha or another seed";
-        return Err(Refusal::fields(vec![FieldError::new("seeds", reason)]));
+        return Err(Refusal::field("seeds", reason));
     }
     estimates::check(&state, &whole).await?;
     let added = state.store.add_runs(id, &more).await?;

@@ -13,7 +13,8 @@ use protocol::{EpochMetrics, Run, RunState};
 use tower_http::services::ServeFile;
 
 use super::epochs::EpochsQuery;
-use super::json::{self, Id, PathParameters, QueryParameters};
+use super::experiments::usual_page_size;
+use super::json::{self, Id, PathParameters, QueryParameters, check_page, first_page};
 use super::{AppState, Refusal, annotations};
 use crate::directory::remove_folder;
 use crate::store::RunQuery;
@@ -110,21 +111,13 @@ pub(super) struct ListQuery {
     /// Only runs of this seed.
     seed: Option<u64>,
     /// Page, from 1.
-    #[serde(default = "one")]
+    #[serde(default = "first_page")]
     #[param(value_type = i64, minimum = 1, maximum = 4294967295_u32)]
     page: u32,
     /// Runs a page, 1 to 200.
-    #[serde(default = "fifty")]
+    #[serde(default = "usual_page_size")]
     #[param(minimum = 1, maximum = 200)]
     page_size: u32,
-}
-
-fn one() -> u32 {
-    1
-}
-
-fn fifty() -> u32 {
-    50
 }
 
 /// A page of runs, newest first.
@@ -133,17 +126,9 @@ pub(super) async fn list(
     State(state): State<AppState>,
     QueryParameters(query): QueryParameters<ListQuery>,
 ) -> Result<Json<RunPage>, Refusal> {
-    if query.page == 0 || !(1..=200).contains(&query.page_size) {
-        return Err(Refusal::new(
-            ErrorCode::InvalidParameter,
-            "page must be 1 or more, and page_size 1 to 200",
-        ));
-    }
+    check_page(query.page, query.page_size, 200)?;
     if query.alpha.is_some_and(|alpha| !alpha.is_finite()) {
-        return Err(Refusal::new(
-            ErrorCode::InvalidParameter,
-            "alpha must be a number",
-        ));
+        return Err(Refusal::parameter("alpha must be a number"));
     }
     let query = RunQuery {
         experiment: query.experiment,
@@ -192,7 +177,7 @@ pub(super) async fn read(State(state): State<AppState>, Id(id): Id) -> Result<Js
     path = "/runs/{id}",
     params(("id" = i64, Path)),
     request_body = Annotation,
-    responses((status = 200, body = Run), (status = 422, body = protocol::api::ApiError))
+    responses((status = 200, body = Run))
 )]
 pub(super) async fn annotate(
     State(state): State<AppState>,
@@ -351,7 +336,7 @@ pub(super) async fn cancel(
 }
 
 /// Queues an interrupted, cancelled or failed run again; it goes on from its checkpoint.
-#[utoipa::path(post, path = "/runs/{id}/resume", params(("id" = i64, Path)), responses((status = 202, body = Run), (status = 409, body = protocol::api::ApiError)))]
+#[utoipa::path(post, path = "/runs/{id}/resume", params(("id" = i64, Path)), responses((status = 202, body = Run)))]
 pub(super) async fn resume(
     State(state): State<AppState>,
     Id(id): Id,

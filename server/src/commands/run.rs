@@ -19,8 +19,7 @@ use crate::commands::output::say;
 use crate::directory::DataDirectory;
 use crate::lock::StoreLock;
 use crate::scheduler::{News, Scheduler, Slots};
-use crate::store::Scope;
-use crate::store::Store;
+use crate::store::{Scope, Store};
 
 /// Arguments of `run`.
 #[derive(Debug, clap::Args)]

@@ -4,7 +4,6 @@
 pub mod process;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, to_bytes};
@@ -17,13 +16,9 @@ use protocol::{
 };
 use serde::de::DeserializeOwned;
 use server::api::{AppState, app};
-use server::catalogue::Catalogue;
 use server::directory::DataDirectory;
-use server::estimate::Estimator;
-use server::perturbation_bench::PerturbationBench;
 use server::scheduler::{Scheduler, Slots};
-use server::store::Scope;
-use server::store::Store;
+use server::store::{Scope, Store};
 use tower::ServiceExt;
 
 /// How long anything here may take before the test gives up on it.
@@ -67,15 +62,7 @@ impl Lab {
         )
         .await
         .unwrap();
-        let state = AppState {
-            store,
-            scheduler,
-            catalogue: Catalogue::new(directory.clone(), executable()),
-            bench: PerturbationBench::new(executable(), directory.datasets().to_owned()),
-            directory,
-            estimator: Arc::new(Estimator::new(executable())),
-            cache: Default::default(),
-        };
+        let state = AppState::new(store, scheduler, directory, executable());
         Lab {
             router: app(state.clone()),
             state,
