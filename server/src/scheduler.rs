@@ -11,7 +11,7 @@ mod supervise;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use protocol::api::{Change, ChangeEvent, LiveEvent};
 use protocol::event::Progress;
@@ -21,6 +21,7 @@ use tokio::sync::{Notify, broadcast, mpsc};
 use crate::clock::now;
 use crate::directory::DataDirectory;
 use crate::executors::{Executors, Job, Task, WorkerState};
+use crate::mutex::lock;
 use crate::store::{Scope, Store, StoreError};
 use crate::worker_folder::WorkerFolder;
 use room::Room;
@@ -568,9 +569,4 @@ impl Scheduler {
         }
         self.wake();
     }
-}
-
-/// A panic elsewhere leaves these maps whole: every change is one call.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -7,8 +7,9 @@ use protocol::ExecutorKind;
 use tokio::task::spawn_blocking;
 
 use super::supervise::{order, warn};
-use super::{AFTER_FAILED_START, LOOK, Scheduler, lock};
+use super::{AFTER_FAILED_START, LOOK, Scheduler};
 use crate::executors::{Executor, Job, Submission, Task};
+use crate::mutex::lock;
 use crate::store::{self, StoreError};
 use crate::worker_folder::WorkerFolder;
 

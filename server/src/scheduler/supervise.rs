@@ -13,9 +13,10 @@ use protocol::{Event, ExecutorKind, ExecutorSpec, Run, RunState};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 
-use super::{Command, News, Place, Scheduler, lock};
+use super::{Command, News, Place, Scheduler};
 use crate::clock::now;
 use crate::executors::{Cause, Ending, Executor, Job, Submission, WorkerState};
+use crate::mutex::lock;
 use crate::store::{Attempt, StoreError};
 use crate::worker_folder::{WorkerOrder, lines_after, read_line};
 
