@@ -210,12 +210,18 @@ impl Scheduler {
                 ExecutorKind::Local => run.spec.device,
                 kind => kind.id().to_owned(),
             },
-            job: Job {
-                folder: WorkerFolder::of(&inner.directory.run(run_id)),
-                attempt: inner.store.attempt(run_id).await?.number,
-                task,
-            },
+            job: self.job(run_id, inner.store.attempt(run_id).await?.number, task),
         })
+    }
+
+    /// A run's worker, by its attempt.
+    fn job(&self, run_id: i64, attempt: u32, task: Option<Task>) -> Job {
+        let folder = WorkerFolder::of(&self.0.directory.run(run_id));
+        Job {
+            folder,
+            attempt,
+            task,
+        }
     }
 
     /// What happens from now on: stored events with their number, progress, and changes.
@@ -480,11 +486,7 @@ impl Scheduler {
                 let place = self.place(run_id).await.unwrap_or_else(|_| Place {
                     kind: ExecutorKind::Local,
                     queue: device.clone(),
-                    job: Job {
-                        folder: WorkerFolder::of(&self.0.directory.run(run_id)),
-                        attempt: 0,
-                        task: None,
-                    },
+                    job: self.job(run_id, 0, None),
                 });
                 self.follow(run_id, place, false);
             }
