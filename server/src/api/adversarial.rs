@@ -13,7 +13,7 @@ use protocol::attack::{Attack, AttackConditions, Method};
 use super::images::png_answer;
 use super::json::{Id, QueryParameters, check_page, first_page, parse, parse_any};
 use super::samples::{Labels, encoded, page_of, read_with_labels, test_image_url, usual_page_size};
-use super::{AppState, Refusal};
+use super::{Answer, AppState, Refusal};
 
 /// Which samples are asked for.
 #[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
@@ -109,7 +109,7 @@ pub(super) async fn samples(
     State(state): State<AppState>,
     Id(id): Id,
     QueryParameters(query): QueryParameters<SamplesQuery>,
-) -> Result<Json<AdversarialSamplePage>, Refusal> {
+) -> Answer<AdversarialSamplePage> {
     check_page(query.page, query.page_size, 100)?;
     let run = state.store.run(id).await?;
     let missing = |what: &str| Refusal::not_found(format!("run {id} {what}"));

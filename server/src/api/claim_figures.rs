@@ -6,7 +6,7 @@ use protocol::claim_figure::ClaimFigures;
 use protocol::finding::Claim;
 
 use super::json::{Id, QueryParameters};
-use super::{AppState, Refusal};
+use super::{Answer, AppState, Refusal};
 
 /// The claims whose figures are requested.
 #[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
@@ -28,7 +28,7 @@ pub(super) async fn figures(
     State(state): State<AppState>,
     Id(id): Id,
     QueryParameters(query): QueryParameters<FiguresQuery>,
-) -> Result<Json<Vec<ClaimFigures>>, Refusal> {
+) -> Answer<Vec<ClaimFigures>> {
     let claims = match query.claim.as_str() {
         "" => Claim::ALL.to_vec(),
         text => {

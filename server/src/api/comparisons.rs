@@ -6,7 +6,7 @@ use protocol::comparison::{Comparison, Grouping};
 use protocol::quantity::{Quantity, Scale};
 
 use super::json::{QueryParameters, parse, parts};
-use super::{AppState, Refusal};
+use super::{Answer, AppState, Refusal};
 use analysis::comparison::{Request, compare};
 use analysis::table::Table;
 
@@ -43,7 +43,7 @@ pub(super) struct CompareQuery {
 pub(super) async fn comparison(
     State(state): State<AppState>,
     QueryParameters(query): QueryParameters<CompareQuery>,
-) -> Result<Json<Comparison>, Refusal> {
+) -> Answer<Comparison> {
     let measures: Vec<Quantity> = parts(&query.measure).map(parse).collect::<Result<_, _>>()?;
     let request = Request {
         filter: parse(&query.filter)?,

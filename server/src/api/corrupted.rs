@@ -13,7 +13,7 @@ use protocol::{Corruption, Measurement};
 use super::images::{index_of, png_answer};
 use super::json::{Id, PathParameters, QueryParameters, check_page, first_page, parse, parse_any};
 use super::samples::{encoded, page_of, read_with_labels, test_image_url, usual_page_size};
-use super::{AppState, Refusal};
+use super::{Answer, AppState, Refusal};
 
 /// Which samples are asked for.
 #[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
@@ -81,7 +81,7 @@ pub(super) async fn samples(
     State(state): State<AppState>,
     Id(id): Id,
     QueryParameters(query): QueryParameters<SamplesQuery>,
-) -> Result<Json<CorruptedSamplePage>, Refusal> {
+) -> Answer<CorruptedSamplePage> {
     let conditions = conditions_of(&state, id, &query.conditions).await?;
     let corruption: Corruption = parse(&query.corruption)?;
     let severity = check_severity(query.severity)?;

@@ -15,12 +15,12 @@ use protocol::problem::ErrorCode;
 use super::images::{index_of, png_answer};
 use super::json::{PathParameters, QueryParameters};
 use super::samples::encoded;
-use super::{AppState, Refusal};
+use super::{Answer, AppState, Refusal};
 use crate::fetch::{Download, Sources};
 
 /// Data sets, installed or not.
 #[utoipa::path(get, path = "/datasets", responses((status = 200, body = Vec<DatasetInfo>)))]
-pub(super) async fn list(State(state): State<AppState>) -> Result<Json<Vec<DatasetInfo>>, Refusal> {
+pub(super) async fn list(State(state): State<AppState>) -> Answer<Vec<DatasetInfo>> {
     Ok(Json(state.catalogue.datasets().await?))
 }
 
@@ -29,7 +29,7 @@ pub(super) async fn list(State(state): State<AppState>) -> Result<Json<Vec<Datas
 pub(super) async fn one(
     State(state): State<AppState>,
     PathParameters(id): PathParameters<String>,
-) -> Result<Json<DatasetInfo>, Refusal> {
+) -> Answer<DatasetInfo> {
     Ok(Json(state.catalogue.dataset(parse(&id)?).await?))
 }
 
@@ -61,7 +61,7 @@ pub(super) async fn samples(
     State(state): State<AppState>,
     PathParameters(id): PathParameters<String>,
     QueryParameters(query): QueryParameters<SampleQuery>,
-) -> Result<Json<Vec<Sample>>, Refusal> {
+) -> Answer<Vec<Sample>> {
     let dataset: Dataset = parse(&id)?;
     let split: SplitName = query.split.parse()?;
     if !(1..=20).contains(&query.per_class) {

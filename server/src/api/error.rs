@@ -12,6 +12,9 @@ use protocol::problem::{ErrorCode, Problem};
 
 use crate::store::StoreError;
 
+/// What a handler answers: JSON, or a refusal.
+pub(super) type Answer<T> = Result<Json<T>, Refusal>;
+
 /// The refusal of a request.
 #[derive(Debug)]
 pub struct Refusal(ApiError);

@@ -7,7 +7,7 @@ use protocol::{ExecutorKind, ExperimentSpec, FieldError};
 use tokio::task::JoinError;
 
 use super::json::Body;
-use super::{AppState, Refusal};
+use super::{Answer, AppState, Refusal};
 use crate::catalogue::Catalogue;
 use crate::executors::Slurm;
 
@@ -21,7 +21,7 @@ use crate::executors::Slurm;
 pub(super) async fn estimate(
     State(state): State<AppState>,
     Body(spec): Body<ExperimentSpec>,
-) -> Result<Json<Estimate>, Refusal> {
+) -> Answer<Estimate> {
     let facts = check(&state, &spec).await?;
     let slots = state.scheduler.slots(&spec.device);
     let idle = state.scheduler.is_idle().await?;

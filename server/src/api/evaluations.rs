@@ -13,7 +13,7 @@ use protocol::quantity::{LayerQuantity, Quantity, Scale};
 use protocol::{Dataset, EvaluationSpec, FieldError, Measurement, Run};
 
 use super::json::{Body, Id, QueryParameters, parse, parse_any};
-use super::{AppState, Refusal};
+use super::{Answer, AppState, Refusal};
 use crate::catalogue::Catalogue;
 use analysis::table::{self, Table};
 use analysis::{layer_profiles, scatter};
@@ -24,7 +24,7 @@ use protocol::problem::ErrorCode;
 pub(super) async fn measurements(
     State(state): State<AppState>,
     Id(id): Id,
-) -> Result<Json<Vec<Measurement>>, Refusal> {
+) -> Answer<Vec<Measurement>> {
     Ok(Json(state.store.measurements(id).await?))
 }
 
@@ -203,7 +203,7 @@ pub(super) async fn scatter_of(
     State(state): State<AppState>,
     Id(id): Id,
     QueryParameters(query): QueryParameters<ScatterQuery>,
-) -> Result<Json<Scatter>, Refusal> {
+) -> Answer<Scatter> {
     let (x, y): (Quantity, Quantity) = (parse(&query.x)?, parse(&query.y)?);
     let chosen = table::ChosenConditions {
         corruptions: parse_any(&query.conditions)?,
@@ -241,7 +241,7 @@ pub(super) async fn layer_profiles(
     State(state): State<AppState>,
     Id(id): Id,
     QueryParameters(query): QueryParameters<ProfilesQuery>,
-) -> Result<Json<LayerProfiles>, Refusal> {
+) -> Answer<LayerProfiles> {
     let measure: LayerQuantity = parse(&query.measure)?;
     let conditions: Option<CorruptionConditions> = parse_any(&query.conditions)?;
     let numbers = state.cache.numbers(&state.store, id).await?;

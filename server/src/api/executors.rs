@@ -7,14 +7,12 @@ use protocol::{ExecutorKind, ExperimentSpec};
 use tokio::task::spawn_blocking;
 
 use super::json::{Body, Id, PathParameters};
-use super::{AppState, Refusal};
+use super::{Answer, AppState, Refusal};
 use crate::executors::{SCRIPT_FILE, preview};
 
 /// Places where workers can run, with what is there.
 #[utoipa::path(get, path = "/executors", responses((status = 200, body = Vec<ExecutorInfo>)))]
-pub(super) async fn list(
-    State(state): State<AppState>,
-) -> Result<Json<Vec<ExecutorInfo>>, Refusal> {
+pub(super) async fn list(State(state): State<AppState>) -> Answer<Vec<ExecutorInfo>> {
     Ok(Json(with_load(&state).await?))
 }
 
@@ -23,7 +21,7 @@ pub(super) async fn list(
 pub(super) async fn resume(
     State(state): State<AppState>,
     PathParameters(id): PathParameters<String>,
-) -> Result<Json<ExecutorInfo>, Refusal> {
+) -> Answer<ExecutorInfo> {
     let missing = || Refusal::not_found(format!("there is no executor `{id}`"));
     let kind = ExecutorKind::from_id(&id).ok_or_else(missing)?;
     state.scheduler.resume_device(kind.id());
@@ -42,7 +40,7 @@ pub(super) async fn resume(
 pub(super) async fn scripts(
     State(state): State<AppState>,
     Body(spec): Body<ExperimentSpec>,
-) -> Result<Json<BatchScripts>, Refusal> {
+) -> Answer<BatchScripts> {
     Refusal::unless_empty(spec.validate())?;
     let Some(slurm) = spec.executor.slurm().cloned() else {
         let reason = "the experiment runs on the server's machine, so there is no batch script";
@@ -68,7 +66,7 @@ pub(super) async fn scripts(
 pub(super) async fn submissions(
     State(state): State<AppState>,
     Id(id): Id,
-) -> Result<Json<Vec<SubmissionInfo>>, Refusal> {
+) -> Answer<Vec<SubmissionInfo>> {
     let mut submissions = Vec::new();
     for submission in state.store.submissions(id).await? {
         let folder = state.directory.submission(id, &submission.key);

@@ -15,7 +15,7 @@ use protocol::{ExperimentSpec, MoreRuns, Run, RunResult, RunState};
 
 use super::epochs::EpochsQuery;
 use super::json::{Body, Id, QueryParameters, check_page, first_page};
-use super::{AppState, Refusal, annotations, estimates};
+use super::{Answer, AppState, Refusal, annotations, estimates};
 use crate::estimate::{is_measured, remaining};
 use crate::store::ExperimentQuery;
 use analysis::training_curves::training_curves;
@@ -53,7 +53,7 @@ pub(super) fn usual_page_size() -> u32 {
 pub(super) async fn list(
     State(state): State<AppState>,
     QueryParameters(query): QueryParameters<ListQuery>,
-) -> Result<Json<ExperimentPage>, Refusal> {
+) -> Answer<ExperimentPage> {
     let run_state = match query.state.as_str() {
         "" => None,
         id => Some(RunState::from_id(id).ok_or_else(|| {
@@ -123,10 +123,7 @@ pub(super) async fn create(
 
 /// One experiment.
 #[utoipa::path(get, path = "/experiments/{id}", params(("id" = i64, Path)), responses((status = 200, body = Experiment)))]
-pub(super) async fn read(
-    State(state): State<AppState>,
-    Id(id): Id,
-) -> Result<Json<Experiment>, Refusal> {
+pub(super) async fn read(State(state): State<AppState>, Id(id): Id) -> Answer<Experiment> {
     Ok(Json(load(&state, id).await?))
 }
 
@@ -183,7 +180,7 @@ pub(super) async fn annotate(
     State(state): State<AppState>,
     Id(id): Id,
     Body(annotation): Body<Annotation>,
-) -> Result<Json<Experiment>, Refusal> {
+) -> Answer<Experiment> {
     let annotation = annotations::checked(annotation)?;
     state.store.annotate_experiment(id, &annotation).await?;
     state
@@ -208,10 +205,7 @@ pub(super) async fn delete(
 
 /// Brings back an experiment that was deleted less than ten minutes ago, with everything that it had.
 #[utoipa::path(post, path = "/experiments/{id}/restore", params(("id" = i64, Path)), responses((status = 200, body = Experiment)))]
-pub(super) async fn restore(
-    State(state): State<AppState>,
-    Id(id): Id,
-) -> Result<Json<Experiment>, Refusal> {
+pub(super) async fn restore(State(state): State<AppState>, Id(id): Id) -> Answer<Experiment> {
     let runs = state.store.undelete(id).await?;
     state
         .scheduler
@@ -221,10 +215,7 @@ pub(super) async fn restore(
 
 /// Cancels every queued and running run; what they measured is kept.
 #[utoipa::path(post, path = "/experiments/{id}/cancel", params(("id" = i64, Path)), responses((status = 200, body = Experiment)))]
-pub(super) async fn cancel(
-    State(state): State<AppState>,
-    Id(id): Id,
-) -> Result<Json<Experiment>, Refusal> {
+pub(super) async fn cancel(State(state): State<AppState>, Id(id): Id) -> Answer<Experiment> {
     state.scheduler.cancel_experiment(id).await?;
     Ok(Json(load(&state, id).await?))
 }
@@ -287,7 +278,7 @@ pub(super) async fn runs(
     State(state): State<AppState>,
     Id(id): Id,
     QueryParameters(query): QueryParameters<RunsQuery>,
-) -> Result<Json<Vec<Run>>, Refusal> {
+) -> Answer<Vec<Run>> {
     let runs = state.store.runs(id).await?.into_iter();
     let runs = runs.map(|run| match query.layers {
         true => state.scheduler.with_progress(run),
@@ -328,7 +319,7 @@ pub(super) async fn metrics(
     State(state): State<AppState>,
     Id(id): Id,
     QueryParameters(query): QueryParameters<EpochsQuery>,
-) -> Result<Json<Vec<RunMetrics>>, Refusal> {
+) -> Answer<Vec<RunMetrics>> {
     let epochs = query.epochs()?;
     Ok(Json(state.store.experiment_metrics(id, epochs).await?))
 }
@@ -349,7 +340,7 @@ pub(super) async fn curves(
     State(state): State<AppState>,
     Id(id): Id,
     QueryParameters(query): QueryParameters<CurvesQuery>,
-) -> Result<Json<TrainingCurves>, Refusal> {
+) -> Answer<TrainingCurves> {
     let (runs, every) = state.store.curves(id, query.quantity).await?;
     Ok(Json(training_curves(query.quantity, runs, every)))
 }
@@ -359,7 +350,7 @@ pub(super) async fn curves(
 pub(super) async fn summary(
     State(state): State<AppState>,
     Id(id): Id,
-) -> Result<Json<ExperimentSummary>, Refusal> {
+) -> Answer<ExperimentSummary> {
     Ok(Json(summarise(&state.store.runs(id).await?)))
 }
 

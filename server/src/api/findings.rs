@@ -5,7 +5,7 @@ use axum::extract::State;
 use protocol::finding::{Findings, window_of};
 
 use super::json::{Id, QueryParameters};
-use super::{AppState, Refusal};
+use super::{Answer, AppState, Refusal};
 
 /// Which networks count.
 #[derive(Debug, Default, serde::Deserialize, utoipa::IntoParams)]
@@ -33,7 +33,7 @@ pub(super) async fn findings(
     State(state): State<AppState>,
     Id(id): Id,
     QueryParameters(query): QueryParameters<WindowQuery>,
-) -> Result<Json<Findings>, Refusal> {
+) -> Answer<Findings> {
     let window = window(query.window.as_deref())?;
     Ok(Json(state.cache.findings(&state.store, id, window).await?))
 }

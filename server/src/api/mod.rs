@@ -51,6 +51,7 @@ use crate::scheduler::Scheduler;
 use crate::store::Store;
 
 pub use analysis_cache::AnalysisCache;
+use error::Answer;
 pub use error::Refusal;
 pub use estimates::launchable;
 pub use guard::{Guard, guard};

@@ -13,7 +13,7 @@ use protocol::perturbation_bench::{BenchAnswer, ImageChange, MAXIMUM_NETWORKS};
 use protocol::problem::ErrorCode;
 
 use super::json::{QueryParameters, parse};
-use super::{AppState, Refusal};
+use super::{Answer, AppState, Refusal};
 use crate::perturbation_bench::BenchError;
 
 /// The networks, the image and its perturbation.
@@ -53,7 +53,7 @@ fn none() -> String {
 pub(super) async fn answer(
     State(state): State<AppState>,
     QueryParameters(query): QueryParameters<BenchQuery>,
-) -> Result<Json<BenchAnswer>, Refusal> {
+) -> Answer<BenchAnswer> {
     let runs: Vec<i64> = query
         .runs
         .split(',')

@@ -15,7 +15,7 @@ use tower_http::services::ServeFile;
 use super::epochs::EpochsQuery;
 use super::experiments::usual_page_size;
 use super::json::{self, Id, PathParameters, QueryParameters, check_page, first_page};
-use super::{AppState, Refusal, annotations};
+use super::{Answer, AppState, Refusal, annotations};
 use crate::directory::remove_folder;
 use crate::store::RunQuery;
 
@@ -125,7 +125,7 @@ pub(super) struct ListQuery {
 pub(super) async fn list(
     State(state): State<AppState>,
     QueryParameters(query): QueryParameters<ListQuery>,
-) -> Result<Json<RunPage>, Refusal> {
+) -> Answer<RunPage> {
     check_page(query.page, query.page_size, 200)?;
     if query.alpha.is_some_and(|alpha| !alpha.is_finite()) {
         return Err(Refusal::parameter("alpha must be a number"));
@@ -165,7 +165,7 @@ pub(super) async fn delete(
 
 /// One run, its result with every unit.
 #[utoipa::path(get, path = "/runs/{id}", params(("id" = i64, Path)), responses((status = 200, body = Run)))]
-pub(super) async fn read(State(state): State<AppState>, Id(id): Id) -> Result<Json<Run>, Refusal> {
+pub(super) async fn read(State(state): State<AppState>, Id(id): Id) -> Answer<Run> {
     Ok(Json(
         state.scheduler.with_progress(state.store.run(id).await?),
     ))
@@ -183,7 +183,7 @@ pub(super) async fn annotate(
     State(state): State<AppState>,
     Id(id): Id,
     json::Body(annotation): json::Body<Annotation>,
-) -> Result<Json<Run>, Refusal> {
+) -> Answer<Run> {
     let annotation = annotations::checked(annotation)?;
     state.store.annotate_run(id, &annotation).await?;
     let run = state.store.run(id).await?;
@@ -199,25 +199,19 @@ pub(super) async fn metrics(
     State(state): State<AppState>,
     Id(id): Id,
     QueryParameters(query): QueryParameters<EpochsQuery>,
-) -> Result<Json<Vec<EpochMetrics>>, Refusal> {
+) -> Answer<Vec<EpochMetrics>> {
     Ok(Json(state.store.run_metrics(id, query.epochs()?).await?))
 }
 
 /// A run's log, oldest first.
 #[utoipa::path(get, path = "/runs/{id}/log", params(("id" = i64, Path)), responses((status = 200, body = Vec<LogLine>)))]
-pub(super) async fn log(
-    State(state): State<AppState>,
-    Id(id): Id,
-) -> Result<Json<Vec<LogLine>>, Refusal> {
+pub(super) async fn log(State(state): State<AppState>, Id(id): Id) -> Answer<Vec<LogLine>> {
     Ok(Json(state.store.log(id).await?))
 }
 
 /// The files that a run left.
 #[utoipa::path(get, path = "/runs/{id}/artifacts", params(("id" = i64, Path)), responses((status = 200, body = Vec<Artifact>)))]
-pub(super) async fn artifacts(
-    State(state): State<AppState>,
-    Id(id): Id,
-) -> Result<Json<Vec<Artifact>>, Refusal> {
+pub(super) async fn artifacts(State(state): State<AppState>, Id(id): Id) -> Answer<Vec<Artifact>> {
     state.store.run(id).await?;
     let directory = state.directory.run(id);
     let artifacts = tokio::task::spawn_blocking(move || {
@@ -326,10 +320,7 @@ async fn send(
 
 /// Cancels a queued or running run; what it measured is kept.
 #[utoipa::path(post, path = "/runs/{id}/cancel", params(("id" = i64, Path)), responses((status = 200, body = Run)))]
-pub(super) async fn cancel(
-    State(state): State<AppState>,
-    Id(id): Id,
-) -> Result<Json<Run>, Refusal> {
+pub(super) async fn cancel(State(state): State<AppState>, Id(id): Id) -> Answer<Run> {
     state.store.run(id).await?;
     state.scheduler.cancel(id).await?;
     read(State(state), Id(id)).await

@@ -6,11 +6,11 @@ use axum::http::StatusCode;
 use protocol::saved_view::{NewView, SavedView};
 
 use super::json::{Body, Id};
-use super::{AppState, Refusal};
+use super::{Answer, AppState, Refusal};
 
 /// Every saved view, in order of name.
 #[utoipa::path(get, path = "/views", responses((status = 200, body = Vec<SavedView>)))]
-pub(super) async fn list(State(state): State<AppState>) -> Result<Json<Vec<SavedView>>, Refusal> {
+pub(super) async fn list(State(state): State<AppState>) -> Answer<Vec<SavedView>> {
     Ok(Json(state.store.saved_views().await?))
 }
 

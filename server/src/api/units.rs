@@ -17,7 +17,7 @@ use protocol::{LayerSelectivity, Measurement, Run, RunResult};
 
 use super::json::{Id, PathParameters, QueryParameters};
 use super::samples::test_image_url;
-use super::{AppState, Refusal};
+use super::{Answer, AppState, Refusal};
 use statistics::quantile;
 
 /// Which layer is asked for.
@@ -199,7 +199,7 @@ pub(super) async fn table(
     State(state): State<AppState>,
     Id(id): Id,
     QueryParameters(query): QueryParameters<LayerQuery>,
-) -> Result<Json<UnitTable>, Refusal> {
+) -> Answer<UnitTable> {
     let subject = Subject::open(&state, id).await?;
     let layer = match query.layer.as_str() {
         "" => 0,
@@ -239,7 +239,7 @@ pub(super) async fn table(
 pub(super) async fn detail(
     State(state): State<AppState>,
     PathParameters((id, layer, unit)): PathParameters<(i64, String, u32)>,
-) -> Result<Json<UnitDetail>, Refusal> {
+) -> Answer<UnitDetail> {
     let subject = Subject::open(&state, id).await?;
     let place = subject.layer(&layer)?;
     let units = subject.result.layers[place].units.len();
@@ -372,10 +372,7 @@ pub(super) async fn gradient_image(
 
 /// Variability of every unit's input gradient across samples, by layer.
 #[utoipa::path(get, path = "/runs/{id}/unit-gradients", params(("id" = i64, Path)), responses((status = 200, body = UnitGradients)))]
-pub(super) async fn gradients(
-    State(state): State<AppState>,
-    Id(id): Id,
-) -> Result<Json<UnitGradients>, Refusal> {
+pub(super) async fn gradients(State(state): State<AppState>, Id(id): Id) -> Answer<UnitGradients> {
     let subject = Subject::open(&state, id).await?;
     let images = subject.gradient_images.ok_or_else(|| {
         Refusal::not_found(format!(
@@ -409,7 +406,7 @@ pub(super) async fn gradients(
 pub(super) async fn over_training(
     State(state): State<AppState>,
     Id(id): Id,
-) -> Result<Json<SelectivityOverTraining>, Refusal> {
+) -> Answer<SelectivityOverTraining> {
     let run = state.store.run(id).await?;
     let directory = state.directory.run(id);
     let missing = || {
