@@ -156,14 +156,13 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{MIGRATIONS, migrate};
+    use super::super::MIGRATIONS;
+    use super::super::tests::old_store;
     use super::*;
+    use analysis::made_up::{Lab, falls, rises};
     use protocol::Event;
     use protocol::dimensionality::DimensionalitySpec;
     use protocol::preset::presets;
-    use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
-
-    use analysis::made_up::{Lab, falls, rises};
 
     /// Breaks when what was measured before a migration is lost or reads otherwise than what came after, a measurement
     /// that is said twice counts twice, or a version stays the same though something was measured.
@@ -181,15 +180,7 @@ mod tests {
 
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lab.sqlite");
-        let options = SqliteConnectOptions::new()
-            .filename(&path)
-            .create_if_missing(true);
-        let pool = SqlitePoolOptions::new()
-            .max_connections(1)
-            .connect_with(options)
-            .await
-            .unwrap();
-        migrate(&pool, &MIGRATIONS[..3]).await.unwrap();
+        let pool = old_store(&path, &MIGRATIONS[..3]).await;
         let old = Store { pool };
         // By hand: today's code writes columns that this store lacks.
         let id: i64 = sqlx::query_scalar(

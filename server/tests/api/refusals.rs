@@ -151,11 +151,7 @@ async fn every_wrong_field_is_named_at_once() {
     let lab = Lab::open().await;
     let mut spec = small(&[], 0);
     spec.device = "abacus".into();
-    let body = serde_json::to_vec(&spec).unwrap();
-    let error = lab
-        .post_json("/experiments", body)
-        .await
-        .refusal(StatusCode::UNPROCESSABLE_ENTITY);
+    let error = lab.unprocessable("/experiments", &spec).await;
     let fields: Vec<_> = error
         .fields
         .iter()
@@ -243,9 +239,7 @@ async fn what_is_not_there_is_refused_in_json() {
         "/",
     ];
     for path in missing {
-        lab.ask(Method::GET, path)
-            .await
-            .refusal(StatusCode::NOT_FOUND);
+        lab.refused(Method::GET, path, StatusCode::NOT_FOUND).await;
     }
     for path in [
         "/experiments/99/cancel",
@@ -253,13 +247,10 @@ async fn what_is_not_there_is_refused_in_json() {
         "/runs/99/cancel",
         "/runs/99/resume",
     ] {
-        lab.ask(Method::POST, path)
-            .await
-            .refusal(StatusCode::NOT_FOUND);
+        lab.refused(Method::POST, path, StatusCode::NOT_FOUND).await;
     }
-    lab.ask(Method::DELETE, "/experiments/99")
-        .await
-        .refusal(StatusCode::NOT_FOUND);
+    lab.refused(Method::DELETE, "/experiments/99", StatusCode::NOT_FOUND)
+        .await;
     let wrong = [
         "/experiments?page=0",
         "/experiments?page=first",
@@ -273,9 +264,8 @@ async fn what_is_not_there_is_refused_in_json() {
         "/runs/first/artifacts/worker.log",
     ];
     for path in wrong {
-        lab.ask(Method::GET, path)
-            .await
-            .refusal(StatusCode::BAD_REQUEST);
+        lab.refused(Method::GET, path, StatusCode::BAD_REQUEST)
+            .await;
     }
     for (method, path) in [
         (Method::DELETE, "/health"),
@@ -294,8 +284,7 @@ async fn what_is_not_there_is_refused_in_json() {
 #[tokio::test]
 async fn a_good_spec_is_estimated() {
     let lab = Lab::open().await;
-    let spec = serde_json::to_vec(&small(&[-1.0, 0.0], 1)).unwrap();
-    let answer = lab.post_json("/estimates", spec).await;
+    let answer = lab.post_value("/estimates", &small(&[-1.0, 0.0], 1)).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
     let estimate: Estimate = answer.json();
     assert_eq!(estimate.runs, 2);
