@@ -272,11 +272,10 @@ impl Scheduler {
         self.0.room.full_disk(&self.0.directory).is_some()
     }
 
-    /// Takes a paused device or place into use again; `false` when it was not paused.
-    pub fn resume_device(&self, device: &str) -> bool {
-        let was_paused = self.0.starts.resume(device);
+    /// Takes a paused device or place into use again.
+    pub fn resume_device(&self, device: &str) {
+        self.0.starts.resume(device);
         self.wake();
-        was_paused
     }
 
     /// Places where workers can run.
