@@ -1,10 +1,10 @@
 //! A new store from run folders alone, when the store is lost or damaged beyond repair.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use protocol::RunState;
 
+use super::ArchiveError;
 use crate::archived::{ArchivedEvent, ArchivedExperiment, ArchivedRun};
 use crate::directory::DataDirectory;
 use crate::lock::StoreLock;
@@ -29,13 +29,8 @@ pub enum RebuildError {
     #[error("{0} is there; move it away first, with {0}-wal and {0}-shm where they are")]
     Present(std::path::PathBuf),
     /// A file cannot be read or written.
-    #[error("{path}: {source}")]
-    File {
-        /// The file.
-        path: String,
-        /// What the operating system reported.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] ArchiveError),
     /// The new store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -69,13 +64,8 @@ pub async fn rebuild(
         restore(&store, id, runs).await?;
     }
     store.close().await;
-    std::fs::rename(&part, &path).map_err(file_error(&path))?;
+    std::fs::rename(&part, &path).map_err(ArchiveError::file(path.display()))?;
     Ok(rebuilt)
-}
-
-fn file_error(path: &Path) -> impl FnOnce(std::io::Error) -> RebuildError {
-    let path = path.display().to_string();
-    move |source| RebuildError::File { path, source }
 }
 
 /// A run's number, its worker's folder and its last order.
@@ -88,8 +78,8 @@ fn ordered_runs(
 ) -> Result<BTreeMap<i64, Vec<OrderedRun>>, RebuildError> {
     let folder = directory.runs();
     let mut experiments: BTreeMap<i64, Vec<OrderedRun>> = BTreeMap::new();
-    for entry in std::fs::read_dir(&folder).map_err(file_error(&folder))? {
-        let entry = entry.map_err(file_error(&folder))?;
+    for entry in std::fs::read_dir(&folder).map_err(ArchiveError::file(folder.display()))? {
+        let entry = entry.map_err(ArchiveError::file(folder.display()))?;
         let name = entry.file_name();
         let Some(number) = name.to_str().and_then(|name| name.parse().ok()) else {
             continue; // Set aside, or on its way in.

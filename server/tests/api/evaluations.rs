@@ -6,7 +6,7 @@ use protocol::corruption_evaluation::{CorruptionMeasurement, CorruptionSource, C
 use protocol::measure::Scatter;
 use protocol::{Corruption, EvaluationSpec, Event, Measurement, RunState};
 
-use crate::common::{Lab, corruptions, small};
+use crate::common::{Lab, corruptions, fields, small};
 
 fn of_corruptions(measurements: Vec<Measurement>) -> Vec<CorruptionMeasurement> {
     measurements
@@ -277,11 +277,7 @@ async fn the_published_tiny_imagenet_c_has_no_pairs() {
     let refused = lab
         .unprocessable(&format!("/runs/{run}/evaluate"), &published)
         .await;
-    let fields: Vec<_> = refused
-        .fields
-        .iter()
-        .map(|error| &error.field[..])
-        .collect();
+    let fields = fields(&refused);
     assert!(
         fields.contains(&"evaluation.dimensionality.source"),
         "{refused:?}"

@@ -9,7 +9,7 @@ use protocol::measure::Scatter;
 use protocol::unit::{SelectivityOverTraining, UnitDetail, UnitGradients, UnitTable};
 use protocol::{Corruption, EvaluationSpec, Measurement};
 
-use crate::common::{Lab, small};
+use crate::common::{Lab, fields, small};
 
 fn geometry() -> EvaluationSpec {
     EvaluationSpec {
@@ -145,12 +145,7 @@ async fn one_unit_is_followed_from_the_network_to_its_images() {
         detail.most_activating[0].url.clone(),
         detail.gradient_url.clone().unwrap(),
     ] {
-        let answer = lab
-            .ask(Method::GET, url.strip_prefix("/api/v1").unwrap())
-            .await;
-        assert_eq!(answer.status, StatusCode::OK, "{url}: {}", answer.text());
-        let image = image::load_from_memory(&answer.body).unwrap();
-        assert_eq!((image.width(), image.height()), (32, 32));
+        assert_eq!(lab.image(&url).await.dimensions(), (32, 32));
     }
 
     // And over training.
@@ -228,11 +223,7 @@ async fn what_is_not_there_is_said() {
         dimensionality.images = Some(1_000_000);
     }
     let refused = lab.unprocessable("/experiments", &spec).await;
-    let fields: Vec<_> = refused
-        .fields
-        .iter()
-        .map(|one| one.field.as_str())
-        .collect();
+    let fields = fields(&refused);
     assert_eq!(
         fields,
         [

@@ -5,7 +5,7 @@ use axum::http::{Method, Request, StatusCode, header};
 use protocol::api::{Estimate, ExperimentPage};
 use serde_json::{Value, json};
 
-use crate::common::{Lab, small};
+use crate::common::{Lab, fields, small};
 
 /// Broken by: accepting a wrong value, not naming its field, or creating before everything is checked.
 #[tokio::test]
@@ -64,15 +64,8 @@ async fn a_wrong_spec_is_refused_by_field_and_creates_nothing() {
         let mut spec = good.clone();
         *spec.pointer_mut(place).unwrap() = value.clone();
         for path in ["/experiments", "/estimates"] {
-            let error = lab
-                .post_json(path, spec.to_string())
-                .await
-                .refusal(StatusCode::UNPROCESSABLE_ENTITY);
-            let fields: Vec<_> = error
-                .fields
-                .iter()
-                .map(|error| error.field.as_str())
-                .collect();
+            let error = lab.unprocessable(path, &spec).await;
+            let fields = fields(&error);
             assert_eq!(fields, [field], "{path} with {place} = {value}: {error:?}");
             assert!(
                 error.fields[0].reason.contains(reason),
@@ -112,10 +105,7 @@ async fn unknown_and_missing_fields_are_named() {
         (missing, "network"),
         (missing_inside, "training.momentum"),
     ] {
-        let error = lab
-            .post_json("/experiments", spec.to_string())
-            .await
-            .refusal(StatusCode::UNPROCESSABLE_ENTITY);
+        let error = lab.unprocessable("/experiments", &spec).await;
         assert_eq!(error.fields.len(), 1, "{error:?}");
         assert_eq!(error.fields[0].field, field, "{error:?}");
     }
@@ -128,12 +118,8 @@ async fn a_hostile_list_is_refused_soon() {
     let lab = Lab::open().await;
     let mut spec = small(&[0.0], 1);
     spec.alphas = (0..100_000).map(|index| f64::from(index) / 1e3).collect();
-    let body = serde_json::to_vec(&spec).unwrap();
     let clock = std::time::Instant::now();
-    let error = lab
-        .post_json("/experiments", body)
-        .await
-        .refusal(StatusCode::UNPROCESSABLE_ENTITY);
+    let error = lab.unprocessable("/experiments", &spec).await;
     assert!(clock.elapsed().as_secs() < 3, "took {:?}", clock.elapsed());
     assert!(
         error
@@ -152,11 +138,7 @@ async fn every_wrong_field_is_named_at_once() {
     let mut spec = small(&[], 0);
     spec.device = "abacus".into();
     let error = lab.unprocessable("/experiments", &spec).await;
-    let fields: Vec<_> = error
-        .fields
-        .iter()
-        .map(|error| error.field.as_str())
-        .collect();
+    let fields = fields(&error);
     assert_eq!(fields, ["alphas", "training.epochs", "device"]);
 }
 

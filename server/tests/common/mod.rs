@@ -264,6 +264,12 @@ impl Answer {
     }
 }
 
+/// The fields that a refusal names.
+pub fn fields(error: &ApiError) -> Vec<&str> {
+    let fields = error.fields.iter();
+    fields.map(|error| error.field.as_str()).collect()
+}
+
 /// A small real experiment: ResNet8, 10 images of each built-in class, one seed.
 pub fn small(alphas: &[f64], epochs: u32) -> ExperimentSpec {
     ExperimentSpec {
