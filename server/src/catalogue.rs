@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use engine::data;
@@ -17,6 +17,7 @@ use tokio::task::JoinError;
 
 use crate::directory::DataDirectory;
 use crate::fetch::{Download, Sources, fetch};
+use crate::mutex::lock;
 
 /// How long the devices may take to answer: a cold GPU driver needs seconds.
 const DEVICES_TIMEOUT: Duration = Duration::from_secs(30);
@@ -198,11 +199,7 @@ impl Catalogue {
     }
 
     fn fetches(&self) -> MutexGuard<'_, HashMap<Download, DatasetStatus>> {
-        // A panic elsewhere leaves the map whole: every change is one call.
-        self.0
-            .fetches
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.fetches)
     }
 
     /// Ends downloads; what they have is kept, and the next fetch goes on from there.

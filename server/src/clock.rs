@@ -1,7 +1,9 @@
 //! The clock, as the store and the API write it.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use crate::mutex::lock;
 
 /// Now, in milliseconds since 1970-01-01 UTC. Never earlier than what it said before in this process: a clock that is set
 /// back, by hand or by a time service, would make what takes a minute end before it began. Differences between two answers
@@ -12,9 +14,7 @@ pub fn now() -> i64 {
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| milliseconds(since.as_millis()));
     let monotonic = Instant::now();
-    // A panic elsewhere leaves it whole.
-    let mut timeline = TIMELINE.lock().unwrap_or_else(PoisonError::into_inner);
-    timeline
+    lock(&TIMELINE)
         .get_or_insert(Timeline {
             at: wall,
             since: monotonic,

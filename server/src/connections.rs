@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -24,6 +24,8 @@ use tokio::time::Instant;
 use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
+
+use crate::mutex::lock;
 
 /// How long a peer may take, and how many connections it may hold.
 #[derive(Debug, Clone, Copy)]
@@ -157,7 +159,7 @@ struct Peers(Arc<Mutex<HashMap<IpAddr, usize>>>);
 impl Peers {
     /// A place for one more connection of `address`; none when it has `limit`.
     fn take(&self, address: IpAddr, limit: usize) -> Option<Place> {
-        let mut counts = self.counts();
+        let mut counts = lock(&self.0);
         let count = counts.entry(address).or_default();
         if *count >= limit {
             return None;
@@ -167,11 +169,6 @@ impl Peers {
             peers: self.clone(),
             address,
         })
-    }
-
-    /// A panic elsewhere leaves the map whole: every change is one step.
-    fn counts(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -183,7 +180,7 @@ struct Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut counts = self.peers.counts();
+        let mut counts = lock(&self.peers.0);
         if let Some(count) = counts.get_mut(&self.address) {
             *count -= 1;
             if *count == 0 {

@@ -1,6 +1,9 @@
 //! Where everything is kept: the store, the runs' files and the data sets.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+
+use engine::training::run_folder::WEIGHTS_FILE;
 
 /// The data directory: `store.sqlite`, `runs/<id>/`, `datasets/`, and checks of devices in `runs/device-checks/`.
 #[derive(Debug, Clone)]
@@ -70,6 +73,11 @@ impl DataDirectory {
         self.runs().join(run_id.to_string())
     }
 
+    /// Where a trained run keeps its weights; they may not be here, as after an import of numbers alone.
+    pub fn weights(&self, run_id: i64) -> PathBuf {
+        self.run(run_id).join(WEIGHTS_FILE)
+    }
+
     /// Where an experiment keeps what was handed over to a cluster: beside the runs, on the disk that its nodes share. Not made
     /// here.
     pub fn experiment(&self, experiment_id: i64) -> PathBuf {
@@ -110,10 +118,26 @@ fn absolute(path: PathBuf) -> PathBuf {
     std::path::absolute(&path).unwrap_or(path)
 }
 
+/// The folder that a file is in, or is to be written to.
+pub(crate) fn folder_of(file: &Path) -> &Path {
+    match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// Removes a file; there may be none.
+pub(crate) fn remove_file(path: &Path) -> std::io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
 /// Removes the files of a run or an experiment that is deleted; there may be none.
-pub(crate) async fn remove_folder(folder: &std::path::Path) {
+pub(crate) async fn remove_folder(folder: &Path) {
     match tokio::fs::remove_dir_all(folder).await {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
             tracing::warn!(%error, folder = %folder.display(), "the folder of what was deleted stays");
         }
         _ => {}

@@ -56,17 +56,18 @@ impl Estimator {
         idle: bool,
     ) -> Result<Estimate, StoreError> {
         let runs = (spec.alphas.len() * spec.seeds.len()) as u32;
+        let unknown = |why: String| Estimate {
+            runs,
+            seconds: None,
+            images_per_second: None,
+            basis: why,
+        };
         if !spec.executor.is_local() {
             // Its nodes are other machines: how fast they are is known once runs are at work there.
-            return Ok(Estimate {
-                runs,
-                seconds: None,
-                images_per_second: None,
-                basis: format!(
-                    "{} starts runs when it has room; their speed is known once the first one is running.",
-                    spec.executor.kind().label()
-                ),
-            });
+            return Ok(unknown(format!(
+                "{} starts runs when it has room; their speed is known once the first one is running.",
+                spec.executor.kind().label()
+            )));
         }
         let work = workload(spec, facts);
         let key = format!("{}; {}", serde_json::to_string(&work)?, self.build);
@@ -78,17 +79,13 @@ impl Estimator {
             known = Some((now(), measured));
         }
         let Some((measured_at, speed)) = known else {
-            return Ok(Estimate {
-                runs,
-                seconds: None,
-                images_per_second: None,
-                basis: if idle {
+            let why = match idle {
+                true => {
                     "a few steps of this network took over a minute here, so there is no time estimate"
-                        .into()
-                } else {
-                    "not measured yet: speed is measured when no run is in progress".into()
-                },
-            });
+                }
+                false => "not measured yet: speed is measured when no run is in progress",
+            };
+            return Ok(unknown(why.into()));
         };
         let classes = facts.classes.len() as f64;
         let validation = f64::from(spec.training.validation_images_per_class) * classes;

@@ -15,6 +15,7 @@ use md5::{Digest, Md5};
 use protocol::Dataset;
 use protocol::dataset::UnknownDataset;
 
+use crate::directory::remove_file;
 use crate::lock::{LockedFile, Locking};
 
 mod download;
@@ -283,12 +284,7 @@ impl Job<'_> {
     /// Forgets the download.
     fn delete_download(&self) -> Result<(), FetchError> {
         for path in [self.hidden("part"), self.hidden("validator")] {
-            match fs::remove_file(&path) {
-                Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                    return Err(FetchError::file(&path, source));
-                }
-                _ => {}
-            }
+            remove_file(&path).map_err(|source| FetchError::file(&path, source))?;
         }
         Ok(())
     }

@@ -13,13 +13,14 @@ use engine::networks::{ModelConfig, NetworkError, weights};
 use protocol::api::DatasetFacts;
 use protocol::origin::{IMPORTED_FILES, ImportRequest};
 use protocol::{ExperimentSpec, FieldError, Origin, RunSpec};
+use tempfile::TempDir;
 
 use crate::clock::now;
 use crate::directory::DataDirectory;
 use crate::store::{ImportTarget, Store, StoreError};
 
-/// Folders of files on their way in, beside the runs' folders: one an import.
-pub(crate) const STAGED: &str = ".importing-";
+/// The beginning of the names of [`staging_folder`]s.
+const STAGED: &str = ".importing-";
 
 /// An unfinished import that is older belongs to nobody.
 const ABANDONED: Duration = Duration::from_secs(3600);
@@ -52,10 +53,19 @@ pub enum ImportError {
     Task(#[from] tokio::task::JoinError),
 }
 
+/// A folder for files on their way in, beside the runs' folders in `runs`: one an import.
+pub(crate) fn staging_folder(runs: &Path) -> std::io::Result<TempDir> {
+    tempfile::Builder::new()
+        .prefix(STAGED)
+        // As other runs' folders: this becomes one.
+        .permissions(std::fs::Permissions::from_mode(0o755))
+        .tempdir_in(runs)
+}
+
 /// A file being imported; dropping this removes it, unless a run has taken it over.
 #[derive(Debug)]
 pub struct Staged {
-    folder: tempfile::TempDir,
+    folder: TempDir,
     file: File,
     bytes: u64,
 }
@@ -66,11 +76,7 @@ impl Staged {
     /// # Errors
     /// When it cannot be made.
     pub fn create(directory: &DataDirectory) -> std::io::Result<Staged> {
-        let folder = tempfile::Builder::new()
-            .prefix(STAGED)
-            // As other runs' folders: this becomes one.
-            .permissions(std::fs::Permissions::from_mode(0o755))
-            .tempdir_in(directory.runs())?;
+        let folder = staging_folder(&directory.runs())?;
         let file = File::create(folder.path().join("arriving"))?;
         Ok(Staged {
             folder,
@@ -198,6 +204,12 @@ pub fn one_run(spec: &ExperimentSpec, request: &ImportRequest) -> ExperimentSpec
         spec.training.epochs = epochs;
     }
     spec
+}
+
+/// A number for each of the three channels, such as `0.49,0.48,0.45`; `None` where the text is something else.
+pub fn three_numbers(text: &str) -> Option<[f32; 3]> {
+    let numbers: Result<Vec<f32>, _> = text.split(',').map(|part| part.trim().parse()).collect();
+    numbers.ok()?.try_into().ok()
 }
 
 /// Why [`one_run`] cannot be launched, under the names that an import has for it.

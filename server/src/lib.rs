@@ -16,6 +16,7 @@ pub mod executors;
 pub mod fetch;
 pub mod import;
 pub mod lock;
+mod mutex;
 pub mod perturbation_bench;
 pub mod purge;
 pub mod report;

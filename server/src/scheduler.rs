@@ -11,7 +11,7 @@ mod supervise;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use protocol::api::{Change, ChangeEvent, LiveEvent};
 use protocol::event::Progress;
@@ -21,6 +21,7 @@ use tokio::sync::{Notify, broadcast, mpsc};
 use crate::clock::now;
 use crate::directory::DataDirectory;
 use crate::executors::{Executors, Job, Task, WorkerState};
+use crate::mutex::lock;
 use crate::store::{Scope, Store, StoreError};
 use crate::worker_folder::WorkerFolder;
 use room::Room;
@@ -209,12 +210,18 @@ impl Scheduler {
                 ExecutorKind::Local => run.spec.device,
                 kind => kind.id().to_owned(),
             },
-            job: Job {
-                folder: WorkerFolder::of(&inner.directory.run(run_id)),
-                attempt: inner.store.attempt(run_id).await?.number,
-                task,
-            },
+            job: self.job(run_id, inner.store.attempt(run_id).await?.number, task),
         })
+    }
+
+    /// A run's worker, by its attempt.
+    fn job(&self, run_id: i64, attempt: u32, task: Option<Task>) -> Job {
+        let folder = WorkerFolder::of(&self.0.directory.run(run_id));
+        Job {
+            folder,
+            attempt,
+            task,
+        }
     }
 
     /// What happens from now on: stored events with their number, progress, and changes.
@@ -265,11 +272,10 @@ impl Scheduler {
         self.0.room.full_disk(&self.0.directory).is_some()
     }
 
-    /// Takes a paused device or place into use again; `false` when it was not paused.
-    pub fn resume_device(&self, device: &str) -> bool {
-        let was_paused = self.0.starts.resume(device);
+    /// Takes a paused device or place into use again.
+    pub fn resume_device(&self, device: &str) {
+        self.0.starts.resume(device);
         self.wake();
-        was_paused
     }
 
     /// Places where workers can run.
@@ -479,11 +485,7 @@ impl Scheduler {
                 let place = self.place(run_id).await.unwrap_or_else(|_| Place {
                     kind: ExecutorKind::Local,
                     queue: device.clone(),
-                    job: Job {
-                        folder: WorkerFolder::of(&self.0.directory.run(run_id)),
-                        attempt: 0,
-                        task: None,
-                    },
+                    job: self.job(run_id, 0, None),
                 });
                 self.follow(run_id, place, false);
             }
@@ -568,9 +570,4 @@ impl Scheduler {
         }
         self.wake();
     }
-}
-
-/// A panic elsewhere leaves these maps whole: every change is one call.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

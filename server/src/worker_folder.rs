@@ -21,6 +21,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::archived::ArchivedExperiment;
+use crate::directory::remove_file;
 use crate::lock::{LockedFile, Locking};
 
 /// The most bytes of a log that are read at once.
@@ -124,10 +125,7 @@ impl WorkerFolder {
     pub fn order(&self, order: &WorkerOrder) -> io::Result<()> {
         std::fs::create_dir_all(&self.path)?;
         for name in ["cancel", "progress.json"] {
-            match std::fs::remove_file(self.path.join(name)) {
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
+            remove_file(&self.path.join(name))?;
         }
         // Left by a run of the same number in another store: no attempt of this run begins twice.
         let events = self.events(order.attempt);

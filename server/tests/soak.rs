@@ -14,7 +14,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use common::process::{Server, event};
 use common::{corruptions, endless, small};
-use protocol::api::{DeviceInfo, Experiment, LiveEvent};
+use protocol::api::{DeviceInfo, LiveEvent};
 use protocol::{EpochMetrics, Event, ExperimentSpec, Network, Run, RunState};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -50,8 +50,7 @@ fn spec() -> ExperimentSpec {
 }
 
 fn launch(server: &Server) -> i64 {
-    let body = serde_json::to_string(&spec()).unwrap();
-    server.ask::<Experiment>("POST", "/experiments", &body).id
+    server.launch(&spec()).id
 }
 
 fn runs(server: &Server, experiment: i64) -> Vec<Run> {
@@ -286,8 +285,7 @@ fn nobody_of_many_misses_anything() {
     };
     let folder = tempfile::tempdir().unwrap();
     let server = Arc::new(Server::start(folder.path()));
-    let body = serde_json::to_string(&spec).unwrap();
-    let experiment: Experiment = server.ask("POST", "/experiments", &body);
+    let experiment = server.launch(&spec);
     let run = runs(&server, experiment.id)[0].id;
     let first = until(&server, run, 2);
     let alone = until(&server, run, first + epochs);

@@ -2,7 +2,6 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header;
 use axum::response::IntoResponse;
 use engine::EngineError;
 use engine::data::SplitName;
@@ -11,12 +10,10 @@ use protocol::Measurement;
 use protocol::api::{AdversarialSample, AdversarialSamplePage, Fall, SampleFilter};
 use protocol::attack::{Attack, AttackConditions, Method};
 
-use super::json::{Id, QueryParameters, parse, parse_any};
-use super::samples::{
-    Labels, check_page, encoded, first_page, page_of, read_with_labels, test_image_url,
-    usual_page_size,
-};
-use super::{AppState, Refusal};
+use super::images::png_answer;
+use super::json::{Id, QueryParameters, check_page, first_page, parse, parse_any};
+use super::samples::{Labels, encoded, page_of, read_with_labels, test_image_url, usual_page_size};
+use super::{Answer, AppState, Refusal};
 
 /// Which samples are asked for.
 #[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
@@ -112,8 +109,8 @@ pub(super) async fn samples(
     State(state): State<AppState>,
     Id(id): Id,
     QueryParameters(query): QueryParameters<SamplesQuery>,
-) -> Result<Json<AdversarialSamplePage>, Refusal> {
-    check_page(query.page, query.page_size)?;
+) -> Answer<AdversarialSamplePage> {
+    check_page(query.page, query.page_size, 100)?;
     let run = state.store.run(id).await?;
     let missing = |what: &str| Refusal::not_found(format!("run {id} {what}"));
     let Choice {
@@ -256,11 +253,5 @@ pub(super) async fn image(
     })
     .await??
     .ok_or_else(missing)?;
-    Ok((
-        [
-            (header::CONTENT_TYPE, "image/png"),
-            (header::CACHE_CONTROL, "private, max-age=3600"),
-        ],
-        png,
-    ))
+    Ok(png_answer(png))
 }

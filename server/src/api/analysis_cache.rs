@@ -2,9 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use crate::mutex::lock;
 use crate::store::{FindingsVersion, Store};
 use analysis::claims::findings;
 use analysis::run_numbers::RunNumbers;
@@ -127,8 +128,7 @@ impl AnalysisCache {
         if let Some(known) = self.verdicts.get(experiment, version) {
             return Ok(Some(known.to_vec()));
         }
-        let lock = || self.making.lock().unwrap_or_else(PoisonError::into_inner);
-        if lock().insert(experiment) {
+        if lock(&self.making).insert(experiment) {
             let (kept, store) = (self.clone(), store.clone());
             tokio::spawn(async move {
                 // One at a time: nobody waits for these, but other requests do wait.
@@ -137,9 +137,7 @@ impl AnalysisCache {
                     kept.make_verdicts(&store, experiment).await
                 };
                 let verdicts = verdicts.await;
-                let mut making = kept.making.lock().unwrap_or_else(PoisonError::into_inner);
-                making.remove(&experiment);
-                drop(making);
+                lock(&kept.making).remove(&experiment);
                 match verdicts {
                     Ok(()) => tell(),
                     Err(refusal) => {
@@ -183,7 +181,7 @@ impl<K, T> Default for CachedAnalysis<K, T> {
 
 impl<K: Copy + Eq + Hash, T> CachedAnalysis<K, T> {
     fn get(&self, key: K, version: FindingsVersion) -> Option<Arc<T>> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.0);
         let known = known.get_mut(&key)?;
         known.last_used = Instant::now();
         (known.version == version).then(|| known.kept.clone())
@@ -191,7 +189,7 @@ impl<K: Copy + Eq + Hash, T> CachedAnalysis<K, T> {
 
     /// The cached value, however old, with its version.
     fn of_any_version(&self, key: K) -> Option<(FindingsVersion, Arc<T>)> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = lock(&self.0);
         known
             .get(&key)
             .map(|known| (known.version, known.kept.clone()))
@@ -207,7 +205,7 @@ impl<K: Copy + Eq + Hash, T> CachedAnalysis<K, T> {
         weight: impl Fn(&T) -> usize,
     ) -> Arc<T> {
         let kept = Arc::new(value);
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.0);
         let entry = Known {
             version,
             kept: kept.clone(),

@@ -7,8 +7,6 @@ use super::error::Refusal;
 /// A valid annotation, without spaces around its parts.
 pub(super) fn checked(annotation: Annotation) -> Result<Annotation, Refusal> {
     let annotation = annotation.trimmed();
-    match annotation.validate() {
-        errors if errors.is_empty() => Ok(annotation),
-        errors => Err(Refusal::fields(errors)),
-    }
+    Refusal::unless_empty(annotation.validate())?;
+    Ok(annotation)
 }

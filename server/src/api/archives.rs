@@ -7,12 +7,11 @@ use axum::body::Body as RequestBody;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
-use futures::StreamExt;
 use protocol::api::{Change, Experiment};
 use protocol::problem::ErrorCode;
 use tokio_util::io::ReaderStream;
 
-use super::json::{Id, QueryParameters};
+use super::json::{Id, QueryParameters, parts, receive};
 use super::{AppState, Refusal};
 use crate::archive::{ArchiveError, Contents, Imported, export, import};
 
@@ -31,19 +30,12 @@ pub(super) struct ArchiveQuery {
 impl ArchiveQuery {
     fn seeds(&self) -> Result<Vec<u64>, Refusal> {
         let text = self.seeds.as_deref().unwrap_or_default();
-        let seeds = text
-            .split(',')
-            .map(str::trim)
-            .filter(|seed| !seed.is_empty());
-        seeds
-            .map(str::parse)
-            .collect::<Result<_, _>>()
-            .map_err(|_| {
-                Refusal::new(
-                    ErrorCode::InvalidParameter,
-                    format!("seeds: `{text}` is not a list of seeds such as 0,1"),
-                )
-            })
+        let seeds = parts(text).map(str::parse).collect::<Result<_, _>>();
+        seeds.map_err(|_| {
+            Refusal::parameter(format!(
+                "seeds: `{text}` is not a list of seeds such as 0,1"
+            ))
+        })
     }
 }
 
@@ -52,7 +44,7 @@ impl ArchiveQuery {
     get,
     path = "/experiments/{id}/archive",
     params(("id" = i64, Path), ArchiveQuery),
-    responses((status = 200, content_type = "application/zstd", body = Vec<u8>), (status = 404, body = protocol::api::ApiError))
+    responses((status = 200, content_type = "application/zstd", body = Vec<u8>))
 )]
 pub(super) async fn read(
     State(state): State<AppState>,
@@ -94,9 +86,7 @@ pub(super) async fn read(
     request_body(content = Vec<u8>, content_type = "application/zstd"),
     responses(
         (status = 200, body = Experiment),
-        (status = 201, body = Experiment),
-        (status = 409, body = protocol::api::ApiError),
-        (status = 422, body = protocol::api::ApiError)
+        (status = 201, body = Experiment)
     )
 )]
 pub(super) async fn create(
@@ -104,16 +94,10 @@ pub(super) async fn create(
     body: RequestBody,
 ) -> Result<(StatusCode, Json<Experiment>), Refusal> {
     let mut file = tempfile::tempfile_in(state.directory.root()).map_err(unwritten)?;
-    let mut parts = body.into_data_stream();
-    while let Some(part) = parts.next().await {
-        let part = part.map_err(|error| {
-            Refusal::new(
-                ErrorCode::MalformedBody,
-                format!("the archive did not arrive completely: {error}"),
-            )
-        })?;
-        file.write_all(&part).map_err(unwritten)?;
-    }
+    receive(body, "archive", |part| {
+        file.write_all(part).map_err(unwritten)
+    })
+    .await?;
     file.rewind().map_err(unwritten)?;
     let imported = import(&state.store, &state.directory, file).await?;
     let status = match imported {

@@ -4,10 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use protocol::claim_figure::ClaimFigures;
 use protocol::finding::Claim;
-use protocol::problem::ErrorCode;
 
 use super::json::{Id, QueryParameters};
-use super::{AppState, Refusal};
+use super::{Answer, AppState, Refusal};
 
 /// The claims whose figures are requested.
 #[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
@@ -29,16 +28,13 @@ pub(super) async fn figures(
     State(state): State<AppState>,
     Id(id): Id,
     QueryParameters(query): QueryParameters<FiguresQuery>,
-) -> Result<Json<Vec<ClaimFigures>>, Refusal> {
+) -> Answer<Vec<ClaimFigures>> {
     let claims = match query.claim.as_str() {
         "" => Claim::ALL.to_vec(),
         text => {
             let known = Claim::ALL.into_iter().find(|claim| claim.id() == text);
             vec![known.ok_or_else(|| {
-                Refusal::new(
-                    ErrorCode::InvalidParameter,
-                    format!("`{text}` is not a claim; choose one of C1 to C8"),
-                )
+                Refusal::parameter(format!("`{text}` is not a claim; choose one of C1 to C8"))
             })?]
         }
     };

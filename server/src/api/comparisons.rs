@@ -1,15 +1,12 @@
 //! `/compare`: any runs and experiments, grouped by their configuration and compared.
 
-use std::fmt::Display;
-
 use axum::Json;
 use axum::extract::State;
 use protocol::comparison::{Comparison, Grouping};
-use protocol::problem::ErrorCode;
 use protocol::quantity::{Quantity, Scale};
 
-use super::json::QueryParameters;
-use super::{AppState, Refusal};
+use super::json::{QueryParameters, parse, parts};
+use super::{Answer, AppState, Refusal};
 use analysis::comparison::{Request, compare};
 use analysis::table::Table;
 
@@ -46,15 +43,12 @@ pub(super) struct CompareQuery {
 pub(super) async fn comparison(
     State(state): State<AppState>,
     QueryParameters(query): QueryParameters<CompareQuery>,
-) -> Result<Json<Comparison>, Refusal> {
-    let measures: Vec<Quantity> = parts(&query.measure)
-        .map(str::parse)
-        .collect::<Result<_, _>>()
-        .map_err(wrong)?;
+) -> Answer<Comparison> {
+    let measures: Vec<Quantity> = parts(&query.measure).map(parse).collect::<Result<_, _>>()?;
     let request = Request {
-        filter: query.filter.parse().map_err(wrong)?,
+        filter: parse(&query.filter)?,
         grouping: Grouping::from_names(query.group.as_deref(), query.group_all_but.as_deref())
-            .map_err(wrong)?,
+            .map_err(Refusal::parameter)?,
         measures,
         scale: query.scale,
     };
@@ -75,21 +69,12 @@ pub(super) async fn comparison(
     Ok(Json(comparison))
 }
 
-fn wrong(error: impl Display) -> Refusal {
-    Refusal::new(ErrorCode::InvalidParameter, error.to_string())
-}
-
-fn parts(list: &str) -> impl Iterator<Item = &str> {
-    list.split(',')
-        .map(str::trim)
-        .filter(|part| !part.is_empty())
-}
-
 fn numbers(name: &str, list: &str) -> Result<Vec<i64>, Refusal> {
     parts(list)
         .map(|part| {
-            part.parse()
-                .map_err(|_| wrong(format!("`{part}` in {name} is not a whole number")))
+            part.parse().map_err(|_| {
+                Refusal::parameter(format!("`{part}` in {name} is not a whole number"))
+            })
         })
         .collect()
 }

@@ -2,7 +2,6 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header;
 use axum::response::IntoResponse;
 use engine::studies::evaluations::CorruptionPredictions;
 use protocol::api::{CorruptedSample, CorruptedSamplePage, SampleFilter};
@@ -11,11 +10,10 @@ use protocol::corruption_evaluation::CorruptionConditions;
 use protocol::problem::ErrorCode;
 use protocol::{Corruption, Measurement};
 
-use super::json::{Id, PathParameters, QueryParameters, parse, parse_any};
-use super::samples::{
-    check_page, encoded, first_page, page_of, read_with_labels, test_image_url, usual_page_size,
-};
-use super::{AppState, Refusal};
+use super::images::{index_of, png_answer};
+use super::json::{Id, PathParameters, QueryParameters, check_page, first_page, parse, parse_any};
+use super::samples::{encoded, page_of, read_with_labels, test_image_url, usual_page_size};
+use super::{Answer, AppState, Refusal};
 
 /// Which samples are asked for.
 #[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
@@ -56,10 +54,7 @@ fn check_severity(severity: u8) -> Result<u8, Refusal> {
     if SEVERITIES.contains(&severity) {
         Ok(severity)
     } else {
-        Err(Refusal::new(
-            ErrorCode::InvalidParameter,
-            "severity must be 1 to 5",
-        ))
+        Err(Refusal::parameter("severity must be 1 to 5"))
     }
 }
 
@@ -81,16 +76,16 @@ async fn conditions_of(
 
 /// A run's predictions for each test image, clean and corrupted. Refused where the two are different images, as in
 /// the published Tiny ImageNet-C.
-#[utoipa::path(get, path = "/runs/{id}/corrupted-samples", params(("id" = i64, Path), SamplesQuery), responses((status = 200, body = CorruptedSamplePage), (status = 409, body = protocol::api::ApiError)))]
+#[utoipa::path(get, path = "/runs/{id}/corrupted-samples", params(("id" = i64, Path), SamplesQuery), responses((status = 200, body = CorruptedSamplePage)))]
 pub(super) async fn samples(
     State(state): State<AppState>,
     Id(id): Id,
     QueryParameters(query): QueryParameters<SamplesQuery>,
-) -> Result<Json<CorruptedSamplePage>, Refusal> {
+) -> Answer<CorruptedSamplePage> {
     let conditions = conditions_of(&state, id, &query.conditions).await?;
     let corruption: Corruption = parse(&query.corruption)?;
     let severity = check_severity(query.severity)?;
-    check_page(query.page, query.page_size)?;
+    check_page(query.page, query.page_size, 100)?;
     let run = state.store.run(id).await?;
     let dataset = run.spec.dataset.clone();
     if let Some(reason) = conditions.source.unmatched(&dataset) {
@@ -175,10 +170,7 @@ pub(super) async fn image(
     let conditions: CorruptionConditions = parse(&conditions)?;
     let corruption: Corruption = parse(&corruption)?;
     let severity = check_severity(severity)?;
-    let index = file
-        .strip_suffix(".png")
-        .and_then(|index| index.parse().ok())
-        .ok_or_else(|| Refusal::not_found("the name of an image must be <index>.png"))?;
+    let index = index_of(&file)?;
     let photographs = match query.run {
         Some(run) => state.store.run(run).await?.frost_photographs(),
         None => Vec::new(),
@@ -196,11 +188,5 @@ pub(super) async fn image(
         )
     })
     .await??;
-    Ok((
-        [
-            (header::CONTENT_TYPE, "image/png"),
-            (header::CACHE_CONTROL, "private, max-age=3600"),
-        ],
-        png,
-    ))
+    Ok(png_answer(png))
 }

@@ -1,22 +1,26 @@
 //! `/datasets`: what is installed, samples of it, and fetching.
 
+use std::str::FromStr;
+
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use engine::data::{self, SplitName};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use protocol::Dataset;
 use protocol::api::{DatasetInfo, Sample};
+use protocol::dataset::UnknownDataset;
 use protocol::problem::ErrorCode;
 
+use super::images::{index_of, png_answer};
 use super::json::{PathParameters, QueryParameters};
-use super::{AppState, Refusal};
+use super::samples::encoded;
+use super::{Answer, AppState, Refusal};
 use crate::fetch::{Download, Sources};
 
 /// Data sets, installed or not.
 #[utoipa::path(get, path = "/datasets", responses((status = 200, body = Vec<DatasetInfo>)))]
-pub(super) async fn list(State(state): State<AppState>) -> Result<Json<Vec<DatasetInfo>>, Refusal> {
+pub(super) async fn list(State(state): State<AppState>) -> Answer<Vec<DatasetInfo>> {
     Ok(Json(state.catalogue.datasets().await?))
 }
 
@@ -25,7 +29,7 @@ pub(super) async fn list(State(state): State<AppState>) -> Result<Json<Vec<Datas
 pub(super) async fn one(
     State(state): State<AppState>,
     PathParameters(id): PathParameters<String>,
-) -> Result<Json<DatasetInfo>, Refusal> {
+) -> Answer<DatasetInfo> {
     Ok(Json(state.catalogue.dataset(parse(&id)?).await?))
 }
 
@@ -57,14 +61,11 @@ pub(super) async fn samples(
     State(state): State<AppState>,
     PathParameters(id): PathParameters<String>,
     QueryParameters(query): QueryParameters<SampleQuery>,
-) -> Result<Json<Vec<Sample>>, Refusal> {
-    let dataset = parse(&id)?;
+) -> Answer<Vec<Sample>> {
+    let dataset: Dataset = parse(&id)?;
     let split: SplitName = query.split.parse()?;
     if !(1..=20).contains(&query.per_class) {
-        return Err(Refusal::new(
-            ErrorCode::InvalidParameter,
-            "per_class must be 1 to 20",
-        ));
+        return Err(Refusal::parameter("per_class must be 1 to 20"));
     }
     let info = state.catalogue.dataset(dataset.clone()).await?;
     let classes = info.facts.map(|facts| facts.classes).unwrap_or_default();
@@ -73,7 +74,7 @@ pub(super) async fn samples(
         data::samples(&dataset, &directory, split, query.per_class)
     })
     .await??;
-    let id = utf8_percent_encode(&id, NON_ALPHANUMERIC).to_string();
+    let id = encoded(id);
     let samples = images.into_iter().map(|sample| Sample {
         index: sample.index as u32,
         label: sample.label,
@@ -99,21 +100,12 @@ pub(super) async fn image(
 ) -> Result<impl IntoResponse, Refusal> {
     let dataset = parse(&id)?;
     let split: SplitName = split.parse()?;
-    let index = file
-        .strip_suffix(".png")
-        .and_then(|index| index.parse().ok())
-        .ok_or_else(|| Refusal::not_found("the name of an image must be <index>.png"))?;
+    let index = index_of(&file)?;
     let directory = state.directory.datasets().to_owned();
     let png =
         tokio::task::spawn_blocking(move || data::image_png(&dataset, &directory, split, index))
             .await??;
-    Ok((
-        [
-            (header::CONTENT_TYPE, "image/png"),
-            (header::CACHE_CONTROL, "private, max-age=3600"),
-        ],
-        png,
-    ))
+    Ok(png_answer(png))
 }
 
 /// Starts to download a published data set, or with `-c` after its name the corrupted copy of its test
@@ -123,11 +115,7 @@ pub(super) async fn fetch(
     State(state): State<AppState>,
     PathParameters(id): PathParameters<String>,
 ) -> Result<(StatusCode, Json<DatasetInfo>), Refusal> {
-    let download: Download = id
-        .parse()
-        .map_err(|error: protocol::dataset::UnknownDataset| {
-            Refusal::not_found(error.to_string())
-        })?;
+    let download: Download = parse(&id)?;
     if Sources::default().archive(&download).is_none() {
         return Err(Refusal::new(
             ErrorCode::NotFetchable,
@@ -144,7 +132,8 @@ pub(super) async fn fetch(
     ))
 }
 
-pub(super) fn parse(id: &str) -> Result<Dataset, Refusal> {
+/// A data set, or a download of one, by its name.
+pub(super) fn parse<T: FromStr<Err = UnknownDataset>>(id: &str) -> Result<T, Refusal> {
     id.parse()
-        .map_err(|error: protocol::dataset::UnknownDataset| Refusal::not_found(error.to_string()))
+        .map_err(|error: UnknownDataset| Refusal::not_found(error.to_string()))
 }

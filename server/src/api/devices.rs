@@ -7,14 +7,12 @@ use protocol::RunState;
 use protocol::api::DeviceInfo;
 
 use super::json::PathParameters;
-use super::{AppState, Refusal};
+use super::{Answer, AppState, Refusal};
 use crate::store::Scope;
 
 /// Devices that can train, with what is on them.
 #[utoipa::path(get, path = "/devices", responses((status = 200, body = Vec<DeviceInfo>)))]
-pub(super) async fn devices(
-    State(state): State<AppState>,
-) -> Result<Json<Vec<DeviceInfo>>, Refusal> {
+pub(super) async fn devices(State(state): State<AppState>) -> Answer<Vec<DeviceInfo>> {
     Ok(Json(with_load(&state).await?))
 }
 
@@ -23,7 +21,7 @@ pub(super) async fn devices(
 pub(super) async fn resume(
     State(state): State<AppState>,
     PathParameters(id): PathParameters<String>,
-) -> Result<Json<DeviceInfo>, Refusal> {
+) -> Answer<DeviceInfo> {
     state.scheduler.resume_device(&id);
     let devices = with_load(&state).await?;
     devices

@@ -2,8 +2,6 @@
 
 use std::ops::RangeInclusive;
 
-use protocol::problem::ErrorCode;
-
 use super::error::Refusal;
 use crate::store::EVERY_EPOCH;
 
@@ -26,10 +24,7 @@ impl EpochsQuery {
         let first = self.after.saturating_add(1);
         match self.limit {
             None => Ok(first..=*EVERY_EPOCH.end()),
-            Some(0) => Err(Refusal::new(
-                ErrorCode::InvalidParameter,
-                "limit must be 1 or more",
-            )),
+            Some(0) => Err(Refusal::parameter("limit must be 1 or more")),
             Some(limit) => Ok(first..=self.after.saturating_add(limit)),
         }
     }

@@ -12,6 +12,9 @@ use protocol::problem::{ErrorCode, Problem};
 
 use crate::store::StoreError;
 
+/// What a handler answers: JSON, or a refusal.
+pub(super) type Answer<T> = Result<Json<T>, Refusal>;
+
 /// The refusal of a request.
 #[derive(Debug)]
 pub struct Refusal(ApiError);
@@ -32,6 +35,24 @@ impl Refusal {
             fields,
             ..ApiError::new(ErrorCode::InvalidFields, detail)
         })
+    }
+
+    /// A spec that cannot be launched, with the one field at fault.
+    pub fn field(field: &str, reason: impl Into<String>) -> Self {
+        Refusal::fields(vec![FieldError::new(field, reason)])
+    }
+
+    /// Refuses where any field is at fault.
+    pub fn unless_empty(fields: Vec<FieldError>) -> Result<(), Refusal> {
+        match fields.is_empty() {
+            true => Ok(()),
+            false => Err(Refusal::fields(fields)),
+        }
+    }
+
+    /// A parameter of the query, the path or a header that cannot be taken as it is.
+    pub fn parameter(detail: impl ToString) -> Self {
+        Refusal::new(ErrorCode::InvalidParameter, detail.to_string())
     }
 
     /// Something that is not there.

@@ -7,7 +7,7 @@ use protocol::{ExecutorKind, ExperimentSpec, FieldError};
 use tokio::task::JoinError;
 
 use super::json::Body;
-use super::{AppState, Refusal};
+use super::{Answer, AppState, Refusal};
 use crate::catalogue::Catalogue;
 use crate::executors::Slurm;
 
@@ -16,12 +16,12 @@ use crate::executors::Slurm;
     post,
     path = "/estimates",
     request_body = ExperimentSpec,
-    responses((status = 200, body = Estimate), (status = 422, body = protocol::api::ApiError))
+    responses((status = 200, body = Estimate))
 )]
 pub(super) async fn estimate(
     State(state): State<AppState>,
     Body(spec): Body<ExperimentSpec>,
-) -> Result<Json<Estimate>, Refusal> {
+) -> Answer<Estimate> {
     let facts = check(&state, &spec).await?;
     let slots = state.scheduler.slots(&spec.device);
     let idle = state.scheduler.is_idle().await?;

@@ -6,18 +6,17 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use protocol::api::{DatasetStatus, EvaluationQueued};
-use protocol::corruption_evaluation::CorruptionConditions;
+use protocol::corruption_evaluation::{CorruptionConditions, CorruptionSpec};
 use protocol::layer_measure::LayerProfiles;
 use protocol::measure::Scatter;
 use protocol::quantity::{LayerQuantity, Quantity, Scale};
 use protocol::{Dataset, EvaluationSpec, FieldError, Measurement, Run};
 
 use super::json::{Body, Id, QueryParameters, parse, parse_any};
-use super::{AppState, Refusal};
+use super::{Answer, AppState, Refusal};
 use crate::catalogue::Catalogue;
 use analysis::table::{self, Table};
 use analysis::{layer_profiles, scatter};
-use engine::training::run_folder::WEIGHTS_FILE;
 use protocol::problem::ErrorCode;
 
 /// What was measured on a run besides its clean result.
@@ -25,7 +24,7 @@ use protocol::problem::ErrorCode;
 pub(super) async fn measurements(
     State(state): State<AppState>,
     Id(id): Id,
-) -> Result<Json<Vec<Measurement>>, Refusal> {
+) -> Answer<Vec<Measurement>> {
     Ok(Json(state.store.measurements(id).await?))
 }
 
@@ -35,7 +34,7 @@ pub(super) async fn measurements(
     path = "/runs/{id}/evaluate",
     params(("id" = i64, Path)),
     request_body = EvaluationSpec,
-    responses((status = 202, body = Run), (status = 409, body = protocol::api::ApiError), (status = 422, body = protocol::api::ApiError))
+    responses((status = 202, body = Run))
 )]
 pub(super) async fn evaluate_run(
     State(state): State<AppState>,
@@ -44,7 +43,7 @@ pub(super) async fn evaluate_run(
 ) -> Result<(StatusCode, Json<Run>), Refusal> {
     let run = state.store.run(id).await?;
     check(&state.catalogue, &run.spec.dataset, &spec).await?;
-    if run.result.is_some() && !has_weights(&state, id) {
+    if run.result.is_some() && !state.directory.weights(id).is_file() {
         return Err(Refusal::new(
             ErrorCode::NotEvaluable,
             format!(
@@ -64,7 +63,7 @@ pub(super) async fn evaluate_run(
     path = "/experiments/{id}/evaluate",
     params(("id" = i64, Path)),
     request_body = EvaluationSpec,
-    responses((status = 202, body = EvaluationQueued), (status = 422, body = protocol::api::ApiError))
+    responses((status = 202, body = EvaluationQueued))
 )]
 pub(super) async fn evaluate_experiment(
     State(state): State<AppState>,
@@ -76,7 +75,7 @@ pub(super) async fn evaluate_experiment(
     let (mut queued, mut skipped) = (Vec::new(), 0);
     for run in state.store.runs(id).await? {
         // Without its weights it would be trained once more, for as long as the first time.
-        if run.result.is_some() && !has_weights(&state, run.id) {
+        if run.result.is_some() && !state.directory.weights(run.id).is_file() {
             skipped += 1;
             continue;
         }
@@ -92,11 +91,6 @@ pub(super) async fn evaluate_experiment(
     };
     state.scheduler.queued(BTreeMap::from([(id, queued)]));
     Ok((StatusCode::ACCEPTED, Json(answer)))
-}
-
-/// Whether the weights of a trained run are in its folder.
-fn has_weights(state: &AppState, run: i64) -> bool {
-    state.directory.run(run).join(WEIGHTS_FILE).is_file()
 }
 
 async fn check(
@@ -122,11 +116,7 @@ async fn check(
             format!("{} is not installed", info.label),
         )),
     }
-    if errors.is_empty() {
-        Ok(())
-    } else {
-        Err(Refusal::fields(errors))
-    }
+    Refusal::unless_empty(errors)
 }
 
 /// Why an evaluation cannot run on this data set and machine.
@@ -136,57 +126,42 @@ pub(super) fn fits(
     test_images: u32,
     catalogue: &Catalogue,
 ) -> Vec<FieldError> {
+    let too_many = |field: &str, images: Option<u32>, advice: &str| {
+        let images = images.filter(|&images| images > test_images)?;
+        let reason = format!("{images} images, but the test set has {test_images}{advice}");
+        Some(FieldError::new(format!("evaluation.{field}"), reason))
+    };
+    let unpublished = |field: &str, corruptions: &CorruptionSpec| {
+        let reason = catalogue.lacks_published(dataset, corruptions)?;
+        Some(FieldError::new(format!("evaluation.{field}"), reason))
+    };
+    let or_all = "; leave it empty for all";
     let mut errors = Vec::new();
     if let Some(corruptions) = &spec.corruptions {
-        if let Some(images) = corruptions.images.filter(|&images| images > test_images) {
-            errors.push(FieldError::new(
-                "evaluation.corruptions.images",
-                format!(
-                    "{images} images, but the test set has {test_images}; leave it empty for all"
-                ),
-            ));
-        }
-        if let Some(reason) = catalogue.lacks_published(dataset, corruptions) {
-            errors.push(FieldError::new("evaluation.corruptions.source", reason));
-        }
+        errors.extend(too_many("corruptions.images", corruptions.images, or_all));
+        errors.extend(unpublished("corruptions.source", corruptions));
     }
-    if let Some(images) = spec.attacks.as_ref().and_then(|attacks| attacks.images)
-        && images > test_images
-    {
-        errors.push(FieldError::new(
-            "evaluation.attacks.images",
-            format!("{images} images, but the test set has {test_images}; leave it empty for all"),
-        ));
+    if let Some(attacks) = &spec.attacks {
+        errors.extend(too_many("attacks.images", attacks.images, or_all));
     }
     if let Some(dimensionality) = &spec.dimensionality {
-        let image_counts = [
-            ("images", dimensionality.images),
-            ("activation_images", dimensionality.activation_images),
-        ];
-        for (field, images) in image_counts {
-            if let Some(images) = images.filter(|&images| images > test_images) {
-                errors.push(FieldError::new(
-                    format!("evaluation.dimensionality.{field}"),
-                    format!("{images} images, but the test set has {test_images}"),
-                ));
-            }
-        }
+        let (images, activation_images) = (dimensionality.images, dimensionality.activation_images);
+        errors.extend(too_many("dimensionality.images", images, ""));
+        errors.extend(too_many(
+            "dimensionality.activation_images",
+            activation_images,
+            "",
+        ));
         let corruptions = dimensionality.corrupted();
-        if !corruptions.corruptions.is_empty()
-            && let Some(reason) = catalogue.lacks_published(dataset, &corruptions)
-        {
-            errors.push(FieldError::new("evaluation.dimensionality.source", reason));
+        if !corruptions.corruptions.is_empty() {
+            errors.extend(unpublished("dimensionality.source", &corruptions));
         }
     }
-    if let Some(gradients) = &spec.input_unit_gradients
-        && gradients.images > test_images
-    {
-        errors.push(FieldError::new(
-            "evaluation.input_unit_gradients.images",
-            format!(
-                "{} images, but the test set has {test_images}",
-                gradients.images
-            ),
+    if let Some(gradients) = &spec.input_unit_gradients {
+        errors.extend(too_many(
+            "input_unit_gradients.images",
+            Some(gradients.images),
+            "",
         ));
     }
     errors
@@ -228,7 +203,7 @@ pub(super) async fn scatter_of(
     State(state): State<AppState>,
     Id(id): Id,
     QueryParameters(query): QueryParameters<ScatterQuery>,
-) -> Result<Json<Scatter>, Refusal> {
+) -> Answer<Scatter> {
     let (x, y): (Quantity, Quantity) = (parse(&query.x)?, parse(&query.y)?);
     let chosen = table::ChosenConditions {
         corruptions: parse_any(&query.conditions)?,
@@ -266,7 +241,7 @@ pub(super) async fn layer_profiles(
     State(state): State<AppState>,
     Id(id): Id,
     QueryParameters(query): QueryParameters<ProfilesQuery>,
-) -> Result<Json<LayerProfiles>, Refusal> {
+) -> Answer<LayerProfiles> {
     let measure: LayerQuantity = parse(&query.measure)?;
     let conditions: Option<CorruptionConditions> = parse_any(&query.conditions)?;
     let numbers = state.cache.numbers(&state.store, id).await?;

@@ -9,7 +9,6 @@ use axum::response::IntoResponse;
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use futures::stream::{self, Stream, StreamExt};
 use protocol::api::LiveEvent;
-use protocol::problem::ErrorCode;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -46,19 +45,12 @@ pub(super) async fn events(
     QueryParameters(query): QueryParameters<EventQuery>,
     headers: HeaderMap,
 ) -> Result<impl IntoResponse, Refusal> {
-    let last = match headers.get("last-event-id") {
-        Some(value) => Some(
-            value
-                .to_str()
-                .ok()
-                .and_then(|value| value.parse().ok())
-                .ok_or_else(|| {
-                    Refusal::new(
-                        ErrorCode::InvalidParameter,
-                        "Last-Event-ID must be a whole number",
-                    )
-                })?,
-        ),
+    let last: Option<i64> = match headers.get("last-event-id") {
+        Some(value) => {
+            let number = value.to_str().ok().and_then(|value| value.parse().ok());
+            let wrong = || Refusal::parameter("Last-Event-ID must be a whole number");
+            Some(number.ok_or_else(wrong)?)
+        }
         None => None,
     };
     // Subscribes before the replay is read, so that no event falls between the two; an event that

@@ -3,18 +3,16 @@
 use axum::Json;
 use axum::extract::State;
 use protocol::executor::{BatchScripts, ExecutorInfo, SubmissionInfo};
-use protocol::{ExecutorKind, ExperimentSpec, FieldError};
+use protocol::{ExecutorKind, ExperimentSpec};
 use tokio::task::spawn_blocking;
 
 use super::json::{Body, Id, PathParameters};
-use super::{AppState, Refusal};
+use super::{Answer, AppState, Refusal};
 use crate::executors::{SCRIPT_FILE, preview};
 
 /// Places where workers can run, with what is there.
 #[utoipa::path(get, path = "/executors", responses((status = 200, body = Vec<ExecutorInfo>)))]
-pub(super) async fn list(
-    State(state): State<AppState>,
-) -> Result<Json<Vec<ExecutorInfo>>, Refusal> {
+pub(super) async fn list(State(state): State<AppState>) -> Answer<Vec<ExecutorInfo>> {
     Ok(Json(with_load(&state).await?))
 }
 
@@ -23,15 +21,13 @@ pub(super) async fn list(
 pub(super) async fn resume(
     State(state): State<AppState>,
     PathParameters(id): PathParameters<String>,
-) -> Result<Json<ExecutorInfo>, Refusal> {
-    let kind = ExecutorKind::from_id(&id)
-        .ok_or_else(|| Refusal::not_found(format!("there is no executor `{id}`")))?;
+) -> Answer<ExecutorInfo> {
+    let missing = || Refusal::not_found(format!("there is no executor `{id}`"));
+    let kind = ExecutorKind::from_id(&id).ok_or_else(missing)?;
     state.scheduler.resume_device(kind.id());
     let executors = with_load(&state).await?;
     let executor = executors.into_iter().find(|executor| executor.id == kind);
-    executor
-        .map(Json)
-        .ok_or_else(|| Refusal::not_found(format!("there is no executor `{id}`")))
+    executor.map(Json).ok_or_else(missing)
 }
 
 /// Exactly what a launch of this experiment would give to `sbatch`, one script for each job array. Nothing is launched.
@@ -39,19 +35,16 @@ pub(super) async fn resume(
     post,
     path = "/executors/slurm/scripts",
     request_body = ExperimentSpec,
-    responses((status = 200, body = BatchScripts), (status = 422, body = protocol::api::ApiError))
+    responses((status = 200, body = BatchScripts))
 )]
 pub(super) async fn scripts(
     State(state): State<AppState>,
     Body(spec): Body<ExperimentSpec>,
-) -> Result<Json<BatchScripts>, Refusal> {
-    let errors = spec.validate();
-    if !errors.is_empty() {
-        return Err(Refusal::fields(errors));
-    }
+) -> Answer<BatchScripts> {
+    Refusal::unless_empty(spec.validate())?;
     let Some(slurm) = spec.executor.slurm().cloned() else {
         let reason = "the experiment runs on the server's machine, so there is no batch script";
-        return Err(Refusal::fields(vec![FieldError::new("executor", reason)]));
+        return Err(Refusal::field("executor", reason));
     };
     let executor = state.scheduler.executors().get(ExecutorKind::Slurm).clone();
     let scripts = spawn_blocking(move || {
@@ -73,7 +66,7 @@ pub(super) async fn scripts(
 pub(super) async fn submissions(
     State(state): State<AppState>,
     Id(id): Id,
-) -> Result<Json<Vec<SubmissionInfo>>, Refusal> {
+) -> Answer<Vec<SubmissionInfo>> {
     let mut submissions = Vec::new();
     for submission in state.store.submissions(id).await? {
         let folder = state.directory.submission(id, &submission.key);

@@ -10,13 +10,12 @@ use protocol::annotation::Annotation;
 use protocol::api::{
     AlphaSummary, Change, Experiment, ExperimentPage, ExperimentSummary, Mean, RunMetrics,
 };
-use protocol::problem::ErrorCode;
 use protocol::training_curve::{CurveQuantity, TrainingCurves};
-use protocol::{ExperimentSpec, FieldError, MoreRuns, Run, RunResult, RunState};
+use protocol::{ExperimentSpec, MoreRuns, Run, RunResult, RunState};
 
 use super::epochs::EpochsQuery;
-use super::json::{Body, Id, QueryParameters};
-use super::{AppState, Refusal, annotations, estimates};
+use super::json::{Body, Id, QueryParameters, check_page, first_page};
+use super::{Answer, AppState, Refusal, annotations, estimates};
 use crate::estimate::{is_measured, remaining};
 use crate::store::ExperimentQuery;
 use analysis::training_curves::training_curves;
@@ -35,20 +34,17 @@ pub(super) struct ListQuery {
     #[param(pattern = "^(queued|running|interrupted|cancelled|failed|diverged|finished)?$")]
     state: String,
     /// Page, from 1.
-    #[serde(default = "one")]
+    #[serde(default = "first_page")]
     #[param(value_type = i64, minimum = 1, maximum = 4294967295_u32)]
     page: u32,
     /// Experiments a page, 1 to 200.
-    #[serde(default = "fifty")]
+    #[serde(default = "usual_page_size")]
     #[param(minimum = 1, maximum = 200)]
     page_size: u32,
 }
 
-fn one() -> u32 {
-    1
-}
-
-fn fifty() -> u32 {
+/// The default number of experiments or runs per page.
+pub(super) fn usual_page_size() -> u32 {
     50
 }
 
@@ -57,26 +53,18 @@ fn fifty() -> u32 {
 pub(super) async fn list(
     State(state): State<AppState>,
     QueryParameters(query): QueryParameters<ListQuery>,
-) -> Result<Json<ExperimentPage>, Refusal> {
+) -> Answer<ExperimentPage> {
     let run_state = match query.state.as_str() {
         "" => None,
         id => Some(RunState::from_id(id).ok_or_else(|| {
             let known: Vec<_> = RunState::ALL.into_iter().map(RunState::id).collect();
-            Refusal::new(
-                ErrorCode::InvalidParameter,
-                format!(
-                    "no state is called `{id}`; choose one of {}",
-                    known.join(", ")
-                ),
-            )
+            Refusal::parameter(format!(
+                "no state is called `{id}`; choose one of {}",
+                known.join(", ")
+            ))
         })?),
     };
-    if query.page == 0 || !(1..=200).contains(&query.page_size) {
-        return Err(Refusal::new(
-            ErrorCode::InvalidParameter,
-            "page must be 1 or more, and page_size 1 to 200",
-        ));
-    }
+    check_page(query.page, query.page_size, 200)?;
     let query = ExperimentQuery {
         search: query.search,
         state: run_state,
@@ -116,10 +104,7 @@ pub(super) async fn create(
         let key = key.to_str().ok();
         key.filter(|key| (1..=255).contains(&key.len()))
             .ok_or_else(|| {
-                Refusal::new(
-                    ErrorCode::InvalidParameter,
-                    "Idempotency-Key must be 1 to 255 printable characters of ASCII",
-                )
+                Refusal::parameter("Idempotency-Key must be 1 to 255 printable characters of ASCII")
             })
     });
     let key = key.transpose()?;
@@ -138,10 +123,7 @@ pub(super) async fn create(
 
 /// One experiment.
 #[utoipa::path(get, path = "/experiments/{id}", params(("id" = i64, Path)), responses((status = 200, body = Experiment)))]
-pub(super) async fn read(
-    State(state): State<AppState>,
-    Id(id): Id,
-) -> Result<Json<Experiment>, Refusal> {
+pub(super) async fn read(State(state): State<AppState>, Id(id): Id) -> Answer<Experiment> {
     Ok(Json(load(&state, id).await?))
 }
 
@@ -192,13 +174,13 @@ async fn stand(state: &AppState, experiment: &mut Experiment) -> Result<(), Refu
     path = "/experiments/{id}",
     params(("id" = i64, Path)),
     request_body = Annotation,
-    responses((status = 200, body = Experiment), (status = 422, body = protocol::api::ApiError))
+    responses((status = 200, body = Experiment))
 )]
 pub(super) async fn annotate(
     State(state): State<AppState>,
     Id(id): Id,
     Body(annotation): Body<Annotation>,
-) -> Result<Json<Experiment>, Refusal> {
+) -> Answer<Experiment> {
     let annotation = annotations::checked(annotation)?;
     state.store.annotate_experiment(id, &annotation).await?;
     state
@@ -223,10 +205,7 @@ pub(super) async fn delete(
 
 /// Brings back an experiment that was deleted less than ten minutes ago, with everything that it had.
 #[utoipa::path(post, path = "/experiments/{id}/restore", params(("id" = i64, Path)), responses((status = 200, body = Experiment)))]
-pub(super) async fn restore(
-    State(state): State<AppState>,
-    Id(id): Id,
-) -> Result<Json<Experiment>, Refusal> {
+pub(super) async fn restore(State(state): State<AppState>, Id(id): Id) -> Answer<Experiment> {
     let runs = state.store.undelete(id).await?;
     state
         .scheduler
@@ -236,10 +215,7 @@ pub(super) async fn restore(
 
 /// Cancels every queued and running run; what they measured is kept.
 #[utoipa::path(post, path = "/experiments/{id}/cancel", params(("id" = i64, Path)), responses((status = 200, body = Experiment)))]
-pub(super) async fn cancel(
-    State(state): State<AppState>,
-    Id(id): Id,
-) -> Result<Json<Experiment>, Refusal> {
+pub(super) async fn cancel(State(state): State<AppState>, Id(id): Id) -> Answer<Experiment> {
     state.scheduler.cancel_experiment(id).await?;
     Ok(Json(load(&state, id).await?))
 }
@@ -302,7 +278,7 @@ pub(super) async fn runs(
     State(state): State<AppState>,
     Id(id): Id,
     QueryParameters(query): QueryParameters<RunsQuery>,
-) -> Result<Json<Vec<Run>>, Refusal> {
+) -> Answer<Vec<Run>> {
     let runs = state.store.runs(id).await?.into_iter();
     let runs = runs.map(|run| match query.layers {
         true => state.scheduler.with_progress(run),
@@ -329,7 +305,7 @@ pub(super) async fn add_runs(
     let whole = spec.with_more(&more);
     if whole == spec {
         let reason = "the experiment has all of these: give another alpha or another seed";
-        return Err(Refusal::fields(vec![FieldError::new("seeds", reason)]));
+        return Err(Refusal::field("seeds", reason));
     }
     estimates::check(&state, &whole).await?;
     let added = state.store.add_runs(id, &more).await?;
@@ -343,7 +319,7 @@ pub(super) async fn metrics(
     State(state): State<AppState>,
     Id(id): Id,
     QueryParameters(query): QueryParameters<EpochsQuery>,
-) -> Result<Json<Vec<RunMetrics>>, Refusal> {
+) -> Answer<Vec<RunMetrics>> {
     let epochs = query.epochs()?;
     Ok(Json(state.store.experiment_metrics(id, epochs).await?))
 }
@@ -364,7 +340,7 @@ pub(super) async fn curves(
     State(state): State<AppState>,
     Id(id): Id,
     QueryParameters(query): QueryParameters<CurvesQuery>,
-) -> Result<Json<TrainingCurves>, Refusal> {
+) -> Answer<TrainingCurves> {
     let (runs, every) = state.store.curves(id, query.quantity).await?;
     Ok(Json(training_curves(query.quantity, runs, every)))
 }
@@ -374,7 +350,7 @@ pub(super) async fn curves(
 pub(super) async fn summary(
     State(state): State<AppState>,
     Id(id): Id,
-) -> Result<Json<ExperimentSummary>, Refusal> {
+) -> Answer<ExperimentSummary> {
     Ok(Json(summarise(&state.store.runs(id).await?)))
 }
 

@@ -10,7 +10,7 @@ use protocol::problem::ErrorCode;
 use protocol::{Measurement, Run};
 
 use super::experiments::summarise;
-use super::json::{Id, QueryParameters};
+use super::json::{Id, QueryParameters, parse};
 use super::{AppState, Refusal};
 use crate::store::EVERY_EPOCH;
 use crate::tables::Source;
@@ -44,13 +44,9 @@ impl TableQuery {
     fn table(&self) -> Result<ExportTable, Refusal> {
         match self.table.as_str() {
             "" => Ok(ExportTable::Runs),
-            name => name.parse().map_err(wrong),
+            name => parse(name),
         }
     }
-}
-
-fn wrong(error: impl ToString) -> Refusal {
-    Refusal::new(ErrorCode::InvalidParameter, error.to_string())
 }
 
 /// An experiment with all of its runs, epochs and units.
@@ -129,7 +125,7 @@ async fn of_run(
     };
     let table = table.filter(|table| known.contains(table)).ok_or_else(|| {
         let known: Vec<&str> = known.iter().map(|table| table.id()).collect();
-        wrong(format!(
+        Refusal::parameter(format!(
             "no table of a run is called `{}`; choose one of {}",
             named,
             known.join(", ")

@@ -2,11 +2,10 @@
 
 use axum::Json;
 use axum::extract::State;
-use protocol::FieldError;
 use protocol::finding::{Findings, window_of};
 
 use super::json::{Id, QueryParameters};
-use super::{AppState, Refusal};
+use super::{Answer, AppState, Refusal};
 
 /// Which networks count.
 #[derive(Debug, Default, serde::Deserialize, utoipa::IntoParams)]
@@ -21,24 +20,20 @@ pub(super) struct WindowQuery {
 
 /// The window that a query asks for.
 pub(super) fn window(text: Option<&str>) -> Result<f64, Refusal> {
-    let refuse = |refused| Refusal::fields(vec![refused]);
     if text == Some("") {
-        return Err(refuse(FieldError::new(
-            "window",
-            "give a number, or leave it out",
-        )));
+        return Err(Refusal::field("window", "give a number, or leave it out"));
     }
-    window_of(text).map_err(refuse)
+    window_of(text).map_err(|refused| Refusal::fields(vec![refused]))
 }
 
 /// What an experiment says about each of the claims C1 to C8 of Leavitt & Morcos (2020): a verdict, one sentence, the
 /// estimates behind it, the rule, and what would decide where nothing does. Seeds are the replicates.
-#[utoipa::path(get, path = "/experiments/{id}/findings", params(("id" = i64, Path), WindowQuery), responses((status = 200, body = Findings), (status = 404, body = protocol::api::ApiError), (status = 422, body = protocol::api::ApiError)))]
+#[utoipa::path(get, path = "/experiments/{id}/findings", params(("id" = i64, Path), WindowQuery), responses((status = 200, body = Findings)))]
 pub(super) async fn findings(
     State(state): State<AppState>,
     Id(id): Id,
     QueryParameters(query): QueryParameters<WindowQuery>,
-) -> Result<Json<Findings>, Refusal> {
+) -> Answer<Findings> {
     let window = window(query.window.as_deref())?;
     Ok(Json(state.cache.findings(&state.store, id, window).await?))
 }

@@ -5,12 +5,12 @@ use axum::extract::State;
 use protocol::RunState;
 use protocol::api::Health;
 
-use super::{AppState, Refusal};
+use super::{Answer, AppState};
 use crate::store::Scope;
 
 /// Whether the server is well.
 #[utoipa::path(get, path = "/health", responses((status = 200, body = Health)))]
-pub(super) async fn health(State(state): State<AppState>) -> Result<Json<Health>, Refusal> {
+pub(super) async fn health(State(state): State<AppState>) -> Answer<Health> {
     state.store.ping().await?;
     let mut counts = [0, 0, 0];
     let states = [RunState::Queued, RunState::Running, RunState::Interrupted];

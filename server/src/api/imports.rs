@@ -4,15 +4,14 @@ use axum::Json;
 use axum::body::Body as RequestBody;
 use axum::extract::State;
 use axum::http::StatusCode;
-use futures::StreamExt;
+use protocol::Run;
 use protocol::api::Change;
 use protocol::origin::ImportRequest;
 use protocol::problem::ErrorCode;
-use protocol::{FieldError, Run};
 
-use super::json::{Id, QueryParameters};
+use super::json::{Id, QueryParameters, receive};
 use super::{AppState, Refusal, launchable};
-use crate::import::{ImportError, Staged, import, not_launchable, one_run};
+use crate::import::{ImportError, Staged, import, not_launchable, one_run, three_numbers};
 use crate::store::ImportTarget;
 
 /// What the request says about the weights.
@@ -43,11 +42,7 @@ pub(super) struct ImportQuery {
     params(("id" = i64, Path), ImportQuery),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses(
-        (status = 201, body = Run),
-        (status = 404, body = protocol::api::ApiError),
-        (status = 409, body = protocol::api::ApiError),
-        (status = 413, body = protocol::api::ApiError),
-        (status = 422, body = protocol::api::ApiError)
+        (status = 201, body = Run)
     )
 )]
 pub(super) async fn create(
@@ -70,16 +65,10 @@ pub(super) async fn create(
         .await?
         .map_err(not_launchable)?;
     let mut staged = Staged::create(&state.directory).map_err(ImportError::from)?;
-    let mut parts = body.into_data_stream();
-    while let Some(part) = parts.next().await {
-        let part = part.map_err(|error| {
-            Refusal::new(
-                ErrorCode::MalformedBody,
-                format!("the file did not arrive completely: {error}"),
-            )
-        })?;
-        staged.write(&part).map_err(ImportError::from)?;
-    }
+    receive(body, "file", |part| {
+        Ok(staged.write(part).map_err(ImportError::from)?)
+    })
+    .await?;
     let (_, run) = import(
         &state.store,
         &state.directory,
@@ -100,24 +89,20 @@ fn channels(field: &str, text: Option<&str>) -> Result<Option<[f32; 3]>, Refusal
     let Some(text) = text.filter(|text| !text.trim().is_empty()) else {
         return Ok(None);
     };
-    let values: Result<Vec<f32>, _> = text.split(',').map(|part| part.trim().parse()).collect();
-    match values.ok().and_then(|values| values.try_into().ok()) {
-        Some(values) => Ok(Some(values)),
-        None => Err(Refusal::fields(vec![FieldError::new(
-            field,
-            format!("`{text}` is not three numbers, for example 0.49,0.48,0.45"),
-        )])),
-    }
+    let values = three_numbers(text).ok_or_else(|| {
+        let reason = format!("`{text}` is not three numbers, for example 0.49,0.48,0.45");
+        Refusal::field(field, reason)
+    })?;
+    Ok(Some(values))
 }
 
 impl From<ImportError> for Refusal {
     fn from(error: ImportError) -> Self {
         match error {
             ImportError::Fields(fields) => Refusal::fields(fields),
-            ImportError::Weights { file, reason } => Refusal::fields(vec![FieldError::new(
-                "weights",
-                format!("{file}: {reason}"),
-            )]),
+            ImportError::Weights { file, reason } => {
+                Refusal::field("weights", format!("{file}: {reason}"))
+            }
             ImportError::Store(error) => error.into(),
             ImportError::Task(error) => error.into(),
             ImportError::Io(error) if error.kind() == std::io::ErrorKind::FileTooLarge => {

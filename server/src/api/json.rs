@@ -7,7 +7,7 @@ use std::str::FromStr;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
-use protocol::FieldError;
+use futures::StreamExt;
 use protocol::problem::ErrorCode;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
@@ -30,8 +30,7 @@ where
     T: FromStr,
     T::Err: ToString,
 {
-    text.parse()
-        .map_err(|error: T::Err| Refusal::new(ErrorCode::InvalidParameter, error.to_string()))
+    text.parse().map_err(Refusal::parameter)
 }
 
 /// The same; `None` if the text is empty.
@@ -44,6 +43,47 @@ where
         "" => Ok(None),
         text => parse(text).map(Some),
     }
+}
+
+/// The parts of a list with commas between, without spaces around them; empty ones are left out.
+pub(super) fn parts(list: &str) -> impl Iterator<Item = &str> {
+    list.split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+}
+
+/// The number of the first page.
+pub(super) fn first_page() -> u32 {
+    1
+}
+
+/// Checks the number of a page, and its size, which is 1 to `largest`.
+pub(super) fn check_page(page: u32, page_size: u32, largest: u32) -> Result<(), Refusal> {
+    match page > 0 && (1..=largest).contains(&page_size) {
+        true => Ok(()),
+        false => Err(Refusal::parameter(format!(
+            "page must be 1 or more, and page_size 1 to {largest}"
+        ))),
+    }
+}
+
+/// Hands a file that is the body of a request to `write`, part after part as it arrives; `what` it is called in a refusal.
+pub(super) async fn receive(
+    body: axum::body::Body,
+    what: &str,
+    mut write: impl FnMut(&[u8]) -> Result<(), Refusal>,
+) -> Result<(), Refusal> {
+    let mut parts = body.into_data_stream();
+    while let Some(part) = parts.next().await {
+        let part = part.map_err(|error| {
+            Refusal::new(
+                ErrorCode::MalformedBody,
+                format!("the {what} did not arrive completely: {error}"),
+            )
+        })?;
+        write(&part)?;
+    }
+    Ok(())
 }
 
 /// A JSON body.
@@ -120,7 +160,7 @@ fn wrong_value(path: &str, reason: String) -> Refusal {
         (path, Some((field, _))) => format!("{path}.{field}"),
         (path, None) => path.to_owned(),
     };
-    Refusal::fields(vec![FieldError::new(field, reason)])
+    Refusal::field(&field, reason)
 }
 
 /// The query of a request.

@@ -21,6 +21,7 @@ mod exports;
 mod findings;
 mod guard;
 mod health;
+mod images;
 mod imports;
 mod json;
 mod options;
@@ -32,6 +33,7 @@ mod saved_views;
 mod units;
 mod versioned;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
@@ -49,6 +51,7 @@ use crate::scheduler::Scheduler;
 use crate::store::Store;
 
 pub use analysis_cache::AnalysisCache;
+use error::Answer;
 pub use error::Refusal;
 pub use estimates::launchable;
 pub use guard::{Guard, guard};
@@ -70,6 +73,26 @@ pub struct AppState {
     pub estimator: Arc<Estimator>,
     /// Results computed from measurements, kept until there are new ones.
     pub cache: AnalysisCache,
+}
+
+impl AppState {
+    /// What handlers use of a data directory. `executable` is this program, for what runs in processes of their own.
+    pub fn new(
+        store: Store,
+        scheduler: Scheduler,
+        directory: DataDirectory,
+        executable: PathBuf,
+    ) -> AppState {
+        AppState {
+            store,
+            scheduler,
+            catalogue: Catalogue::new(directory.clone(), executable.clone()),
+            bench: PerturbationBench::new(executable.clone(), directory.datasets().to_owned()),
+            directory,
+            estimator: Arc::new(Estimator::new(executable)),
+            cache: AnalysisCache::default(),
+        }
+    }
 }
 
 /// The largest request body: a spec is a few kilobytes.

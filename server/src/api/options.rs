@@ -6,7 +6,7 @@ use protocol::Network;
 use protocol::api::FormOptions;
 use protocol::preset::{Preset, presets as all_presets};
 
-use super::{AppState, Refusal, devices, executors};
+use super::{Answer, AppState, devices, executors};
 
 /// Experiments to start from.
 #[utoipa::path(get, path = "/presets", responses((status = 200, body = Vec<Preset>)))]
@@ -16,7 +16,7 @@ pub(super) async fn presets() -> Json<Vec<Preset>> {
 
 /// Everything that can be chosen for an experiment.
 #[utoipa::path(get, path = "/options", responses((status = 200, body = FormOptions)))]
-pub(super) async fn options(State(state): State<AppState>) -> Result<Json<FormOptions>, Refusal> {
+pub(super) async fn options(State(state): State<AppState>) -> Answer<FormOptions> {
     Ok(Json(FormOptions {
         presets: all_presets(),
         networks: Network::ALL.to_vec(),

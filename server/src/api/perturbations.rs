@@ -8,15 +8,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use engine::base::digest::sha256;
 use engine::perturbation_bench::{BenchPicture, BenchQuestion, BenchSource};
-use engine::training::run_folder::WEIGHTS_FILE;
 use protocol::Run;
-use protocol::perturbation_bench::{
-    BenchAnswer, ImageChange, MAXIMUM_NETWORKS, UnknownImageChange,
-};
+use protocol::perturbation_bench::{BenchAnswer, ImageChange, MAXIMUM_NETWORKS};
 use protocol::problem::ErrorCode;
 
-use super::json::QueryParameters;
-use super::{AppState, Refusal};
+use super::json::{QueryParameters, parse};
+use super::{Answer, AppState, Refusal};
 use crate::perturbation_bench::BenchError;
 
 /// The networks, the image and its perturbation.
@@ -51,31 +48,26 @@ fn none() -> String {
     ImageChange::None.to_string()
 }
 
-fn bad(message: impl ToString) -> Refusal {
-    Refusal::new(ErrorCode::InvalidParameter, message.to_string())
-}
-
 /// What the networks make of the image, clean and changed. Computed at once, by a process that keeps the networks loaded.
 #[utoipa::path(get, path = "/perturbation", params(BenchQuery), responses((status = 200, body = BenchAnswer)))]
 pub(super) async fn answer(
     State(state): State<AppState>,
     QueryParameters(query): QueryParameters<BenchQuery>,
-) -> Result<Json<BenchAnswer>, Refusal> {
+) -> Answer<BenchAnswer> {
     let runs: Vec<i64> = query
         .runs
         .split(',')
         .map(|run| {
             run.parse()
-                .map_err(|_| bad("runs must be numbers separated by commas"))
+                .map_err(|_| Refusal::parameter("runs must be numbers separated by commas"))
         })
         .collect::<Result<_, _>>()?;
     if runs.len() > MAXIMUM_NETWORKS {
-        return Err(bad(format!("at most {MAXIMUM_NETWORKS} runs are allowed")));
+        return Err(Refusal::parameter(format!(
+            "at most {MAXIMUM_NETWORKS} runs are allowed"
+        )));
     }
-    let change: ImageChange = query
-        .change
-        .parse()
-        .map_err(|error: UnknownImageChange| bad(error))?;
+    let change: ImageChange = parse(&query.change)?;
     let mut sources: Vec<(Run, BenchSource)> = Vec::new();
     for id in runs {
         let run = state.store.run(id).await?;
@@ -84,7 +76,7 @@ pub(super) async fn answer(
     }
     let dataset = sources[0].0.spec.dataset.clone();
     if let Some((other, _)) = sources.iter().find(|(run, _)| run.spec.dataset != dataset) {
-        return Err(bad(format!(
+        return Err(Refusal::parameter(format!(
             "the runs must have the same data set; run {} has {}, run {} has {dataset}",
             other.id, other.spec.dataset, sources[0].0.id
         )));
@@ -111,7 +103,7 @@ pub(super) async fn answer(
 
 /// Where the network of a run is.
 fn source(state: &AppState, run: &Run) -> Result<BenchSource, Refusal> {
-    let weights = state.directory.run(run.id).join(WEIGHTS_FILE);
+    let weights = state.directory.weights(run.id);
     if run.result.is_none() {
         return Err(Refusal::not_found(format!(
             "run {} is not trained yet",

@@ -13,8 +13,9 @@ use protocol::{EpochMetrics, Run, RunState};
 use tower_http::services::ServeFile;
 
 use super::epochs::EpochsQuery;
-use super::json::{self, Id, PathParameters, QueryParameters};
-use super::{AppState, Refusal, annotations};
+use super::experiments::usual_page_size;
+use super::json::{self, Id, PathParameters, QueryParameters, check_page, first_page};
+use super::{Answer, AppState, Refusal, annotations};
 use crate::directory::remove_folder;
 use crate::store::RunQuery;
 
@@ -110,21 +111,13 @@ pub(super) struct ListQuery {
     /// Only runs of this seed.
     seed: Option<u64>,
     /// Page, from 1.
-    #[serde(default = "one")]
+    #[serde(default = "first_page")]
     #[param(value_type = i64, minimum = 1, maximum = 4294967295_u32)]
     page: u32,
     /// Runs a page, 1 to 200.
-    #[serde(default = "fifty")]
+    #[serde(default = "usual_page_size")]
     #[param(minimum = 1, maximum = 200)]
     page_size: u32,
-}
-
-fn one() -> u32 {
-    1
-}
-
-fn fifty() -> u32 {
-    50
 }
 
 /// A page of runs, newest first.
@@ -132,18 +125,10 @@ fn fifty() -> u32 {
 pub(super) async fn list(
     State(state): State<AppState>,
     QueryParameters(query): QueryParameters<ListQuery>,
-) -> Result<Json<RunPage>, Refusal> {
-    if query.page == 0 || !(1..=200).contains(&query.page_size) {
-        return Err(Refusal::new(
-            ErrorCode::InvalidParameter,
-            "page must be 1 or more, and page_size 1 to 200",
-        ));
-    }
+) -> Answer<RunPage> {
+    check_page(query.page, query.page_size, 200)?;
     if query.alpha.is_some_and(|alpha| !alpha.is_finite()) {
-        return Err(Refusal::new(
-            ErrorCode::InvalidParameter,
-            "alpha must be a number",
-        ));
+        return Err(Refusal::parameter("alpha must be a number"));
     }
     let query = RunQuery {
         experiment: query.experiment,
@@ -180,7 +165,7 @@ pub(super) async fn delete(
 
 /// One run, its result with every unit.
 #[utoipa::path(get, path = "/runs/{id}", params(("id" = i64, Path)), responses((status = 200, body = Run)))]
-pub(super) async fn read(State(state): State<AppState>, Id(id): Id) -> Result<Json<Run>, Refusal> {
+pub(super) async fn read(State(state): State<AppState>, Id(id): Id) -> Answer<Run> {
     Ok(Json(
         state.scheduler.with_progress(state.store.run(id).await?),
     ))
@@ -192,13 +177,13 @@ pub(super) async fn read(State(state): State<AppState>, Id(id): Id) -> Result<Js
     path = "/runs/{id}",
     params(("id" = i64, Path)),
     request_body = Annotation,
-    responses((status = 200, body = Run), (status = 422, body = protocol::api::ApiError))
+    responses((status = 200, body = Run))
 )]
 pub(super) async fn annotate(
     State(state): State<AppState>,
     Id(id): Id,
     json::Body(annotation): json::Body<Annotation>,
-) -> Result<Json<Run>, Refusal> {
+) -> Answer<Run> {
     let annotation = annotations::checked(annotation)?;
     state.store.annotate_run(id, &annotation).await?;
     let run = state.store.run(id).await?;
@@ -214,25 +199,19 @@ pub(super) async fn metrics(
     State(state): State<AppState>,
     Id(id): Id,
     QueryParameters(query): QueryParameters<EpochsQuery>,
-) -> Result<Json<Vec<EpochMetrics>>, Refusal> {
+) -> Answer<Vec<EpochMetrics>> {
     Ok(Json(state.store.run_metrics(id, query.epochs()?).await?))
 }
 
 /// A run's log, oldest first.
 #[utoipa::path(get, path = "/runs/{id}/log", params(("id" = i64, Path)), responses((status = 200, body = Vec<LogLine>)))]
-pub(super) async fn log(
-    State(state): State<AppState>,
-    Id(id): Id,
-) -> Result<Json<Vec<LogLine>>, Refusal> {
+pub(super) async fn log(State(state): State<AppState>, Id(id): Id) -> Answer<Vec<LogLine>> {
     Ok(Json(state.store.log(id).await?))
 }
 
 /// The files that a run left.
 #[utoipa::path(get, path = "/runs/{id}/artifacts", params(("id" = i64, Path)), responses((status = 200, body = Vec<Artifact>)))]
-pub(super) async fn artifacts(
-    State(state): State<AppState>,
-    Id(id): Id,
-) -> Result<Json<Vec<Artifact>>, Refusal> {
+pub(super) async fn artifacts(State(state): State<AppState>, Id(id): Id) -> Answer<Vec<Artifact>> {
     state.store.run(id).await?;
     let directory = state.directory.run(id);
     let artifacts = tokio::task::spawn_blocking(move || {
@@ -341,17 +320,14 @@ async fn send(
 
 /// Cancels a queued or running run; what it measured is kept.
 #[utoipa::path(post, path = "/runs/{id}/cancel", params(("id" = i64, Path)), responses((status = 200, body = Run)))]
-pub(super) async fn cancel(
-    State(state): State<AppState>,
-    Id(id): Id,
-) -> Result<Json<Run>, Refusal> {
+pub(super) async fn cancel(State(state): State<AppState>, Id(id): Id) -> Answer<Run> {
     state.store.run(id).await?;
     state.scheduler.cancel(id).await?;
     read(State(state), Id(id)).await
 }
 
 /// Queues an interrupted, cancelled or failed run again; it goes on from its checkpoint.
-#[utoipa::path(post, path = "/runs/{id}/resume", params(("id" = i64, Path)), responses((status = 202, body = Run), (status = 409, body = protocol::api::ApiError)))]
+#[utoipa::path(post, path = "/runs/{id}/resume", params(("id" = i64, Path)), responses((status = 202, body = Run)))]
 pub(super) async fn resume(
     State(state): State<AppState>,
     Id(id): Id,

@@ -11,25 +11,9 @@ use protocol::{Dataset, Run};
 
 use super::{AppState, Refusal};
 
-/// The first page.
-pub(super) fn first_page() -> u32 {
-    1
-}
-
 /// The default number of samples per page.
 pub(super) fn usual_page_size() -> u32 {
     12
-}
-
-/// Checks the page number and size.
-pub(super) fn check_page(page: u32, page_size: u32) -> Result<(), Refusal> {
-    if page == 0 || !(1..=100).contains(&page_size) {
-        return Err(Refusal::new(
-            ErrorCode::InvalidParameter,
-            "page must be 1 or more, and page_size 1 to 100",
-        ));
-    }
-    Ok(())
 }
 
 /// The elements of `all` on a page, which is counted from 1.

@@ -6,11 +6,11 @@ use axum::http::StatusCode;
 use protocol::saved_view::{NewView, SavedView};
 
 use super::json::{Body, Id};
-use super::{AppState, Refusal};
+use super::{Answer, AppState, Refusal};
 
 /// Every saved view, in order of name.
 #[utoipa::path(get, path = "/views", responses((status = 200, body = Vec<SavedView>)))]
-pub(super) async fn list(State(state): State<AppState>) -> Result<Json<Vec<SavedView>>, Refusal> {
+pub(super) async fn list(State(state): State<AppState>) -> Answer<Vec<SavedView>> {
     Ok(Json(state.store.saved_views().await?))
 }
 
@@ -19,17 +19,14 @@ pub(super) async fn list(State(state): State<AppState>) -> Result<Json<Vec<Saved
     post,
     path = "/views",
     request_body = NewView,
-    responses((status = 201, body = SavedView), (status = 409, body = protocol::api::ApiError), (status = 422, body = protocol::api::ApiError))
+    responses((status = 201, body = SavedView))
 )]
 pub(super) async fn create(
     State(state): State<AppState>,
     Body(view): Body<NewView>,
 ) -> Result<(StatusCode, Json<SavedView>), Refusal> {
     let view = view.trimmed();
-    let errors = view.validate();
-    if !errors.is_empty() {
-        return Err(Refusal::fields(errors));
-    }
+    Refusal::unless_empty(view.validate())?;
     Ok((
         StatusCode::CREATED,
         Json(state.store.save_view(&view).await?),

@@ -2,11 +2,10 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::IntoResponse;
 use engine::studies::evaluations::{UnitGradients as KeptGradients, UnitResponses};
 use engine::training::unit_selectivity::UnitSelectivity;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use protocol::corruption_evaluation::CorruptionConditions;
 use protocol::dimensionality::{ActivationMatrix, Perturbation};
 use protocol::result::LayerShape;
@@ -17,7 +16,8 @@ use protocol::unit::{
 use protocol::{LayerSelectivity, Measurement, Run, RunResult};
 
 use super::json::{Id, PathParameters, QueryParameters};
-use super::{AppState, Refusal};
+use super::samples::test_image_url;
+use super::{Answer, AppState, Refusal};
 use statistics::quantile;
 
 /// Which layer is asked for.
@@ -128,6 +128,25 @@ impl Subject {
         })
     }
 
+    /// The mean responses to each class of the unit at `place` among all layers', for each perturbation.
+    fn tuning(&self, place: usize, responses: &UnitResponses) -> Result<Vec<UnitTuning>, Refusal> {
+        let mut tuning = Vec::new();
+        if let Some(conditions) = self.conditions {
+            for &perturbation in &self.perturbations {
+                let measured =
+                    UnitResponses::tuning(&self.directory, conditions, perturbation, place)?;
+                tuning.extend(measured.map(|measured| UnitTuning {
+                    perturbation,
+                    images: responses.class_images.clone(),
+                    mean: measured.class_means,
+                    standard_error: measured.class_standard_errors,
+                    selectivity: measured.selectivity,
+                }));
+            }
+        }
+        Ok(tuning)
+    }
+
     fn gradients(&self, layer: &str) -> Result<Option<KeptGradients>, Refusal> {
         Ok(match self.gradient_images {
             Some(images) => KeptGradients::load(&self.directory, images, layer)?,
@@ -180,7 +199,7 @@ pub(super) async fn table(
     State(state): State<AppState>,
     Id(id): Id,
     QueryParameters(query): QueryParameters<LayerQuery>,
-) -> Result<Json<UnitTable>, Refusal> {
+) -> Answer<UnitTable> {
     let subject = Subject::open(&state, id).await?;
     let layer = match query.layer.as_str() {
         "" => 0,
@@ -220,7 +239,7 @@ pub(super) async fn table(
 pub(super) async fn detail(
     State(state): State<AppState>,
     PathParameters((id, layer, unit)): PathParameters<(i64, String, u32)>,
-) -> Result<Json<UnitDetail>, Refusal> {
+) -> Answer<UnitDetail> {
     let subject = Subject::open(&state, id).await?;
     let place = subject.layer(&layer)?;
     let units = subject.result.layers[place].units.len();
@@ -249,24 +268,11 @@ fn look_at(
     let place = first + unit as usize;
     let summary = summaries(layer_result, first, responses.as_ref(), gradients.as_ref())
         .swap_remove(unit as usize);
-
-    let mut tuning = Vec::new();
-    if let (Some(conditions), Some(responses)) = (subject.conditions, &responses) {
-        for &perturbation in &subject.perturbations {
-            let measured =
-                UnitResponses::tuning(&subject.directory, conditions, perturbation, place)?;
-            tuning.extend(measured.map(|measured| UnitTuning {
-                perturbation,
-                images: responses.class_images.clone(),
-                mean: measured.class_means,
-                standard_error: measured.class_standard_errors,
-                selectivity: measured.selectivity,
-            }));
-        }
-    }
+    let tuning = match &responses {
+        Some(responses) => subject.tuning(place, responses)?,
+        None => Vec::new(),
+    };
     let labels = engine::data::test_labels(&subject.run.spec.dataset, datasets)?;
-    let dataset =
-        utf8_percent_encode(&subject.run.spec.dataset.to_string(), NON_ALPHANUMERIC).to_string();
     let images = |extremes: Option<&Vec<(f32, u32)>>| -> Vec<ActivatingImage> {
         extremes
             .into_iter()
@@ -278,7 +284,7 @@ fn look_at(
                     .and_then(|&label| subject.classes.get(label as usize).cloned())
                     .unwrap_or_default(),
                 response,
-                url: format!("/api/v1/datasets/{dataset}/images/test/{index}.png"),
+                url: test_image_url(&subject.run.spec.dataset, index as usize),
             })
             .collect()
     };
@@ -357,22 +363,16 @@ pub(super) async fn gradient_image(
         Ok::<_, Refusal>(engine::data::values_png(&values, kept.height, kept.width)?)
     })
     .await??;
-    Ok((
-        StatusCode::OK,
-        [
-            (header::CONTENT_TYPE, "image/png"),
-            (header::CACHE_CONTROL, "private, max-age=60"),
-        ],
-        png,
-    ))
+    let headers = [
+        (header::CONTENT_TYPE, "image/png"),
+        (header::CACHE_CONTROL, "private, max-age=60"),
+    ];
+    Ok((headers, png))
 }
 
 /// Variability of every unit's input gradient across samples, by layer.
-#[utoipa::path(get, path = "/runs/{id}/unit-gradients", params(("id" = i64, Path)), responses((status = 200, body = UnitGradients), (status = 404, body = protocol::api::ApiError)))]
-pub(super) async fn gradients(
-    State(state): State<AppState>,
-    Id(id): Id,
-) -> Result<Json<UnitGradients>, Refusal> {
+#[utoipa::path(get, path = "/runs/{id}/unit-gradients", params(("id" = i64, Path)), responses((status = 200, body = UnitGradients)))]
+pub(super) async fn gradients(State(state): State<AppState>, Id(id): Id) -> Answer<UnitGradients> {
     let subject = Subject::open(&state, id).await?;
     let images = subject.gradient_images.ok_or_else(|| {
         Refusal::not_found(format!(
@@ -402,11 +402,11 @@ pub(super) async fn gradients(
 }
 
 /// How the selectivity of each layer's units was distributed after every epoch, on the clean validation images.
-#[utoipa::path(get, path = "/runs/{id}/selectivity-over-training", params(("id" = i64, Path)), responses((status = 200, body = SelectivityOverTraining), (status = 404, body = protocol::api::ApiError)))]
+#[utoipa::path(get, path = "/runs/{id}/selectivity-over-training", params(("id" = i64, Path)), responses((status = 200, body = SelectivityOverTraining)))]
 pub(super) async fn over_training(
     State(state): State<AppState>,
     Id(id): Id,
-) -> Result<Json<SelectivityOverTraining>, Refusal> {
+) -> Answer<SelectivityOverTraining> {
     let run = state.store.run(id).await?;
     let directory = state.directory.run(id);
     let missing = || {

@@ -1,9 +1,9 @@
 //! Taking an archive into a store: checked whole first, then there whole or not at all.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use super::{ArchiveError, Entry, FORMAT, MANIFEST, Manifest, folder};
 use crate::archived::ArchivedEvent;
 use crate::directory::DataDirectory;
-use crate::import::STAGED;
+use crate::import::staging_folder;
 use crate::purge::purge_keys;
 use crate::store::{Restored, Store, StoreError};
 
@@ -119,7 +119,7 @@ pub async fn import(
     }
 }
 
-fn damaged(what: &dyn std::fmt::Display) -> ArchiveError {
+fn damaged(what: impl Display) -> ArchiveError {
     ArchiveError::Damaged(what.to_string())
 }
 
@@ -136,7 +136,7 @@ impl Growth {
         let packed = self.packed.load(Ordering::Relaxed);
         if self.unpacked > ALWAYS_FITS && self.unpacked / MOST_TIMES > packed {
             let times = format!("it unpacks to over {MOST_TIMES} times its size");
-            return Err(damaged(&times));
+            return Err(damaged(times));
         }
         Ok(())
     }
@@ -156,21 +156,21 @@ fn unpack(
         packed,
         unpacked: 0,
     };
-    let decoder = zstd::Decoder::new(counted).map_err(|error| damaged(&error))?;
+    let decoder = zstd::Decoder::new(counted).map_err(damaged)?;
     let mut archive = tar::Archive::new(decoder);
     let (mut entries, mut manifest) = (BTreeMap::new(), None);
-    for entry in archive.entries().map_err(|error| damaged(&error))? {
-        let mut entry = entry.map_err(|error| damaged(&error))?;
-        let path = entry.path().map_err(|error| damaged(&error))?.into_owned();
+    for entry in archive.entries().map_err(damaged)? {
+        let mut entry = entry.map_err(damaged)?;
+        let path = entry.path().map_err(damaged)?.into_owned();
         let name = path.to_string_lossy().into_owned();
         let inside = path
             .components()
             .all(|part| matches!(part, Component::Normal(_)));
         if entry.header().entry_type() != tar::EntryType::Regular || !inside {
-            return Err(damaged(&format!("`{name}` is no plain file in it")));
+            return Err(damaged(format!("`{name}` is no plain file in it")));
         }
         if entries.contains_key(&name) {
-            return Err(damaged(&format!("`{name}` is in it twice")));
+            return Err(damaged(format!("`{name}` is in it twice")));
         }
         let target = folder.join(&path);
         let written = write_entry(&name, &mut entry, &target, &mut growth)?;
@@ -182,7 +182,7 @@ fn unpack(
         }
     }
     let manifest = manifest.ok_or_else(|| {
-        damaged(&format!(
+        damaged(format!(
             "it has no {MANIFEST}: it was cut off, or is no archive of an experiment"
         ))
     })?;
@@ -206,7 +206,7 @@ fn write_entry(
     loop {
         let read = entry
             .read(&mut buffer)
-            .map_err(|error| damaged(&format!("`{name}`: {error}")))?;
+            .map_err(|error| damaged(format!("`{name}`: {error}")))?;
         if read == 0 {
             break;
         }
@@ -230,16 +230,16 @@ fn verify(manifest: &Manifest, mut entries: BTreeMap<String, Entry>) -> Result<(
         match entries.remove(&expected.path) {
             Some(entry) if entry == *expected => {}
             Some(_) => {
-                return Err(damaged(&format!(
+                return Err(damaged(format!(
                     "`{}` is not what was written",
                     expected.path
                 )));
             }
-            None => return Err(damaged(&format!("`{}` is missing", expected.path))),
+            None => return Err(damaged(format!("`{}` is missing", expected.path))),
         }
     }
     if let Some(name) = entries.keys().next() {
-        return Err(damaged(&format!("`{name}` is not in its {MANIFEST}")));
+        return Err(damaged(format!("`{name}` is not in its {MANIFEST}")));
     }
     Ok(())
 }
@@ -252,11 +252,7 @@ struct Unpacked {
 
 impl Unpacked {
     fn read(runs: &Path, input: impl Read) -> Result<Unpacked, ArchiveError> {
-        let folder = tempfile::Builder::new()
-            .prefix(STAGED)
-            .permissions(std::fs::Permissions::from_mode(0o755))
-            .tempdir_in(runs)
-            .map_err(ArchiveError::file(runs.display()))?;
+        let folder = staging_folder(runs).map_err(ArchiveError::file(runs.display()))?;
         let (entries, manifest) = unpack(folder.path(), input)?;
         verify(&manifest, entries)?;
         Ok(Unpacked { folder, manifest })
@@ -305,13 +301,13 @@ fn parse(bytes: &[u8]) -> Result<Manifest, ArchiveError> {
         format: u32,
         version: String,
     }
-    let damaged = |error: serde_json::Error| ArchiveError::Damaged(format!("{MANIFEST}: {error}"));
-    let head: Head = serde_json::from_slice(bytes).map_err(damaged)?;
+    let unreadable = |error: serde_json::Error| damaged(format!("{MANIFEST}: {error}"));
+    let head: Head = serde_json::from_slice(bytes).map_err(unreadable)?;
     if head.format > FORMAT {
         return Err(ArchiveError::Newer {
             found: head.format,
             version: head.version,
         });
     }
-    serde_json::from_slice(bytes).map_err(damaged)
+    serde_json::from_slice(bytes).map_err(unreadable)
 }

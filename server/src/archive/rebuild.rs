@@ -1,14 +1,14 @@
 //! A new store from run folders alone, when the store is lost or damaged beyond repair.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use protocol::{Event, RunState};
+use protocol::RunState;
 
+use super::ArchiveError;
 use crate::archived::{ArchivedEvent, ArchivedExperiment, ArchivedRun};
 use crate::directory::DataDirectory;
 use crate::lock::StoreLock;
-use crate::store::{Attempt, Restored, Store, StoreError};
+use crate::store::{Attempt, Restored, Store, StoreError, end_of};
 use crate::worker_folder::{WorkerFolder, WorkerOrder, lines_after, read_line};
 
 /// What was rebuilt.
@@ -29,13 +29,8 @@ pub enum RebuildError {
     #[error("{0} is there; move it away first, with {0}-wal and {0}-shm where they are")]
     Present(std::path::PathBuf),
     /// A file cannot be read or written.
-    #[error("{path}: {source}")]
-    File {
-        /// The file.
-        path: String,
-        /// What the operating system reported.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] ArchiveError),
     /// The new store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -55,80 +50,94 @@ pub async fn rebuild(
     if path.exists() {
         return Err(RebuildError::Present(path));
     }
-    let file = |path: &Path| {
-        let path = path.display().to_string();
-        move |source| RebuildError::File { path, source }
-    };
     let mut rebuilt = Rebuilt::default();
-    let mut experiments: BTreeMap<i64, Vec<(i64, WorkerFolder, WorkerOrder)>> = BTreeMap::new();
-    for entry in std::fs::read_dir(directory.runs()).map_err(file(&directory.runs()))? {
-        let entry = entry.map_err(file(&directory.runs()))?;
-        let Some(number) = entry
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse().ok())
-        else {
-            continue; // Set aside, or on its way in.
-        };
-        let folder = WorkerFolder::of(&entry.path());
-        match folder.read_order() {
-            Ok(order) => experiments
-                .entry(order.experiment_id)
-                .or_default()
-                .push((number, folder, order)),
-            Err(error) => rebuilt.left_out.push(format!(
-                "{}: no worker's order: {error}",
-                entry.path().display()
-            )),
-        }
-    }
+    let experiments = ordered_runs(directory, &mut rebuilt.left_out)?;
     let part = path.with_extension("sqlite.rebuilding");
     for name in ["", "-wal", "-shm"] {
         // Left by a rebuild that was cut off.
         let _ = std::fs::remove_file(format!("{}{name}", part.display()));
     }
     let store = Store::open(&part).await?;
-    for (id, mut folders) in experiments {
-        folders.sort_by_key(|(number, ..)| *number);
-        // The newest order has the newest notes.
-        let newest = folders.iter().max_by_key(|(number, ..)| *number);
-        let Some(experiment) = newest.map(|(.., order)| order.experiment.clone()) else {
-            continue;
-        };
-        let events: Vec<Vec<ArchivedEvent>> = folders
-            .iter()
-            .map(|(_, folder, order)| events(folder, order))
-            .collect();
-        let runs: Vec<ArchivedRun> = folders
-            .iter()
-            .zip(&events)
-            .map(|((.., order), events)| run(order, events, &experiment))
-            .collect();
-        let numbers: Vec<i64> = folders.iter().map(|(number, ..)| *number).collect();
-        let restored = Restored {
-            experiment: &experiment,
-            runs: &runs,
-            archived_at: experiment.created_at,
-            numbers: Some((id, &numbers)),
-        };
-        store
-            .restore(restored, |index| Ok(events[index].clone()), |_, _| Ok(()))
-            .await?;
-        for (number, folder, order) in &folders {
-            let length = |path| std::fs::metadata(path).map_or(0, |file| file.len());
-            let attempt = Attempt {
-                number: order.attempt,
-                events_offset: length(folder.events(order.attempt)),
-                errors_offset: length(folder.errors()),
-            };
-            store.set_attempt(*number, attempt).await?;
-        }
+    for (id, runs) in experiments {
         rebuilt.experiments += 1;
         rebuilt.runs += runs.len();
+        restore(&store, id, runs).await?;
     }
     store.close().await;
-    std::fs::rename(&part, &path).map_err(file(&path))?;
+    std::fs::rename(&part, &path).map_err(ArchiveError::file(path.display()))?;
     Ok(rebuilt)
+}
+
+/// A run's number, its worker's folder and its last order.
+type OrderedRun = (i64, WorkerFolder, WorkerOrder);
+
+/// The runs that have an order, in order of number, by experiment; names in `left_out` the folders without one.
+fn ordered_runs(
+    directory: &DataDirectory,
+    left_out: &mut Vec<String>,
+) -> Result<BTreeMap<i64, Vec<OrderedRun>>, RebuildError> {
+    let folder = directory.runs();
+    let mut experiments: BTreeMap<i64, Vec<OrderedRun>> = BTreeMap::new();
+    for entry in std::fs::read_dir(&folder).map_err(ArchiveError::file(folder.display()))? {
+        let entry = entry.map_err(ArchiveError::file(folder.display()))?;
+        let name = entry.file_name();
+        let Some(number) = name.to_str().and_then(|name| name.parse().ok()) else {
+            continue; // Set aside, or on its way in.
+        };
+        let folder = WorkerFolder::of(&entry.path());
+        match folder.read_order() {
+            Ok(order) => {
+                let runs = experiments.entry(order.experiment_id).or_default();
+                runs.push((number, folder, order));
+            }
+            Err(error) => left_out.push(format!(
+                "{}: no worker's order: {error}",
+                entry.path().display()
+            )),
+        }
+    }
+    for runs in experiments.values_mut() {
+        runs.sort_by_key(|(number, ..)| *number);
+    }
+    Ok(experiments)
+}
+
+/// Puts experiment `id` into the store, with its `folders` in order of number.
+async fn restore(store: &Store, id: i64, folders: Vec<OrderedRun>) -> Result<(), RebuildError> {
+    // The newest order has the newest notes.
+    let Some((.., newest)) = folders.last() else {
+        return Ok(());
+    };
+    let experiment = &newest.experiment;
+    let events: Vec<Vec<ArchivedEvent>> = folders
+        .iter()
+        .map(|(_, folder, order)| events(folder, order))
+        .collect();
+    let runs: Vec<ArchivedRun> = folders
+        .iter()
+        .zip(&events)
+        .map(|((.., order), events)| run(order, events, experiment))
+        .collect();
+    let numbers: Vec<i64> = folders.iter().map(|(number, ..)| *number).collect();
+    let restored = Restored {
+        experiment,
+        runs: &runs,
+        archived_at: experiment.created_at,
+        numbers: Some((id, &numbers)),
+    };
+    store
+        .restore(restored, |index| Ok(events[index].clone()), |_, _| Ok(()))
+        .await?;
+    for (number, folder, order) in &folders {
+        let length = |path| std::fs::metadata(path).map_or(0, |file| file.len());
+        let attempt = Attempt {
+            number: order.attempt,
+            events_offset: length(folder.events(order.attempt)),
+            errors_offset: length(folder.errors()),
+        };
+        store.set_attempt(*number, attempt).await?;
+    }
+    Ok(())
 }
 
 /// What the run's workers reported, the first worker first. Lines that are no events, or were cut off, are skipped.
@@ -159,19 +168,12 @@ fn run(
     experiment: &ArchivedExperiment,
 ) -> ArchivedRun {
     let (first, last) = (events.first(), events.last());
-    let (state, reason) = match last.map(|last| &last.event) {
-        Some(Event::Finished(_)) => (RunState::Finished, None),
-        Some(Event::Diverged { epoch, step, what }) => (
-            RunState::Diverged,
-            Some(format!("at epoch {epoch}, step {step}: {what}")),
-        ),
-        Some(Event::Failed { message }) => (RunState::Failed, Some(message.clone())),
-        Some(Event::Cancelled) => (RunState::Cancelled, None),
-        _ => (
-            RunState::Interrupted,
-            Some("the store was rebuilt, and its worker had not come to an end".into()),
-        ),
-    };
+    let end = last.and_then(|last| end_of(&last.event));
+    let end = end.filter(|(state, _)| *state != RunState::Interrupted);
+    let (state, reason) = end.unwrap_or_else(|| {
+        let reason = "the store was rebuilt, and its worker had not come to an end";
+        (RunState::Interrupted, Some(reason.into()))
+    });
     ArchivedRun {
         key: order.key.clone(),
         spec: order.spec.clone(),

@@ -13,6 +13,7 @@ use protocol::attack::AttackSpec;
 
 use super::attack_list;
 use super::output::say;
+use crate::import::three_numbers;
 
 /// Channel means of CIFAR-10, the default normalisation.
 const CIFAR10_MEAN: [f32; 3] = [0.4914, 0.4822, 0.4465];
@@ -78,9 +79,8 @@ pub struct Arguments {
 
 /// Reads a number for each of the three channels, such as `0.49,0.48,0.45`.
 pub(super) fn channels(text: &str) -> Result<[f32; 3], String> {
-    let numbers: Result<Vec<f32>, _> = text.split(',').map(|part| part.trim().parse()).collect();
-    let three = numbers.ok().and_then(|numbers| numbers.try_into().ok());
-    three.ok_or_else(|| format!("`{text}` is not three numbers, such as 0.49,0.48,0.45"))
+    three_numbers(text)
+        .ok_or_else(|| format!("`{text}` is not three numbers, such as 0.49,0.48,0.45"))
 }
 
 impl Arguments {

@@ -1,13 +1,13 @@
 //! `selectivity-lab export EXPERIMENT --out FILE`: an experiment as one file that any store takes.
 
 use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use tempfile::NamedTempFile;
 
 use crate::archive::{Contents, export};
 use crate::commands::output::say;
-use crate::directory::DataDirectory;
+use crate::directory::{DataDirectory, folder_of};
 use crate::store::Store;
 
 /// Arguments of `export`.
@@ -34,11 +34,7 @@ impl Arguments {
     pub async fn run(self, directory: DataDirectory) -> Result<(), Box<dyn Error>> {
         let failed = |error: std::io::Error| format!("{}: {error}", self.out.display());
         let store = Store::open_in(&directory).await?;
-        let folder = match self.out.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        let file = NamedTempFile::new_in(folder).map_err(failed)?;
+        let file = NamedTempFile::new_in(folder_of(&self.out)).map_err(failed)?;
         let output = file.reopen().map_err(failed)?;
         export(
             &store,

@@ -18,8 +18,7 @@ use crate::directory::DataDirectory;
 use crate::import::{Staged, import, not_launchable, one_run};
 use crate::lock::{LockError, StoreLock};
 use crate::scheduler::{Scheduler, Slots};
-use crate::store::Scope;
-use crate::store::{ImportTarget, Store};
+use crate::store::{ImportTarget, Scope, Store};
 
 /// Written into a new experiment's notes.
 const NOTES: &str = "Made for imported weights. The training settings here are for networks that are trained here; those of imported networks are not known, but for alpha, seed and epochs, as they were given.";

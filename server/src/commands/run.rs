@@ -10,6 +10,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use protocol::event::Phase;
 use protocol::{Event, ExperimentSpec, FieldError, Run, RunState};
+use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::serve::told_to_stop;
@@ -19,8 +20,7 @@ use crate::commands::output::say;
 use crate::directory::DataDirectory;
 use crate::lock::StoreLock;
 use crate::scheduler::{News, Scheduler, Slots};
-use crate::store::Scope;
-use crate::store::Store;
+use crate::store::{Scope, Store, StoreError};
 
 /// Arguments of `run`.
 #[derive(Debug, clap::Args)]
@@ -84,64 +84,72 @@ impl Arguments {
         let scope = Scope::Experiment(id);
         let scheduler =
             Scheduler::start(store.clone(), directory, executable, slots, scope).await?;
-        let mut news = scheduler.subscribe();
+        let news = scheduler.subscribe();
         match known {
             Some(id) => {
-                let runs = store.runs(id).await?;
-                let ids_of = |wanted: fn(RunState) -> bool| -> Vec<i64> {
-                    let chosen = runs.iter().filter(|run| wanted(run.state));
-                    chosen.map(|run| run.id).collect()
-                };
-                let resumed = store.requeue(&ids_of(RunState::is_resumable)).await?;
-                let resumed: usize = resumed.values().map(Vec::len).sum();
-                let left = resumed + ids_of(RunState::is_active).len();
-                say!("{}", goes_on(id, &spec, left, runs.len()));
+                let (left, runs) = resume(&store, id).await?;
+                say!("{}", goes_on(id, &spec, left, runs));
             }
             None => say!("experiment {id}: {}", spec.name),
         }
         scheduler.wake();
-
-        let mut bars = Bars::new(&store.runs(id).await?)?;
-        let stop = told_to_stop();
-        tokio::pin!(stop);
-        loop {
-            tokio::select! {
-                heard = news.recv() => match heard {
-                    Ok(News::Event(live)) => bars.show(live.run_id, &live.event),
-                    Ok(News::Change(_)) => {}
-                    // The bars only display; the store has everything.
-                    Err(RecvError::Lagged(_)) => {}
-                    Err(RecvError::Closed) => break,
-                },
-                () = tokio::time::sleep(Duration::from_millis(500)) => {}
-                () = &mut stop => {
-                    scheduler.stop().await;
-                    store.close().await;
-                    return Err(format!("stopped; the same command goes on with experiment {id}").into());
-                }
-            }
-            if let Some(reason) = scheduler.paused(&spec.device) {
-                scheduler.stop().await;
-                store.close().await;
-                return Err(
-                    format!("{reason}\nthe same command goes on with experiment {id}").into(),
-                );
-            }
-            if store
-                .experiment(id)
-                .await?
-                .runs
-                .iter()
-                .all(|entry| !entry.state.is_active())
-            {
-                break;
-            }
+        if let Err(cut_off) = watch(&store, &scheduler, news, id, &spec.device).await? {
+            scheduler.stop().await;
+            store.close().await;
+            return Err(format!("{cut_off}the same command goes on with experiment {id}").into());
         }
-        bars.all.clear()?;
         let runs = store.runs(id).await?;
         store.close().await;
         report(&runs)
     }
+}
+
+/// Queues the resumable runs of an experiment again; gives how many of its runs are active then, and how many it has.
+async fn resume(store: &Store, id: i64) -> Result<(usize, usize), StoreError> {
+    let runs = store.runs(id).await?;
+    let ids_of = |wanted: fn(RunState) -> bool| -> Vec<i64> {
+        let chosen = runs.iter().filter(|run| wanted(run.state));
+        chosen.map(|run| run.id).collect()
+    };
+    let resumed = store.requeue(&ids_of(RunState::is_resumable)).await?;
+    let resumed: usize = resumed.values().map(Vec::len).sum();
+    Ok((resumed + ids_of(RunState::is_active).len(), runs.len()))
+}
+
+/// Shows how far an experiment's runs are until all have ended, or says why that cannot be waited for: the command is to
+/// stop, or nothing starts on the device.
+async fn watch(
+    store: &Store,
+    scheduler: &Scheduler,
+    mut news: Receiver<News>,
+    id: i64,
+    device: &str,
+) -> Result<Result<(), String>, Box<dyn Error>> {
+    let mut bars = Bars::new(&store.runs(id).await?)?;
+    let stop = told_to_stop();
+    tokio::pin!(stop);
+    loop {
+        tokio::select! {
+            heard = news.recv() => match heard {
+                Ok(News::Event(live)) => bars.show(live.run_id, &live.event),
+                Ok(News::Change(_)) => {}
+                // The bars only display; the store has everything.
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => break,
+            },
+            () = tokio::time::sleep(Duration::from_millis(500)) => {}
+            () = &mut stop => return Ok(Err("stopped; ".into())),
+        }
+        if let Some(reason) = scheduler.paused(device) {
+            return Ok(Err(format!("{reason}\n")));
+        }
+        let counts = store.experiment(id).await?.runs;
+        if counts.iter().all(|count| !count.state.is_active()) {
+            break;
+        }
+    }
+    bars.all.clear()?;
+    Ok(Ok(()))
 }
 
 fn not_launchable(experiment: &Path, fields: &[FieldError]) -> Box<dyn Error> {

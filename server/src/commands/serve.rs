@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::middleware;
@@ -13,19 +12,15 @@ use tokio::net::TcpListener;
 
 use crate::api::{AppState, Guard, app, guard};
 use crate::archive::import_example;
-use crate::catalogue::Catalogue;
 use crate::commands::output::say;
 use crate::connections::{self, Limits};
 use crate::directory::DataDirectory;
-use crate::estimate::Estimator;
 use crate::import::remove_abandoned;
 use crate::lock::StoreLock;
-use crate::perturbation_bench::PerturbationBench;
 use crate::purge::purge;
 use crate::scheduler::{Scheduler, Slots};
 use crate::ssr::site;
-use crate::store::Scope;
-use crate::store::{Store, StoreError, check_large};
+use crate::store::{Scope, Store, StoreError, check_large};
 use crate::tls;
 use crate::tokens::{Access, Tokens};
 
@@ -131,17 +126,13 @@ impl Arguments {
             Scope::Everything,
         )
         .await?;
-        let catalogue = Catalogue::new(directory.clone(), executable.clone());
-        let downloads = catalogue.clone();
-        let state = AppState {
-            store: store.clone(),
-            scheduler: scheduler.clone(),
-            directory: directory.clone(),
-            catalogue,
-            bench: PerturbationBench::new(executable.clone(), directory.datasets().to_owned()),
-            estimator: Arc::new(Estimator::new(executable)),
-            cache: Default::default(),
-        };
+        let state = AppState::new(
+            store.clone(),
+            scheduler.clone(),
+            directory.clone(),
+            executable,
+        );
+        let downloads = state.catalogue.clone();
         begin_background_work(&state);
         // Clients on other machines need a token; an added name means that there are some, perhaps through a proxy.
         let tokens = (!self.host.is_loopback() || !self.allow_host.is_empty())

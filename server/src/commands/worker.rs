@@ -214,27 +214,24 @@ fn watch(
     let mut terminate = signal(SignalKind::terminate())?;
     let mut notify = signal(SignalKind::user_defined1())?;
     drop(_entered);
+    let end = move |why: Reason| {
+        reason.store(why as u8, Ordering::Relaxed);
+        cancel.store(true, Ordering::Relaxed);
+    };
     std::thread::spawn(move || {
         runtime.block_on(async {
             loop {
                 tokio::select! {
                     _ = hang_up.recv() => {}
-                    _ = terminate.recv() => {
-                        reason.store(Reason::Stopped as u8, Ordering::Relaxed);
-                        cancel.store(true, Ordering::Relaxed);
-                    }
-                    _ = notify.recv() => {
-                        reason.store(Reason::Notified as u8, Ordering::Relaxed);
-                        cancel.store(true, Ordering::Relaxed);
-                    }
+                    _ = terminate.recv() => end(Reason::Stopped),
+                    _ = notify.recv() => end(Reason::Notified),
                     () = tokio::time::sleep(look) => {
                         if !wanted() {
                             eprintln!("the run was deleted, or is another worker's by now");
                             std::process::exit(ABANDONED);
                         }
                         if folder.is_cancelled() {
-                            reason.store(Reason::Cancelled as u8, Ordering::Relaxed);
-                            cancel.store(true, Ordering::Relaxed);
+                            end(Reason::Cancelled);
                         }
                     }
                 }

@@ -5,12 +5,13 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::{Cause, Ending, Executor, Job, Submission, Timing, WorkerState};
+use crate::mutex::lock;
 
 /// See the module's text.
 #[derive(Debug)]
@@ -37,8 +38,7 @@ impl Local {
 
     /// The process of a worker that is at work.
     fn process(&self, job: &Job) -> Option<u32> {
-        // A panic elsewhere leaves the map whole: every change is one call.
-        let children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
+        let children = lock(&self.children);
         match children.get(&key(job)) {
             Some(Started::Running(child)) => Some(child.id()),
             Some(Started::Ended(_)) => None,
@@ -71,7 +71,7 @@ impl Local {
             .process_group(0)
             .spawn()
             .map_err(|error| format!("cannot start a worker: {error}"))?;
-        let mut children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut children = lock(&self.children);
         children.retain(|(folder, _), _| folder != job.folder.run());
         children.insert(key(job), Started::Running(child));
         Ok(())
@@ -107,7 +107,7 @@ impl Executor for Local {
     }
 
     fn poll(&self, job: &Job) -> WorkerState {
-        let mut children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut children = lock(&self.children);
         let Some(started) = children.get_mut(&key(job)) else {
             return match job.folder.is_at_work(job.attempt) {
                 true => WorkerState::AtWork,

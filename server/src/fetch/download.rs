@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use ureq::http::{HeaderMap, StatusCode, header};
 
 use super::{FetchError, FetchStep, Job};
+use crate::directory::remove_file;
 
 /// Bytes received at a time.
 const CHUNK: usize = 1 << 16;
@@ -198,10 +199,7 @@ fn remember_validator(job: &Job, headers: &HeaderMap) -> Result<(), FetchError> 
     let path = job.hidden("validator");
     let written = match validator {
         Some(validator) => fs::write(&path, validator),
-        None => match fs::remove_file(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            result => result,
-        },
+        None => remove_file(&path),
     };
     written.map_err(|source| FetchError::file(&path, source))
 }

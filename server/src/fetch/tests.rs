@@ -202,13 +202,16 @@ fn sources(server: &Server, published: &[u8], kind: ArchiveKind) -> Sources {
 }
 
 fn run(directory: &Path, sources: &Sources) -> Result<PathBuf, FetchError> {
-    fetch(
-        &Dataset::Cifar10,
-        directory,
-        sources,
-        &mut |_| {},
-        &AtomicBool::new(false),
-    )
+    run_for(&Dataset::Cifar10, directory, sources)
+}
+
+fn run_for(
+    download: impl Into<Download>,
+    directory: &Path,
+    sources: &Sources,
+) -> Result<PathBuf, FetchError> {
+    let never = AtomicBool::new(false);
+    fetch(download, directory, sources, &mut |_| {}, &never)
 }
 
 /// Everything in the directory, hidden files included.
@@ -427,13 +430,8 @@ fn cancelled_fetch_goes_on_later() {
     let mut stop = |progress: FetchProgress| {
         cancel.store(progress.bytes > 0, Ordering::Relaxed);
     };
-    let error = fetch(
-        &Dataset::Cifar10,
-        directory.path(),
-        &sources,
-        &mut stop,
-        &cancel,
-    );
+    let cifar10 = &Dataset::Cifar10;
+    let error = fetch(cifar10, directory.path(), &sources, &mut stop, &cancel);
     assert!(matches!(error, Err(FetchError::Cancelled)));
     let part = fs::metadata(directory.path().join(format!(".{FOLDER}.part")))
         .unwrap()
@@ -479,13 +477,7 @@ fn busy_and_unfetchable_sets_are_refused() {
         Err(FetchError::Busy(_))
     ));
     assert_eq!(server.seen(), []);
-    let builtin = fetch(
-        &Dataset::Builtin,
-        directory.path(),
-        &sources,
-        &mut |_| {},
-        &AtomicBool::new(false),
-    );
+    let builtin = run_for(&Dataset::Builtin, directory.path(), &sources);
     assert!(matches!(
         builtin,
         Err(FetchError::NotFetchable(Download::Dataset(
@@ -509,14 +501,7 @@ fn a_corrupted_set_is_fetched_from_its_plain_archive() {
     let directory = tempfile::tempdir().unwrap();
     let download: Download = "cifar10-c".parse().unwrap();
     assert_eq!(download, Download::Corrupted(Dataset::Cifar10));
-    fetch(
-        download,
-        directory.path(),
-        &sources,
-        &mut |_| {},
-        &AtomicBool::new(false),
-    )
-    .unwrap();
+    run_for(download, directory.path(), &sources).unwrap();
     assert_installed(directory.path());
 }
 

@@ -57,17 +57,26 @@ fn bad(job: &Job, problem: String) -> FetchError {
     }
 }
 
+fn not_plain(job: &Job, name: &Path) -> FetchError {
+    bad(
+        job,
+        format!("`{}` is no plain file or folder", name.display()),
+    )
+}
+
+fn leads_out(job: &Job, name: &str) -> FetchError {
+    bad(job, format!("`{name}` leads out of the archive"))
+}
+
 fn unpack_tar(
     job: &mut Job,
     part: &mut File,
     into: &Path,
     decoder: fn(BufReader<&mut File>) -> Box<dyn Read + '_>,
 ) -> Result<(), FetchError> {
-    let total = part
-        .metadata()
-        .map_err(|e| FetchError::file(into, e))?
-        .len();
-    let mut place = part.try_clone().map_err(|e| FetchError::file(into, e))?;
+    let unreadable = |error| FetchError::file(into, error);
+    let total = part.metadata().map_err(unreadable)?.len();
+    let mut place = part.try_clone().map_err(unreadable)?;
     let broken = |job: &Job, error: io::Error| bad(job, error.to_string());
     let mut archive = tar::Archive::new(decoder(BufReader::new(part)));
     for entry in archive.entries().map_err(|error| broken(job, error))? {
@@ -81,19 +90,11 @@ fn unpack_tar(
             entry.header().entry_type(),
             EntryType::Regular | EntryType::Directory
         ) {
-            return Err(bad(
-                job,
-                format!("`{}` is no plain file or folder", name.display()),
-            ));
+            return Err(not_plain(job, &name));
         }
         match entry.unpack_in(into) {
             Ok(true) => {}
-            Ok(false) => {
-                return Err(bad(
-                    job,
-                    format!("`{}` leads out of the archive", name.display()),
-                ));
-            }
+            Ok(false) => return Err(leads_out(job, &name.to_string_lossy())),
             Err(source) => return Err(entry_failed(job, into, &name, source)),
         }
         // Both handles share one position: where reading is in the file as it was downloaded.
@@ -104,9 +105,9 @@ fn unpack_tar(
 }
 
 fn unpack_zip(job: &mut Job, part: &mut File, into: &Path) -> Result<(), FetchError> {
-    let total = part
-        .metadata()
-        .map_err(|e| FetchError::file(into, e))?
+    let metadata = part.metadata();
+    let total = metadata
+        .map_err(|error| FetchError::file(into, error))?
         .len();
     let mut archive =
         ZipArchive::new(BufReader::new(part)).map_err(|error| bad(job, error.to_string()))?;
@@ -118,13 +119,10 @@ fn unpack_zip(job: &mut Job, part: &mut File, into: &Path) -> Result<(), FetchEr
             .map_err(|error| bad(job, error.to_string()))?;
         let Some(name) = entry.enclosed_name() else {
             let name = String::from_utf8_lossy(entry.name_raw());
-            return Err(bad(job, format!("`{name}` leads out of the archive")));
+            return Err(leads_out(job, &name));
         };
         if entry.is_symlink() {
-            return Err(bad(
-                job,
-                format!("`{}` is no plain file or folder", name.display()),
-            ));
+            return Err(not_plain(job, &name));
         }
         let path = into.join(&name);
         let written = if entry.is_dir() {

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use super::lock;
 use crate::directory::DataDirectory;
+use crate::mutex::lock;
 use crate::store::StoreError;
 
 /// Below this many bytes nothing new is begun: two checkpoints of the largest network.

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use super::lock;
+use crate::mutex::lock;
 
 /// Failed starts in a row after which a device is paused.
 pub(super) const FAILED_STARTS: u32 = 3;

@@ -7,10 +7,10 @@ use protocol::ExecutorKind;
 use tokio::task::spawn_blocking;
 
 use super::supervise::{order, warn};
-use super::{AFTER_FAILED_START, LOOK, Scheduler, lock};
-use crate::executors::{Executor, Job, Submission, Task};
+use super::{AFTER_FAILED_START, LOOK, Scheduler};
+use crate::executors::{Executor, Submission, Task};
+use crate::mutex::lock;
 use crate::store::{self, StoreError};
-use crate::worker_folder::WorkerFolder;
 
 impl Scheduler {
     /// Hands runs over whenever some are waiting for it.
@@ -109,11 +109,7 @@ impl Scheduler {
         let mut ordered = Ok(());
         for &run_id in runs {
             let run = inner.store.run(run_id).await?;
-            let job = Job {
-                folder: WorkerFolder::of(&inner.directory.run(run_id)),
-                attempt: inner.store.attempt(run_id).await?.number,
-                task: None,
-            };
+            let job = self.job(run_id, inner.store.attempt(run_id).await?.number, None);
             ordered = order(self, &run, &job).await;
             if ordered.is_err() {
                 break;
@@ -203,11 +199,7 @@ impl Scheduler {
                     .directory
                     .submission(submission.experiment_id, &submission.key),
             };
-            executor.kill(&Job {
-                folder: WorkerFolder::of(&inner.directory.run(run_id)),
-                attempt: 0,
-                task: Some(task),
-            });
+            executor.kill(&self.job(run_id, 0, Some(task)));
         }
         tracing::info!(executor = kind.id(), job, key = submission.key, "submitted");
         Ok(())

@@ -13,10 +13,11 @@ use protocol::{Event, ExecutorKind, ExecutorSpec, Run, RunState};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 
-use super::{Command, News, Place, Scheduler, lock};
+use super::{Command, News, Place, Scheduler};
 use crate::clock::now;
 use crate::executors::{Cause, Ending, Executor, Job, Submission, WorkerState};
-use crate::store::{Attempt, StoreError};
+use crate::mutex::lock;
+use crate::store::{Attempt, StoreError, end_of};
 use crate::worker_folder::{WorkerOrder, lines_after, read_line};
 
 /// How long to wait for a killed worker to be gone.
@@ -95,16 +96,10 @@ fn length(job: &Job) -> u64 {
 /// Writes the order for a run's next worker.
 pub(super) async fn order(scheduler: &Scheduler, run: &Run, job: &Job) -> Result<(), String> {
     let inner = &scheduler.0;
-    let key = inner
-        .store
-        .run_key(run.id)
-        .await
-        .map_err(|error| format!("cannot read the run's key: {error}"))?;
-    let experiment = inner
-        .store
-        .archived_experiment(run.experiment_id)
-        .await
-        .map_err(|error| format!("cannot read the experiment: {error}"))?;
+    let key = inner.store.run_key(run.id).await;
+    let key = key.map_err(|error| format!("cannot read the run's key: {error}"))?;
+    let experiment = inner.store.archived_experiment(run.experiment_id).await;
+    let experiment = experiment.map_err(|error| format!("cannot read the experiment: {error}"))?;
     let order = WorkerOrder {
         attempt: job.attempt,
         experiment_id: run.experiment_id,
@@ -321,7 +316,7 @@ impl Follower<'_> {
         for line in bytes.split_inclusive(|&byte| byte == b'\n') {
             let (at, event) = parse(line);
             let event = match event {
-                Ok(event) if is_end(&event) => {
+                Ok(event) if end_of(&event).is_some() => {
                     self.end = Some((at, event, Instant::now()));
                     self.begin();
                     // Its line is read again by whoever records it, should this process not live to do so.
@@ -385,9 +380,7 @@ impl Follower<'_> {
                 level: LogLevel::Info,
                 message: status.words(),
             };
-            if let Err(error) = self.scheduler.publish(self.run.id, &event).await {
-                tracing::warn!(run = self.run.id, %error, "cannot write to the run's log");
-            }
+            log(self.scheduler, self.run.id, event).await;
         }
         self.tell_unstored(Event::Job(status));
     }
@@ -430,23 +423,6 @@ fn parse(line: &[u8]) -> (i64, Result<Event, Event>) {
     }
 }
 
-fn is_end(event: &Event) -> bool {
-    match event {
-        Event::Progress(_)
-        | Event::Job(_)
-        | Event::Started(_)
-        | Event::Epoch(_)
-        | Event::Trained(_)
-        | Event::Measured(_)
-        | Event::Log { .. } => false,
-        Event::Finished(_)
-        | Event::Diverged { .. }
-        | Event::Failed { .. }
-        | Event::Cancelled
-        | Event::Interrupted { .. } => true,
-    }
-}
-
 /// A line for the run's log.
 pub(super) fn warning(message: String) -> Event {
     Event::Log {
@@ -457,7 +433,11 @@ pub(super) fn warning(message: String) -> Event {
 
 /// Puts a warning into the run's log.
 pub(super) async fn warn(scheduler: &Scheduler, run_id: i64, message: String) {
-    if let Err(error) = scheduler.publish(run_id, &warning(message)).await {
+    log(scheduler, run_id, warning(message)).await;
+}
+
+async fn log(scheduler: &Scheduler, run_id: i64, line: Event) {
+    if let Err(error) = scheduler.publish(run_id, &line).await {
         tracing::warn!(run_id, %error, "cannot write to the run's log");
     }
 }

@@ -1,6 +1,7 @@
 //! Tags and notes of experiments and runs.
 
 use protocol::annotation::Annotation;
+use sqlx::SqliteTransaction;
 
 use super::{Store, StoreError};
 
@@ -11,7 +12,7 @@ pub(super) const TAGS_OF_RUN: &str = "(SELECT json_group_array(tag) FROM (SELECT
 
 /// What is annotated.
 #[derive(Debug, Clone, Copy)]
-enum Subject {
+pub(super) enum Subject {
     Experiment(i64),
     Run(i64),
 }
@@ -38,18 +39,16 @@ impl Store {
     }
 
     async fn annotate(&self, subject: Subject, annotation: &Annotation) -> Result<(), StoreError> {
-        let (update, delete, insert, id) = match subject {
+        let (update, delete, id) = match subject {
             Subject::Experiment(id) => (
                 "UPDATE experiments SET notes = coalesce(?, notes) WHERE id = ? AND deleted_at IS NULL",
                 "DELETE FROM tags WHERE experiment_id = ?",
-                "INSERT INTO tags (experiment_id, tag) VALUES (?, ?)",
                 id,
             ),
             Subject::Run(id) => (
                 "UPDATE runs SET notes = coalesce(?, notes) WHERE id = ?
                      AND experiment_id NOT IN (SELECT id FROM experiments WHERE deleted_at IS NOT NULL)",
                 "DELETE FROM tags WHERE run_id = ?",
-                "INSERT INTO tags (run_id, tag) VALUES (?, ?)",
                 id,
             ),
         };
@@ -71,15 +70,29 @@ impl Store {
                 .bind(id)
                 .execute(&mut *transaction)
                 .await?;
-            for tag in tags {
-                sqlx::query(insert)
-                    .bind(id)
-                    .bind(tag)
-                    .execute(&mut *transaction)
-                    .await?;
-            }
+            insert_tags(&mut transaction, subject, tags).await?;
         }
         transaction.commit().await?;
         Ok(())
     }
+}
+
+/// Gives a subject these tags besides those that it has.
+pub(super) async fn insert_tags(
+    transaction: &mut SqliteTransaction<'_>,
+    subject: Subject,
+    tags: &[String],
+) -> Result<(), StoreError> {
+    let (insert, id) = match subject {
+        Subject::Experiment(id) => ("INSERT INTO tags (experiment_id, tag) VALUES (?, ?)", id),
+        Subject::Run(id) => ("INSERT INTO tags (run_id, tag) VALUES (?, ?)", id),
+    };
+    for tag in tags {
+        sqlx::query(insert)
+            .bind(id)
+            .bind(tag)
+            .execute(&mut **transaction)
+            .await?;
+    }
+    Ok(())
 }

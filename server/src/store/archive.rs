@@ -5,6 +5,7 @@ use std::io;
 use protocol::{Event, RunState};
 use sqlx::SqliteTransaction;
 
+use super::annotations::{Subject, insert_tags};
 use super::deletions::RUN_IS_KEPT;
 use super::experiments::{insert_experiment, insert_run};
 use super::{Store, StoreError, events};
@@ -125,13 +126,7 @@ impl Store {
             .bind(id)
             .execute(&mut *transaction)
             .await?;
-        for tag in &experiment.tags {
-            sqlx::query("INSERT INTO tags (experiment_id, tag) VALUES (?, ?)")
-                .bind(id)
-                .bind(tag)
-                .execute(&mut *transaction)
-                .await?;
-        }
+        insert_tags(&mut transaction, Subject::Experiment(id), &experiment.tags).await?;
         let mut numbers = Vec::with_capacity(archived.runs.len());
         for (index, run) in archived.runs.iter().enumerate() {
             let number = archived
@@ -206,12 +201,5 @@ async fn become_as_archived(
     .bind(number)
     .execute(&mut **transaction)
     .await?;
-    for tag in &run.tags {
-        sqlx::query("INSERT INTO tags (run_id, tag) VALUES (?, ?)")
-            .bind(number)
-            .bind(tag)
-            .execute(&mut **transaction)
-            .await?;
-    }
-    Ok(())
+    insert_tags(transaction, Subject::Run(number), &run.tags).await
 }

@@ -29,13 +29,10 @@ impl Store {
                 .fetch_optional(&self.pool)
                 .await?
                 .ok_or(StoreError::NoRun(run_id))?;
-        // Never negative: counted here alone.
-        let unsigned =
-            |name| -> Result<u64, StoreError> { Ok(row.try_get::<i64, _>(name)?.unsigned_abs()) };
         Ok(Attempt {
-            number: u32::try_from(unsigned("attempt")?).unwrap_or(u32::MAX),
-            events_offset: unsigned("events_offset")?,
-            errors_offset: unsigned("errors_offset")?,
+            number: row.try_get("attempt")?,
+            events_offset: row.try_get("events_offset")?,
+            errors_offset: row.try_get("errors_offset")?,
         })
     }
 

@@ -213,11 +213,10 @@ impl Store {
         for row in &rows {
             let run_id: i64 = row.try_get("id")?;
             if curves.last().is_none_or(|last| last.run_id != run_id) {
-                let seed: i64 = row.try_get("seed")?;
                 curves.push(RunCurve {
                     run_id,
                     alpha: row.try_get("alpha")?,
-                    seed: seed.unsigned_abs(), // At most 2^53 - 1, checked with the spec.
+                    seed: row.try_get("seed")?,
                     epochs: Vec::new(),
                     values: Vec::new(),
                 });

@@ -215,7 +215,7 @@ impl Store {
                      WHERE runs.experiment_id = experiments.id AND instr(lower(tag), lower(?1)) > 0))
              AND (?2 IS NULL OR EXISTS (SELECT 1 FROM runs WHERE experiment_id = experiments.id AND state = ?2))";
         let state = query.state.map(RunState::id);
-        let total: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
+        let total = sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
             "SELECT count(*) FROM experiments WHERE {MATCH}"
         )))
         .bind(query.search.trim())
@@ -236,10 +236,7 @@ impl Store {
         for row in &rows {
             experiments.push(self.with_counts(row).await?);
         }
-        Ok(ExperimentPage {
-            experiments,
-            total: u32::try_from(total).unwrap_or(u32::MAX),
-        })
+        Ok(ExperimentPage { experiments, total })
     }
 
     /// The newest experiment that was launched with exactly `spec`.
@@ -292,7 +289,7 @@ impl Store {
             };
             runs.push(StateCount {
                 state,
-                count: u32::try_from(count.try_get::<i64, _>("count")?).unwrap_or(u32::MAX),
+                count: count.try_get("count")?,
             });
             epochs += count.try_get::<i64, _>("epochs")?;
             done += count.try_get::<i64, _>("done")?;

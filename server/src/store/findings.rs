@@ -105,12 +105,14 @@ impl Store {
         .fetch_all(&self.pool)
         .await?;
         let read = |row: &SqliteRow| {
-            let seed: i64 = row.try_get("seed")?;
             let result: RunResult = serde_json::from_str(row.try_get("result")?)?;
-            // A seed is at most 2^53 - 1, checked with the spec.
-            let (id, alpha) = (row.try_get("id")?, row.try_get("alpha")?);
+            let (id, alpha, seed) = (
+                row.try_get("id")?,
+                row.try_get("alpha")?,
+                row.try_get("seed")?,
+            );
             let setup = (spec.network, &spec.dataset);
-            Ok(RunNumbers::new(id, alpha, seed as u64, setup, &result))
+            Ok(RunNumbers::new(id, alpha, seed, setup, &result))
         };
         let mut numbers: Vec<RunNumbers> =
             rows.iter().map(read).collect::<Result<_, StoreError>>()?;
@@ -154,14 +156,13 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{MIGRATIONS, migrate};
+    use super::super::MIGRATIONS;
+    use super::super::tests::old_store;
     use super::*;
+    use analysis::made_up::{Lab, falls, rises};
     use protocol::Event;
     use protocol::dimensionality::DimensionalitySpec;
     use protocol::preset::presets;
-    use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
-
-    use analysis::made_up::{Lab, falls, rises};
 
     /// Breaks when what was measured before a migration is lost or reads otherwise than what came after, a measurement
     /// that is said twice counts twice, or a version stays the same though something was measured.
@@ -179,15 +180,7 @@ mod tests {
 
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lab.sqlite");
-        let options = SqliteConnectOptions::new()
-            .filename(&path)
-            .create_if_missing(true);
-        let pool = SqlitePoolOptions::new()
-            .max_connections(1)
-            .connect_with(options)
-            .await
-            .unwrap();
-        migrate(&pool, &MIGRATIONS[..3]).await.unwrap();
+        let pool = old_store(&path, &MIGRATIONS[..3]).await;
         let old = Store { pool };
         // By hand: today's code writes columns that this store lacks.
         let id: i64 = sqlx::query_scalar(

@@ -4,6 +4,7 @@ use protocol::{ExperimentSpec, RunSpec, RunState};
 use sqlx::SqliteTransaction;
 
 use super::experiments::{insert_experiment, insert_run};
+use super::runs::must_exist;
 use super::{Store, StoreError};
 use crate::clock::now;
 
@@ -53,11 +54,7 @@ async fn must_be_free(
     experiment: i64,
     run: &RunSpec,
 ) -> Result<(), StoreError> {
-    sqlx::query_scalar::<_, i64>("SELECT id FROM experiments WHERE id = ? AND deleted_at IS NULL")
-        .bind(experiment)
-        .fetch_optional(&mut **transaction)
-        .await?
-        .ok_or(StoreError::NoExperiment(experiment))?;
+    must_exist(&mut **transaction, experiment).await?;
     let taken: Option<i64> = sqlx::query_scalar(
         "SELECT id FROM runs WHERE experiment_id = ? AND alpha = ? AND seed = ?
          AND NOT (result IS NULL AND state IN (?, ?)) LIMIT 1",

@@ -6,7 +6,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
 
 use super::{Store, StoreError};
-use crate::directory::DataDirectory;
+use crate::directory::{DataDirectory, folder_of};
 
 /// Stores up to this many bytes are checked before anything else is done; larger ones take seconds, and are checked while
 /// the server is at work already.
@@ -67,14 +67,10 @@ pub async fn backup(path: &Path, copy: &Path) -> Result<(), StoreError> {
     if copy.exists() {
         return Err(unwritable(std::io::ErrorKind::AlreadyExists.into()));
     }
-    let folder = match copy.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
     // Written beside its place, so that a file with the copy's name is always whole.
     let part = tempfile::Builder::new()
         .prefix(".selectivity-lab-backup")
-        .tempfile_in(folder)
+        .tempfile_in(folder_of(copy))
         .map_err(unwritable)?;
     let mut connection = open_for_reading(path).await?;
     let copied = sqlx::query("VACUUM INTO ?")

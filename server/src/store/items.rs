@@ -84,6 +84,7 @@ pub(super) async fn item_id(
 }
 
 /// An item's columns.
+#[derive(Default)]
 struct Columns {
     kind: &'static str,
     images: u32,
@@ -105,20 +106,13 @@ impl Columns {
             source: Some(conditions.source),
             jpeg: conditions.jpeg,
             frost: conditions.frost,
-            matrix: None,
-            corruption: None,
-            attack: None,
+            ..Columns::default()
         };
         let with_attacks = |kind, conditions: AttackConditions| Columns {
             kind,
             images: conditions.images,
             seed: conditions.attack_seed,
-            source: None,
-            jpeg: false,
-            frost: None,
-            matrix: None,
-            corruption: None,
-            attack: None,
+            ..Columns::default()
         };
         match key {
             MeasurementKey::Corruption {
@@ -156,13 +150,7 @@ impl Columns {
             MeasurementKey::InputUnitGradients { images } => Columns {
                 kind: "input_unit_gradients",
                 images,
-                seed: 0,
-                source: None,
-                jpeg: false,
-                frost: None,
-                matrix: None,
-                corruption: None,
-                attack: None,
+                ..Columns::default()
             },
         }
     }
@@ -172,7 +160,7 @@ impl Columns {
 fn read(row: &SqliteRow) -> Result<Option<MeasurementKey>, sqlx::Error> {
     let kind: &str = row.try_get("kind")?;
     let images: u32 = row.try_get("images")?;
-    let seed = row.try_get::<i64, _>("seed")? as u64;
+    let seed = row.try_get("seed")?;
     let source: Option<&str> = row.try_get("source")?;
     let source = CorruptionSource::ALL
         .into_iter()

@@ -41,7 +41,7 @@ pub use findings::FindingsVersion;
 pub use imports::ImportTarget;
 pub use integrity::{backup, check_large};
 pub use measurements::MeasurementsOf;
-pub use runs::RunQuery;
+pub use runs::{RunQuery, end_of};
 pub use scope::Scope;
 pub use submissions::Submission;
 

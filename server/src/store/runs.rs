@@ -60,9 +60,34 @@ impl Store {
     /// # Errors
     /// When there is no such experiment.
     pub async fn runs(&self, experiment_id: i64) -> Result<Vec<Run>, StoreError> {
+        self.runs_with(experiment_id, "result", "experiment_id = ?")
+            .await
+    }
+
+    /// The trained runs of an experiment, results with every unit.
+    ///
+    /// # Errors
+    /// When there is no such experiment.
+    pub async fn trained_runs_with_units(
+        &self,
+        experiment_id: i64,
+    ) -> Result<Vec<Run>, StoreError> {
+        let result = "result_with_units AS result";
+        let trained = "experiment_id = ? AND result IS NOT NULL";
+        self.runs_with(experiment_id, result, trained).await
+    }
+
+    /// The runs for which `condition` on an experiment holds, with the column `result`.
+    async fn runs_with(
+        &self,
+        experiment_id: i64,
+        result: &str,
+        condition: &str,
+    ) -> Result<Vec<Run>, StoreError> {
         self.must_exist(experiment_id).await?;
         let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
-            "SELECT {COLUMNS}, {TAGS_OF_RUN}, result FROM runs WHERE experiment_id = ? ORDER BY id"
+            "SELECT {COLUMNS}, {TAGS_OF_RUN}, {result} FROM runs
+             WHERE {condition} ORDER BY id"
         )))
         .bind(experiment_id)
         .fetch_all(&self.pool)
@@ -80,7 +105,7 @@ impl Store {
         let state = query.state.map(RunState::id);
         // At most 2^53 - 1, checked with the spec: a larger one is no run's.
         let seed = query.seed.map(|seed| i64::try_from(seed).unwrap_or(-1));
-        let total: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
+        let total = sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
             "SELECT count(*) FROM runs WHERE {MATCH} AND {RUN_IS_KEPT}"
         )))
         .bind(query.experiment)
@@ -102,7 +127,7 @@ impl Store {
         .await?;
         Ok(RunPage {
             runs: rows.iter().map(read_run).collect::<Result<_, _>>()?,
-            total: u32::try_from(total).unwrap_or(u32::MAX),
+            total,
         })
     }
 
@@ -123,25 +148,6 @@ impl Store {
         }
         self.experiment_of(id).await?;
         Err(StoreError::RunActive(id))
-    }
-
-    /// The trained runs of an experiment, results with every unit.
-    ///
-    /// # Errors
-    /// When there is no such experiment.
-    pub async fn trained_runs_with_units(
-        &self,
-        experiment_id: i64,
-    ) -> Result<Vec<Run>, StoreError> {
-        self.must_exist(experiment_id).await?;
-        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
-            "SELECT {COLUMNS}, {TAGS_OF_RUN}, result_with_units AS result FROM runs
-             WHERE experiment_id = ? AND result IS NOT NULL ORDER BY id"
-        )))
-        .bind(experiment_id)
-        .fetch_all(&self.pool)
-        .await?;
-        rows.iter().map(read_run).collect()
     }
 
     /// The experiment that a run belongs to.
@@ -184,14 +190,7 @@ impl Store {
     /// # Errors
     /// When there is none.
     pub async fn must_exist(&self, experiment_id: i64) -> Result<(), StoreError> {
-        sqlx::query_scalar::<_, i64>(
-            "SELECT id FROM experiments WHERE id = ? AND deleted_at IS NULL",
-        )
-        .bind(experiment_id)
-        .fetch_optional(&self.pool)
-        .await?
-        .map(|_| ())
-        .ok_or(StoreError::NoExperiment(experiment_id))
+        must_exist(&self.pool, experiment_id).await
     }
 
     /// Runs of this machine in `state`, by device: for the scheduler and the devices page.
@@ -211,13 +210,7 @@ impl Store {
         .fetch_all(&self.pool)
         .await?;
         rows.iter()
-            .map(|row| {
-                let count: i64 = row.try_get("count")?;
-                Ok((
-                    row.try_get("device")?,
-                    u32::try_from(count).unwrap_or(u32::MAX),
-                ))
-            })
+            .map(|row| Ok((row.try_get("device")?, row.try_get("count")?)))
             .collect()
     }
 
@@ -266,7 +259,7 @@ impl Store {
     /// When the store fails; nothing has changed then.
     pub async fn try_again(&self, run_id: i64, retries: u32) -> Result<Option<u32>, StoreError> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        let retried: Option<i64> = sqlx::query_scalar(
+        let retried = sqlx::query_scalar(
             "UPDATE runs SET state = 'queued', retried = retried + 1, submission_id = NULL
              WHERE id = ? AND (state = 'running' OR state = 'queued' AND submission_id IS NOT NULL) AND retried < ?
              RETURNING retried",
@@ -276,7 +269,7 @@ impl Store {
         .fetch_optional(&mut *transaction)
         .await?;
         transaction.commit().await?;
-        Ok(retried.map(|retried| u32::try_from(retried).unwrap_or(u32::MAX)))
+        Ok(retried)
     }
 
     /// Puts the resumable runs among `ids` back into the queue; gives those that were, by experiment.
@@ -342,6 +335,19 @@ impl Store {
     }
 }
 
+/// Checks that there is an experiment of this number.
+pub(super) async fn must_exist(
+    store: impl sqlx::SqliteExecutor<'_>,
+    experiment_id: i64,
+) -> Result<(), StoreError> {
+    sqlx::query_scalar::<_, i64>("SELECT id FROM experiments WHERE id = ? AND deleted_at IS NULL")
+        .bind(experiment_id)
+        .fetch_optional(store)
+        .await?
+        .map(|_| ())
+        .ok_or(StoreError::NoExperiment(experiment_id))
+}
+
 /// Applies an event to its run, within the transaction that stores the event, and says where its payload is
 /// stored. `None` when the event comes too late: the run is no longer in a state that it could come from.
 pub(super) async fn apply(
@@ -351,17 +357,16 @@ pub(super) async fn apply(
     at: i64,
 ) -> Result<Option<Payload>, StoreError> {
     let text = || Ok::<_, StoreError>(Payload::Text(serde_json::to_string(event)?));
-    let ended = |state: RunState, reason: Option<String>| (state, reason);
-    let (state, reason) = match event {
+    match event {
         Event::Started(started) => {
             apply_started(transaction, run_id, started, at).await?;
-            return Ok(Some(text()?));
+            Ok(Some(text()?))
         }
         Event::Epoch(metrics) => {
             let is_new = apply_epoch(transaction, run_id, metrics).await?;
-            return is_new.then(text).transpose();
+            is_new.then(text).transpose()
         }
-        Event::Log { .. } | Event::Progress(_) | Event::Job(_) => return Ok(Some(text()?)),
+        Event::Log { .. } | Event::Progress(_) | Event::Job(_) => Ok(Some(text()?)),
         Event::Trained(result) => {
             // A run that only evaluates reports its result again; it is kept as first measured, and published once.
             let changed = sqlx::query(
@@ -372,46 +377,68 @@ pub(super) async fn apply(
             .bind(run_id)
             .execute(&mut **transaction)
             .await?;
-            return Ok((changed.rows_affected() > 0).then_some(Payload::Result));
+            Ok((changed.rows_affected() > 0).then_some(Payload::Result))
         }
         Event::Measured(measurement) => {
             let item = measurements::insert(transaction, run_id, at, measurement).await?;
-            return Ok(item.map(Payload::Measurement));
+            Ok(item.map(Payload::Measurement))
         }
-        Event::Finished(result) => {
-            return Ok(
-                match apply_finished(transaction, run_id, result, at).await? {
-                    Some(stored) if stored == serde_json::to_string(result)? => {
-                        Some(Payload::Result)
-                    }
-                    Some(_) => Some(text()?),
-                    None => None,
-                },
-            );
+        Event::Finished(result) => match apply_finished(transaction, run_id, result, at).await? {
+            Some(stored) if stored == serde_json::to_string(result)? => Ok(Some(Payload::Result)),
+            Some(_) => Ok(Some(text()?)),
+            None => Ok(None),
+        },
+        Event::Diverged { .. }
+        | Event::Failed { .. }
+        | Event::Cancelled
+        | Event::Interrupted { .. } => {
+            let is_new = apply_end(transaction, run_id, event, at).await?;
+            is_new.then(text).transpose()
         }
-        Event::Diverged { epoch, step, what } => ended(
-            RunState::Diverged,
-            Some(format!("at epoch {epoch}, step {step}: {what}")),
-        ),
-        Event::Failed { message } => ended(RunState::Failed, Some(message.clone())),
-        Event::Cancelled => ended(RunState::Cancelled, None),
-        Event::Interrupted { message } => ended(RunState::Interrupted, Some(message.clone())),
-    };
+    }
+}
+
+/// The state in which an event ends its run, and why; `None` for an event after which the run goes on.
+pub fn end_of(event: &Event) -> Option<(RunState, Option<String>)> {
+    match event {
+        Event::Progress(_)
+        | Event::Job(_)
+        | Event::Started(_)
+        | Event::Epoch(_)
+        | Event::Trained(_)
+        | Event::Measured(_)
+        | Event::Log { .. } => None,
+        Event::Finished(_) => Some((RunState::Finished, None)),
+        Event::Diverged { epoch, step, what } => {
+            let reason = format!("at epoch {epoch}, step {step}: {what}");
+            Some((RunState::Diverged, Some(reason)))
+        }
+        Event::Failed { message } => Some((RunState::Failed, Some(message.clone()))),
+        Event::Cancelled => Some((RunState::Cancelled, None)),
+        Event::Interrupted { message } => Some((RunState::Interrupted, Some(message.clone()))),
+    }
+}
+
+/// Whether the run was still active, and has ended now.
+async fn apply_end(
+    transaction: &mut sqlx::SqliteTransaction<'_>,
+    run_id: i64,
+    event: &Event,
+    at: i64,
+) -> Result<bool, StoreError> {
+    let (state, reason) = end_of(event).unzip();
     let changed = sqlx::query(
         // The clock may have been set back between two starts of the server.
         "UPDATE runs SET state = ?1, reason = ?2, ended_at = max(?3, coalesce(started_at, ?3))
          WHERE id = ?4 AND state IN ('queued', 'running')",
     )
-    .bind(state.id())
-    .bind(reason)
+    .bind(state.map(RunState::id))
+    .bind(reason.flatten())
     .bind(at)
     .bind(run_id)
     .execute(&mut **transaction)
     .await?;
-    match changed.rows_affected() {
-        0 => Ok(None),
-        _ => Ok(Some(text()?)),
-    }
+    Ok(changed.rows_affected() > 0)
 }
 
 async fn apply_started(

@@ -176,12 +176,11 @@ impl Store {
                 .iter()
                 .map(|run| Ok((run.try_get("task")?, run.try_get("id")?)))
                 .collect::<Result<_, StoreError>>()?;
-            let job: Option<i64> = row.try_get("job")?;
             submissions.push(Submission {
                 id,
                 experiment_id: row.try_get("experiment_id")?,
                 key: row.try_get("key")?,
-                job: job.map(i64::unsigned_abs),
+                job: row.try_get("job")?,
                 submitted_at: row.try_get("submitted_at")?,
                 runs,
             });
@@ -217,12 +216,8 @@ impl Store {
         .fetch_optional(&self.pool)
         .await?;
         row.map(|row| {
-            let job: i64 = row.try_get("job")?;
-            Ok((
-                job.unsigned_abs(),
-                row.try_get("key")?,
-                row.try_get("task")?,
-            ))
+            let job = row.try_get("job")?;
+            Ok((job, row.try_get("key")?, row.try_get("task")?))
         })
         .transpose()
     }
@@ -254,9 +249,6 @@ impl Store {
         .bind(kind.id())
         .fetch_one(&self.pool)
         .await?;
-        let count = |name| -> Result<u32, StoreError> {
-            Ok(u32::try_from(row.try_get::<i64, _>(name)?).unwrap_or(u32::MAX))
-        };
-        Ok((count("queued")?, count("running")?))
+        Ok((row.try_get("queued")?, row.try_get("running")?))
     }
 }

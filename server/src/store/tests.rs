@@ -1,4 +1,4 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use protocol::Event;
 use protocol::annotation::Annotation;
@@ -9,20 +9,26 @@ use sqlx::{Row, SqlitePool};
 
 use super::{EVERY_EPOCH, MIGRATIONS, Store, StoreError};
 
+/// An empty store at `path` as it was after these migrations.
+pub(super) async fn old_store(
+    path: &Path,
+    migrations: &[(i64, &'static str, &'static str)],
+) -> SqlitePool {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true);
+    let pool = SqlitePoolOptions::new().max_connections(1);
+    let pool = pool.connect_with(options).await.unwrap();
+    super::migrate(&pool, migrations).await.unwrap();
+    pool
+}
+
 /// Breaks when a store of an earlier version loses what was measured, or gives a deleted run's number again.
 #[tokio::test]
 async fn a_store_of_the_first_version_keeps_everything() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("lab.sqlite");
-    let options = SqliteConnectOptions::new()
-        .filename(&path)
-        .create_if_missing(true);
-    let pool = SqlitePoolOptions::new()
-        .max_connections(1)
-        .connect_with(options)
-        .await
-        .unwrap();
-    super::migrate(&pool, &MIGRATIONS[..1]).await.unwrap();
+    let pool = old_store(&path, &MIGRATIONS[..1]).await;
     let spec = presets().remove(0).spec;
     let experiment = serde_json::to_string(&spec).unwrap();
     let run = serde_json::to_string(&spec.runs()[0]).unwrap();
@@ -80,15 +86,7 @@ async fn a_store_of_the_first_version_keeps_everything() {
 async fn a_store_of_the_second_version_takes_tags_and_notes() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("lab.sqlite");
-    let options = SqliteConnectOptions::new()
-        .filename(&path)
-        .create_if_missing(true);
-    let pool = SqlitePoolOptions::new()
-        .max_connections(1)
-        .connect_with(options)
-        .await
-        .unwrap();
-    super::migrate(&pool, &MIGRATIONS[..2]).await.unwrap();
+    let pool = old_store(&path, &MIGRATIONS[..2]).await;
     let mut spec = presets().remove(0).spec;
     spec.notes = "why".into();
     sqlx::query(
@@ -208,17 +206,21 @@ const FIXTURES: [(usize, &str, &str); 5] = [
     ),
 ];
 
-/// A pool of one connection to a file, whose foreign keys are off, as those of a migration.
-async fn connect(path: &Path) -> SqlitePool {
+/// A store of [`FIXTURES`] in `folder`: its file, and a pool of one connection to it, whose foreign keys are off, as those of a
+/// migration.
+async fn fixture(folder: &tempfile::TempDir, sql: &str) -> (PathBuf, SqlitePool) {
+    let path = folder.path().join("lab.sqlite");
     let options = SqliteConnectOptions::new()
-        .filename(path)
+        .filename(&path)
         .create_if_missing(true)
         .foreign_keys(false)
         .journal_mode(SqliteJournalMode::Wal)
         // A page or two: what is written goes to disk before it is committed.
         .pragma("cache_size", "1");
     let pool = SqlitePoolOptions::new().max_connections(1);
-    pool.connect_with(options).await.unwrap()
+    let pool = pool.connect_with(options).await.unwrap();
+    execute(&pool, sql).await;
+    (path, pool)
 }
 
 async fn execute(pool: &SqlitePool, sql: &str) -> u64 {
@@ -260,9 +262,7 @@ async fn everything(store: &Store) -> serde_json::Value {
 async fn stores_of_every_earlier_version_keep_everything() {
     for (version, sql, read) in FIXTURES {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("lab.sqlite");
-        let pool = connect(&path).await;
-        execute(&pool, sql).await;
+        let (path, pool) = fixture(&folder, sql).await;
         pool.close().await;
         let read: serde_json::Value = serde_json::from_str(read).unwrap();
         // A second opening finds nothing to do.
@@ -302,9 +302,7 @@ async fn stores_of_every_earlier_version_keep_everything() {
 async fn a_damaged_measurement_stops_the_conversion_and_is_named() {
     let (_, sql, read) = FIXTURES[3];
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("lab.sqlite");
-    let pool = connect(&path).await;
-    execute(&pool, sql).await;
+    let (path, pool) = fixture(&folder, sql).await;
     let key = "corruption/generated.0.100/jpeg_compression/1";
     let damages = [
         ("measurement = substr(measurement, 1, 40)", "EOF"),
@@ -349,9 +347,7 @@ async fn a_damaged_measurement_stops_the_conversion_and_is_named() {
 async fn a_crash_in_the_middle_of_a_migration_loses_nothing() {
     for (version, sql, read) in FIXTURES {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("lab.sqlite");
-        let pool = connect(&path).await;
-        execute(&pool, sql).await;
+        let (path, pool) = fixture(&folder, sql).await;
         execute(&pool, "PRAGMA wal_checkpoint(TRUNCATE)").await;
         let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
         super::apply(&mut transaction, &MIGRATIONS).await.unwrap();
@@ -374,9 +370,7 @@ async fn a_crash_in_the_middle_of_a_migration_loses_nothing() {
 async fn damaged_rows_are_named() {
     let (_, sql, _) = FIXTURES[3];
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("lab.sqlite");
-    let pool = connect(&path).await;
-    execute(&pool, sql).await;
+    let (path, pool) = fixture(&folder, sql).await;
     pool.close().await;
     let store = Store::open(&path).await.unwrap();
     let fog = "(SELECT id FROM items WHERE key = 'corruption/generated.0.100/fog/4')";

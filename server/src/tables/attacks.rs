@@ -2,44 +2,23 @@
 
 use protocol::Measurement;
 
-use super::{Kind, RUN, Source, Table, run_cells};
+use super::{Rows, Source, Table};
 
 pub(super) fn table(source: &Source) -> Table {
-    let columns = [
-        ("selectivity", Kind::Number),
-        ("attack_seed", Kind::Integer),
-        ("images", Kind::Integer),
-        ("method", Kind::Text),
-        ("norm", Kind::Text),
-        ("epsilon", Kind::Number),
-        ("step_size", Kind::Number),
-        ("steps", Kind::Integer),
-        ("random_starts", Kind::Integer),
-        ("accuracy", Kind::Number),
-        ("clean_accuracy", Kind::Number),
-        ("share_of_clean", Kind::Number),
-    ];
-    let rows = source.measured(Measurement::attack).map(|(run, one)| {
-        let attack = one.attack;
-        let mut row = run_cells(run);
-        row.extend([
-            run.result.as_ref().map(|result| result.selectivity).into(),
-            one.conditions.attack_seed.into(),
-            one.conditions.images.into(),
-            attack.method.id().into(),
-            attack.norm.id().into(),
-            attack.epsilon.into(),
-            attack.step_size.into(),
-            attack.steps.into(),
-            attack.random_starts.into(),
-            one.accuracy.into(),
-            one.clean_accuracy.into(),
-            one.share_of_clean().into(),
-        ]);
-        row
-    });
-    Table {
-        columns: RUN.into_iter().chain(columns).collect(),
-        rows: rows.collect(),
-    }
+    Rows::of_runs(source.measured(Measurement::attack))
+        .number("selectivity", |(run, _)| {
+            run.result.as_ref().map(|result| result.selectivity)
+        })
+        .integer("attack_seed", |(_, one)| one.conditions.attack_seed)
+        .integer("images", |(_, one)| one.conditions.images)
+        .text("method", |(_, one)| one.attack.method.id())
+        .text("norm", |(_, one)| one.attack.norm.id())
+        .number("epsilon", |(_, one)| one.attack.epsilon)
+        .number("step_size", |(_, one)| one.attack.step_size)
+        .integer("steps", |(_, one)| one.attack.steps)
+        .integer("random_starts", |(_, one)| one.attack.random_starts)
+        .number("accuracy", |(_, one)| one.accuracy)
+        .number("clean_accuracy", |(_, one)| one.clean_accuracy)
+        .number("share_of_clean", |(_, one)| one.share_of_clean())
+        .table()
 }

@@ -2,43 +2,25 @@
 
 use protocol::Measurement;
 
-use super::{Kind, RUN, Source, Table, frost_photographs, jpeg_quality, run_cells};
+use super::{Rows, Source, Table, frost_photographs, jpeg_quality};
 
 pub(super) fn table(source: &Source) -> Table {
-    let columns = [
-        ("selectivity", Kind::Number),
-        ("source", Kind::Text),
-        ("corruption_seed", Kind::Integer),
-        ("images", Kind::Integer),
-        ("jpeg_quality", Kind::Integer),
-        ("frost_photographs", Kind::Text),
-        ("corruption", Kind::Text),
-        ("severity", Kind::Integer),
-        ("accuracy", Kind::Number),
-        ("cross_entropy_nats", Kind::Number),
-        ("clean_accuracy", Kind::Number),
-        ("share_of_clean", Kind::Number),
-    ];
-    let rows = source.measured(Measurement::corruption).map(|(run, one)| {
-        let mut row = run_cells(run);
-        row.extend([
-            run.result.as_ref().map(|result| result.selectivity).into(),
-            one.conditions.source.id().into(),
-            one.conditions.corruption_seed.into(),
-            one.conditions.images.into(),
-            jpeg_quality(one.conditions).into(),
-            frost_photographs(one.conditions).into(),
-            one.corruption.to_string().into(),
-            u32::from(one.severity).into(),
-            one.accuracy.into(),
-            one.cross_entropy.into(),
-            one.clean_accuracy.into(),
-            one.share_of_clean().into(),
-        ]);
-        row
-    });
-    Table {
-        columns: RUN.into_iter().chain(columns).collect(),
-        rows: rows.collect(),
-    }
+    Rows::of_runs(source.measured(Measurement::corruption))
+        .number("selectivity", |(run, _)| {
+            run.result.as_ref().map(|result| result.selectivity)
+        })
+        .text("source", |(_, one)| one.conditions.source.id())
+        .integer("corruption_seed", |(_, one)| one.conditions.corruption_seed)
+        .integer("images", |(_, one)| one.conditions.images)
+        .integer("jpeg_quality", |(_, one)| jpeg_quality(one.conditions))
+        .text("frost_photographs", |(_, one)| {
+            frost_photographs(one.conditions)
+        })
+        .text("corruption", |(_, one)| one.corruption.to_string())
+        .integer("severity", |(_, one)| u32::from(one.severity))
+        .number("accuracy", |(_, one)| one.accuracy)
+        .number("cross_entropy_nats", |(_, one)| one.cross_entropy)
+        .number("clean_accuracy", |(_, one)| one.clean_accuracy)
+        .number("share_of_clean", |(_, one)| one.share_of_clean())
+        .table()
 }

@@ -3,54 +3,43 @@
 use analysis::like::is_of_matched_images;
 use protocol::Measurement;
 
-use super::{Kind, RUN, Source, Table, frost_photographs, jpeg_quality, run_cells};
+use super::{Rows, Source, Table, frost_photographs, jpeg_quality};
 
 pub(super) fn table(source: &Source) -> Table {
-    let columns = [
-        ("matrix", Kind::Text),
-        ("source", Kind::Text),
-        ("corruption_seed", Kind::Integer),
-        ("images", Kind::Integer),
-        ("jpeg_quality", Kind::Integer),
-        ("frost_photographs", Kind::Text),
-        ("perturbation", Kind::Text),
-        ("layer", Kind::Integer),
-        ("layer_name", Kind::Text),
-        ("columns", Kind::Integer),
-        ("components_90", Kind::Integer),
-        ("components_95", Kind::Integer),
-        ("components_99", Kind::Integer),
-        ("participation_ratio", Kind::Number),
-    ];
-    let mut rows = Vec::new();
-    let measured = source.measured(Measurement::dimensionality);
-    for (run, one) in measured.filter(|(run, one)| is_of_matched_images(one, &run.spec.dataset)) {
-        for (layer, shape) in run.spec.network.layers().into_iter().enumerate() {
-            let count = |counts: &[u32]| counts.get(layer).copied();
-            let mut row = run_cells(run);
-            row.extend([
-                one.matrix.id().into(),
-                one.conditions.source.id().into(),
-                one.conditions.corruption_seed.into(),
-                one.conditions.images.into(),
-                jpeg_quality(one.conditions).into(),
-                frost_photographs(one.conditions).into(),
-                one.perturbation.to_string().into(),
-                layer.into(),
-                shape.name.into(),
-                count(&one.columns).into(),
-                count(&one.components_90).into(),
-                count(&one.components_95).into(),
-                count(&one.components_99).into(),
-                one.participation_ratio.get(layer).copied().into(),
-            ]);
-            rows.push(row);
-        }
-    }
-    Table {
-        columns: RUN.into_iter().chain(columns).collect(),
-        rows,
-    }
+    let layers = source.measured_by_layer(Measurement::dimensionality);
+    let matched = layers.filter(|(run, layer)| is_of_matched_images(layer.one, &run.spec.dataset));
+    Rows::of_runs(matched)
+        .text("matrix", |(_, layer)| layer.one.matrix.id())
+        .text("source", |(_, layer)| layer.one.conditions.source.id())
+        .integer("corruption_seed", |(_, layer)| {
+            layer.one.conditions.corruption_seed
+        })
+        .integer("images", |(_, layer)| layer.one.conditions.images)
+        .integer("jpeg_quality", |(_, layer)| {
+            jpeg_quality(layer.one.conditions)
+        })
+        .text("frost_photographs", |(_, layer)| {
+            frost_photographs(layer.one.conditions)
+        })
+        .text("perturbation", |(_, layer)| {
+            layer.one.perturbation.to_string()
+        })
+        .integer("layer", |(_, layer)| layer.index)
+        .text("layer_name", |(_, layer)| layer.name.clone())
+        .integer("columns", |(_, layer)| layer.of(&layer.one.columns))
+        .integer("components_90", |(_, layer)| {
+            layer.of(&layer.one.components_90)
+        })
+        .integer("components_95", |(_, layer)| {
+            layer.of(&layer.one.components_95)
+        })
+        .integer("components_99", |(_, layer)| {
+            layer.of(&layer.one.components_99)
+        })
+        .number("participation_ratio", |(_, layer)| {
+            layer.of(&layer.one.participation_ratio)
+        })
+        .table()
 }
 
 #[cfg(test)]

@@ -1,48 +1,33 @@
 //! One row per run and epoch: losses, accuracies, selectivity and speed.
 
-use protocol::EpochMetrics;
 use protocol::api::RunMetrics;
 
-use super::{Cell, Kind, RUN, Table};
+use super::{Rows, Table};
 
 pub(super) fn table(runs: &[RunMetrics]) -> Table {
-    let columns = [
-        ("epoch", Kind::Integer),
-        ("learning_rate", Kind::Number),
-        ("train_loss_nats", Kind::Number),
-        ("train_cross_entropy_nats", Kind::Number),
-        ("train_selectivity", Kind::Number),
-        ("train_accuracy", Kind::Number),
-        ("validation_cross_entropy_nats", Kind::Number),
-        ("validation_accuracy", Kind::Number),
-        ("validation_selectivity", Kind::Number),
-        ("images_per_second", Kind::Number),
-        ("seconds", Kind::Number),
-    ];
-    let rows = runs
-        .iter()
-        .flat_map(|run| run.epochs.iter().map(move |epoch| row(run, epoch)));
-    Table {
-        columns: RUN.into_iter().chain(columns).collect(),
-        rows: rows.collect(),
-    }
-}
-
-fn row(run: &RunMetrics, epoch: &EpochMetrics) -> Vec<Cell> {
-    vec![
-        run.run_id.into(),
-        run.alpha.into(),
-        run.seed.into(),
-        epoch.epoch.into(),
-        epoch.learning_rate.into(),
-        epoch.train_loss.into(),
-        epoch.train_cross_entropy.into(),
-        epoch.train_selectivity.into(),
-        epoch.train_accuracy.into(),
-        epoch.validation_cross_entropy.into(),
-        epoch.validation_accuracy.into(),
-        epoch.selectivity.into(),
-        epoch.images_per_second.into(),
-        epoch.seconds.into(),
-    ]
+    Rows::new(
+        runs.iter()
+            .flat_map(|run| run.epochs.iter().map(move |epoch| (run, epoch))),
+    )
+    .integer("run", |(run, _)| run.run_id)
+    .number("alpha", |(run, _)| run.alpha)
+    .integer("seed", |(run, _)| run.seed)
+    .integer("epoch", |(_, epoch)| epoch.epoch)
+    .number("learning_rate", |(_, epoch)| epoch.learning_rate)
+    .number("train_loss_nats", |(_, epoch)| epoch.train_loss)
+    .number("train_cross_entropy_nats", |(_, epoch)| {
+        epoch.train_cross_entropy
+    })
+    .number("train_selectivity", |(_, epoch)| epoch.train_selectivity)
+    .number("train_accuracy", |(_, epoch)| epoch.train_accuracy)
+    .number("validation_cross_entropy_nats", |(_, epoch)| {
+        epoch.validation_cross_entropy
+    })
+    .number("validation_accuracy", |(_, epoch)| {
+        epoch.validation_accuracy
+    })
+    .number("validation_selectivity", |(_, epoch)| epoch.selectivity)
+    .number("images_per_second", |(_, epoch)| epoch.images_per_second)
+    .number("seconds", |(_, epoch)| epoch.seconds)
+    .table()
 }

@@ -2,37 +2,22 @@
 
 use protocol::Measurement;
 
-use super::{Kind, RUN, Source, Table, run_cells};
+use super::{Rows, Source, Table};
 
 pub(super) fn table(source: &Source) -> Table {
-    let columns = [
-        ("images", Kind::Integer),
-        ("layer", Kind::Integer),
-        ("layer_name", Kind::Text),
-        ("mean_norm", Kind::Number),
-        ("cv_across_samples", Kind::Number),
-        ("cv_across_units", Kind::Number),
-        ("units_without_gradient", Kind::Integer),
-    ];
-    let mut rows = Vec::new();
-    for (run, one) in source.measured(Measurement::input_unit_gradients) {
-        for (layer, shape) in run.spec.network.layers().into_iter().enumerate() {
-            let number = |numbers: &[Option<f64>]| numbers.get(layer).copied().flatten();
-            let mut row = run_cells(run);
-            row.extend([
-                one.images.into(),
-                layer.into(),
-                shape.name.into(),
-                one.mean_norm.get(layer).copied().into(),
-                number(&one.cv_across_samples).into(),
-                number(&one.cv_across_units).into(),
-                one.units_without_gradient.get(layer).copied().into(),
-            ]);
-            rows.push(row);
-        }
-    }
-    Table {
-        columns: RUN.into_iter().chain(columns).collect(),
-        rows,
-    }
+    Rows::of_runs(source.measured_by_layer(Measurement::input_unit_gradients))
+        .integer("images", |(_, layer)| layer.one.images)
+        .integer("layer", |(_, layer)| layer.index)
+        .text("layer_name", |(_, layer)| layer.name.clone())
+        .number("mean_norm", |(_, layer)| layer.of(&layer.one.mean_norm))
+        .number("cv_across_samples", |(_, layer)| {
+            layer.of(&layer.one.cv_across_samples)
+        })
+        .number("cv_across_units", |(_, layer)| {
+            layer.of(&layer.one.cv_across_units)
+        })
+        .integer("units_without_gradient", |(_, layer)| {
+            layer.of(&layer.one.units_without_gradient)
+        })
+        .table()
 }

@@ -19,6 +19,7 @@ use protocol::api::RunMetrics;
 use protocol::corruption::PUBLISHED_JPEG_QUALITY;
 use protocol::corruption_evaluation::CorruptionConditions;
 use protocol::export::{ExportFormat, ExportTable};
+use protocol::result::LayerShape;
 use protocol::{Measurement, Run};
 
 use crate::store::{EVERY_EPOCH, Store, StoreError};
@@ -131,6 +132,73 @@ pub enum TableError {
     Memory(#[from] std::io::Error),
 }
 
+/// A table in the making: what each row is made of, and the columns so far.
+struct Rows<R> {
+    rows: Vec<(R, Vec<Cell>)>,
+    columns: Vec<(&'static str, Kind)>,
+}
+
+impl<R> Rows<R> {
+    /// A row for each of `rows`, without columns.
+    fn new(rows: impl Iterator<Item = R>) -> Rows<R> {
+        Rows {
+            rows: rows.map(|row| (row, Vec::new())).collect(),
+            columns: Vec::new(),
+        }
+    }
+
+    /// Adds a column of words.
+    fn text<V: Into<Cell>>(self, name: &'static str, value: impl Fn(&R) -> V) -> Rows<R> {
+        self.column(name, Kind::Text, value)
+    }
+
+    /// Adds a column of whole numbers.
+    fn integer<V: Into<Cell>>(self, name: &'static str, value: impl Fn(&R) -> V) -> Rows<R> {
+        self.column(name, Kind::Integer, value)
+    }
+
+    /// Adds a column of numbers in double precision.
+    fn number<V: Into<Cell>>(self, name: &'static str, value: impl Fn(&R) -> V) -> Rows<R> {
+        self.column(name, Kind::Number, value)
+    }
+
+    /// Adds a column of numbers in single precision.
+    fn single<V: Into<Cell>>(self, name: &'static str, value: impl Fn(&R) -> V) -> Rows<R> {
+        self.column(name, Kind::Single, value)
+    }
+
+    fn column<V: Into<Cell>>(
+        mut self,
+        name: &'static str,
+        kind: Kind,
+        value: impl Fn(&R) -> V,
+    ) -> Rows<R> {
+        self.columns.push((name, kind));
+        for (row, cells) in &mut self.rows {
+            cells.push(value(row).into());
+        }
+        self
+    }
+
+    /// The table, with the columns in the order in which they were added.
+    fn table(self) -> Table {
+        Table {
+            columns: self.columns,
+            rows: self.rows.into_iter().map(|(_, cells)| cells).collect(),
+        }
+    }
+}
+
+impl<'a, T> Rows<(&'a Run, T)> {
+    /// Rows of what runs have several of, with columns that say which run: number, alpha and seed.
+    fn of_runs(rows: impl Iterator<Item = (&'a Run, T)>) -> Self {
+        Rows::new(rows)
+            .integer("run", |(run, _)| run.id)
+            .number("alpha", |(run, _)| run.spec.alpha)
+            .integer("seed", |(run, _)| run.spec.seed)
+    }
+}
+
 impl Table {
     /// The table as a file.
     ///
@@ -231,18 +299,32 @@ impl Source {
         let all = self.measurements.iter();
         all.filter_map(move |(id, one)| Some((*runs.get(id)?, pick(one)?)))
     }
+
+    /// The same for each layer of the run's network.
+    fn measured_by_layer<'a, T: Copy + 'a>(
+        &'a self,
+        pick: impl Fn(&'a Measurement) -> Option<T> + 'a,
+    ) -> impl Iterator<Item = (&'a Run, OfLayer<T>)> {
+        self.measured(pick).flat_map(|(run, one)| {
+            let layers = run.spec.network.layers().into_iter().enumerate();
+            layers.map(move |(index, LayerShape { name, .. })| (run, OfLayer { one, index, name }))
+        })
+    }
 }
 
-/// Which run a row is of: number, alpha and seed.
-const RUN: [(&str, Kind); 3] = [
-    ("run", Kind::Integer),
-    ("alpha", Kind::Number),
-    ("seed", Kind::Integer),
-];
+/// A measurement, of one layer.
+struct OfLayer<T> {
+    one: T,
+    /// The layer's place in forward order, from 0.
+    index: usize,
+    name: String,
+}
 
-/// The values of [`RUN`].
-fn run_cells(run: &Run) -> Vec<Cell> {
-    vec![run.id.into(), run.spec.alpha.into(), run.spec.seed.into()]
+impl<T> OfLayer<T> {
+    /// The layer's value among those of all layers; missing where there are fewer.
+    fn of<V: Clone>(&self, values: &[V]) -> Option<V> {
+        values.get(self.index).cloned()
+    }
 }
 
 /// Quality of the JPEG files that corrupted images went through; `None` without JPEG.

@@ -2,40 +2,47 @@
 
 use protocol::Run;
 
-use super::{Kind, RUN, Table, run_cells};
+use super::{Rows, Table};
+
+/// A unit of a run's result.
+struct Unit<'a> {
+    layer: usize,
+    layer_name: &'a str,
+    unit: usize,
+    selectivity: f32,
+    preferred_class: String,
+}
 
 /// Needs results with every unit.
 pub(super) fn table(runs: &[Run]) -> Table {
-    let columns = [
-        ("layer", Kind::Integer),
-        ("layer_name", Kind::Text),
-        ("unit", Kind::Integer),
-        ("selectivity", Kind::Single),
-        ("preferred_class", Kind::Text),
-    ];
-    let mut rows = Vec::new();
-    for run in runs {
-        let started = run.started.as_ref();
-        let classes = started.map_or(&[][..], |started| &started.classes);
-        let layers = run.result.iter().flat_map(|result| &result.layers);
-        for (index, layer) in layers.enumerate() {
-            let units = layer.units.iter().zip(&layer.preferred_class);
-            for (unit, (&selectivity, &class)) in units.enumerate() {
-                let name = classes.get(class as usize).cloned();
-                let mut row = run_cells(run);
-                row.extend([
-                    index.into(),
-                    layer.name.clone().into(),
-                    unit.into(),
-                    selectivity.into(),
-                    name.unwrap_or_else(|| class.to_string()).into(),
-                ]);
-                rows.push(row);
-            }
-        }
-    }
-    Table {
-        columns: RUN.into_iter().chain(columns).collect(),
-        rows,
-    }
+    let units = runs
+        .iter()
+        .flat_map(|run| units(run).map(move |unit| (run, unit)));
+    Rows::of_runs(units)
+        .integer("layer", |(_, unit)| unit.layer)
+        .text("layer_name", |(_, unit)| unit.layer_name.to_owned())
+        .integer("unit", |(_, unit)| unit.unit)
+        .single("selectivity", |(_, unit)| unit.selectivity)
+        .text("preferred_class", |(_, unit)| unit.preferred_class.clone())
+        .table()
+}
+
+/// Every unit of a run, in forward order.
+fn units(run: &Run) -> impl Iterator<Item = Unit<'_>> {
+    let started = run.started.as_ref();
+    let classes = started.map_or(&[][..], |started| &started.classes);
+    let layers = run.result.iter().flat_map(|result| &result.layers);
+    layers.enumerate().flat_map(move |(index, layer)| {
+        let units = layer.units.iter().zip(&layer.preferred_class).enumerate();
+        units.map(move |(unit, (&selectivity, &class))| Unit {
+            layer: index,
+            layer_name: &layer.name,
+            unit,
+            selectivity,
+            preferred_class: match classes.get(class as usize) {
+                Some(name) => name.clone(),
+                None => class.to_string(),
+            },
+        })
+    })
 }

@@ -50,8 +50,8 @@ async fn contents(lab: &Lab, experiment: i64) -> (Vec<Run>, Vec<Value>) {
     let first = runs[0].id;
     let mut values = Vec::new();
     for run in &mut runs {
-        let whole: Run = lab.get(&format!("/runs/{}", run.id)).await;
-        let measured: Vec<Measurement> = lab.get(&format!("/runs/{}/measurements", run.id)).await;
+        let whole = lab.run(run.id).await;
+        let measured = lab.measurements(run.id).await;
         let log: Value = lab.get(&format!("/runs/{}/log", run.id)).await;
         values.push(serde_json::json!([
             whole.result,
@@ -195,8 +195,7 @@ async fn an_archive_gives_the_same_findings_in_another_store() {
         .post_json(&format!("/runs/{}/evaluate", runs[0] + offset), more)
         .await;
     assert!(answer.status.is_success(), "{}", answer.text());
-    let run = there.wait_for_end(runs[0] + offset).await;
-    assert_eq!(run.state, RunState::Finished, "{:?}", run.reason);
+    there.finished(runs[0] + offset).await;
 }
 
 /// Breaks when files come that were not asked for.
@@ -219,12 +218,14 @@ async fn an_archive_has_the_files_that_were_asked_for() {
     import(&there, archive(&here, experiment.id, "").await).await;
     assert_eq!(files(&there), [""; 0]);
     let path = format!("/experiments/{}/archive?seeds=x", experiment.id);
-    here.ask(Method::GET, &path)
-        .await
-        .refusal(StatusCode::BAD_REQUEST);
-    here.ask(Method::GET, "/experiments/99/archive")
-        .await
-        .refusal(StatusCode::NOT_FOUND);
+    here.refused(Method::GET, &path, StatusCode::BAD_REQUEST)
+        .await;
+    here.refused(
+        Method::GET,
+        "/experiments/99/archive",
+        StatusCode::NOT_FOUND,
+    )
+    .await;
 }
 
 /// Breaks when imported weights are not those that are tested, when a run that came with its numbers alone is trained once more
@@ -248,8 +249,7 @@ async fn imported_weights_can_be_tested_on_more() {
         let path = format!("/runs/{run}/evaluate");
         let asked = lab.post_json(&path, evaluation.clone()).await;
         assert_eq!(asked.status, StatusCode::ACCEPTED, "{}", asked.text());
-        let ended = lab.wait_for_end(run).await;
-        assert_eq!(ended.state, RunState::Finished, "{:?}", ended.reason);
+        lab.finished(run).await;
         lab.get(&format!("/runs/{run}/measurements")).await
     };
     let (numbers_alone, with_weights) = (there_runs[0].id, there_runs[1].id);
@@ -280,7 +280,7 @@ async fn imported_weights_can_be_tested_on_more() {
     let again: EvaluationQueued = again.json();
     assert_eq!((again.queued, again.skipped), (1, 1));
     there.wait_for_end(with_weights).await;
-    let result = async |lab: &Lab, run: i64| lab.get::<Run>(&format!("/runs/{run}")).await.result;
+    let result = async |lab: &Lab, run: i64| lab.run(run).await.result;
     assert_eq!(
         result(&there, with_weights).await,
         result(&here, runs[1]).await
@@ -311,9 +311,7 @@ async fn a_run_that_was_at_work_can_be_resumed_elsewhere() {
         );
     }
     assert!(imported_runs[0].epochs_done >= 1);
-    let _: Run = there
-        .post(&format!("/runs/{}/resume", imported_runs[0].id))
-        .await;
+    there.resume(imported_runs[0].id).await;
     let resumed = there
         .wait(imported_runs[0].id, |run| {
             run.started
@@ -324,7 +322,7 @@ async fn a_run_that_was_at_work_can_be_resumed_elsewhere() {
     assert!(resumed.started.unwrap().resumed_from_epoch >= Some(1));
     for (lab, runs) in [(&here, runs), (&there, vec![imported_runs[0].id])] {
         for run in runs {
-            let _: Run = lab.post(&format!("/runs/{run}/cancel")).await;
+            lab.cancel(run).await;
         }
     }
 }

@@ -4,7 +4,7 @@ use axum::http::{Method as HttpMethod, StatusCode};
 use protocol::api::{AdversarialSamplePage, Fall};
 use protocol::attack::{Attack, AttackMeasurement, AttackSpec, Method, Norm};
 use protocol::measure::Scatter;
-use protocol::{EvaluationSpec, Measurement, Run, RunState};
+use protocol::{EvaluationSpec, Measurement};
 
 use crate::common::{Lab, corruptions, small};
 
@@ -52,9 +52,8 @@ async fn a_run_is_attacked_and_shows_its_samples() {
     };
     let (experiment, runs) = lab.launch(&spec).await;
     let id = runs[0];
-    let run = lab.wait_for_end(id).await;
-    assert_eq!(run.state, RunState::Finished, "{:?}", run.reason);
-    let measurements: Vec<Measurement> = lab.get(&format!("/runs/{id}/measurements")).await;
+    lab.finished(id).await;
+    let measurements = lab.measurements(id).await;
     let measured: Vec<AttackMeasurement> = measurements
         .iter()
         .filter_map(|measurement| measurement.attack().cloned())
@@ -117,11 +116,7 @@ async fn a_run_is_attacked_and_shows_its_samples() {
         &sample.adversarial.url,
         &sample.perturbation_url,
     ] {
-        let answer = lab
-            .ask(HttpMethod::GET, url.strip_prefix("/api/v1").unwrap())
-            .await;
-        assert_eq!(answer.status, StatusCode::OK, "{url}: {}", answer.text());
-        images.push(image::load_from_memory(&answer.body).unwrap().into_rgb8());
+        images.push(lab.image(url).await);
     }
     let largest = images[0]
         .iter()
@@ -160,31 +155,24 @@ async fn a_run_is_attacked_again_with_more() {
     spec.evaluation = attacks(vec![Attack::pgd(8.0, 0.5, 2)]);
     let (_, runs) = lab.launch(&spec).await;
     let id = runs[0];
-    assert_eq!(lab.wait_for_end(id).await.state, RunState::Finished);
+    lab.finished(id).await;
     let attack_measurements = async || -> Vec<AttackMeasurement> {
-        let all: Vec<Measurement> = lab.get(&format!("/runs/{id}/measurements")).await;
+        let all = lab.measurements(id).await;
         all.iter().filter_map(|one| one.attack().cloned()).collect()
     };
     let before = attack_measurements().await;
     assert_eq!(before.len(), 1);
     let more = attacks(vec![Attack::pgd(8.0, 0.5, 4), Attack::pgd(8.0, 0.5, 2)]);
-    let answer = lab
-        .post_json(
-            &format!("/runs/{id}/evaluate"),
-            serde_json::to_vec(&more).unwrap(),
-        )
-        .await;
-    assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text());
-    let run: Run = lab.wait_for_end(id).await;
-    assert_eq!(run.state, RunState::Finished, "{:?}", run.reason);
+    lab.evaluate(id, &more).await;
+    lab.finished(id).await;
     let after = attack_measurements().await;
     assert_eq!(after.len(), 2);
     assert!(after.contains(&before[0]));
 
     spec.evaluation = more;
     let (_, runs) = lab.launch(&spec).await;
-    assert_eq!(lab.wait_for_end(runs[0]).await.state, RunState::Finished);
-    let at_once: Vec<Measurement> = lab.get(&format!("/runs/{}/measurements", runs[0])).await;
+    lab.finished(runs[0]).await;
+    let at_once = lab.measurements(runs[0]).await;
     for one in &after {
         assert!(
             at_once.contains(&Measurement::Attack(one.clone())),
@@ -206,23 +194,21 @@ async fn a_run_is_attacked_again_with_more() {
             ..Attack::fgsm(1.0)
         },
     ] {
-        let spec = serde_json::to_vec(&attacks(vec![wrong])).unwrap();
         let error = lab
-            .post_json(&format!("/runs/{id}/evaluate"), spec)
-            .await
-            .refusal(StatusCode::UNPROCESSABLE_ENTITY);
+            .unprocessable(&format!("/runs/{id}/evaluate"), &attacks(vec![wrong]))
+            .await;
         assert_eq!(error.fields[0].field, "evaluation.attacks.attacks");
     }
-    lab.ask(
+    lab.refused(
         HttpMethod::GET,
         &format!("/runs/{id}/adversarial-samples?attack=fgsm"),
+        StatusCode::BAD_REQUEST,
     )
-    .await
-    .refusal(StatusCode::BAD_REQUEST);
-    lab.ask(
+    .await;
+    lab.refused(
         HttpMethod::GET,
         &format!("/runs/{id}/adversarial-samples?attack=fgsm:linf:1%2F255"),
+        StatusCode::NOT_FOUND,
     )
-    .await
-    .refusal(StatusCode::NOT_FOUND);
+    .await;
 }

@@ -2,8 +2,8 @@
 
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
+use protocol::Run;
 use protocol::comparison::{Comparison, ConfigurationField};
-use protocol::{Run, RunState};
 
 use crate::common::{Lab, corruptions, small};
 
@@ -22,8 +22,7 @@ async fn two_experiments_are_compared() {
     let (second, others) = lab.launch(&spec).await;
     let mut results = Vec::new();
     for &run in runs.iter().chain(&others) {
-        let run = lab.wait_for_end(run).await;
-        assert_eq!(run.state, RunState::Finished, "{:?}", run.reason);
+        let run = lab.finished(run).await;
         results.push(run);
     }
     let runs_of = |experiment: i64, alpha: f64| -> Vec<&Run> {

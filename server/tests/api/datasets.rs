@@ -81,9 +81,12 @@ async fn images_that_are_not_there_are_refused() {
     // What nobody publishes cannot be fetched; nothing is downloaded here.
     for dataset in ["builtin", "folder%3Amine"] {
         let error = lab
-            .ask(Method::POST, &format!("/datasets/{dataset}/fetch"))
-            .await
-            .refusal(StatusCode::CONFLICT);
+            .refused(
+                Method::POST,
+                &format!("/datasets/{dataset}/fetch"),
+                StatusCode::CONFLICT,
+            )
+            .await;
         assert!(error.detail.contains("cannot be downloaded"), "{error:?}");
     }
 }

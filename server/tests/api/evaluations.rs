@@ -4,9 +4,9 @@ use axum::http::{Method, StatusCode};
 use protocol::api::{CorruptedSamplePage, EvaluationQueued};
 use protocol::corruption_evaluation::{CorruptionMeasurement, CorruptionSource, CorruptionSpec};
 use protocol::measure::Scatter;
-use protocol::{Corruption, EvaluationSpec, Event, Measurement, Run, RunState};
+use protocol::{Corruption, EvaluationSpec, Event, Measurement, RunState};
 
-use crate::common::{Lab, corruptions, small};
+use crate::common::{Lab, corruptions, fields, small};
 
 fn of_corruptions(measurements: Vec<Measurement>) -> Vec<CorruptionMeasurement> {
     measurements
@@ -35,8 +35,7 @@ async fn a_run_is_tested_on_every_corruption_and_shows_its_samples() {
     spec.evaluation = corruptions(40);
     let (experiment, runs) = lab.launch(&spec).await;
     let id = runs[0];
-    let run = lab.wait_for_end(id).await;
-    assert_eq!(run.state, RunState::Finished, "{:?}", run.reason);
+    let run = lab.finished(id).await;
     let measured = of_corruptions(lab.get(&format!("/runs/{id}/measurements")).await);
     assert_eq!(measured.len(), 19 * 5);
     let clean = measured[0].clean_accuracy;
@@ -83,11 +82,7 @@ async fn a_run_is_tested_on_every_corruption_and_shows_its_samples() {
     let sample = &all.samples[7];
     let mut images = Vec::new();
     for url in [&sample.clean.url, &sample.corrupted.url] {
-        let answer = lab
-            .ask(Method::GET, url.strip_prefix("/api/v1").unwrap())
-            .await;
-        assert_eq!(answer.status, StatusCode::OK, "{url}: {}", answer.text());
-        let image = image::load_from_memory(&answer.body).unwrap().into_rgb8();
+        let image = lab.image(url).await;
         assert_eq!(image.dimensions(), (32, 32));
         images.push(image);
     }
@@ -122,29 +117,26 @@ async fn a_finished_run_is_evaluated_again_with_more() {
     spec.evaluation = only(Corruption::Fog, &[1, 3], 20);
     let (experiment, runs) = lab.launch(&spec).await;
     let id = runs[0];
-    let first = lab.wait_for_end(id).await;
-    assert_eq!(first.state, RunState::Finished, "{:?}", first.reason);
-    let measured: Vec<Measurement> = lab.get(&format!("/runs/{id}/measurements")).await;
+    let first = lab.finished(id).await;
+    let measured = lab.measurements(id).await;
     assert_eq!(measured.len(), 2);
     let sequence = lab.state.store.last_sequence().await.unwrap();
 
-    let more = serde_json::to_vec(&only(Corruption::Fog, &[3, 5], 20)).unwrap();
     let answer = lab
-        .post_json(&format!("/experiments/{}/evaluate", experiment.id), more)
+        .post_value(
+            &format!("/experiments/{}/evaluate", experiment.id),
+            &only(Corruption::Fog, &[3, 5], 20),
+        )
         .await;
     let queued: EvaluationQueued = answer.json();
     assert_eq!((queued.queued, queued.skipped), (1, 0));
-    let other = serde_json::to_vec(&only(Corruption::Fog, &[5], 30)).unwrap();
-    let again = lab.wait_for_end(id).await;
-    assert_eq!(again.state, RunState::Finished, "{:?}", again.reason);
-    let answer = lab.post_json(&format!("/runs/{id}/evaluate"), other).await;
-    assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text());
-    let again = lab.wait_for_end(id).await;
-    assert_eq!(again.state, RunState::Finished, "{:?}", again.reason);
+    lab.finished(id).await;
+    lab.evaluate(id, &only(Corruption::Fog, &[5], 30)).await;
+    let again = lab.finished(id).await;
     assert_eq!(again.later_evaluations.len(), 2);
     assert_eq!(again.result, first.result);
 
-    let after: Vec<Measurement> = lab.get(&format!("/runs/{id}/measurements")).await;
+    let after = lab.measurements(id).await;
     let keys: Vec<_> = after.iter().map(|one| one.key().to_string()).collect();
     assert_eq!(
         keys,
@@ -159,12 +151,7 @@ async fn a_finished_run_is_evaluated_again_with_more() {
         assert!(after.contains(&one), "{} was measured anew", one.key());
     }
     // Each is published once, and nothing of the training again.
-    let events = lab
-        .state
-        .store
-        .events_after(sequence, None, Some(id), 1000)
-        .await
-        .unwrap();
+    let events = lab.events_after(sequence, id).await;
     let measurements = events
         .iter()
         .filter(|live| matches!(live.event, Event::Measured(_)))
@@ -190,11 +177,7 @@ async fn frost_is_of_the_photographs_that_a_spec_names() {
         .as_mut()
         .unwrap()
         .frost_photographs = photographs("ice");
-    let body = serde_json::to_vec(&spec).unwrap();
-    let refused = lab
-        .post_json("/experiments", body)
-        .await
-        .refusal(StatusCode::UNPROCESSABLE_ENTITY);
+    let refused = lab.unprocessable("/experiments", &spec).await;
     assert_eq!(refused.fields.len(), 1, "{refused:?}");
     let field = "evaluation.corruptions.frost_photographs";
     assert_eq!(refused.fields[0].field, field);
@@ -210,16 +193,11 @@ async fn frost_is_of_the_photographs_that_a_spec_names() {
     }
     let (_, runs) = lab.launch(&spec).await;
     let id = runs[0];
-    let run = lab.wait_for_end(id).await;
-    assert_eq!(run.state, RunState::Finished, "{:?}", run.reason);
+    lab.finished(id).await;
     let mut again = only(Corruption::Frost, &[3], 20);
     again.corruptions.as_mut().unwrap().frost_photographs = photographs("rime");
-    let path = format!("/runs/{id}/evaluate");
-    let body = serde_json::to_vec(&again).unwrap();
-    let answer = lab.post_json(&path, body).await;
-    assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text());
-    let run = lab.wait_for_end(id).await;
-    assert_eq!(run.state, RunState::Finished, "{:?}", run.reason);
+    lab.evaluate(id, &again).await;
+    lab.finished(id).await;
     let measured = of_corruptions(lab.get(&format!("/runs/{id}/measurements")).await);
     let conditions: Vec<_> = measured.iter().map(|one| one.conditions).collect();
     assert_eq!(conditions.len(), 2);
@@ -235,10 +213,7 @@ async fn frost_is_of_the_photographs_that_a_spec_names() {
             ))
             .await;
         let url = page.samples[0].corrupted.url.clone();
-        let path = url.strip_prefix("/api/v1").unwrap();
-        let answer = lab.ask(Method::GET, path).await;
-        assert_eq!(answer.status, StatusCode::OK, "{url}: {}", answer.text());
-        let image = image::load_from_memory(&answer.body).unwrap().into_rgb8();
+        let image = lab.image(&url).await;
         let sum: u32 = image.as_raw().iter().map(|&value| u32::from(value)).sum();
         brightness.push(sum / (3 * 32 * 32));
     }
@@ -267,16 +242,16 @@ async fn the_published_tiny_imagenet_c_has_no_pairs() {
     let lab = Lab::open().await;
     let mut spec = small(&[0.0], 1);
     spec.dataset = protocol::Dataset::TinyImagenet;
-    spec.evaluation.dimensionality = Some(DimensionalitySpec {
-        source: CorruptionSource::Published,
-        ..DimensionalitySpec::source(Some(20))
-    });
+    let published = EvaluationSpec {
+        dimensionality: Some(DimensionalitySpec {
+            source: CorruptionSource::Published,
+            ..DimensionalitySpec::source(Some(20))
+        }),
+        ..EvaluationSpec::default()
+    };
+    spec.evaluation = published.clone();
     for path in ["/experiments", "/estimates"] {
-        let body = serde_json::to_vec(&spec).unwrap();
-        let refused = lab
-            .post_json(path, body)
-            .await
-            .refusal(StatusCode::UNPROCESSABLE_ENTITY);
+        let refused = lab.unprocessable(path, &spec).await;
         let reasons: Vec<_> = refused
             .fields
             .iter()
@@ -290,31 +265,19 @@ async fn the_published_tiny_imagenet_c_has_no_pairs() {
     let id = lab.state.store.create_experiment(&spec).await.unwrap();
     let run = lab.state.store.runs(id).await.unwrap()[0].id;
     let refused = lab
-        .ask(
+        .refused(
             Method::GET,
             &format!(
                 "/runs/{run}/corrupted-samples?conditions=published.0.20&corruption=fog&severity=1"
             ),
+            StatusCode::CONFLICT,
         )
-        .await
-        .refusal(StatusCode::CONFLICT);
+        .await;
     assert!(refused.detail.contains("other crops"), "{refused:?}");
-    let body = serde_json::to_vec(&EvaluationSpec {
-        dimensionality: Some(DimensionalitySpec {
-            source: CorruptionSource::Published,
-            ..DimensionalitySpec::source(Some(20))
-        }),
-        ..EvaluationSpec::default()
-    });
     let refused = lab
-        .post_json(&format!("/runs/{run}/evaluate"), body.unwrap())
-        .await
-        .refusal(StatusCode::UNPROCESSABLE_ENTITY);
-    let fields: Vec<_> = refused
-        .fields
-        .iter()
-        .map(|error| &error.field[..])
-        .collect();
+        .unprocessable(&format!("/runs/{run}/evaluate"), &published)
+        .await;
+    let fields = fields(&refused);
     assert!(
         fields.contains(&"evaluation.dimensionality.source"),
         "{refused:?}"
@@ -327,13 +290,10 @@ async fn what_cannot_be_evaluated_is_refused() {
     let lab = Lab::open().await;
     let (_, runs) = lab.launch(&small(&[0.0], 1)).await;
     let id = runs[0];
-    let run = lab.wait_for_end(id).await;
-    assert_eq!(run.state, RunState::Finished);
+    lab.finished(id).await;
     let path = format!("/runs/{id}/evaluate");
     let refused = async |spec: EvaluationSpec, field: &str| {
-        let answer = lab
-            .post_json(&path, serde_json::to_vec(&spec).unwrap())
-            .await;
+        let answer = lab.post_value(&path, &spec).await;
         let error = answer.refusal(StatusCode::UNPROCESSABLE_ENTITY);
         assert!(
             error.fields.iter().any(|wrong| wrong.field == field),
@@ -354,7 +314,7 @@ async fn what_cannot_be_evaluated_is_refused() {
     let mut published = only(Corruption::Fog, &[1], 20);
     published.corruptions.as_mut().unwrap().source = CorruptionSource::Published;
     refused(published, "evaluation.corruptions.source").await;
-    let unchanged: Run = lab.get(&format!("/runs/{id}")).await;
+    let unchanged = lab.run(id).await;
     assert_eq!(
         (unchanged.state, unchanged.later_evaluations.len()),
         (RunState::Finished, 0)
@@ -371,23 +331,22 @@ async fn what_cannot_be_evaluated_is_refused() {
         .await
         .refusal(StatusCode::CONFLICT);
     assert!(error.detail.contains("trained"), "{}", error.detail);
-    let _: Run = lab.post(&format!("/runs/{}/cancel", endless[0])).await;
+    lab.cancel(endless[0]).await;
     for path in [
         "/experiments/1/scatter?x=selectivty",
         "/experiments/1/scatter?conditions=some",
         "/runs/1/corrupted-samples?conditions=generated.0.20&corruption=fogg&severity=1",
         "/runs/1/corrupted-samples?conditions=generated.0.20&corruption=fog&severity=6",
     ] {
-        lab.ask(Method::GET, path)
-            .await
-            .refusal(StatusCode::BAD_REQUEST);
+        lab.refused(Method::GET, path, StatusCode::BAD_REQUEST)
+            .await;
     }
-    lab.ask(
+    lab.refused(
         Method::GET,
         "/runs/1/corrupted-samples?conditions=generated.0.20&corruption=fog&severity=1",
+        StatusCode::NOT_FOUND,
     )
-    .await
-    .refusal(StatusCode::NOT_FOUND);
+    .await;
     let none: Scatter = lab.get("/experiments/1/scatter").await;
     assert_eq!((none.points.len(), none.incomplete_runs), (0, 1));
 }

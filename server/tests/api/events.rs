@@ -5,9 +5,9 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
 use futures::StreamExt;
+use protocol::Event;
 use protocol::api::{Change, ChangeEvent, Experiment, LiveEvent};
 use protocol::event::LogLevel;
-use protocol::{Event, Run};
 
 use crate::common::{Lab, PATIENCE, corruptions, endless, small};
 
@@ -228,7 +228,7 @@ async fn changes_are_told() {
     for &run in &runs {
         lab.wait_for_end(run).await;
     }
-    lab.post::<Run>(&format!("/runs/{}/resume", runs[1])).await;
+    lab.resume(runs[1]).await;
     lab.post::<Experiment>(&format!("{path}/resume")).await;
     lab.wait_for_end(runs[0]).await;
     lab.wait_for_end(runs[1]).await;
@@ -243,8 +243,9 @@ async fn changes_are_told() {
     for request in [notes(&path), notes(&first)] {
         assert_eq!(lab.send(request).await.status, StatusCode::OK);
     }
-    let more = serde_json::to_vec(&corruptions(10)).unwrap();
-    let queued = lab.post_json(&format!("{first}/evaluate"), more).await;
+    let queued = lab
+        .post_value(&format!("{first}/evaluate"), &corruptions(10))
+        .await;
     assert_eq!(queued.status, StatusCode::ACCEPTED, "{}", queued.text());
     lab.wait_for_end(runs[0]).await;
     for deleted in [format!("/runs/{}", runs[1]), path] {

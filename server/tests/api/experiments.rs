@@ -71,9 +71,8 @@ async fn deletion_waits_for_the_runs_and_takes_everything_along() {
     let path = format!("/experiments/{}", experiment.id);
     lab.wait_for_epoch(runs[0]).await;
     let error = lab
-        .ask(Method::DELETE, &path)
-        .await
-        .refusal(StatusCode::CONFLICT);
+        .refused(Method::DELETE, &path, StatusCode::CONFLICT)
+        .await;
     assert!(error.detail.contains("cancel it first"), "{error:?}");
     assert!(lab.state.directory.run(runs[0]).is_dir());
     lab.post::<Experiment>(&format!("{path}/cancel")).await;
@@ -115,17 +114,15 @@ async fn deletion_waits_for_the_runs_and_takes_everything_along() {
     let run: Run = lab.get(&one).await;
     assert!(run.latest_epoch.is_some());
     assert!(directory.run(runs[0]).is_dir());
-    lab.ask(Method::POST, &restore)
-        .await
-        .refusal(StatusCode::NOT_FOUND);
+    lab.refused(Method::POST, &restore, StatusCode::NOT_FOUND)
+        .await;
 
     lab.ask(Method::DELETE, &path).await;
     purge(store, directory, 0).await.unwrap();
     assert!(!directory.run(runs[0]).exists());
     assert_eq!(store.last_sequence().await.unwrap(), 0);
-    lab.ask(Method::POST, &restore)
-        .await
-        .refusal(StatusCode::NOT_FOUND);
+    lab.refused(Method::POST, &restore, StatusCode::NOT_FOUND)
+        .await;
     let (next, _) = lab.launch(&small(&[0.0], 1)).await;
     assert!(next.id > experiment.id);
 }
@@ -162,8 +159,7 @@ async fn deletion_works_while_others_write() {
 #[tokio::test]
 async fn runs_are_listed_and_deleted_one_by_one() {
     let lab = Lab::open().await;
-    let spec = serde_json::to_vec(&small(&[0.0, 1.0], 1)).unwrap();
-    let answer = lab.post_json("/experiments", spec).await;
+    let answer = lab.post_value("/experiments", &small(&[0.0, 1.0], 1)).await;
     let created: Experiment = answer.json();
     let location = answer.headers["location"].to_str().unwrap();
     assert_eq!(location, format!("/api/v1/experiments/{}", created.id));
@@ -192,9 +188,12 @@ async fn runs_are_listed_and_deleted_one_by_one() {
         "alpha=NaN",
         "seed=-1",
     ] {
-        lab.ask(Method::GET, &format!("/runs?{wrong}"))
-            .await
-            .refusal(StatusCode::BAD_REQUEST);
+        lab.refused(
+            Method::GET,
+            &format!("/runs?{wrong}"),
+            StatusCode::BAD_REQUEST,
+        )
+        .await;
     }
     curves_are_those_of_the_epochs(&lab).await;
     assert!(lab.state.directory.run(1).is_dir());
@@ -202,13 +201,11 @@ async fn runs_are_listed_and_deleted_one_by_one() {
     assert_eq!(deleted.status, StatusCode::NO_CONTENT);
     assert!(!lab.state.directory.run(1).exists());
     assert_eq!(list("").await, (vec![3, 2], 2));
-    lab.ask(Method::DELETE, "/runs/1")
-        .await
-        .refusal(StatusCode::NOT_FOUND);
+    lab.refused(Method::DELETE, "/runs/1", StatusCode::NOT_FOUND)
+        .await;
     let error = lab
-        .ask(Method::DELETE, "/runs/3")
-        .await
-        .refusal(StatusCode::CONFLICT);
+        .refused(Method::DELETE, "/runs/3", StatusCode::CONFLICT)
+        .await;
     assert_eq!(error.code, protocol::problem::ErrorCode::RunsActive);
     assert!(lab.state.directory.run(3).is_dir());
 }
@@ -232,9 +229,12 @@ async fn curves_are_those_of_the_epochs(lab: &Lab) {
         let means = curves.alphas.iter().map(|alpha| alpha.means[0].mean);
         assert!(means.eq(curves.runs.iter().map(|run| run.values[0])));
     }
-    lab.ask(Method::GET, "/experiments/1/training-curves?quantity=loss")
-        .await
-        .refusal(StatusCode::BAD_REQUEST);
+    lab.refused(
+        Method::GET,
+        "/experiments/1/training-curves?quantity=loss",
+        StatusCode::BAD_REQUEST,
+    )
+    .await;
 }
 
 /// Breaks when a launch that is sent again because its answer was lost trains everything twice, or a key that was given with

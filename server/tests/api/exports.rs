@@ -4,9 +4,9 @@ use axum::body::Bytes;
 use axum::http::{Method, StatusCode, header};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
+use protocol::Run;
 use protocol::api::{Artifact, ExperimentSummary, RunMetrics};
 use protocol::export::ExportTable;
-use protocol::{Run, RunState};
 use serde_json::Value;
 
 use crate::common::{Lab, small};
@@ -85,8 +85,7 @@ async fn tables_have_every_row_and_every_digit() {
     let (experiment, ids) = lab.launch(&small(&[-1.0, 1.0], 2)).await;
     let mut runs = Vec::new();
     for &id in &ids {
-        let run = lab.wait_for_end(id).await;
-        assert_eq!(run.state, RunState::Finished, "{:?}", run.reason);
+        let run = lab.finished(id).await;
         runs.push(run);
     }
     let results: Vec<_> = runs
@@ -149,9 +148,8 @@ async fn tables_have_every_row_and_every_digit() {
         format!("/runs/{}/export.csv?table=runs", ids[0]),
         format!("/runs/{}/export.parquet?table=runs", ids[0]),
     ] {
-        lab.ask(Method::GET, &wrong)
-            .await
-            .refusal(StatusCode::BAD_REQUEST);
+        lab.refused(Method::GET, &wrong, StatusCode::BAD_REQUEST)
+            .await;
     }
 
     let export: Value = lab.get(&format!("{path}/export.json")).await;
@@ -190,7 +188,7 @@ async fn tables_have_every_row_and_every_digit() {
 async fn a_run_hands_out_its_files_and_no_others() {
     let lab = Lab::open().await;
     let (_, ids) = lab.launch(&small(&[0.0], 1)).await;
-    assert_eq!(lab.wait_for_end(ids[0]).await.state, RunState::Finished);
+    lab.finished(ids[0]).await;
     let artifacts: Vec<Artifact> = lab.get(&format!("/runs/{}/artifacts", ids[0])).await;
     for name in [
         engine::training::run_folder::WEIGHTS_FILE,
@@ -215,9 +213,12 @@ async fn a_run_hands_out_its_files_and_no_others() {
     }
     std::fs::write(folder.join("private"), "secret").unwrap();
     for name in ["private", "..%2F..%2Fstore.sqlite", "%2Fetc%2Fpasswd", ".."] {
-        lab.ask(Method::GET, &format!("/runs/{}/artifacts/{name}", ids[0]))
-            .await
-            .refusal(StatusCode::NOT_FOUND);
+        lab.refused(
+            Method::GET,
+            &format!("/runs/{}/artifacts/{name}", ids[0]),
+            StatusCode::NOT_FOUND,
+        )
+        .await;
     }
 }
 
@@ -229,8 +230,7 @@ async fn parquet_says_what_csv_says() {
     let mut spec = small(&[0.0], 1);
     spec.evaluation = everything();
     let (experiment, ids) = lab.launch(&spec).await;
-    let run = lab.wait_for_end(ids[0]).await;
-    assert_eq!(run.state, RunState::Finished, "{:?}", run.reason);
+    lab.finished(ids[0]).await;
     let roots = [
         format!("/experiments/{}", experiment.id),
         format!("/runs/{}", ids[0]),

@@ -9,7 +9,7 @@ use protocol::corruption_evaluation::CorruptionSpec;
 use protocol::dimensionality::DimensionalitySpec;
 use protocol::finding::{Claim, Finding, Findings, Verdict, WIDEST_WINDOW};
 use protocol::gradient::InputUnitGradientSpec;
-use protocol::{Corruption, EvaluationSpec, Run, RunState};
+use protocol::{Corruption, EvaluationSpec, Run};
 use server::scheduler::News;
 
 use crate::common::{Lab, PATIENCE, endless, small};
@@ -48,8 +48,7 @@ async fn every_claim_is_answered_from_what_is_in_the_store() {
     spec.seeds = vec![0, 1];
     let (experiment, runs) = lab.launch(&spec).await;
     for &run in &runs {
-        let run = lab.wait_for_end(run).await;
-        assert_eq!(run.state, RunState::Finished, "{:?}", run.reason);
+        lab.finished(run).await;
     }
     // Runs of one epoch may be anywhere: all of them count here.
     let path = format!("/experiments/{}/findings?window=100", experiment.id);
@@ -74,8 +73,7 @@ async fn every_claim_is_answered_from_what_is_in_the_store() {
     let answer = lab.post_json(&evaluate, spec).await;
     assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text());
     for &run in &runs {
-        let run = lab.wait_for_end(run).await;
-        assert_eq!(run.state, RunState::Finished, "{:?}", run.reason);
+        lab.finished(run).await;
     }
     let after: Findings = lab.get(&path).await;
     for finding in &after.findings {

@@ -7,9 +7,9 @@ use protocol::gradient::InputUnitGradientSpec;
 use protocol::layer_measure::LayerProfiles;
 use protocol::measure::Scatter;
 use protocol::unit::{SelectivityOverTraining, UnitDetail, UnitGradients, UnitTable};
-use protocol::{Corruption, EvaluationSpec, Measurement, RunState};
+use protocol::{Corruption, EvaluationSpec, Measurement};
 
-use crate::common::{Lab, small};
+use crate::common::{Lab, fields, small};
 
 fn geometry() -> EvaluationSpec {
     EvaluationSpec {
@@ -37,12 +37,11 @@ async fn one_unit_is_followed_from_the_network_to_its_images() {
     let (experiment, runs) = lab.launch(&spec).await;
     let mut results = Vec::new();
     for &run in &runs {
-        let run = lab.wait_for_end(run).await;
-        assert_eq!(run.state, RunState::Finished, "{:?}", run.reason);
+        let run = lab.finished(run).await;
         results.push(run.result.unwrap());
     }
     let (id, result) = (runs[0], &results[0]);
-    let measurements: Vec<Measurement> = lab.get(&format!("/runs/{id}/measurements")).await;
+    let measurements = lab.measurements(id).await;
     let dimensions: Vec<_> = measurements
         .iter()
         .filter_map(Measurement::dimensionality)
@@ -71,7 +70,7 @@ async fn one_unit_is_followed_from_the_network_to_its_images() {
     assert_eq!((profiles.images, profiles.incomplete_runs), (Some(40), 0));
     assert!(profiles.has_activations);
     assert_eq!(profiles.known_attacks.len(), 1);
-    let other: Vec<Measurement> = lab.get(&format!("/runs/{}/measurements", runs[1])).await;
+    let other = lab.measurements(runs[1]).await;
     let other = other
         .iter()
         .filter_map(Measurement::dimensionality)
@@ -146,12 +145,7 @@ async fn one_unit_is_followed_from_the_network_to_its_images() {
         detail.most_activating[0].url.clone(),
         detail.gradient_url.clone().unwrap(),
     ] {
-        let answer = lab
-            .ask(Method::GET, url.strip_prefix("/api/v1").unwrap())
-            .await;
-        assert_eq!(answer.status, StatusCode::OK, "{url}: {}", answer.text());
-        let image = image::load_from_memory(&answer.body).unwrap();
-        assert_eq!((image.width(), image.height()), (32, 32));
+        assert_eq!(lab.image(&url).await.dimensions(), (32, 32));
     }
 
     // And over training.
@@ -207,9 +201,8 @@ async fn what_is_not_there_is_said() {
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
     }
     let path = format!("/experiments/{}/layer-profiles?measure=x", experiment.id);
-    lab.ask(Method::GET, &path)
-        .await
-        .refusal(StatusCode::BAD_REQUEST);
+    lab.refused(Method::GET, &path, StatusCode::BAD_REQUEST)
+        .await;
     // Nothing measured: an empty figure, a unit without responses.
     let path = format!(
         "/experiments/{}/layer-profiles?measure=cv_across_units",
@@ -229,15 +222,8 @@ async fn what_is_not_there_is_said() {
     if let Some(dimensionality) = &mut spec.evaluation.dimensionality {
         dimensionality.images = Some(1_000_000);
     }
-    let refused = lab
-        .post_json("/experiments", serde_json::to_vec(&spec).unwrap())
-        .await
-        .refusal(StatusCode::UNPROCESSABLE_ENTITY);
-    let fields: Vec<_> = refused
-        .fields
-        .iter()
-        .map(|one| one.field.as_str())
-        .collect();
+    let refused = lab.unprocessable("/experiments", &spec).await;
+    let fields = fields(&refused);
     assert_eq!(
         fields,
         [

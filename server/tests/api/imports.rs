@@ -7,7 +7,7 @@ use axum::http::{Method, Request, StatusCode};
 use engine::base::digest::sha256;
 use protocol::api::Artifact;
 use protocol::corruption_evaluation::CorruptionSpec;
-use protocol::{Corruption, EpochMetrics, Measurement, Run, RunState};
+use protocol::{Corruption, EpochMetrics, Measurement, Run};
 use server::import::remove_abandoned;
 use server::store::{ImportTarget, StoreError};
 
@@ -53,8 +53,7 @@ async fn imported_weights_are_measured_like_the_run_they_came_from() {
     .await;
     assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
     let id = answer.json::<Run>().id;
-    let run = lab.wait_for_end(id).await;
-    assert_eq!(run.state, RunState::Finished, "{:?}", run.reason);
+    let run = lab.finished(id).await;
     assert_eq!((run.spec.alpha, run.spec.seed), (-0.4, 7));
     assert_eq!((run.spec.training.epochs, run.epochs_done), (30, 0));
     let origin = run.spec.origin.clone().unwrap();
@@ -97,11 +96,8 @@ async fn imported_weights_are_measured_like_the_run_they_came_from() {
     assert!(line.contains(&origin.sha256), "{csv}");
 
     // Tested on more later, as any other.
-    let more = serde_json::to_vec(&corruptions(10)).unwrap();
-    let answer = lab.post_json(&format!("/runs/{id}/evaluate"), more).await;
-    assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text());
-    let again = lab.wait_for_end(id).await;
-    assert_eq!(again.state, RunState::Finished, "{:?}", again.reason);
+    lab.evaluate(id, &corruptions(10)).await;
+    lab.finished(id).await;
     assert_eq!(measured(id).await.len(), 5 + 95);
 
     // Counted with the others.
@@ -239,8 +235,7 @@ async fn what_cannot_be_imported_is_refused_and_leaves_nothing() {
     // The same weights, whole, are taken.
     let answer = import(&lab, experiment.id, plain, &good).await;
     assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
-    let run = lab.wait_for_end(answer.json::<Run>().id).await;
-    assert_eq!(run.state, RunState::Finished, "{:?}", run.reason);
+    lab.finished(answer.json::<Run>().id).await;
 }
 
 fn make_old(path: &Path) {
@@ -311,6 +306,5 @@ async fn an_import_that_is_cut_off_leaves_nothing() {
     .unwrap();
     let answer = import(&lab, experiment.id, plain, &good).await;
     assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
-    let run = lab.wait_for_end(next).await;
-    assert_eq!(run.state, RunState::Finished, "{:?}", run.reason);
+    lab.finished(next).await;
 }

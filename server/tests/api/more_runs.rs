@@ -1,8 +1,8 @@
 //! Alphas and seeds are added to an experiment that is there.
 
 use axum::http::{Method, StatusCode};
+use protocol::Run;
 use protocol::api::{EvaluationQueued, Experiment};
-use protocol::{Measurement, Run, RunState};
 
 use crate::common::{Lab, corruptions, small};
 
@@ -59,10 +59,9 @@ async fn an_experiment_gets_more_alphas_and_seeds() {
         "the deleted run, alpha 1 and seed 0, stays away"
     );
     for run in &listed[2..] {
-        let run = lab.wait_for_end(run.id).await;
-        assert_eq!(run.state, RunState::Finished, "{:?}", run.reason);
+        let run = lab.finished(run.id).await;
         assert_eq!(run.spec.training, listed[0].spec.training);
-        let measured: Vec<Measurement> = lab.get(&format!("/runs/{}/measurements", run.id)).await;
+        let measured = lab.measurements(run.id).await;
         assert_eq!(measured.len(), 19 * 5, "run {}", run.id);
     }
 }

@@ -5,7 +5,7 @@ use axum::http::{Method, Request, StatusCode, header};
 use protocol::api::{Estimate, ExperimentPage};
 use serde_json::{Value, json};
 
-use crate::common::{Lab, small};
+use crate::common::{Lab, fields, small};
 
 /// Broken by: accepting a wrong value, not naming its field, or creating before everything is checked.
 #[tokio::test]
@@ -64,15 +64,8 @@ async fn a_wrong_spec_is_refused_by_field_and_creates_nothing() {
         let mut spec = good.clone();
         *spec.pointer_mut(place).unwrap() = value.clone();
         for path in ["/experiments", "/estimates"] {
-            let error = lab
-                .post_json(path, spec.to_string())
-                .await
-                .refusal(StatusCode::UNPROCESSABLE_ENTITY);
-            let fields: Vec<_> = error
-                .fields
-                .iter()
-                .map(|error| error.field.as_str())
-                .collect();
+            let error = lab.unprocessable(path, &spec).await;
+            let fields = fields(&error);
             assert_eq!(fields, [field], "{path} with {place} = {value}: {error:?}");
             assert!(
                 error.fields[0].reason.contains(reason),
@@ -112,10 +105,7 @@ async fn unknown_and_missing_fields_are_named() {
         (missing, "network"),
         (missing_inside, "training.momentum"),
     ] {
-        let error = lab
-            .post_json("/experiments", spec.to_string())
-            .await
-            .refusal(StatusCode::UNPROCESSABLE_ENTITY);
+        let error = lab.unprocessable("/experiments", &spec).await;
         assert_eq!(error.fields.len(), 1, "{error:?}");
         assert_eq!(error.fields[0].field, field, "{error:?}");
     }
@@ -128,12 +118,8 @@ async fn a_hostile_list_is_refused_soon() {
     let lab = Lab::open().await;
     let mut spec = small(&[0.0], 1);
     spec.alphas = (0..100_000).map(|index| f64::from(index) / 1e3).collect();
-    let body = serde_json::to_vec(&spec).unwrap();
     let clock = std::time::Instant::now();
-    let error = lab
-        .post_json("/experiments", body)
-        .await
-        .refusal(StatusCode::UNPROCESSABLE_ENTITY);
+    let error = lab.unprocessable("/experiments", &spec).await;
     assert!(clock.elapsed().as_secs() < 3, "took {:?}", clock.elapsed());
     assert!(
         error
@@ -151,16 +137,8 @@ async fn every_wrong_field_is_named_at_once() {
     let lab = Lab::open().await;
     let mut spec = small(&[], 0);
     spec.device = "abacus".into();
-    let body = serde_json::to_vec(&spec).unwrap();
-    let error = lab
-        .post_json("/experiments", body)
-        .await
-        .refusal(StatusCode::UNPROCESSABLE_ENTITY);
-    let fields: Vec<_> = error
-        .fields
-        .iter()
-        .map(|error| error.field.as_str())
-        .collect();
+    let error = lab.unprocessable("/experiments", &spec).await;
+    let fields = fields(&error);
     assert_eq!(fields, ["alphas", "training.epochs", "device"]);
 }
 
@@ -243,9 +221,7 @@ async fn what_is_not_there_is_refused_in_json() {
         "/",
     ];
     for path in missing {
-        lab.ask(Method::GET, path)
-            .await
-            .refusal(StatusCode::NOT_FOUND);
+        lab.refused(Method::GET, path, StatusCode::NOT_FOUND).await;
     }
     for path in [
         "/experiments/99/cancel",
@@ -253,13 +229,10 @@ async fn what_is_not_there_is_refused_in_json() {
         "/runs/99/cancel",
         "/runs/99/resume",
     ] {
-        lab.ask(Method::POST, path)
-            .await
-            .refusal(StatusCode::NOT_FOUND);
+        lab.refused(Method::POST, path, StatusCode::NOT_FOUND).await;
     }
-    lab.ask(Method::DELETE, "/experiments/99")
-        .await
-        .refusal(StatusCode::NOT_FOUND);
+    lab.refused(Method::DELETE, "/experiments/99", StatusCode::NOT_FOUND)
+        .await;
     let wrong = [
         "/experiments?page=0",
         "/experiments?page=first",
@@ -273,9 +246,8 @@ async fn what_is_not_there_is_refused_in_json() {
         "/runs/first/artifacts/worker.log",
     ];
     for path in wrong {
-        lab.ask(Method::GET, path)
-            .await
-            .refusal(StatusCode::BAD_REQUEST);
+        lab.refused(Method::GET, path, StatusCode::BAD_REQUEST)
+            .await;
     }
     for (method, path) in [
         (Method::DELETE, "/health"),
@@ -294,8 +266,7 @@ async fn what_is_not_there_is_refused_in_json() {
 #[tokio::test]
 async fn a_good_spec_is_estimated() {
     let lab = Lab::open().await;
-    let spec = serde_json::to_vec(&small(&[-1.0, 0.0], 1)).unwrap();
-    let answer = lab.post_json("/estimates", spec).await;
+    let answer = lab.post_value("/estimates", &small(&[-1.0, 0.0], 1)).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
     let estimate: Estimate = answer.json();
     assert_eq!(estimate.runs, 2);

@@ -1,7 +1,6 @@
 //! The claims' figures and the report by HTTP.
 
 use axum::http::{Method, StatusCode, header};
-use protocol::RunState;
 use protocol::claim_figure::{ClaimFigureName, ClaimFigures, Picture};
 use protocol::finding::Claim;
 
@@ -17,8 +16,7 @@ async fn every_claim_has_its_figures_and_the_report_has_all() {
     spec.evaluation = corruptions(20);
     let (experiment, runs) = lab.launch(&spec).await;
     for &run in &runs {
-        let run = lab.wait_for_end(run).await;
-        assert_eq!(run.state, RunState::Finished, "{:?}", run.reason);
+        lab.finished(run).await;
     }
     let root = format!("/experiments/{}", experiment.id);
     // On all runs: without a control, none counts within a window.

@@ -40,8 +40,7 @@ async fn views_are_saved_by_name() {
     let path = format!("/views/{}", views[1].id);
     let deleted = lab.ask(Method::DELETE, &path).await;
     assert_eq!(deleted.status, StatusCode::NO_CONTENT);
-    lab.ask(Method::DELETE, &path)
-        .await
-        .refusal(StatusCode::NOT_FOUND);
+    lab.refused(Method::DELETE, &path, StatusCode::NOT_FOUND)
+        .await;
     assert_eq!(lab.get::<Vec<SavedView>>("/views").await.len(), 1);
 }

@@ -3,7 +3,6 @@
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use protocol::api::RunMetrics;
-use protocol::evaluation::EvaluationSpec;
 use protocol::{EpochMetrics, Run};
 
 use crate::common::{Answer, Lab, corruptions, endless, small};
@@ -53,11 +52,7 @@ async fn an_answer_that_one_has_is_not_sent_again() {
     missing.refusal(StatusCode::NOT_FOUND);
 
     // A measurement makes them old.
-    let spec = serde_json::to_vec::<EvaluationSpec>(&corruptions(10)).unwrap();
-    let started = lab
-        .post_json(&format!("/runs/{}/evaluate", runs[0]), spec)
-        .await;
-    assert_eq!(started.status, StatusCode::ACCEPTED, "{}", started.text());
+    lab.evaluate(runs[0], &corruptions(10)).await;
     lab.wait_for_end(runs[0]).await;
     let measured = ask(&lab, &paths[0], Some(&before[0])).await;
     assert_eq!(measured.status, StatusCode::OK);

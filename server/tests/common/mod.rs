@@ -4,26 +4,22 @@
 pub mod process;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
-use protocol::api::{ApiError, Experiment};
+use protocol::api::{ApiError, Experiment, LiveEvent};
 use protocol::corruption_evaluation::CorruptionSpec;
 use protocol::{
-    Augmentation, Dataset, EvaluationSpec, ExecutorSpec, ExperimentSpec, Network, Run, RunState,
-    TrainingSpec,
+    Augmentation, Dataset, EvaluationSpec, ExecutorSpec, ExperimentSpec, Measurement, Network, Run,
+    RunState, TrainingSpec,
 };
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use server::api::{AppState, app};
-use server::catalogue::Catalogue;
 use server::directory::DataDirectory;
-use server::estimate::Estimator;
-use server::perturbation_bench::PerturbationBench;
 use server::scheduler::{Scheduler, Slots};
-use server::store::Scope;
-use server::store::Store;
+use server::store::{Scope, Store};
 use tower::ServiceExt;
 
 /// How long anything here may take before the test gives up on it.
@@ -67,15 +63,7 @@ impl Lab {
         )
         .await
         .unwrap();
-        let state = AppState {
-            store,
-            scheduler,
-            catalogue: Catalogue::new(directory.clone(), executable()),
-            bench: PerturbationBench::new(executable(), directory.datasets().to_owned()),
-            directory,
-            estimator: Arc::new(Estimator::new(executable())),
-            cache: Default::default(),
-        };
+        let state = AppState::new(store, scheduler, directory, executable());
         Lab {
             router: app(state.clone()),
             state,
@@ -133,11 +121,42 @@ impl Lab {
         self.send(request.body(body.into()).unwrap()).await
     }
 
+    /// The answer to `POST path` with `value` as JSON.
+    pub async fn post_value(&self, path: &str, value: &impl Serialize) -> Answer {
+        let body = serde_json::to_vec(value).unwrap();
+        self.post_json(path, body).await
+    }
+
+    /// Why `POST path` with `value` as JSON is refused, which must be with 422.
+    pub async fn unprocessable(&self, path: &str, value: &impl Serialize) -> ApiError {
+        let answer = self.post_value(path, value).await;
+        answer.refusal(StatusCode::UNPROCESSABLE_ENTITY)
+    }
+
+    /// Queues an evaluation of a run, which must be accepted.
+    pub async fn evaluate(&self, run: i64, spec: &EvaluationSpec) {
+        let path = format!("/runs/{run}/evaluate");
+        let answer = self.post_value(&path, spec).await;
+        assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text());
+    }
+
+    /// Why a request without a body is refused, which must be with `status`.
+    pub async fn refused(&self, method: Method, path: &str, status: StatusCode) -> ApiError {
+        self.ask(method, path).await.refusal(status)
+    }
+
+    /// The image at `url`, which an answer gave.
+    pub async fn image(&self, url: &str) -> image::RgbImage {
+        let path = url.strip_prefix("/api/v1").unwrap();
+        let answer = self.ask(Method::GET, path).await;
+        assert_eq!(answer.status, StatusCode::OK, "{url}: {}", answer.text());
+        let image = image::load_from_memory(&answer.body).unwrap();
+        image.into_rgb8()
+    }
+
     /// Launches `spec`; gives the experiment and the numbers of its runs.
     pub async fn launch(&self, spec: &ExperimentSpec) -> (Experiment, Vec<i64>) {
-        let answer = self
-            .post_json("/experiments", serde_json::to_vec(spec).unwrap())
-            .await;
+        let answer = self.post_value("/experiments", spec).await;
         assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
         let experiment: Experiment = answer.json();
         let runs: Vec<Run> = self
@@ -146,11 +165,38 @@ impl Lab {
         (experiment, runs.iter().map(|run| run.id).collect())
     }
 
+    /// The run.
+    pub async fn run(&self, id: i64) -> Run {
+        self.get(&format!("/runs/{id}")).await
+    }
+
+    /// Cancels a run; gives it as it is then.
+    pub async fn cancel(&self, run: i64) -> Run {
+        self.post(&format!("/runs/{run}/cancel")).await
+    }
+
+    /// Resumes a run; gives it as it is then.
+    pub async fn resume(&self, run: i64) -> Run {
+        self.post(&format!("/runs/{run}/resume")).await
+    }
+
+    /// What was measured on a run.
+    pub async fn measurements(&self, run: i64) -> Vec<Measurement> {
+        self.get(&format!("/runs/{run}/measurements")).await
+    }
+
+    /// The events of a run after the one of this number; at most 1000.
+    pub async fn events_after(&self, sequence: i64, run: i64) -> Vec<LiveEvent> {
+        let store = &self.state.store;
+        let events = store.events_after(sequence, None, Some(run), 1000).await;
+        events.unwrap()
+    }
+
     /// The run, once it is as `wanted`.
     pub async fn wait(&self, run: i64, wanted: impl Fn(&Run) -> bool) -> Run {
         let start = Instant::now();
         loop {
-            let found: Run = self.get(&format!("/runs/{run}")).await;
+            let found = self.run(run).await;
             if wanted(&found) {
                 return found;
             }
@@ -167,6 +213,13 @@ impl Lab {
     /// The run, once it has ended.
     pub async fn wait_for_end(&self, run: i64) -> Run {
         self.wait(run, |run| !run.state.is_active()).await
+    }
+
+    /// The run, once it has ended, which must be well.
+    pub async fn finished(&self, run: i64) -> Run {
+        let run = self.wait_for_end(run).await;
+        assert_eq!(run.state, RunState::Finished, "{:?}", run.reason);
+        run
     }
 
     /// The run, once a worker has measured an epoch of it and goes on.
@@ -209,6 +262,12 @@ impl Answer {
         assert!(!error.detail.is_empty());
         error
     }
+}
+
+/// The fields that a refusal names.
+pub fn fields(error: &ApiError) -> Vec<&str> {
+    let fields = error.fields.iter();
+    fields.map(|error| error.field.as_str()).collect()
 }
 
 /// A small real experiment: ResNet8, 10 images of each built-in class, one seed.

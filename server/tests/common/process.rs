@@ -8,8 +8,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use protocol::Run;
-use protocol::api::LiveEvent;
+use protocol::api::{Experiment, LiveEvent};
+use protocol::{ExperimentSpec, Run};
 use serde::de::DeserializeOwned;
 
 use super::{PATIENCE, executable};
@@ -120,6 +120,17 @@ impl Server {
 
     pub fn get<T: DeserializeOwned>(&self, path: &str) -> T {
         self.ask("GET", path, "")
+    }
+
+    /// Launches `spec`.
+    pub fn launch(&self, spec: &ExperimentSpec) -> Experiment {
+        let spec = serde_json::to_string(spec).unwrap();
+        self.ask("POST", "/experiments", &spec)
+    }
+
+    /// The runs of an experiment.
+    pub fn runs(&self, experiment: i64) -> Vec<Run> {
+        self.get(&format!("/experiments/{experiment}/runs"))
     }
 
     /// The run, once it is as `wanted`.

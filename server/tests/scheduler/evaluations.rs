@@ -1,7 +1,7 @@
 //! Evaluations that are cut off, or fail: nothing measured is lost.
 
 use protocol::gradient::InputUnitGradientSpec;
-use protocol::{Event, Measurement, Run, RunState};
+use protocol::{Event, Measurement, RunState};
 
 use crate::common::{Lab, corruptions, small};
 
@@ -21,7 +21,7 @@ async fn an_evaluation_that_is_cut_off_goes_on_where_it_was() {
         assert!(start.elapsed() < crate::common::PATIENCE);
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
-    let _: Run = lab.post(&format!("/runs/{id}/cancel")).await;
+    lab.cancel(id).await;
     let run = lab.wait_for_end(id).await;
     assert_eq!(run.state, RunState::Cancelled, "{:?}", run.reason);
     assert!(run.result.is_some(), "the result went with the evaluation");
@@ -29,16 +29,10 @@ async fn an_evaluation_that_is_cut_off_goes_on_where_it_was() {
     assert!((3..95).contains(&before.len()), "{} measured", before.len());
 
     let sequence = lab.state.store.last_sequence().await.unwrap();
-    let _: Run = lab.post(&format!("/runs/{id}/resume")).await;
-    let resumed = lab.wait_for_end(id).await;
-    assert_eq!(resumed.state, RunState::Finished, "{:?}", resumed.reason);
+    lab.resume(id).await;
+    let resumed = lab.finished(id).await;
     assert_eq!(resumed.result, run.result);
-    let events = lab
-        .state
-        .store
-        .events_after(sequence, None, Some(id), 1000)
-        .await
-        .unwrap();
+    let events = lab.events_after(sequence, id).await;
     assert!(
         !events
             .iter()
@@ -50,8 +44,8 @@ async fn an_evaluation_that_is_cut_off_goes_on_where_it_was() {
     assert!(before.iter().all(|one| after.contains(one)));
 
     let (_, runs) = lab.launch(&spec).await;
-    assert_eq!(lab.wait_for_end(runs[0]).await.state, RunState::Finished);
-    let in_one_go: Vec<Measurement> = lab.get(&format!("/runs/{}/measurements", runs[0])).await;
+    lab.finished(runs[0]).await;
+    let in_one_go = lab.measurements(runs[0]).await;
     assert_eq!(in_one_go, after);
 }
 
@@ -69,22 +63,19 @@ async fn a_failing_corruption_takes_nothing_along() {
         .run(id)
         .join("corruptions/generated.0.20");
     std::fs::create_dir_all(folder.join("fog.safetensors")).unwrap();
-    let spec = serde_json::to_vec(&corruptions(20)).unwrap();
-    let answer = lab.post_json(&format!("/runs/{id}/evaluate"), spec).await;
-    assert!(answer.status.is_success(), "{}", answer.text());
+    lab.evaluate(id, &corruptions(20)).await;
     let run = lab.wait_for_end(id).await;
     assert_eq!(run.state, RunState::Failed);
     let reason = run.reason.unwrap_or_default();
     assert!(reason.contains("fog.safetensors"), "{reason}");
     assert_eq!(run.result, trained.result);
-    let measured: Vec<Measurement> = lab.get(&format!("/runs/{id}/measurements")).await;
+    let measured = lab.measurements(id).await;
     assert_eq!(measured.len(), 9 * 5);
 
     std::fs::remove_dir(folder.join("fog.safetensors")).unwrap();
-    let _: Run = lab.post(&format!("/runs/{id}/resume")).await;
-    let run = lab.wait_for_end(id).await;
-    assert_eq!(run.state, RunState::Finished, "{:?}", run.reason);
-    let measured: Vec<Measurement> = lab.get(&format!("/runs/{id}/measurements")).await;
+    lab.resume(id).await;
+    lab.finished(id).await;
+    let measured = lab.measurements(id).await;
     assert_eq!(measured.len(), 95);
 }
 
@@ -105,15 +96,13 @@ async fn an_impossible_evaluation_never_blocks_the_next() {
     let mut impossible = corruptions(20);
     impossible.input_unit_gradients = Some(InputUnitGradientSpec { images: 2 });
     for spec in [impossible, corruptions(30)] {
-        let body = serde_json::to_vec(&spec).unwrap();
-        let answer = lab.post_json(&format!("/runs/{id}/evaluate"), body).await;
-        assert!(answer.status.is_success(), "{}", answer.text());
+        lab.evaluate(id, &spec).await;
         let run = lab.wait_for_end(id).await;
         assert_eq!(run.state, RunState::Failed);
         let reason = run.reason.unwrap_or_default();
         assert!(reason.contains("gaussian_noise.safetensors"), "{reason}");
     }
-    let measured: Vec<Measurement> = lab.get(&format!("/runs/{id}/measurements")).await;
+    let measured = lab.measurements(id).await;
     let corrupted = measured.iter().filter_map(Measurement::corruption);
     let images: Vec<u32> = corrupted.map(|one| one.conditions.images).collect();
     assert_eq!(images, [30; 95]);
@@ -121,7 +110,6 @@ async fn an_impossible_evaluation_never_blocks_the_next() {
     assert!(measured.iter().filter(gradients).count() > 0);
 
     std::fs::remove_dir(blocked).unwrap();
-    let _: Run = lab.post(&format!("/runs/{id}/resume")).await;
-    let run = lab.wait_for_end(id).await;
-    assert_eq!(run.state, RunState::Finished, "{:?}", run.reason);
+    lab.resume(id).await;
+    lab.finished(id).await;
 }

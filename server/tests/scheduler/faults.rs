@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use protocol::api::{DeviceInfo, Health, LogLine};
-use protocol::{EpochMetrics, Event, Run, RunState};
+use protocol::{EpochMetrics, Event, RunState};
 
 use crate::common::{Lab, executable, small};
 
@@ -27,8 +27,7 @@ async fn noise_in_the_output_does_not_end_a_run() {
         r"printf '\377\376 noise\n'; printf 'driver \377\n' >&2; echo 'more of the driver' >&2";
     let (lab, _script) = lab(&format!("{noise}; exec \"$real\" \"$@\"")).await;
     let (_, ids) = lab.launch(&small(&[0.0], 1)).await;
-    let run = lab.wait_for_end(ids[0]).await;
-    assert_eq!(run.state, RunState::Finished, "{:?}", run.reason);
+    lab.finished(ids[0]).await;
     let log: Vec<LogLine> = lab.get(&format!("/runs/{}/log", ids[0])).await;
     for expected in ["is no event", "driver \u{fffd}", "more of the driver"] {
         let found = log.iter().any(|line| line.message.contains(expected));
@@ -44,7 +43,7 @@ async fn a_worker_that_does_not_listen_is_killed() {
     lab.wait(ids[0], |run| run.state == RunState::Running).await;
     tokio::time::sleep(Duration::from_millis(200)).await;
     let clock = Instant::now();
-    lab.post::<Run>(&format!("/runs/{}/cancel", ids[0])).await;
+    lab.cancel(ids[0]).await;
     let run = lab.wait_for_end(ids[0]).await;
     assert_eq!(run.state, RunState::Cancelled, "{:?}", run.reason);
     let took = clock.elapsed();
@@ -54,7 +53,7 @@ async fn a_worker_that_does_not_listen_is_killed() {
     let clock = Instant::now();
     lab.state.scheduler.stop().await;
     assert!(clock.elapsed() < Duration::from_secs(2));
-    let run: Run = lab.get(&format!("/runs/{}", ids[1])).await;
+    let run = lab.run(ids[1]).await;
     assert_eq!(run.state, RunState::Interrupted);
 }
 
@@ -96,12 +95,7 @@ async fn the_first_end_counts() {
         (run.state, run.reason.as_deref()),
         (RunState::Failed, Some("first"))
     );
-    let events = lab
-        .state
-        .store
-        .events_after(0, None, Some(ids[0]), 100)
-        .await
-        .unwrap();
+    let events = lab.events_after(0, ids[0]).await;
     assert_eq!(events.len(), 1, "{events:?}");
 }
 
@@ -143,10 +137,10 @@ async fn a_full_disk_delays_events_and_ends_nothing() {
     let (_, ids) = lab.launch(&small(&[0.0], 10_000)).await;
     lab.wait_for_epoch(ids[0]).await;
     let disk = FullDisk::begin(&lab, ids[0]).await;
-    let before: Run = lab.get(&format!("/runs/{}", ids[0])).await;
+    let before = lab.run(ids[0]).await;
     tokio::time::sleep(Duration::from_millis(2500)).await;
     assert_eq!(crate::processes::workers(lab.folder.path()).len(), 1);
-    let run: Run = lab.get(&format!("/runs/{}", ids[0])).await;
+    let run = lab.run(ids[0]).await;
     assert_eq!(
         (run.state, run.epochs_done),
         (RunState::Running, before.epochs_done)
@@ -169,14 +163,14 @@ async fn a_full_disk_delays_events_and_ends_nothing() {
         crate::processes::send("KILL", worker);
     }
     tokio::time::sleep(Duration::from_millis(1500)).await;
-    let run: Run = lab.get(&format!("/runs/{}", ids[0])).await;
+    let run = lab.run(ids[0]).await;
     assert_eq!(run.state, RunState::Running);
     disk.end().await;
     let run = lab.wait_for_end(ids[0]).await;
     assert_eq!(run.state, RunState::Interrupted, "{:?}", run.reason);
     // The slot is free again.
     let (_, next) = lab.launch(&small(&[0.0], 1)).await;
-    assert_eq!(lab.wait_for_end(next[0]).await.state, RunState::Finished);
+    lab.finished(next[0]).await;
 }
 
 /// Breaks when a run that cannot be read holds its slot for good because nothing could be stored at that moment.
@@ -190,7 +184,7 @@ async fn a_run_that_cannot_be_read_ends_once_a_full_disk_has_room_again() {
     let disk = FullDisk::begin(&lab, unreadable[0]).await;
     disk.execute("UPDATE runs SET spec = '{' WHERE alpha = 1".into())
         .await;
-    lab.post::<Run>(&format!("/runs/{}/cancel", first[0])).await;
+    lab.cancel(first[0]).await;
     lab.wait_for_end(first[0]).await;
     tokio::time::sleep(Duration::from_millis(2500)).await;
     disk.end().await;
@@ -198,7 +192,7 @@ async fn a_run_that_cannot_be_read_ends_once_a_full_disk_has_room_again() {
         let store = &lab.state.store;
         store.run_ids(RunState::Failed, None).await.unwrap()
     };
-    assert_eq!(lab.wait_for_end(next[0]).await.state, RunState::Finished);
+    lab.finished(next[0]).await;
     assert_eq!(failed().await, unreadable);
 }
 
@@ -234,14 +228,13 @@ async fn a_device_on_which_nothing_starts_is_paused_and_its_queue_waits() {
     assert_eq!(queued, ids, "runs were lost to a missing program");
     // A launch does not wake it, and a waiting run can be cancelled.
     let (_, late) = lab.launch(&small(&[0.0], 1)).await;
-    let cancelled: Run = lab.post(&format!("/runs/{}/cancel", ids[4])).await;
+    let cancelled = lab.cancel(ids[4]).await;
     assert_eq!(cancelled.state, RunState::Cancelled);
     std::os::unix::fs::symlink(executable(), &worker).unwrap();
     let device: DeviceInfo = lab.post("/devices/cpu/resume").await;
     assert_eq!(device.paused, None);
     for id in ids[..4].iter().chain(&late) {
-        let run = lab.wait_for_end(*id).await;
-        assert_eq!(run.state, RunState::Finished, "{:?}", run.reason);
+        lab.finished(*id).await;
     }
     assert_eq!(cpu().await.paused, None);
     lab.ask(axum::http::Method::POST, "/devices/abacus/resume")

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use protocol::api::{Experiment, Health, LiveEvent};
+use protocol::api::{Health, LiveEvent};
 use protocol::{EpochMetrics, Event, Run, RunState};
 use serde_json::Value;
 
@@ -17,9 +17,8 @@ const EPOCHS: [u32; 2] = [15, 1];
 /// Launches both and waits until the first has measured an epoch.
 fn launch(server: &Server) -> [i64; 2] {
     let ids = EPOCHS.map(|epochs| {
-        let spec = serde_json::to_string(&small(&[0.0], epochs)).unwrap();
-        let experiment: Experiment = server.ask("POST", "/experiments", &spec);
-        let runs: Vec<Run> = server.get(&format!("/experiments/{}/runs", experiment.id));
+        let experiment = server.launch(&small(&[0.0], epochs));
+        let runs = server.runs(experiment.id);
         runs[0].id
     });
     let run = server.wait_for(ids[0], |run| run.epochs_done >= 1);
@@ -220,21 +219,13 @@ fn a_lost_store_is_made_anew_from_run_folders() {
     let mut spec = small(&[-1.0, 0.0], 2);
     spec.evaluation = crate::common::corruptions(20);
     let mut server = Server::start(folder.path());
-    let finished: Experiment = server.ask(
-        "POST",
-        "/experiments",
-        &serde_json::to_string(&spec).unwrap(),
-    );
-    let runs: Vec<Run> = server.get(&format!("/experiments/{}/runs", finished.id));
+    let finished = server.launch(&spec);
+    let runs = server.runs(finished.id);
     for run in &runs {
         server.wait_for(run.id, |run| run.state == RunState::Finished);
     }
-    let cancelled: Experiment = server.ask(
-        "POST",
-        "/experiments",
-        &serde_json::to_string(&small(&[0.5], 1000)).unwrap(),
-    );
-    let run: Vec<Run> = server.get(&format!("/experiments/{}/runs", cancelled.id));
+    let cancelled = server.launch(&small(&[0.5], 1000));
+    let run = server.runs(cancelled.id);
     // Two attempts: the second reports the first one's epochs once more.
     for epochs in [1, 2] {
         server.wait_for(run[0].id, |run| {
@@ -283,12 +274,8 @@ fn a_lost_store_is_made_anew_from_run_folders() {
     let server = Server::start(folder.path());
     assert_eq!(before, export(&server, cancelled.id));
     // Numbers are not given twice.
-    let next: Experiment = server.ask(
-        "POST",
-        "/experiments",
-        &serde_json::to_string(&small(&[0.0], 1)).unwrap(),
-    );
-    let runs: Vec<Run> = server.get(&format!("/experiments/{}/runs", next.id));
+    let next = server.launch(&small(&[0.0], 1));
+    let runs = server.runs(next.id);
     assert!(next.id > cancelled.id && runs[0].id > run[0].id);
 }
 
@@ -316,8 +303,7 @@ fn an_emptied_or_damaged_store_is_refused_and_a_backup_takes_its_place() {
     let backup = folder.path().join("backup.sqlite");
     {
         let server = Server::start(folder.path());
-        let spec = serde_json::to_string(&small(&[0.0], 1)).unwrap();
-        server.ask::<Experiment>("POST", "/experiments", &spec);
+        server.launch(&small(&[0.0], 1));
         server.wait_for(1, |run| run.state == RunState::Finished);
         let mut command = crate::common::process::command(folder.path());
         let output = command
@@ -390,9 +376,8 @@ fn a_new_store_takes_nothing_that_an_older_one_left() {
             }
             std::fs::remove_dir(&older).unwrap();
         }
-        let spec = serde_json::to_string(&small(&[0.0], epochs)).unwrap();
-        let experiment: Experiment = server.ask("POST", "/experiments", &spec);
-        let runs: Vec<Run> = server.get(&format!("/experiments/{}/runs", experiment.id));
+        let experiment = server.launch(&small(&[0.0], epochs));
+        let runs = server.runs(experiment.id);
         assert_eq!(runs[0].id, 1, "a store begins with run 1");
         let run = server.wait_for(1, |run| !run.state.is_active());
         assert_eq!(run.state, RunState::Finished, "{:?}", run.reason);

@@ -17,16 +17,12 @@ async fn an_experiment_runs_to_its_end() {
     let (experiment, ids) = lab.launch(&small(&[-1.0, 1.0], 2)).await;
     assert_eq!(ids.len(), 2);
     lab.wait(ids[0], |run| run.state == RunState::Running).await;
-    assert_eq!(
-        lab.get::<Run>(&format!("/runs/{}", ids[1])).await.state,
-        RunState::Queued
-    );
+    assert_eq!(lab.run(ids[1]).await.state, RunState::Queued);
     let devices: Vec<DeviceInfo> = lab.get("/devices").await;
     let cpu = devices.iter().find(|device| device.id == "cpu").unwrap();
     assert_eq!((cpu.running, cpu.queued), (1, 1));
     for &id in &ids {
-        let run = lab.wait_for_end(id).await;
-        assert_eq!(run.state, RunState::Finished, "{:?}", run.reason);
+        let run = lab.finished(id).await;
         assert_eq!((run.epochs_done, run.progress), (2, None));
         let epochs: Vec<EpochMetrics> = lab.get(&format!("/runs/{id}/metrics")).await;
         assert_eq!(
@@ -93,8 +89,7 @@ async fn a_cancelled_run_ends_soon_keeps_its_epochs_and_can_be_resumed() {
             .detail
             .contains("cannot be resumed")
     );
-    let finished = lab.wait_for_end(ids[0]).await;
-    assert_eq!(finished.state, RunState::Finished, "{:?}", finished.reason);
+    let finished = lab.finished(ids[0]).await;
     assert!(
         finished
             .started
@@ -116,7 +111,7 @@ async fn a_cancel_at_any_moment_counts() {
         let (_, ids) = lab.launch(&endless(&[0.0])).await;
         tokio::time::sleep(Duration::from_millis(delay)).await;
         let clock = Instant::now();
-        lab.post::<Run>(&format!("/runs/{}/cancel", ids[0])).await;
+        lab.cancel(ids[0]).await;
         let run = lab.wait_for_end(ids[0]).await;
         assert_eq!(
             run.state,
@@ -138,17 +133,12 @@ async fn a_queued_run_is_cancelled_at_once() {
     let lab = Lab::open().await;
     let (experiment, ids) = lab.launch(&endless(&[0.0, 1.0])).await;
     lab.wait(ids[0], |run| run.state == RunState::Running).await;
-    let run: Run = lab.post(&format!("/runs/{}/cancel", ids[1])).await;
+    let run = lab.cancel(ids[1]).await;
     assert_eq!((run.state, run.started_at), (RunState::Cancelled, None));
     lab.post::<Experiment>(&format!("/experiments/{}/cancel", experiment.id))
         .await;
     assert_eq!(lab.wait_for_end(ids[0]).await.state, RunState::Cancelled);
-    assert_eq!(
-        lab.get::<Run>(&format!("/runs/{}", ids[1]))
-            .await
-            .started_at,
-        None
-    );
+    assert_eq!(lab.run(ids[1]).await.started_at, None);
 }
 
 /// Two workers on one run would write one checkpoint. Broken by: a run that counts as ended while its
@@ -185,13 +175,12 @@ async fn a_killed_worker_interrupts_its_run_and_no_other() {
     let reason = killed.reason.unwrap();
     assert!(reason.contains("SIGKILL"), "{reason}");
     assert!(killed.epochs_done >= 1 && killed.result.is_none());
-    assert_eq!(lab.wait_for_end(next[0]).await.state, RunState::Finished);
+    lab.finished(next[0]).await;
     let resumed: serde_json::Value = lab.post("/resume").await;
     assert_eq!(resumed["resumed"], 1);
     lab.wait(endless_ids[0], |run| run.state == RunState::Running)
         .await;
-    lab.post::<Run>(&format!("/runs/{}/cancel", endless_ids[0]))
-        .await;
+    lab.cancel(endless_ids[0]).await;
     lab.wait_for_end(endless_ids[0]).await;
 }
 
@@ -223,11 +212,11 @@ async fn a_run_whose_worker_was_killed_is_tried_again() {
         } else {
             assert_eq!(lab.wait_for_end(ids[0]).await.state, RunState::Interrupted);
             // Whoever resumes it asks for its retries anew.
-            lab.post::<Run>(&format!("/runs/{}/resume", ids[0])).await;
+            lab.resume(ids[0]).await;
             lab.wait(ids[0], |run| run.epochs_done > done + 1).await;
         }
     }
-    lab.post::<Run>(&format!("/runs/{}/cancel", ids[0])).await;
+    lab.cancel(ids[0]).await;
     lab.wait_for_end(ids[0]).await;
 }
 
@@ -243,15 +232,15 @@ async fn a_diverged_run_says_where_and_stays_ended() {
     assert_eq!(run.result, None);
     let reason = run.reason.unwrap();
     assert!(reason.contains("epoch 1, step "), "{reason}");
-    lab.ask(Method::POST, &format!("/runs/{}/resume", ids[0]))
-        .await
-        .refusal(StatusCode::CONFLICT);
+    lab.refused(
+        Method::POST,
+        &format!("/runs/{}/resume", ids[0]),
+        StatusCode::CONFLICT,
+    )
+    .await;
     lab.post::<Experiment>(&format!("/experiments/{}/resume", experiment.id))
         .await;
-    assert_eq!(
-        lab.get::<Run>(&format!("/runs/{}", ids[0])).await.state,
-        RunState::Diverged
-    );
+    assert_eq!(lab.run(ids[0]).await.state, RunState::Diverged);
 }
 
 /// Broken by: an event that is published although the store refused it, or that changes a run which has ended.
@@ -269,7 +258,7 @@ async fn what_comes_too_late_changes_nothing() {
     ] {
         assert_eq!(lab.state.store.record(ids[0], &late).await.unwrap(), None);
     }
-    assert_eq!(lab.get::<Run>(&format!("/runs/{}", ids[0])).await, finished);
+    assert_eq!(lab.run(ids[0]).await, finished);
     let log: Vec<LogLine> = lab.get(&format!("/runs/{}/log", ids[0])).await;
     assert!(log.iter().all(|line| !line.message.contains("late")));
 }

@@ -17,15 +17,11 @@ use axum::http::Request;
 use tower::ServiceExt;
 
 use crate::api::{AppState, app};
-use crate::catalogue::Catalogue;
 use crate::commands::output::say;
 use crate::directory::DataDirectory;
-use crate::estimate::Estimator;
-use crate::perturbation_bench::PerturbationBench;
 use crate::scheduler::{Scheduler, Slots};
 use crate::ssr;
-use crate::store::Scope;
-use crate::store::Store;
+use crate::store::{Scope, Store};
 use analysis::claims::findings;
 use analysis::run_numbers::RunNumbers;
 
@@ -83,15 +79,7 @@ async fn measure() -> Result<(), Box<dyn Error>> {
         Scope::Everything,
     )
     .await?;
-    let state = AppState {
-        store: store.clone(),
-        scheduler,
-        catalogue: Catalogue::new(directory.clone(), executable.clone()),
-        bench: PerturbationBench::new(executable.clone(), directory.datasets().to_owned()),
-        estimator: Estimator::new(executable).into(),
-        cache: Default::default(),
-        directory: directory.clone(),
-    };
+    let state = AppState::new(store.clone(), scheduler, directory.clone(), executable);
     let runs = spec.alphas.len() * spec.seeds.len();
     let each = measurements(&spec.runs()[0]).len();
     say!(

@@ -6,12 +6,13 @@ mod queue;
 mod script;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use protocol::executor::{JobStatus, SlurmSpec};
 
 use super::{Executor, Job, Submission, Task, Timing, WorkerState};
+use crate::mutex::lock;
 use queue::{Queue, output};
 use script::{NAME, Script, TASKS};
 
@@ -106,7 +107,7 @@ fn place(task: &Task) -> (u64, u32) {
 impl Executor for Slurm {
     fn describe(&self) -> Result<String, String> {
         // Every form and every page of devices asks; where no cluster is set up, Slurm may search for one for seconds.
-        let mut known = self.version.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.version);
         match &*known {
             Some((at, version)) if at.elapsed() < VERSION_HOLDS => version.clone(),
             _ => {

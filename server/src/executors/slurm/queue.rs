@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use protocol::executor::JobStatus;
 
 use super::super::{Cause, Ending, WorkerState};
+use crate::mutex::lock;
 
 /// How often Slurm is asked, at most.
 const INTERVAL: Duration = Duration::from_secs(30);
@@ -92,8 +93,7 @@ impl Queue {
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
-        // A panic elsewhere leaves it whole: every change is one call.
-        self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.known)
     }
 
     /// Wakes the thread that asks, or starts it.
@@ -268,47 +268,41 @@ fn sacct(jobs: &[JobId]) -> Result<HashMap<JobId, JobStatus>, String> {
     Ok(read_accounts(&output("sacct", &arguments)?))
 }
 
+/// The fields of a line of Slurm's; `None` where it has more or fewer.
+fn fields<const COUNT: usize>(line: &str) -> Option<[&str; COUNT]> {
+    let fields: Vec<&str> = line.trim().split('|').collect();
+    fields.try_into().ok()
+}
+
+/// A job by its array's number and its place there, as Slurm writes them; `None` where it is no job of an array.
+fn job_id(array: &str, index: &str) -> Option<JobId> {
+    Some((array.parse().ok()?, index.parse().ok()?))
+}
+
 /// Reads `squeue`'s answer; lines that are no job of an array are left out.
 fn read(text: &str) -> HashMap<JobId, JobStatus> {
-    let mut jobs = HashMap::new();
-    for line in text.lines() {
-        let fields: Vec<&str> = line.trim().split('|').collect();
-        let [array, index, state, reason, node] = fields[..] else {
-            continue;
-        };
-        let (Ok(array), Ok(index)) = (array.parse(), index.parse()) else {
-            continue;
-        };
-        jobs.insert(
-            (array, index),
-            status(array, index, state, Some(reason), node),
-        );
-    }
-    jobs
+    let job = |line| {
+        let [array, index, state, reason, node] = fields(line)?;
+        let job = job_id(array, index)?;
+        Some((job, status(job, state, Some(reason), node)))
+    };
+    text.lines().filter_map(job).collect()
 }
 
 /// Reads `sacct`'s answer.
 fn read_accounts(text: &str) -> HashMap<JobId, JobStatus> {
-    let mut jobs = HashMap::new();
-    for line in text.lines() {
-        let fields: Vec<&str> = line.trim().split('|').collect();
-        let [job, state, node] = fields[..] else {
-            continue;
-        };
-        let Some((array, index)) = job.split_once('_') else {
-            continue;
-        };
-        let (Ok(array), Ok(index)) = (array.parse(), index.parse()) else {
-            continue;
-        };
+    let job = |line| {
+        let [job, state, node] = fields(line)?;
+        let (array, index) = job.split_once('_')?;
+        let job = job_id(array, index)?;
         // `CANCELLED by 1000`.
         let state = state.split(' ').next().unwrap_or(state);
-        jobs.insert((array, index), status(array, index, state, None, node));
-    }
-    jobs
+        Some((job, status(job, state, None, node)))
+    };
+    text.lines().filter_map(job).collect()
 }
 
-fn status(array: u64, index: u32, state: &str, reason: Option<&str>, node: &str) -> JobStatus {
+fn status((array, index): JobId, state: &str, reason: Option<&str>, node: &str) -> JobStatus {
     let some = |text: &str| {
         let absent = ["", "None", "N/A", "(null)", "None assigned"];
         (!absent.contains(&text)).then(|| text.to_owned())
