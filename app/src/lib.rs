@@ -25,7 +25,6 @@ pub mod navigation;
 pub mod pages;
 pub mod parse;
 pub mod query;
-pub mod report;
 pub mod run_state;
 pub mod selection;
 pub mod snippets;

@@ -203,25 +203,7 @@ pub(crate) mod tests {
     pub(crate) fn run() -> Run {
         let mut spec = presets().remove(0).spec.runs().remove(0);
         spec.training.epochs = 6;
-        Run {
-            id: 1,
-            experiment_id: 1,
-            spec,
-            state: RunState::Queued,
-            reason: None,
-            queued_at: 0,
-            started_at: None,
-            ended_at: None,
-            started: None,
-            epochs_done: 0,
-            latest_epoch: None,
-            progress: None,
-            job: None,
-            later_evaluations: Vec::new(),
-            tags: Vec::new(),
-            notes: String::new(),
-            result: None,
-        }
+        Run::queued(1, 1, spec)
     }
 
     fn progress(epoch: u32, step: u32) -> Event {

@@ -133,13 +133,13 @@ pub fn chart(group: &Group) -> Chart {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
     use crate::chart::plotly;
     use crate::theme::Theme;
 
     /// A test that decides.
-    pub(crate) fn evidence(what: &str, unit: &str, estimate: Option<f64>) -> Evidence {
+    fn evidence(what: &str, unit: &str, estimate: Option<f64>) -> Evidence {
         Evidence {
             what: what.into(),
             scale: Some(Scale::Raw),

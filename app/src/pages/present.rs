@@ -19,7 +19,7 @@ use crate::pages::findings::{read_window, use_window};
 use slides::{Move, Slide};
 
 mod slide;
-pub(crate) mod slides;
+pub mod slides;
 
 /// What the address calls the other scale.
 const SHARE: &str = "share_of_clean";

@@ -445,23 +445,8 @@ mod tests {
 
     fn run() -> Run {
         Run {
-            id: 1,
-            experiment_id: 1,
-            spec: presets().remove(0).spec.runs().remove(0),
             state: RunState::Finished,
-            reason: None,
-            queued_at: 0,
-            started_at: None,
-            ended_at: None,
-            started: None,
-            epochs_done: 0,
-            latest_epoch: None,
-            progress: None,
-            job: None,
-            later_evaluations: Vec::new(),
-            tags: Vec::new(),
-            notes: String::new(),
-            result: None,
+            ..Run::queued(1, 1, presets().remove(0).spec.runs().remove(0))
         }
     }
 

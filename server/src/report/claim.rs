@@ -1,14 +1,14 @@
 //! A claim's section, in the order of its slides: the verdict in a sentence, its figures, then the numbers and the rule.
 
+use app::chart::svg::{self, escape::escape};
+use app::components::Column;
+use app::components::verdict_badge::{id, sign};
+use app::figures::{claim, evidence};
+use app::format;
 use protocol::claim_figure::{ClaimFigure, ClaimFigures};
 use protocol::finding::{Evidence, Finding, Verdict};
 
-use super::tables::table;
-use crate::chart::svg::{self, escape::escape};
-use crate::components::Column;
-use crate::components::verdict_badge::{id, sign};
-use crate::figures::{claim, evidence};
-use crate::format;
+use super::table::table;
 
 /// The most tests that are listed; all are in the exports.
 const LISTED: usize = 16;
