@@ -14,6 +14,7 @@ pub mod chart;
 pub mod choice;
 pub mod clock;
 pub mod components;
+pub mod conditions;
 pub mod corruptions;
 mod crash;
 pub mod draft;

@@ -11,10 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use super::run_attacks::Budget;
 use super::{training_curves, words};
-use crate::attacks::{self, Attacked};
+use crate::attacks::Attacked;
 use crate::chart::{
     Axis, CellRow, CellScale, Cells, Chart, Dash, Ink, Kind, MapCell, Place, Point, Series, Table,
 };
+use crate::conditions;
 use crate::corruptions::{self, axis_label, find, mean_at, severities};
 use crate::format;
 
@@ -195,7 +196,7 @@ fn corrupted(runs: &[ComparedRun]) -> Vec<Vec<CorruptionMeasurement>> {
         .iter()
         .flat_map(|run| run.measurements.clone())
         .collect();
-    let Some(&conditions) = corruptions::conditions(&all).first() else {
+    let Some(&conditions) = conditions::known(&all).first() else {
         return Vec::new();
     };
     let under = |run: &ComparedRun| corruptions::under(&run.measurements, conditions);
@@ -274,7 +275,7 @@ pub fn by_budget(runs: &[ComparedRun], budget: Budget, baseline: i64) -> Chart {
         .iter()
         .flat_map(|run| run.measurements.clone())
         .collect();
-    let Some(&conditions) = attacks::conditions(&all).first() else {
+    let Some(&conditions) = conditions::known(&all).first() else {
         return Chart::default();
     };
     let spent = |one: &AttackMeasurement| match budget {

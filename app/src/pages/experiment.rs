@@ -20,6 +20,7 @@ use crate::components::{
     StateBadge, use_command, use_undo,
 };
 use crate::pages::not_found::NotFound;
+use crate::query::number_of;
 use crate::run_state::{apply, share_of_all_done, silence};
 use crate::{clock, format, live};
 use geometry::ProfileSelection;
@@ -133,11 +134,7 @@ async fn read(
     let Some(selected) = selected else {
         return Err(api::failure("the page was left"));
     };
-    if id.parse::<i64>().is_err() {
-        return Err(api::failure(format!(
-            "`{id}` is not the number of an experiment"
-        )));
-    }
+    number_of(&id, "an experiment")?;
     let runs = api::get(&format!("/experiments/{id}/runs?layers=false"));
     let runs = part(stale.runs, runs);
     let experiment = api::get::<Experiment>(&format!("/experiments/{id}"));

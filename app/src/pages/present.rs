@@ -5,7 +5,7 @@ use leptos::ev;
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::NavigateOptions;
-use leptos_router::hooks::{use_navigate, use_params_map, use_query_map};
+use leptos_router::hooks::{use_navigate, use_query_map};
 use protocol::api::{ApiError, Experiment};
 use protocol::claim_figure::ClaimFigures;
 use protocol::finding::Findings;
@@ -16,6 +16,7 @@ use crate::api;
 use crate::components::Load;
 use crate::components::keys::dialog_is_open;
 use crate::pages::findings::{read_window, use_window};
+use crate::query::{number_of, use_id};
 use slides::{Move, Slide};
 
 mod slide;
@@ -34,11 +35,7 @@ struct Data {
 
 async fn read(id: String, window: Option<String>) -> Result<Data, ApiError> {
     let window = read_window(window.as_deref())?;
-    let Ok(id) = id.parse::<i64>() else {
-        return Err(api::failure(format!(
-            "`{id}` is not the number of an experiment"
-        )));
-    };
+    let id = number_of(&id, "an experiment")?;
     let experiment = api::get(&format!("/experiments/{id}"));
     let findings = api::get(&format!("/experiments/{id}/findings?window={window}"));
     let figures = api::get(&format!("/experiments/{id}/claim-figures?window={window}"));
@@ -53,8 +50,7 @@ async fn read(id: String, window: Option<String>) -> Result<Data, ApiError> {
 /// The page at `/experiments/:id/present`.
 #[component]
 pub fn PresentPage() -> impl IntoView {
-    let params = use_params_map();
-    let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
+    let id = use_id();
     let window = use_window();
     let data = Resource::new(
         move || (id.get(), window.get()),

@@ -4,7 +4,6 @@ use futures::try_join;
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::components::A;
-use leptos_router::hooks::use_params_map;
 use protocol::api::{ApiError, Artifact, LiveEvent, LogLine, RunPage};
 use protocol::{EpochMetrics, Event, Measurement, Run, RunState};
 use serde::{Deserialize, Serialize};
@@ -15,6 +14,7 @@ use crate::components::{
     AlphaChip, Annotated, Annotations, CommandError, Contents, Load, ProgressBar, StateBadge,
     use_command,
 };
+use crate::query::{number_of, use_id};
 use crate::run_state::{activity, apply, share_done, silence};
 use crate::{clock, format, live};
 
@@ -24,6 +24,8 @@ mod geometry;
 mod record;
 mod result;
 mod robustness;
+mod samples;
+mod tested;
 
 /// Everything that the page shows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,9 +52,7 @@ async fn control_of(run: &Run) -> Result<Option<i64>, ApiError> {
 }
 
 async fn read(id: String) -> Result<Data, ApiError> {
-    if id.parse::<i64>().is_err() {
-        return Err(api::failure(format!("`{id}` is not the number of a run")));
-    }
+    let id = number_of(&id, "a run")?;
     let run = api::get::<Run>(&format!("/runs/{id}"));
     let run = async move {
         let run = run.await?;
@@ -153,8 +153,7 @@ impl PageSignals {
 /// The page at `/runs/:id`.
 #[component]
 pub fn RunPage() -> impl IntoView {
-    let params = use_params_map();
-    let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
+    let id = use_id();
     let data = Resource::new(move || id.get(), read);
     view! { <Load resource=data render=|data| view! { <Report data /> } /> }.into_any()
 }

@@ -11,26 +11,21 @@ use protocol::layer_measure::LayerProfiles;
 use protocol::quantity::{LayerQuantity, Perturbations};
 
 use super::geometry_controls::source_attack;
-use super::measures::MeasuresFigure;
+use super::measures::{CorruptionChoosers, MeasuresFigure};
 use super::view::View;
 use super::{PageSignals, Selections};
 use crate::api;
-use crate::attacks::attack_choices;
+use crate::attacks::{self, attack_choices};
 use crate::chart::Figure;
 use crate::choice::Choice;
 use crate::components::{Chooser, ErrorBox};
-use crate::corruptions::{FAMILIES, of_family};
 use crate::figures::layer_profile;
-use crate::query::{ALL, follow, setter};
+use crate::query::{follow, setter};
 
 /// The first of `wanted` and [`source_attack`] that is known, else the first known one, else the first of the two.
 fn closest(wanted: Option<Attack>, known: &[Attack]) -> Attack {
-    let preferred = [wanted, Some(source_attack())].into_iter().flatten();
-    preferred
-        .clone()
-        .find(|attack| known.contains(attack))
-        .or(known.first().copied())
-        .or(preferred.clone().next())
+    attacks::closest(wanted, source_attack(), known)
+        .or(wanted)
         .unwrap_or_else(source_attack)
 }
 
@@ -226,17 +221,6 @@ fn Profiles(now: PageSignals, selection: Memo<ProfileSelection>) -> impl IntoVie
     Some(figure.into_any())
 }
 
-/// Corruptions as choices, by family, after the mean over all.
-fn corruption_choices() -> Vec<Choice> {
-    let named = FAMILIES.into_iter().flat_map(|family| {
-        of_family(family)
-            .map(move |one| Choice::new(one.id(), format!("{}: {}", family.label(), one.label())))
-    });
-    std::iter::once(Choice::new(ALL, "Mean over all"))
-        .chain(named)
-        .collect()
-}
-
 #[component]
 fn ProfileControls(
     selection: Memo<ProfileSelection>,
@@ -245,8 +229,6 @@ fn ProfileControls(
     let quantities = ProfileKind::ALL
         .map(|one| Choice::new(one.id(), one.label()))
         .to_vec();
-    let mut severities = vec![Choice::new(ALL, "Mean over all")];
-    severities.extend(SEVERITIES.map(|one| Choice::new(one.to_string(), one.to_string())));
     let statistics = DimensionStatistic::ALL
         .map(|one| Choice::new(one.id(), one.label()))
         .to_vec();
@@ -254,6 +236,10 @@ fn ProfileControls(
         .map(|one| Choice::new(one.id(), one.label()))
         .to_vec();
     let is = move |quantity: ProfileKind| move || selection.get().quantity == quantity;
+    let chosen_corruption = Signal::derive(move || {
+        let selection = selection.get();
+        (selection.corruption, selection.severity)
+    });
     let (corrupted, attacked) = (is(ProfileKind::Corruption), is(ProfileKind::Attack));
     let dimensionality = move || selection.get().quantity.is_dimensionality();
     let attacks = Memo::new(move |_| profiles.with(|profiles| profiles.known_attacks.clone()));
@@ -270,16 +256,7 @@ fn ProfileControls(
                 choose=setter(QUANTITY)
             />
             <div class="controls" hidden=move || !corrupted()>
-                <Chooser
-                    id=CORRUPTION label="Corruption" options=Signal::stored(corruption_choices())
-                    value=Signal::derive(move || selection.get().corruption.map_or(ALL, Corruption::id).to_owned())
-                    choose=setter(CORRUPTION)
-                />
-                <Chooser
-                    id=SEVERITY label="Severity" options=Signal::stored(severities)
-                    value=Signal::derive(move || selection.get().severity.map_or(ALL.to_owned(), |severity| severity.to_string()))
-                    choose=setter(SEVERITY)
-                />
+                <CorruptionChoosers keys=[CORRUPTION, SEVERITY] selected=chosen_corruption />
             </div>
             <div hidden=move || !attack_choice()>
                 <Chooser

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use leptos::prelude::*;
 use leptos_router::hooks::{use_location, use_navigate, use_query_map};
-use leptos_router::{NavigateOptions, params::ParamsMap};
+use leptos_router::params::ParamsMap;
 use protocol::Run;
 use protocol::comparison::{Comparison, ExperimentLabel};
 
 use super::PageSignals;
 use crate::addresses::comparison;
+use crate::query::in_place;
 use crate::selection::{SelectedRuns, selected_runs};
 use columns::{ColumnChoice, ColumnStyle, Columns};
 use view::View;
@@ -104,13 +105,8 @@ pub fn Runs(now: PageSignals) -> impl IntoView {
                 parameters.insert(name, value);
             }
         }
-        let options = NavigateOptions {
-            scroll: false,
-            replace: true,
-            ..Default::default()
-        };
         let address = format!("{}{}", path.get_untracked(), parameters.to_query_string());
-        navigate(&address, options);
+        navigate(&address, in_place());
     });
     let extra = extra_values(now);
     let experiment = Memo::new(move |_| {

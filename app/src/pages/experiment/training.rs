@@ -1,7 +1,6 @@
 //! How training goes, or went: by alpha, and run by run.
 
 use leptos::prelude::*;
-use leptos_router::hooks::use_query_map;
 use protocol::api::ApiError;
 use protocol::training_curve::{CurveQuantity, TrainingCurves};
 
@@ -11,7 +10,7 @@ use crate::chart::Figure;
 use crate::choice::Choice;
 use crate::components::{Chooser, ErrorBox};
 use crate::figures::training_curves;
-use crate::query::{follow, setter};
+use crate::query::{chosen, follow, setter};
 
 /// Said before there is anything to draw.
 const WAITING: &str = "No epoch has finished yet.";
@@ -30,11 +29,10 @@ pub async fn read(experiment: String, quantity: CurveQuantity) -> Result<Trainin
 
 /// The quantity that the address names.
 pub fn use_quantity() -> Memo<CurveQuantity> {
-    let query = use_query_map();
+    let named = chosen(QUANTITY);
     Memo::new(move |_| {
-        let chosen = query.with(|query| query.get(QUANTITY));
-        let chosen = chosen.and_then(|id| id.parse().ok());
-        chosen.unwrap_or_default()
+        let named = named.get().and_then(|id| id.parse().ok());
+        named.unwrap_or_default()
     })
 }
 

@@ -302,7 +302,7 @@ impl Selection {
     pub async fn read(self, experiment: String) -> Result<Scatter, ApiError> {
         let attack = self.attack.unwrap_or_else(default_attack);
         let first: Scatter = api::get(&self.path(&experiment, attack)).await?;
-        match closest(Some(attack), &first.known_attacks) {
+        match closest(Some(attack), default_attack(), &first.known_attacks) {
             Some(other) if self.view.has_attack() && other != attack => {
                 api::get(&self.path(&experiment, other)).await
             }

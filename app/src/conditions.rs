@@ -1,0 +1,77 @@
+//! The conditions of tests under corruptions or attacks: only numbers measured under the same ones compare.
+
+use std::cmp::Reverse;
+use std::fmt::Display;
+use std::str::FromStr;
+
+use protocol::Measurement;
+use protocol::attack::AttackConditions;
+use protocol::corruption_evaluation::CorruptionConditions;
+
+use crate::choice::Choice;
+
+/// Conditions of one kind of test.
+pub trait Conditions: Copy + PartialEq + Display + FromStr + Send + Sync + 'static {
+    /// Those of `measurement`; none where it is of another kind.
+    fn of(measurement: &Measurement) -> Option<Self>;
+
+    /// Test images.
+    fn images(&self) -> u32;
+
+    /// What a person calls them.
+    fn label(&self) -> String;
+}
+
+impl Conditions for AttackConditions {
+    fn of(measurement: &Measurement) -> Option<Self> {
+        Some(measurement.attack()?.conditions)
+    }
+
+    fn images(&self) -> u32 {
+        self.images
+    }
+
+    fn label(&self) -> String {
+        self.label()
+    }
+}
+
+impl Conditions for CorruptionConditions {
+    fn of(measurement: &Measurement) -> Option<Self> {
+        Some(measurement.corruption()?.conditions)
+    }
+
+    fn images(&self) -> u32 {
+        self.images
+    }
+
+    fn label(&self) -> String {
+        self.label()
+    }
+}
+
+/// Each of `all` once, with the number of times that it occurs, in the order in which they first occur.
+pub fn counted<T: PartialEq>(all: impl Iterator<Item = T>) -> Vec<(T, usize)> {
+    let mut counts: Vec<(T, usize)> = Vec::new();
+    for one in all {
+        match counts.iter_mut().find(|(known, _)| *known == one) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((one, 1)),
+        }
+    }
+    counts
+}
+
+/// Every set of conditions among `measurements`: most measurements first, then most images.
+pub fn known<C: Conditions>(measurements: &[Measurement]) -> Vec<C> {
+    let mut counts = counted(measurements.iter().filter_map(C::of));
+    counts.sort_by_key(|&(conditions, count)| Reverse((count, conditions.images())));
+    let known = counts.into_iter();
+    known.map(|(conditions, _)| conditions).collect()
+}
+
+/// Conditions as choices, in words.
+pub fn choices<C: Conditions>(known: &[C]) -> Vec<Choice> {
+    let choice = |conditions: &C| Choice::new(conditions.to_string(), conditions.label());
+    known.iter().map(choice).collect()
+}
