@@ -9,6 +9,7 @@ use protocol::attack::AttackConditions;
 use protocol::corruption_evaluation::CorruptionConditions;
 
 use crate::choice::Choice;
+use crate::grouping::counted;
 
 /// Conditions of one kind of test.
 pub trait Conditions: Copy + PartialEq + Display + FromStr + Send + Sync + 'static {
@@ -50,21 +51,9 @@ impl Conditions for CorruptionConditions {
     }
 }
 
-/// Each of `all` once, with the number of times that it occurs, in the order in which they first occur.
-pub fn counted<T: PartialEq>(all: impl Iterator<Item = T>) -> Vec<(T, usize)> {
-    let mut counts: Vec<(T, usize)> = Vec::new();
-    for one in all {
-        match counts.iter_mut().find(|(known, _)| *known == one) {
-            Some((_, count)) => *count += 1,
-            None => counts.push((one, 1)),
-        }
-    }
-    counts
-}
-
 /// Every set of conditions among `measurements`: most measurements first, then most images.
-pub fn known<C: Conditions>(measurements: &[Measurement]) -> Vec<C> {
-    let mut counts = counted(measurements.iter().filter_map(C::of));
+pub fn known<'a, C: Conditions>(measurements: impl IntoIterator<Item = &'a Measurement>) -> Vec<C> {
+    let mut counts = counted(measurements.into_iter().filter_map(C::of));
     counts.sort_by_key(|&(conditions, count)| Reverse((count, conditions.images())));
     let known = counts.into_iter();
     known.map(|(conditions, _)| conditions).collect()

@@ -7,9 +7,9 @@ use protocol::dimensionality::{
     ActivationMatrix, DimensionStatistic, DimensionalityMeasurement, Perturbation,
 };
 
-use crate::conditions::counted;
 use crate::corruptions::{by_family, mean};
 use crate::format;
+use crate::grouping::counted;
 
 /// Which of a run's measurements of dimensionality belong together: only numbers of the same matrix under the same
 /// conditions compare.

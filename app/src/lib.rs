@@ -21,6 +21,7 @@ pub mod draft;
 pub mod figures;
 pub mod format;
 pub mod geometry;
+pub mod grouping;
 pub mod live;
 pub mod navigation;
 pub mod pages;
@@ -28,6 +29,7 @@ pub mod parse;
 pub mod query;
 pub mod run_state;
 pub mod selection;
+pub mod signals;
 pub mod snippets;
 pub mod theme;
 

@@ -101,3 +101,14 @@ fn query_setter(key: &'static str) -> impl Fn(Option<String>) + Send + Sync + 's
     let (_, set) = query_signal_with_options::<String>(key, in_place());
     move |value| set.set(value)
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    /// Reads a query of these names and values.
+    pub(crate) fn from_pairs(pairs: &[(&str, &str)]) -> impl Fn(&str) -> Option<String> {
+        |key| {
+            let pair = pairs.iter().find(|(name, _)| *name == key)?;
+            Some(pair.1.to_owned())
+        }
+    }
+}

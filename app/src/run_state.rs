@@ -109,8 +109,11 @@ pub fn silence(run: &Run, now: i64) -> Option<String> {
 /// What the run is busy with, in words.
 pub fn activity(run: &Run) -> String {
     let epochs = run.spec.training.epochs;
-    // Some tests take a few more images than were planned.
-    let done = |progress: &Progress| format::count(progress.step.min(progress.steps).into());
+    let done = |progress: &Progress, of: &str| {
+        // Some tests take a few more images than were planned.
+        let done = format::count(progress.step.min(progress.steps).into());
+        format!("{done} {of} {}", format::count(progress.steps.into()))
+    };
     match (&run.progress, run.state) {
         (Some(progress), RunState::Running) => match progress.phase {
             Phase::Loading => "reading the data".to_owned(),
@@ -120,25 +123,18 @@ pub fn activity(run: &Run) -> String {
             ),
             Phase::Validation => format!("epoch {} of {epochs}, validation", progress.epoch),
             Phase::Test => "measuring on the test images".to_owned(),
-            Phase::Corruptions => format!(
-                "Corruptions: {} of {} images",
-                done(progress),
-                format::count(progress.steps.into())
-            ),
+            Phase::Corruptions => format!("Corruptions: {} images", done(progress, "of")),
             Phase::Attacks => format!(
-                "Attacks: {} of up to {} images through the network",
-                done(progress),
-                format::count(progress.steps.into())
+                "Attacks: {} images through the network",
+                done(progress, "of up to")
             ),
             Phase::Dimensionality => format!(
-                "Dimensionality: {} of {} images through the network",
-                done(progress),
-                format::count(progress.steps.into())
+                "Dimensionality: {} images through the network",
+                done(progress, "of")
             ),
             Phase::InputUnitGradients => format!(
-                "Input-unit gradients: {} of {} passes through the network",
-                done(progress),
-                format::count(progress.steps.into())
+                "Input-unit gradients: {} passes through the network",
+                done(progress, "of")
             ),
         },
         (None, RunState::Running) => "starting".to_owned(),

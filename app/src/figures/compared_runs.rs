@@ -13,7 +13,7 @@ use super::run_attacks::Budget;
 use super::{training_curves, words};
 use crate::attacks::Attacked;
 use crate::chart::{
-    Axis, CellRow, CellScale, Cells, Chart, Dash, Ink, Kind, MapCell, Place, Point, Series, Table,
+    Axis, CellRow, CellScale, Chart, Dash, Ink, Kind, MapCell, Point, Series, Table,
 };
 use crate::conditions;
 use crate::corruptions::{self, axis_label, find, mean_at, severities};
@@ -192,11 +192,8 @@ fn sentence(text: String) -> String {
 
 /// What each run was measured on under corruptions, under the conditions that most measurements have.
 fn corrupted(runs: &[ComparedRun]) -> Vec<Vec<CorruptionMeasurement>> {
-    let all: Vec<Measurement> = runs
-        .iter()
-        .flat_map(|run| run.measurements.clone())
-        .collect();
-    let Some(&conditions) = conditions::known(&all).first() else {
+    let all = runs.iter().flat_map(|run| &run.measurements);
+    let Some(&conditions) = conditions::known(all).first() else {
         return Vec::new();
     };
     let under = |run: &ComparedRun| corruptions::under(&run.measurements, conditions);
@@ -271,11 +268,8 @@ pub fn by_severity(runs: &[ComparedRun], baseline: i64) -> Chart {
 
 /// Accuracy over an attack's budget of every run, with Wilson's intervals over images.
 pub fn by_budget(runs: &[ComparedRun], budget: Budget, baseline: i64) -> Chart {
-    let all: Vec<Measurement> = runs
-        .iter()
-        .flat_map(|run| run.measurements.clone())
-        .collect();
-    let Some(&conditions) = conditions::known(&all).first() else {
+    let all = runs.iter().flat_map(|run| &run.measurements);
+    let Some(&conditions) = conditions::known(all).first() else {
         return Chart::default();
     };
     let spent = |one: &AttackMeasurement| match budget {
@@ -409,20 +403,10 @@ pub fn difference(baseline: &ComparedRun, other: &ComparedRun) -> Chart {
         .column("difference (share)", |row| row.4)
         .interval("95 %", |row| row.5)
         .column("images (n)", |row| row.6);
-    Chart {
-        cells: Some(Cells {
-            columns: severities
-                .iter()
-                .map(|severity| Place::Name(severity.to_string()))
-                .collect(),
-            rows: map,
-            scale: CellScale::Signed(largest),
-        }),
-        ..Chart::new(Axis::numbers("Severity"), Axis::default())
-    }
-    .note(note)
-    .how(how)
-    .table(table)
+    Chart::by_severity(&severities, map, CellScale::Signed(largest))
+        .note(note)
+        .how(how)
+        .table(table)
 }
 
 #[cfg(test)]

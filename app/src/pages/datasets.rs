@@ -7,6 +7,8 @@ use protocol::api::{ApiError, DatasetInfo, DatasetStatus, Sample};
 use crate::api::{self, Method, segment};
 use crate::components::{CommandError, ErrorBox, Load, ProgressBar, use_command};
 use crate::format;
+use crate::grouping::grouped;
+use crate::signals::lasting;
 
 /// Samples shown of each class, and of at most how many classes.
 const SAMPLES: usize = 6;
@@ -59,14 +61,11 @@ fn List(datasets: Vec<DatasetInfo>) -> impl IntoView {
         })
     };
     let card = move |id: String| {
-        let dataset = Memo::new(move |last: Option<&Option<DatasetInfo>>| {
-            let found = now.with(|datasets| {
-                datasets
-                    .iter()
-                    .find(|set| set.id.to_string() == id)
-                    .cloned()
-            });
-            found.or_else(|| last.cloned().flatten())
+        let dataset = lasting(move || {
+            now.with(|datasets| {
+                let mut datasets = datasets.iter();
+                datasets.find(|set| set.id.to_string() == id).cloned()
+            })
         });
         let fetched = move |info: DatasetInfo| {
             now.try_update(|datasets| {
@@ -198,13 +197,8 @@ fn Samples(dataset: String) -> impl IntoView {
         },
     );
     let classes = |samples: Vec<Sample>| {
-        let mut classes: Vec<(String, Vec<Sample>)> = Vec::new();
-        for sample in samples {
-            match classes.iter_mut().find(|(class, _)| *class == sample.class) {
-                Some((_, images)) => images.push(sample),
-                None => classes.push((sample.class.clone(), vec![sample])),
-            }
-        }
+        let of_class = |sample: Sample| (sample.class.clone(), sample);
+        let classes = grouped(samples.into_iter().map(of_class));
         let hidden = classes.len().saturating_sub(CLASSES_SHOWN);
         let rows = classes
             .into_iter()

@@ -22,6 +22,7 @@ use crate::components::{
 use crate::pages::not_found::NotFound;
 use crate::query::number_of;
 use crate::run_state::{apply, share_of_all_done, silence};
+use crate::signals::renew;
 use crate::{clock, format, live};
 use geometry::ProfileSelection;
 use stale::Stale;
@@ -240,15 +241,8 @@ impl PageSignals {
         )
     }
 
-    /// Takes over what was read again; figures whose data did not change are not drawn again. Measures are taken over only if
-    /// they are still selected.
+    /// Takes over what was read again. Measures are taken over only if they are still selected.
     fn replace(self, data: Data, requested: Selected, selected: Selected) {
-        fn renew<T: PartialEq + Send + Sync + 'static>(signal: RwSignal<T>, value: T) {
-            // The page may have been left while it was read.
-            if signal.try_with_untracked(|old| *old != value) == Some(true) {
-                signal.set(value);
-            }
-        }
         fn renew_some<T: PartialEq + Send + Sync + 'static>(
             signal: RwSignal<Option<T>>,
             value: Option<T>,
@@ -519,16 +513,10 @@ fn Actions(now: PageSignals, after: Callback<()>) -> impl IntoView {
         "Delete “{name}” with all its runs, their measurements and checkpoints? You can undo this for {UNDO_MINUTES} minutes."
     );
     let delete = move || {
-        let (navigate, name) = (navigate.clone(), name.clone());
-        command.send::<()>(
-            Method::Delete,
-            format!("/experiments/{id}"),
-            None,
-            move |()| {
-                undo.offer(id, name);
-                navigate("/experiments", Default::default());
-            },
-        );
+        let navigate = navigate.clone();
+        undo.delete(command, id, name.clone(), move || {
+            navigate("/experiments", Default::default());
+        });
     };
     view! {
         <div class="actions">

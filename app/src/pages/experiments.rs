@@ -19,6 +19,7 @@ use crate::components::{
     ProgressBar, StateBadge, Tags, VerdictStrip, use_command, use_undo,
 };
 use crate::pages::about::About;
+use crate::signals::lasting;
 use crate::{format, live};
 
 /// Experiments a page of the list shows.
@@ -194,13 +195,11 @@ fn List(listing: Listing) -> impl IntoView {
         )
     };
     let row = move |id: i64| {
-        let experiment = Memo::new(move |last: Option<&Option<Experiment>>| {
-            let found = now.with(|listing| {
+        let experiment = lasting(move || {
+            now.with(|listing| {
                 let experiments = &listing.page.experiments;
                 experiments.iter().find(|entry| entry.id == id).cloned()
-            });
-            // A row that is about to disappear keeps its content.
-            found.or_else(|| last.cloned().flatten())
+            })
         });
         view! { <Row experiment ticked on_delete=move || now.update(|listing| {
             // The server may have told it before it answered.
@@ -313,16 +312,7 @@ fn Row(
     );
     let (undo, name) = (use_undo(), spec.name.clone());
     let delete = move || {
-        let (on_delete, name) = (on_delete.clone(), name.clone());
-        command.send::<()>(
-            Method::Delete,
-            format!("/experiments/{id}"),
-            None,
-            move |()| {
-                undo.offer(id, name);
-                on_delete();
-            },
-        );
+        undo.delete(command, id, name.clone(), on_delete.clone());
     };
     let tags = move || {
         let tags = experiment.with(|e| e.as_ref().map(|e| e.tags.clone()));

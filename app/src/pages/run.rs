@@ -16,6 +16,7 @@ use crate::components::{
 };
 use crate::query::{number_of, use_id};
 use crate::run_state::{activity, apply, share_done, silence};
+use crate::signals::renew;
 use crate::{clock, format, live};
 
 mod attacks;
@@ -101,19 +102,11 @@ impl PageSignals {
     fn replace(self, data: Data) {
         // The page may have been left while it was read.
         self.run.try_set(data.run);
-        if self.epochs.try_with_untracked(|old| *old != data.epochs) == Some(true) {
-            self.epochs.set(data.epochs);
-        }
+        renew(self.epochs, data.epochs);
         self.log.try_set(data.log);
         self.artifacts.try_set(data.artifacts);
         self.control.try_set(data.control);
-        if self
-            .measurements
-            .try_with_untracked(|old| *old != data.measurements)
-            == Some(true)
-        {
-            self.measurements.set(data.measurements);
-        }
+        renew(self.measurements, data.measurements);
     }
 
     fn apply(self, live: &LiveEvent) {

@@ -3,6 +3,7 @@
 
 use app::chart::svg::{self, escape::escape};
 use app::components::{Column, evaluation_words, training_words};
+use app::figures::words::optional;
 use app::pages::findings::{main_rows, n};
 use app::{format, snippets};
 use protocol::Run;
@@ -168,8 +169,6 @@ fn counted(findings: &Findings) -> String {
 }
 
 fn runs(data: &ReportData) -> String {
-    let optional =
-        |value: Option<f64>, write: fn(f64) -> String| value.map_or_else(|| "–".to_owned(), write);
     let rows: Vec<Vec<String>> = data
         .runs
         .iter()

@@ -9,6 +9,7 @@ use super::PageSignals;
 use crate::components::{AlphaChip, Column, Grid, ProgressBar};
 use crate::format;
 use crate::run_state::{activity, share_done};
+use crate::signals::lasting;
 
 /// One row per run at work, and the number that wait.
 #[component]
@@ -47,12 +48,12 @@ pub fn AtWork(now: PageSignals) -> impl IntoView {
     .into_any()
 }
 
-/// A run. A row that is about to disappear keeps its content.
+/// A run.
 #[component]
 fn Row(now: PageSignals, id: i64) -> impl IntoView {
-    let run = Memo::new(move |last: Option<&Option<Run>>| {
+    let run = lasting(move || {
         let find = |runs: &Vec<Run>| runs.iter().find(|run| run.id == id).cloned();
-        now.runs.with(find).or_else(|| last.cloned().flatten())
+        now.runs.with(find)
     });
     let first = run.get_untracked()?;
     let text = move |write: fn(&Run) -> String| {

@@ -287,12 +287,10 @@ fn ProfileControls(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::query::tests::from_pairs;
 
     fn selection(pairs: &[(&str, &str)]) -> ProfileSelection {
-        ProfileSelection::from_query(|key| {
-            let pair = pairs.iter().find(|(name, _)| *name == key)?;
-            Some(pair.1.to_owned())
-        })
+        ProfileSelection::from_query(from_pairs(pairs))
     }
 
     /// Broken by: an address that requests something else than it names, or a typo in it that breaks the whole page.

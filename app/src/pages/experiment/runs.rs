@@ -12,6 +12,7 @@ use super::PageSignals;
 use crate::addresses::comparison;
 use crate::query::in_place;
 use crate::selection::{SelectedRuns, selected_runs};
+use crate::signals::lasting;
 use columns::{ColumnChoice, ColumnStyle, Columns};
 use view::View;
 
@@ -45,14 +46,12 @@ struct Table {
 }
 
 impl Table {
-    /// The run with the number that `id` gives, as it is now; a row that is about to disappear keeps its content.
+    /// The run with the number that `id` gives, as it is now, or was last.
     fn run(self, id: impl Fn() -> Option<i64> + Send + Sync + 'static) -> Memo<Option<Run>> {
-        Memo::new(move |last: Option<&Option<Run>>| {
+        lasting(move || {
             let id = id();
-            let found = self
-                .runs
-                .with(|runs| runs.iter().find(|run| Some(run.id) == id).cloned());
-            found.or_else(|| last.cloned().flatten())
+            self.runs
+                .with(|runs| runs.iter().find(|run| Some(run.id) == id).cloned())
         })
     }
 

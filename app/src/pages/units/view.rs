@@ -241,6 +241,7 @@ pub fn neighbours(order: &[UnitSummary], unit: u32) -> (Option<u32>, Option<u32>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::query::tests::from_pairs;
 
     fn table() -> UnitTable {
         let unit = |unit, selectivity, preferred_class, gradient_cv, dead| UnitSummary {
@@ -267,10 +268,7 @@ mod tests {
     }
 
     fn view(pairs: &[(&str, &str)]) -> View {
-        View::from_query(|key| {
-            let pair = pairs.iter().find(|(name, _)| *name == key)?;
-            Some(pair.1.to_owned())
-        })
+        View::from_query(from_pairs(pairs))
     }
 
     fn order(pairs: &[(&str, &str)]) -> Vec<u32> {
