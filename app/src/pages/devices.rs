@@ -37,13 +37,11 @@ pub fn Devices() -> impl IntoView {
 fn List(answer: Answer) -> impl IntoView {
     let now = RwSignal::new(answer);
     let command = use_command();
-    let reread = live::at_most_every(1_000.0, move || {
-        leptos::task::spawn_local(async move {
-            // Without an answer the page keeps what it shows; the stream says it is down.
-            if let Ok(answer) = read().await {
-                now.try_set(answer);
-            }
-        });
+    let reread = live::at_most_every(1_000.0, move || async move {
+        // Without an answer the page keeps what it shows; the stream says it is down.
+        if let Ok(answer) = read().await {
+            now.try_set(answer);
+        }
     });
     let (on_gap, on_resume, on_cluster) = (reread.clone(), reread.clone(), reread.clone());
     let open = live::follow(

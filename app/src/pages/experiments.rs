@@ -146,26 +146,20 @@ fn filter(query: Query) -> impl IntoView {
     }
 }
 
-#[component]
-fn List(listing: Listing) -> impl IntoView {
-    let query = listing.query.clone();
-    let narrow = query.is_narrow();
-    let now = RwSignal::new(listing);
-    let reread = {
+/// Reads the list again, or single experiments of it, as live events tell. Returns whether the stream is open.
+fn follow(now: RwSignal<Listing>, query: Query) -> Signal<bool> {
+    let reread = live::at_most_every(1_000.0, move || {
         let query = query.clone();
-        live::at_most_every(1_000.0, move || {
-            let query = query.clone();
-            leptos::task::spawn_local(async move {
-                // Without an answer the list stays as it is; the stream says it is down.
-                if let Ok(listing) = read(query).await {
-                    now.try_set(listing);
-                }
-            });
-        })
-    };
+        async move {
+            // Without an answer the list stays as it is; the stream says it is down.
+            if let Ok(listing) = read(query).await {
+                now.try_set(listing);
+            }
+        }
+    });
     let on_gap = reread.clone();
     let reread_rows = use_rows(now);
-    let open = live::follow(
+    live::follow(
         live::Follow::All,
         move |event| match &event.event {
             // Another state may belong to another filter, and changes what is offered above the list.
@@ -175,8 +169,15 @@ fn List(listing: Listing) -> impl IntoView {
         },
         on_gap,
     )
-    .open;
+    .open
+}
 
+#[component]
+fn List(listing: Listing) -> impl IntoView {
+    let query = listing.query.clone();
+    let narrow = query.is_narrow();
+    let now = RwSignal::new(listing);
+    let open = follow(now, query.clone());
     let total = move || now.with(|listing| listing.page.total);
     let ids = move || {
         now.with(|listing| {
@@ -212,12 +213,6 @@ fn List(listing: Listing) -> impl IntoView {
             });
         }) /> }
     };
-    let page = query.page;
-    let pages = move || total().div_ceil(PAGE_SIZE).max(1);
-    // Not inside `view!`, which takes the `>` of `>=` for the end of the tag.
-    let at_end = move || page >= pages();
-    let back = format!("/experiments?{}", query.text(page.saturating_sub(1)));
-    let on = format!("/experiments?{}", query.text(page + 1));
     view! {
         <LackingRoom reason=Signal::derive(move || now.with(|listing| listing.health.lacking_room.clone())) />
         <Interrupted count=Signal::derive(move || now.with(|listing| listing.health.interrupted)) />
@@ -240,8 +235,22 @@ fn List(listing: Listing) -> impl IntoView {
                 }.into_any()
             }}
         </div>
+        <Foot query total=Signal::derive(total) open />
+    }
+}
+
+/// How many experiments there are, and the way to other pages of them.
+#[component]
+fn Foot(query: Query, total: Signal<u32>, open: Signal<bool>) -> impl IntoView {
+    let page = query.page;
+    let pages = move || total.get().div_ceil(PAGE_SIZE).max(1);
+    // Not inside `view!`, which takes the `>` of `>=` for the end of the tag.
+    let at_end = move || page >= pages();
+    let back = format!("/experiments?{}", query.text(page.saturating_sub(1)));
+    let on = format!("/experiments?{}", query.text(page + 1));
+    view! {
         <div class="foot">
-            <span>{move || format::plural(total().into(), "experiment", "experiments")}</span>
+            <span>{move || format::plural(total.get().into(), "experiment", "experiments")}</span>
             <nav aria-label="Pages of the list" hidden=move || pages() == 1 && page == 1>
                 {(page > 1).then(|| view! { <A href=back>"Newer"</A> })}
                 <span>{move || format!("page {page} of {}", pages())}</span>
@@ -250,26 +259,24 @@ fn List(listing: Listing) -> impl IntoView {
             <live::LiveMark open />
         </div>
     }
+    .into_any()
 }
 
 /// Reads single experiments of the list again, at most once a second.
 fn use_rows(now: RwSignal<Listing>) -> impl Fn(i64) + Send + Sync + 'static {
     let changed = StoredValue::new(BTreeSet::<i64>::new());
-    let read = live::at_most_every(1_000.0, move || {
-        leptos::task::spawn_local(async move {
-            let ids = changed.try_update_value(std::mem::take);
-            for id in ids.into_iter().flatten() {
-                // Without an answer the row stays as it is; the stream says it is down.
-                if let Ok(experiment) = api::get::<Experiment>(&format!("/experiments/{id}")).await
-                {
-                    now.try_update(|listing| listing.replace(experiment));
-                }
+    let read = live::at_most_every(1_000.0, move || async move {
+        let ids = changed.try_update_value(std::mem::take);
+        for id in ids.into_iter().flatten() {
+            // Without an answer the row stays as it is; the stream says it is down.
+            if let Ok(experiment) = api::get::<Experiment>(&format!("/experiments/{id}")).await {
+                now.try_update(|listing| listing.replace(experiment));
             }
-            // A full disk is seen while nothing else changes.
-            if let Ok(health) = api::get::<Health>("/health").await {
-                now.try_update(|listing| listing.health = health);
-            }
-        });
+        }
+        // A full disk is seen while nothing else changes.
+        if let Ok(health) = api::get::<Health>("/health").await {
+            now.try_update(|listing| listing.health = health);
+        }
     });
     move |id| {
         let listed = now.try_with_untracked(|listing| listing.contains(id));

@@ -151,22 +151,8 @@ pub fn PerturbPage() -> impl IntoView {
     view! { <Load resource=data render=|data| view! { <Laid data /> } /> }.into_any()
 }
 
-#[component]
-fn Laid(data: Data) -> impl IntoView {
-    let id = data.experiment.id;
-    let query = use_query_map();
-    let view = query.with_untracked(|query| View::from_query(|key| query.get(key)));
-    let bench = Bench {
-        view: RwSignal::new(View {
-            runs: data.runs,
-            ..view
-        }),
-        answer: RwSignal::new(data.answer),
-        trained: StoredValue::new(data.trained),
-        busy: RwSignal::new(false),
-        playing: RwSignal::new(false),
-    };
-    bench.follow();
+/// Puts what the bench of an experiment shows into the address.
+fn keep_address(bench: Bench, id: i64) {
     let navigate = use_navigate();
     // Not at every pixel of a slider: browsers allow a page some hundred addresses a minute.
     let keep = leptos_use::use_debounce_fn(
@@ -184,6 +170,25 @@ fn Laid(data: Data) -> impl IntoView {
             keep();
         }
     });
+}
+
+#[component]
+fn Laid(data: Data) -> impl IntoView {
+    let id = data.experiment.id;
+    let query = use_query_map();
+    let view = query.with_untracked(|query| View::from_query(|key| query.get(key)));
+    let bench = Bench {
+        view: RwSignal::new(View {
+            runs: data.runs,
+            ..view
+        }),
+        answer: RwSignal::new(data.answer),
+        trained: StoredValue::new(data.trained),
+        busy: RwSignal::new(false),
+        playing: RwSignal::new(false),
+    };
+    bench.follow();
+    keep_address(bench, id);
     let spec = data.experiment.spec;
     let layers: Vec<(String, u32)> = spec
         .network

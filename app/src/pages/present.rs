@@ -96,25 +96,7 @@ fn Present(data: Data) -> impl IntoView {
         };
         navigate(&address, options);
     });
-    let listener = window_event_listener(ev::keydown, move |event| {
-        // Key combinations are the browser's; what is open over the slides takes all others.
-        let combined = event.ctrl_key() || event.alt_key() || event.meta_key();
-        if combined || dialog_is_open() {
-            return;
-        }
-        // A space presses the button that has the focus.
-        if event.key() == " " && button_has_focus() {
-            return;
-        }
-        let Some(number) = number.try_get_untracked() else {
-            return;
-        };
-        if let Some(to) = slides::on_key(number, last, &event.key()) {
-            event.prevent_default();
-            go.run(to);
-        }
-    });
-    on_cleanup(move || listener.remove());
+    listen(number, last, go);
     let step = move |key: &'static str| {
         move |_| {
             if let Some(to) = slides::on_key(number.get_untracked(), last, key) {
@@ -147,6 +129,29 @@ fn Present(data: Data) -> impl IntoView {
         </div>
     }
     .into_any()
+}
+
+/// Does what keys ask for on the slide of a `number`, of which the last is `last`.
+fn listen(number: Memo<usize>, last: usize, go: Callback<Move>) {
+    let listener = window_event_listener(ev::keydown, move |event| {
+        // Key combinations are the browser's; what is open over the slides takes all others.
+        let combined = event.ctrl_key() || event.alt_key() || event.meta_key();
+        if combined || dialog_is_open() {
+            return;
+        }
+        // A space presses the button that has the focus.
+        if event.key() == " " && button_has_focus() {
+            return;
+        }
+        let Some(number) = number.try_get_untracked() else {
+            return;
+        };
+        if let Some(to) = slides::on_key(number, last, &event.key()) {
+            event.prevent_default();
+            go.run(to);
+        }
+    });
+    on_cleanup(move || listener.remove());
 }
 
 /// Whether a button, or a link, has the focus.

@@ -151,52 +151,40 @@ pub fn RunPage() -> impl IntoView {
     view! { <Load resource=data render=|data| view! { <Report data /> } /> }.into_any()
 }
 
-#[component]
-fn Report(data: Data) -> impl IntoView {
-    let Run {
-        id,
-        experiment_id,
-        spec,
-        ..
-    } = data.run.clone();
-    let now = PageSignals::new(data);
+/// Applies what the run's live events tell, and reads the page again where they do not tell all. Returns the way to read it again, and
+/// the state of the stream.
+fn follow(now: PageSignals, id: i64) -> (impl Fn() + Clone + Send + Sync + 'static, live::Live) {
     // What came while answers were on their way: they may not have it.
     let missed = StoredValue::new(Vec::<LiveEvent>::new());
     let reads = StoredValue::new(0_u32);
-    let reread = live::at_most_every(1_000.0, move || {
-        leptos::task::spawn_local(async move {
-            if reads.try_update_value(|reads| *reads += 1).is_none() {
-                return; // The page was left.
-            }
-            let answer = read(id.to_string()).await;
-            let others = reads.try_update_value(|reads| {
-                *reads -= 1;
-                *reads
-            });
-            let events = match others {
-                Some(0) => missed.try_update_value(std::mem::take),
-                Some(_) => missed.try_get_value(),
-                None => return,
-            };
-            // Without an answer the page keeps what it shows; the stream says it is down.
-            if let Ok(data) = answer {
-                now.replace(data);
-                events.iter().flatten().for_each(|event| now.apply(event));
-            }
+    let reread = live::at_most_every(1_000.0, move || async move {
+        if reads.try_update_value(|reads| *reads += 1).is_none() {
+            return; // The page was left.
+        }
+        let answer = read(id.to_string()).await;
+        let others = reads.try_update_value(|reads| {
+            *reads -= 1;
+            *reads
         });
+        let events = match others {
+            Some(0) => missed.try_update_value(std::mem::take),
+            Some(_) => missed.try_get_value(),
+            None => return,
+        };
+        // Without an answer the page keeps what it shows; the stream says it is down.
+        if let Ok(data) = answer {
+            now.replace(data);
+            events.iter().flatten().for_each(|event| now.apply(event));
+        }
     });
     // An evaluation leaves files as it goes.
-    let reread_files = live::at_most_every(5_000.0, move || {
-        leptos::task::spawn_local(async move {
-            if let Ok(files) = api::get(&format!("/runs/{id}/artifacts")).await {
-                now.artifacts.try_set(files);
-            }
-        });
+    let reread_files = live::at_most_every(5_000.0, move || async move {
+        if let Ok(files) = api::get(&format!("/runs/{id}/artifacts")).await {
+            now.artifacts.try_set(files);
+        }
     });
-    let on_gap = reread.clone();
-    let after_command = reread.clone();
-    let after_evaluation = reread.clone();
-    let live::Live { open, deleted } = live::follow(
+    let (on_gap, reread_all) = (reread.clone(), reread.clone());
+    let live = live::follow(
         live::Follow::Run(id),
         move |event| {
             now.apply(&event);
@@ -213,6 +201,20 @@ fn Report(data: Data) -> impl IntoView {
         },
         on_gap,
     );
+    (reread_all, live)
+}
+
+#[component]
+fn Report(data: Data) -> impl IntoView {
+    let Run {
+        id,
+        experiment_id,
+        spec,
+        ..
+    } = data.run.clone();
+    let now = PageSignals::new(data);
+    let (reread, live::Live { open, deleted }) = follow(now, id);
+    let after_evaluation = reread.clone();
     let title = format!(
         "Run {id}: alpha {}, seed {}",
         format::alpha(spec.alpha),
@@ -238,7 +240,7 @@ fn Report(data: Data) -> impl IntoView {
         </nav>
         <div class="heading">
             <h1>{format!("Run {id}")}<span class="of"><AlphaChip alpha=spec.alpha />{format!("seed {}", spec.seed)}</span></h1>
-            <Actions now after=after_command />
+            <Actions now after=reread />
         </div>
         <live::Deleted what="run" deleted />
         <Status now open />
