@@ -40,6 +40,30 @@ pub fn in_place() -> NavigateOptions {
     }
 }
 
+/// Asks again when `key` changes, and hands the answer to `take`: not one to an older key, or on a page that was left.
+pub fn ask_again<K, F>(
+    key: Memo<K>,
+    ask: impl Fn(K) -> F + 'static,
+    take: impl Fn(F::Output) + Copy + 'static,
+) where
+    K: Clone + PartialEq + Send + Sync + 'static,
+    F: Future + 'static,
+{
+    Effect::new(move |last: Option<K>| {
+        let wanted = key.get();
+        if last.is_some_and(|last| last != wanted) {
+            let (asked, answer) = (wanted.clone(), ask(wanted.clone()));
+            leptos::task::spawn_local(async move {
+                let answer = answer.await;
+                if key.try_get_untracked() == Some(asked) {
+                    take(answer);
+                }
+            });
+        }
+        wanted
+    });
+}
+
 /// Asks again when `selection` changes. Returns the error of the last answer, if any.
 pub fn follow<S, T, F>(
     selection: Memo<S>,
@@ -47,31 +71,17 @@ pub fn follow<S, T, F>(
     read: impl Fn(S) -> F + 'static,
 ) -> RwSignal<Option<ApiError>>
 where
-    S: Copy + PartialEq + Send + Sync + 'static,
+    S: Clone + PartialEq + Send + Sync + 'static,
     T: Send + Sync + 'static,
     F: Future<Output = Result<T, ApiError>> + 'static,
 {
     let error = RwSignal::new(None);
-    Effect::new(move |last: Option<S>| {
-        let wanted = selection.get();
-        if last.is_some_and(|last| last != wanted) {
-            let future = read(wanted);
-            leptos::task::spawn_local(async move {
-                let result = future.await;
-                // An answer to an older selection, or on a page that was left, is dropped.
-                if selection.try_get_untracked() != Some(wanted) {
-                    return;
-                }
-                match result {
-                    Ok(value) => {
-                        error.set(None);
-                        answer.set(value);
-                    }
-                    Err(refusal) => error.set(Some(refusal)),
-                }
-            });
+    ask_again(selection, read, move |result| match result {
+        Ok(value) => {
+            error.set(None);
+            answer.set(value);
         }
-        wanted
+        Err(refusal) => error.set(Some(refusal)),
     });
     error
 }

@@ -2,11 +2,15 @@
 
 use leptos::prelude::*;
 
-/// What `find` finds now; where it finds nothing any more, what it found last: a row that is about to disappear keeps its content.
+/// What `find` finds now; where it finds nothing any more, what it found last: a row that is about to disappear keeps its content. None
+/// where it finds nothing from the first.
 pub fn lasting<T: Clone + PartialEq + Send + Sync + 'static>(
     find: impl Fn() -> Option<T> + Send + Sync + 'static,
-) -> Memo<Option<T>> {
-    Memo::new(move |last: Option<&Option<T>>| find().or_else(|| last.cloned().flatten()))
+) -> Option<Memo<T>> {
+    let first = untrack(&find)?;
+    Some(Memo::new(move |last: Option<&T>| {
+        find().unwrap_or_else(|| last.unwrap_or(&first).clone())
+    }))
 }
 
 /// Takes over `value` where it is another one, so that figures whose data did not change are not drawn again. Does nothing on a page

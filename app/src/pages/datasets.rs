@@ -66,7 +66,7 @@ fn List(datasets: Vec<DatasetInfo>) -> impl IntoView {
                 let mut datasets = datasets.iter();
                 datasets.find(|set| set.id.to_string() == id).cloned()
             })
-        });
+        })?;
         let fetched = move |info: DatasetInfo| {
             now.try_update(|datasets| {
                 if let Some(entry) = datasets.iter_mut().find(|set| set.id == info.id) {
@@ -74,7 +74,7 @@ fn List(datasets: Vec<DatasetInfo>) -> impl IntoView {
                 }
             });
         };
-        view! { <Card dataset on_change=fetched /> }
+        Some(view! { <Card dataset on_change=fetched /> })
     };
     view! {
         <For each=ids key=|id| id.clone() children=card />
@@ -87,10 +87,10 @@ fn List(datasets: Vec<DatasetInfo>) -> impl IntoView {
 
 #[component]
 fn Card(
-    dataset: Memo<Option<DatasetInfo>>,
+    dataset: Memo<DatasetInfo>,
     on_change: impl Fn(DatasetInfo) + Clone + Send + Sync + 'static,
 ) -> impl IntoView {
-    let first = dataset.get_untracked()?;
+    let first = dataset.get_untracked();
     let path_segment = segment(&first.id.to_string());
     let title_id = format!("dataset-{}", first.id.to_string().replace(':', "-"));
     let labelled_by = title_id.clone();
@@ -102,24 +102,17 @@ fn Card(
     };
     let can_fetch = move || {
         dataset.with(|set| {
-            set.as_ref().is_some_and(|set| {
-                set.fetchable
-                    && !matches!(
-                        set.status,
-                        DatasetStatus::Installed | DatasetStatus::Fetching { .. }
-                    )
-            })
+            set.fetchable
+                && !matches!(
+                    set.status,
+                    DatasetStatus::Installed | DatasetStatus::Fetching { .. }
+                )
         })
     };
-    let installed = Memo::new(move |_| {
-        dataset.with(|set| {
-            set.as_ref()
-                .is_some_and(|set| set.status == DatasetStatus::Installed)
-        })
-    });
-    let status = move || dataset.with(|set| set.as_ref().map(|set| status(&set.status)));
-    let facts = move || dataset.with(|set| set.as_ref().map(facts));
-    Some(view! {
+    let installed = Memo::new(move |_| dataset.with(|set| set.status == DatasetStatus::Installed));
+    let status = move || dataset.with(|set| status(&set.status));
+    let facts = move || dataset.with(facts);
+    view! {
         <section class="card" data-dataset=first.id.to_string() aria-labelledby=labelled_by>
             <div class="heading">
                 <h2 id=title_id>{first.label}" "<code class="hint">{first.id.to_string()}</code></h2>
@@ -131,7 +124,7 @@ fn Card(
             {facts}
             {move || installed.get().then(|| view! { <Samples dataset=path_segment.clone() /> })}
         </section>
-    })
+    }
 }
 
 fn status(status: &DatasetStatus) -> AnyView {

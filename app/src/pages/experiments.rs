@@ -201,17 +201,19 @@ fn List(listing: Listing) -> impl IntoView {
                 let experiments = &listing.page.experiments;
                 experiments.iter().find(|entry| entry.id == id).cloned()
             })
-        });
-        view! { <Row experiment ticked on_delete=move || now.update(|listing| {
-            // The server may have told it before it answered.
-            if listing.contains(id) {
-                listing.page.experiments.retain(|entry| entry.id != id);
-                listing.page.total = listing.page.total.saturating_sub(1);
-            }
-            ticked.update(|ticked| {
-                ticked.remove(&id);
-            });
-        }) /> }
+        })?;
+        Some(
+            view! { <Row experiment ticked on_delete=move || now.update(|listing| {
+                // The server may have told it before it answered.
+                if listing.contains(id) {
+                    listing.page.experiments.retain(|entry| entry.id != id);
+                    listing.page.total = listing.page.total.saturating_sub(1);
+                }
+                ticked.update(|ticked| {
+                    ticked.remove(&id);
+                });
+            }) /> },
+        )
     };
     view! {
         <LackingRoom reason=Signal::derive(move || now.with(|listing| listing.health.lacking_room.clone())) />
@@ -291,25 +293,20 @@ fn use_rows(now: RwSignal<Listing>) -> impl Fn(i64) + Send + Sync + 'static {
 
 #[component]
 fn Row(
-    experiment: Memo<Option<Experiment>>,
+    experiment: Memo<Experiment>,
     ticked: RwSignal<BTreeSet<i64>>,
     on_delete: impl Fn() + Send + Sync + Clone + 'static,
 ) -> impl IntoView {
-    let first = experiment.get_untracked()?;
+    let first = experiment.get_untracked();
     let id = first.id;
     let spec = first.spec;
-    let progress =
-        Signal::derive(move || experiment.with(|e| e.as_ref().map_or(0.0, |e| e.progress)));
-    let state = Signal::derive(move || {
-        experiment.with(|e| e.as_ref().map_or(RunState::Queued, Experiment::state))
-    });
+    let progress = Signal::derive(move || experiment.with(|now| now.progress));
+    let state = Signal::derive(move || experiment.with(Experiment::state));
     let remaining = move || {
-        experiment
-            .with(|e| e.as_ref().and_then(|e| e.remaining_seconds))
-            .map(|seconds| format!("about {} left", format::duration(seconds)))
+        let remaining = experiment.with(|now| now.remaining_seconds);
+        remaining.map(|seconds| format!("about {} left", format::duration(seconds)))
     };
-    let active =
-        Signal::derive(move || experiment.with(|e| e.as_ref().is_some_and(Experiment::is_active)));
+    let active = Signal::derive(move || experiment.with(Experiment::is_active));
     let command = use_command();
     let runs = (spec.alphas.len() * spec.seeds.len()) as u64;
     let question = format!(
@@ -321,16 +318,10 @@ fn Row(
     let delete = move || {
         undo.delete(command, id, name.clone(), on_delete.clone());
     };
-    let tags = move || {
-        let tags = experiment.with(|e| e.as_ref().map(|e| e.tags.clone()));
-        view! { <Tags tags=tags.unwrap_or_default() /> }
-    };
-    let accuracy = move || {
-        let ends = experiment.with(|e| e.as_ref().and_then(|e| e.test_accuracy));
-        format::percent_range(ends)
-    };
+    let tags = move || view! { <Tags tags=experiment.with(|now| now.tags.clone()) /> };
+    let accuracy = move || format::percent_range(experiment.with(|now| now.test_accuracy));
     let verdicts = move || {
-        let verdicts = experiment.with(|e| e.as_ref().and_then(|e| e.verdicts.clone()))?;
+        let verdicts = experiment.with(|now| now.verdicts.clone())?;
         Some(view! { <VerdictStrip experiment=id verdicts /> })
     };
     let menu_label = format!("More for {}: delete", spec.name);
@@ -343,7 +334,7 @@ fn Row(
         });
     };
     let tick_label = format!("Choose {} to compare", spec.name);
-    Some(view! {
+    view! {
         <tr data-experiment=id>
             <td class="tick"><input type="checkbox" aria-label=tick_label prop:checked=is_ticked on:change=tick /></td>
             <th scope="row"><A href=format!("/experiments/{id}")>{spec.name.clone()}</A><div class="tags">{tags}</div><CommandError command /></th>
@@ -356,7 +347,7 @@ fn Row(
             <td class="when" title=format::timestamp(first.created_at)>{format::date(first.created_at)}</td>
             <td><Menu label=menu_label><Confirm label="Delete" question on_confirm=delete disabled=active /></Menu></td>
         </tr>
-    })
+    }
 }
 
 /// Says that a stopped server left runs behind, with one button to go on with all of them.

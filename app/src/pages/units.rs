@@ -15,7 +15,7 @@ use crate::api;
 use crate::choice::Choice;
 use crate::components::{AlphaChip, Chooser, Load};
 use crate::format;
-use crate::query::{in_place, number_of, use_id};
+use crate::query::{ask_again, in_place, number_of, use_id};
 use view::View;
 
 mod images;
@@ -113,21 +113,13 @@ where
     F: Future<Output = T> + 'static,
 {
     let busy = RwSignal::new(false);
-    Effect::new(move |last: Option<K>| {
-        let wanted = key.get();
-        if last.is_some_and(|last| last != wanted) {
-            busy.set(true);
-            let (requested, future) = (wanted.clone(), read(wanted.clone()));
-            leptos::task::spawn_local(async move {
-                let value = future.await;
-                // An answer to an older choice, or on a page that was left, is dropped.
-                if key.try_get_untracked() == Some(requested) {
-                    answer.set(value);
-                    busy.set(false);
-                }
-            });
-        }
-        wanted
+    let ask = move |key| {
+        busy.set(true);
+        read(key)
+    };
+    ask_again(key, ask, move |value| {
+        answer.set(value);
+        busy.set(false);
     });
     busy
 }

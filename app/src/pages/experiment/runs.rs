@@ -46,8 +46,8 @@ struct Table {
 }
 
 impl Table {
-    /// The run with the number that `id` gives, as it is now, or was last.
-    fn run(self, id: impl Fn() -> Option<i64> + Send + Sync + 'static) -> Memo<Option<Run>> {
+    /// The run with the number that `id` gives, as it is now, or was last; none without one.
+    fn run(self, id: impl Fn() -> Option<i64> + Send + Sync + 'static) -> Option<Memo<Run>> {
         lasting(move || {
             let id = id();
             self.runs

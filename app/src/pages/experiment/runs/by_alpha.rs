@@ -119,9 +119,9 @@ fn Group(table: Table, open: RwSignal<BTreeSet<u64>>, bits: u64) -> impl IntoVie
         })
     };
     let row = move |id: i64| {
-        let run = table.run(move || Some(id));
+        let run = table.run(move || Some(id))?;
         let hidden = Signal::derive(move || !is_open.get());
-        view! { <Row table run hidden /> }
+        Some(view! { <Row table run hidden /> })
     };
     view! {
         <AlphaRow table open bits standing />
