@@ -3,14 +3,11 @@
 use protocol::Measurement;
 use protocol::attack::{Attack, AttackConditions, AttackMeasurement, MaskingReport, Method, Norm};
 
-use crate::choice::Choice;
+use crate::choice::{Choice, choices};
 
 /// Attacks as choices, in words.
 pub fn attack_choices(known: &[Attack]) -> Vec<Choice> {
-    known
-        .iter()
-        .map(|attack| Choice::new(attack.to_string(), attack.label()))
-        .collect()
+    choices(known, |attack| attack.to_string(), |attack| attack.label())
 }
 
 /// The attack that is shown unless another one is chosen: weak, so that it leaves accuracy to compare.

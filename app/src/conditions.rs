@@ -8,7 +8,7 @@ use protocol::Measurement;
 use protocol::attack::AttackConditions;
 use protocol::corruption_evaluation::CorruptionConditions;
 
-use crate::choice::Choice;
+use crate::choice::{self, Choice};
 use crate::grouping::counted;
 
 /// Conditions of one kind of test.
@@ -61,6 +61,5 @@ pub fn known<'a, C: Conditions>(measurements: impl IntoIterator<Item = &'a Measu
 
 /// Conditions as choices, in words.
 pub fn choices<C: Conditions>(known: &[C]) -> Vec<Choice> {
-    let choice = |conditions: &C| Choice::new(conditions.to_string(), conditions.label());
-    known.iter().map(choice).collect()
+    choice::choices(known, |one| one.to_string(), |one| one.label())
 }

@@ -81,6 +81,14 @@ pub fn plural(number: u64, singular: &str, plural: &str) -> String {
     )
 }
 
+/// `text` with a capital at its beginning.
+pub fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
+}
+
 /// A duration to two units: `45 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`.
 pub fn duration(seconds: f64) -> String {
     if !seconds.is_finite() {

@@ -1,6 +1,17 @@
-//! Signals that follow what a page reads again.
+//! What pages often do with signals.
+
+use std::collections::BTreeSet;
 
 use leptos::prelude::*;
+
+/// Takes `key` into a set, or out of it.
+pub fn toggle<K: Ord + Send + Sync + 'static>(set: RwSignal<BTreeSet<K>>, key: K) {
+    set.update(|set| {
+        if !set.remove(&key) {
+            set.insert(key);
+        }
+    });
+}
 
 /// What `find` finds now; where it finds nothing any more, what it found last: a row that is about to disappear keeps its content. None
 /// where it finds nothing from the first.

@@ -193,17 +193,9 @@ pub fn curves(runs: &[ComparedRun], curve: Curve, baseline: i64) -> Chart {
         .column(column, |(.., value)| *value);
     let last = runs.iter().map(|run| run.epochs.len()).max();
     Chart::new(Axis::epochs(last.unwrap_or(0)), axis)
-        .note(format!("{}.", sentence(n(runs))))
+        .note(format!("{}.", format::capitalised(&n(runs))))
         .table(table)
         .with(series)
-}
-
-/// With a capital at its beginning.
-fn sentence(text: String) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(letters).collect()
-    })
 }
 
 /// What each run was measured on under corruptions, under the conditions that most measurements have.
@@ -303,9 +295,10 @@ pub fn by_budget(runs: &[ComparedRun], budget: Budget, baseline: i64) -> Chart {
         Point::new(spent, accuracy).within(interval).says(hover)
     };
     let (series, rows) = lines(runs, baseline, Kind::Curve, values, point);
-    let (title, attack) = match budget {
-        Budget::Epsilon => ("ε (255ths; 0: clean)", "FGSM"),
-        Budget::Steps => ("Steps (0: clean)", "PGD from the clean image"),
+    let title = budget.title();
+    let attack = match budget {
+        Budget::Epsilon => "FGSM",
+        Budget::Steps => "PGD from the clean image",
     };
     let table = Table::of(rows)
         .column("run", |(run, ..)| run.id.unsigned_abs())

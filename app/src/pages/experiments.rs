@@ -19,7 +19,7 @@ use crate::components::{
     ProgressBar, StateBadge, Tags, VerdictStrip, use_command, use_undo,
 };
 use crate::pages::about::About;
-use crate::signals::lasting;
+use crate::signals::{lasting, toggle};
 use crate::{format, live};
 
 /// Experiments a page of the list shows.
@@ -326,13 +326,7 @@ fn Row(
     };
     let menu_label = format!("More for {}: delete", spec.name);
     let is_ticked = move || ticked.with(|ticked| ticked.contains(&id));
-    let tick = move |_| {
-        ticked.update(|ticked| {
-            if !ticked.remove(&id) {
-                ticked.insert(id);
-            }
-        });
-    };
+    let tick = move |_| toggle(ticked, id);
     let tick_label = format!("Choose {} to compare", spec.name);
     view! {
         <tr data-experiment=id>

@@ -17,9 +17,10 @@ use super::{PageSignals, Selections};
 use crate::api;
 use crate::attacks::{self, attack_choices};
 use crate::chart::Figure;
-use crate::choice::Choice;
+use crate::choice::choices;
 use crate::components::{Chooser, ErrorBox};
 use crate::figures::layer_profile;
+use crate::geometry::{MATRICES, matrix_from, statistic_from};
 use crate::query::{follow, setter};
 
 /// The first of `wanted` and [`source_attack`] that is known, else the first known one, else the first of the two.
@@ -93,9 +94,6 @@ const ATTACK: &str = "profile-attack";
 const STATISTIC: &str = "profile-statistic";
 const MATRIX: &str = "profile-matrix";
 
-const MATRICES: [ActivationMatrix; 2] =
-    [ActivationMatrix::Responses, ActivationMatrix::Activations];
-
 /// What the profile shows; it lives in the address, so that it can be shared.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ProfileSelection {
@@ -114,12 +112,6 @@ impl ProfileSelection {
             let mut all = ProfileKind::ALL.into_iter();
             all.find(|quantity| quantity.id() == id)
         });
-        let statistic = get(STATISTIC).and_then(|id| {
-            let mut all = DimensionStatistic::ALL.into_iter();
-            all.find(|statistic| statistic.id() == id)
-        });
-        let matrix =
-            get(MATRIX).and_then(|id| MATRICES.into_iter().find(|matrix| matrix.id() == id));
         ProfileSelection {
             quantity: quantity.unwrap_or(ProfileKind::Clean),
             corruption: get(CORRUPTION).and_then(|id| id.parse().ok()),
@@ -127,8 +119,8 @@ impl ProfileSelection {
                 .and_then(|text| text.parse().ok())
                 .filter(|severity| SEVERITIES.contains(severity)),
             attack: get(ATTACK).and_then(|text| text.parse().ok()),
-            statistic: statistic.unwrap_or(DimensionStatistic::Fraction95),
-            matrix: matrix.unwrap_or(ActivationMatrix::Responses),
+            statistic: statistic_from(get(STATISTIC).as_deref()),
+            matrix: matrix_from(get(MATRIX).as_deref()).unwrap_or(ActivationMatrix::Responses),
         }
     }
 
@@ -226,15 +218,13 @@ fn ProfileControls(
     selection: Memo<ProfileSelection>,
     profiles: RwSignal<LayerProfiles>,
 ) -> impl IntoView {
-    let quantities = ProfileKind::ALL
-        .map(|one| Choice::new(one.id(), one.label()))
-        .to_vec();
-    let statistics = DimensionStatistic::ALL
-        .map(|one| Choice::new(one.id(), one.label()))
-        .to_vec();
-    let matrices = MATRICES
-        .map(|one| Choice::new(one.id(), one.label()))
-        .to_vec();
+    let quantities = choices(&ProfileKind::ALL, ProfileKind::id, ProfileKind::label);
+    let statistics = choices(
+        &DimensionStatistic::ALL,
+        DimensionStatistic::id,
+        DimensionStatistic::label,
+    );
+    let matrices = choices(&MATRICES, ActivationMatrix::id, ActivationMatrix::label);
     let is = move |quantity: ProfileKind| move || selection.get().quantity == quantity;
     let chosen_corruption = Signal::derive(move || {
         let selection = selection.get();

@@ -7,7 +7,7 @@ use protocol::training_curve::{CurveQuantity, TrainingCurves};
 use super::PageSignals;
 use crate::api;
 use crate::chart::Figure;
-use crate::choice::Choice;
+use crate::choice::choices;
 use crate::components::{Chooser, ErrorBox};
 use crate::figures::training_curves;
 use crate::query::{chosen, follow, setter};
@@ -76,9 +76,11 @@ fn Runs(now: PageSignals, quantity: Memo<CurveQuantity>) -> impl IntoView {
     let curves = now.curves?;
     let id = now.experiment.with_untracked(|experiment| experiment.id);
     let error = follow(quantity, curves, move |wanted| read(id.to_string(), wanted));
-    let choices = CurveQuantity::ALL
-        .map(|one| Choice::new(one.id(), training_curves::label(one)))
-        .to_vec();
+    let choices = choices(
+        &CurveQuantity::ALL,
+        CurveQuantity::id,
+        training_curves::label,
+    );
     let figure = view! {
         <Figure
             id="figure-training" question="How did each run’s training go?" waiting=WAITING

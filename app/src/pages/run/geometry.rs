@@ -12,11 +12,14 @@ use protocol::{EvaluationSpec, Measurement, Run, RunState};
 
 use crate::api;
 use crate::chart::Figure;
-use crate::choice::Choice;
+use crate::choice::{Choice, choices};
 use crate::components::{Chooser, ConditionsChooser, ErrorBox};
 use crate::corruptions::corruption_choices;
 use crate::figures::{run_dimensionality, run_gradients, run_selectivity_training};
-use crate::geometry::{Basis, Curve, bases, closest, corruptions, curves, on};
+use crate::format::capitalised;
+use crate::geometry::{
+    Basis, Curve, bases, closest, corruptions, curves, matrix_from, on, statistic_from,
+};
 use crate::query::{ALL, chosen, setter_but};
 
 /// The names of what can be chosen: in the page's address, and of the elements.
@@ -70,21 +73,6 @@ fn nothing(run: &Run, what: &str, is_requested: fn(&EvaluationSpec) -> bool) -> 
         }
         (_, false) => format!("{what}: not measured, because the run did not finish training."),
     }
-}
-
-/// The statistic called `id`, else that of Leavitt & Morcos (2020).
-fn statistic_from(id: Option<&str>) -> DimensionStatistic {
-    DimensionStatistic::ALL
-        .into_iter()
-        .find(|statistic| Some(statistic.id()) == id)
-        .unwrap_or(DimensionStatistic::Fraction95)
-}
-
-/// The matrix called `id`, if there is one.
-fn matrix_from(id: Option<&str>) -> Option<ActivationMatrix> {
-    [ActivationMatrix::Responses, ActivationMatrix::Activations]
-        .into_iter()
-        .find(|matrix| Some(matrix.id()) == id)
 }
 
 /// The layers' names, in forward order.
@@ -173,9 +161,9 @@ fn Dimensionality(run: RwSignal<Run>, measurements: RwSignal<Vec<Measurement>>) 
 /// Statistic, corruption, and matrix and conditions where there are several.
 #[component]
 fn Controls(shown: Shown) -> impl IntoView {
-    let statistics: Vec<Choice> = DimensionStatistic::ALL
-        .map(|one| Choice::new(one.id(), capitalised(one.label())))
-        .into();
+    let statistics = choices(&DimensionStatistic::ALL, DimensionStatistic::id, |one| {
+        capitalised(one.label())
+    });
     let matrices = Memo::new(move |_| {
         let mut matrices: Vec<ActivationMatrix> = shown
             .known
@@ -192,12 +180,9 @@ fn Controls(shown: Shown) -> impl IntoView {
         shown.known.with(of_matrix)
     });
     let one_matrix = move || matrices.with(|matrices| matrices.len() < 2);
-    let matrix_choices = move || {
-        let matrices = matrices.get().into_iter();
-        matrices
-            .map(|matrix| Choice::new(matrix.id(), capitalised(matrix.label())))
-            .collect::<Vec<_>>()
-    };
+    let label = |matrix: ActivationMatrix| capitalised(matrix.label());
+    let matrix_choices =
+        move || matrices.with(|matrices| choices(matrices, ActivationMatrix::id, label));
     view! {
         <div class="controls">
             <Chooser
@@ -226,14 +211,6 @@ fn Controls(shown: Shown) -> impl IntoView {
         </div>
     }
     .into_any()
-}
-
-/// `text` with a capital at its beginning.
-fn capitalised(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(letters).collect()
-    })
 }
 
 /// How evenly units respond to changes of the image.

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::api;
-use crate::choice::Choice;
+use crate::choice::choices;
 use crate::components::{Chooser, ErrorBox};
 use crate::conditions::Conditions;
 
@@ -57,9 +57,7 @@ impl Part {
 
     /// A choice of filters.
     pub fn chooser(self, id: &'static str) -> impl IntoView {
-        let filters: Vec<Choice> = SampleFilter::ALL
-            .map(|one| Choice::new(one.id(), one.label()))
-            .into();
+        let filters = choices(&SampleFilter::ALL, SampleFilter::id, SampleFilter::label);
         let choose = move |value: String| {
             let wanted = SampleFilter::ALL.into_iter().find(|one| one.id() == value);
             self.filter.set(wanted.unwrap_or_default());

@@ -6,7 +6,7 @@ use protocol::corruption::Corruption;
 use protocol::corruption_evaluation::CorruptionConditions;
 
 use super::Shown;
-use crate::choice::Choice;
+use crate::choice::choices;
 use crate::components::Chooser;
 use crate::corruptions::{corruptions, find, severities};
 use crate::format;
@@ -85,13 +85,13 @@ pub fn Samples(run: i64, shown: Shown) -> impl IntoView {
             <div class="controls">
                 <Chooser
                     id="sample-corruption" label="Corruption"
-                    options=Signal::derive(move || listed.with(|listed| listed.iter().map(|one| Choice::new(one.id(), one.label())).collect()))
+                    options=Signal::derive(move || listed.with(|listed| choices(listed, Corruption::id, Corruption::label)))
                     value=Signal::derive(move || now.get().map_or_else(String::new, |now| now.corruption.id().to_owned()))
                     choose=move |value| { corruption.set(value.parse().ok()); first_page(); }
                 />
                 <Chooser
                     id="sample-severity" label="Severity"
-                    options=Signal::derive(move || steps.with(|steps| steps.iter().map(|one| Choice::new(one.to_string(), one.to_string())).collect()))
+                    options=Signal::derive(move || steps.with(|steps| choices(steps, |one| one.to_string(), |one| one.to_string())))
                     value=Signal::derive(move || now.get().map_or_else(String::new, |now| now.severity.to_string()))
                     choose=move |value| { severity.set(value.parse().ok()); first_page(); }
                 />
