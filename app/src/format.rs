@@ -107,6 +107,11 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// The time that is left: `about 3 min 20 s left`.
+pub fn time_left(seconds: f64) -> String {
+    format!("about {} left", duration(seconds))
+}
+
 /// A size in binary units: `512 B`, `1.5 MiB`.
 pub fn bytes(bytes: u64) -> String {
     let mut size = bytes as f64;

@@ -157,6 +157,7 @@ pub fn chart(measured: &[AttackMeasurement], budget: Budget) -> Chart {
 mod tests {
     use super::*;
     use crate::attacks::tests::measured;
+    use crate::chart::table::tests::is_complete;
     use crate::chart::{Cell, plotly};
     use crate::theme::Theme;
     use protocol::attack::Attack;
@@ -183,12 +184,7 @@ mod tests {
         assert!(numbers(&curve["error_y"]["array"])[2] > 1.0);
         let table = chart(&some, Budget::Epsilon).table;
         assert_eq!(table.rows.len(), 3);
-        assert!(
-            table
-                .rows
-                .iter()
-                .all(|row| row.len() == table.columns.len())
-        );
+        assert!(is_complete(&table));
         assert_eq!(chart(&[], Budget::Epsilon).table.rows.len(), 0);
     }
 

@@ -202,6 +202,7 @@ pub fn chart(curves: &[Curve], layers: &[String], statistic: DimensionStatistic)
 mod tests {
     use super::*;
     use crate::chart::plotly;
+    use crate::chart::table::tests::is_complete;
     use crate::geometry::curves;
     use crate::geometry::tests::{corrupted, measured};
     use crate::theme::Theme;
@@ -252,12 +253,7 @@ mod tests {
         let curves = curves(&some(), None);
         let table = table(&curves, &layers(), DimensionStatistic::Fraction99);
         assert_eq!(table.rows.len(), 6);
-        assert!(
-            table
-                .rows
-                .iter()
-                .all(|row| row.len() == table.columns.len())
-        );
+        assert!(is_complete(&table));
         let counts = &table.rows[0][4..9];
         assert_eq!(
             counts,

@@ -459,7 +459,7 @@ fn Status(now: PageSignals, open: Signal<bool>, ended: RwSignal<bool>) -> impl I
         let remaining = now
             .experiment
             .with(|experiment| experiment.remaining_seconds);
-        remaining.map(|seconds| format!("about {} left", format::duration(seconds)))
+        remaining.map(format::time_left)
     };
     let time = clock::ticking();
     // Naming one is enough.

@@ -304,7 +304,7 @@ fn Row(
     let state = Signal::derive(move || experiment.with(Experiment::state));
     let remaining = move || {
         let remaining = experiment.with(|now| now.remaining_seconds);
-        remaining.map(|seconds| format!("about {} left", format::duration(seconds)))
+        remaining.map(format::time_left)
     };
     let active = Signal::derive(move || experiment.with(Experiment::is_active));
     let command = use_command();

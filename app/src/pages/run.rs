@@ -220,17 +220,11 @@ fn Report(data: Data) -> impl IntoView {
         format::alpha(spec.alpha),
         spec.seed
     );
-    let annotated = Signal::derive(move || {
-        now.run.with(|run| Annotated {
-            tags: run.tags.clone(),
-            notes: run.notes.clone(),
-        })
-    });
-    let annotate = Callback::new(move |answer: Annotated| {
-        // The page may have been left.
-        now.run
-            .try_update(|run| (run.tags, run.notes) = (answer.tags, answer.notes));
-    });
+    let annotations = |run: &Run| Annotated {
+        tags: run.tags.clone(),
+        notes: run.notes.clone(),
+    };
+    let annotate = |run: &mut Run, now: Annotated| (run.tags, run.notes) = (now.tags, now.notes);
     view! {
         <Title text=title />
         <nav class="crumbs" aria-label="Breadcrumb">
@@ -247,7 +241,7 @@ fn Report(data: Data) -> impl IntoView {
         {spec.origin.as_ref().map(|origin| view! {
             <p class="imported">{format!("Imported weights: {}, {}. They were trained elsewhere, so there are no training curves and no best epoch; alpha, seed and epochs are as stated at import.", origin.file, format::timestamp(origin.imported_at))}</p>
         })}
-        <Annotations path=format!("/runs/{id}") now=annotated saved=annotate />
+        <Annotations path=format!("/runs/{id}") annotated=now.run read=annotations write=annotate />
         <Contents parts=vec![
             ("result", "Result"),
             ("curves", "Training and units"),
@@ -278,7 +272,7 @@ fn Status(now: PageSignals, open: Signal<bool>) -> impl IntoView {
                 .as_ref()
                 .and_then(|progress| progress.remaining_seconds)
         });
-        remaining.map(|seconds| format!("about {} left", format::duration(seconds)))
+        remaining.map(format::time_left)
     };
     let time = clock::ticking();
     let silent = move || now.run.with(|run| silence(run, time.get()));

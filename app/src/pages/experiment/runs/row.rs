@@ -6,6 +6,7 @@ use protocol::Run;
 
 use super::Table;
 use crate::components::{AlphaChip, ProgressBar, StateBadge, Tags};
+use crate::figures::words::optional;
 use crate::format;
 use crate::run_state::{activity, share_done};
 
@@ -31,16 +32,17 @@ pub fn Row(
     let seed = move || run.with(|run| run.spec.seed);
     let validation = move || {
         run.with(|run| {
-            run.latest_epoch.as_ref().map_or("–".to_owned(), |epoch| {
-                format::percent(epoch.validation_accuracy)
-            })
+            let epoch = run.latest_epoch.as_ref();
+            optional(
+                epoch.map(|epoch| epoch.validation_accuracy),
+                format::percent,
+            )
         })
     };
     let test = move || {
         run.with(|run| {
-            run.result.as_ref().map_or("–".to_owned(), |result| {
-                format::percent(result.test_accuracy)
-            })
+            let result = run.result.as_ref();
+            optional(result.map(|result| result.test_accuracy), format::percent)
         })
     };
     // Without a result: the last value on the validation images, marked as such.
@@ -58,7 +60,7 @@ pub fn Row(
             places
                 .map(|place| {
                     let value = values.and_then(|values| values.get(place).copied().flatten());
-                    view! { <td class="number">{value.map_or("–".to_owned(), format::percent)}</td> }
+                    view! { <td class="number">{optional(value, format::percent)}</td> }
                 })
                 .collect_view()
         })
