@@ -86,12 +86,12 @@ where
     )
 }
 
-/// What is shown of a page of samples.
+/// How many samples there are, and how that is said.
 #[derive(Clone, Copy)]
-pub struct Shown<P: 'static> {
-    /// The id of the element that tells the number of samples.
-    pub total_id: &'static str,
-    /// How many samples there are on all pages.
+pub struct Totals<P: 'static> {
+    /// The id of the element that says it.
+    pub id: &'static str,
+    /// Samples on all pages.
     pub total: fn(&P) -> u32,
     /// The same in words.
     pub words: fn(&P) -> String,
@@ -106,20 +106,20 @@ pub fn SamplePage<P>(
     samples: Resource<Answer<P>>,
     /// The page that is shown.
     page: RwSignal<u32>,
-    /// What is shown of it.
-    shown: Shown<P>,
+    /// How many there are on all pages.
+    totals: Totals<P>,
     /// The cards of its samples.
     cards: impl Fn(P) -> AnyView + Send + Sync + 'static,
 ) -> impl IntoView
 where
     P: Clone + Send + Sync + 'static,
 {
-    let Shown {
-        total_id,
+    let Totals {
+        id,
         total,
         words,
         none,
-    } = shown;
+    } = totals;
     let answer = move || samples.get().flatten().and_then(Result::ok);
     let list = move || match samples.get().flatten() {
         None => ().into_any(),
@@ -130,7 +130,7 @@ where
     view! {
         <Transition fallback=|| view! { <p class="waiting" aria-busy="true">"Loading …"</p> }>
             <div class="foot">
-                <span role="status" id=total_id>{move || answer().map(|page| words(&page))}</span>
+                <span role="status" id=id>{move || answer().map(|page| words(&page))}</span>
                 <Pages page last=Signal::derive(move || answer().map_or(1, |page| pages(total(&page)))) />
             </div>
             {list}

@@ -51,8 +51,8 @@ pub fn Samples(run: i64, shown: Shown) -> impl IntoView {
         })
     });
     let samples = samples::request(move || now.get().map(Request::path));
-    let shown_page = samples::Shown {
-        total_id: "adversarial-total",
+    let totals = samples::Totals {
+        id: "adversarial-total",
         total: |page: &AdversarialSamplePage| page.total,
         words: total_words,
         none: "No image matches. Choose another filter or attack.",
@@ -75,7 +75,7 @@ pub fn Samples(run: i64, shown: Shown) -> impl IntoView {
                 {part.chooser("adversarial-filter")}
             </div>
             <p class="hint">"The change is magnified until the attack's radius fills the range from black to white; grey means no change."</p>
-            <SamplePage samples page=part.page shown=shown_page cards />
+            <SamplePage samples page=part.page totals cards />
         </section>
     }
     .into_any()

@@ -69,8 +69,8 @@ pub fn Samples(run: i64, shown: Shown) -> impl IntoView {
         })
     });
     let samples = samples::request(move || now.get().map(Request::path));
-    let shown_page = samples::Shown {
-        total_id: "sample-total",
+    let totals = samples::Totals {
+        id: "sample-total",
         total: |page: &CorruptedSamplePage| page.total,
         words: total_words,
         none: "No image matches. Choose another filter, severity or corruption.",
@@ -98,7 +98,7 @@ pub fn Samples(run: i64, shown: Shown) -> impl IntoView {
                 {part.chooser("sample-filter")}
             </div>
             <p class="hint">{move || now.get().map(|now| now.corruption.description())}</p>
-            <SamplePage samples page=part.page shown=shown_page cards />
+            <SamplePage samples page=part.page totals cards />
         </section>
     }
     .into_any()
