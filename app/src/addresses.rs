@@ -2,6 +2,20 @@
 
 use protocol::finding::{Claim, DEFAULT_WINDOW};
 
+use crate::api::segment;
+
+/// A query with its `?`: the parameters that have a value, percent-encoded; empty without one.
+pub fn query<'a>(parameters: impl IntoIterator<Item = (&'a str, Option<String>)>) -> String {
+    let given: Vec<String> = parameters
+        .into_iter()
+        .filter_map(|(name, value)| Some(format!("{name}={}", segment(&value?))))
+        .collect();
+    match given.is_empty() {
+        true => String::new(),
+        false => format!("?{}", given.join("&")),
+    }
+}
+
 /// The address that compares `runs`, or all of `experiments` if no run is given.
 pub fn comparison(experiments: &[i64], runs: &[i64]) -> String {
     let (key, ids) = match runs {
@@ -9,20 +23,17 @@ pub fn comparison(experiments: &[i64], runs: &[i64]) -> String {
         runs => ("runs", runs),
     };
     let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
-    match ids.is_empty() {
-        true => "/compare".to_owned(),
-        false => format!("/compare?{key}={}", ids.join("%2C")),
-    }
+    let ids = (!ids.is_empty()).then(|| ids.join(","));
+    format!("/compare{}", query([(key, ids)]))
 }
 
 /// The address of an experiment's `page` (`findings` or `present`), with the window on clean accuracy in points and the open
 /// claim.
 pub fn findings(experiment: i64, page: &str, window: f64, claim: Option<Claim>) -> String {
-    let claim = claim.map(|claim| format!("claim={}", claim.id()));
-    let window = (window != DEFAULT_WINDOW).then(|| format!("window={window}"));
-    let query: Vec<String> = claim.into_iter().chain(window).collect();
-    let mark = if query.is_empty() { "" } else { "?" };
-    format!("/experiments/{experiment}/{page}{mark}{}", query.join("&"))
+    let claim = claim.map(|claim| claim.id().to_owned());
+    let window = (window != DEFAULT_WINDOW).then(|| window.to_string());
+    let query = query([("claim", claim), ("window", window)]);
+    format!("/experiments/{experiment}/{page}{query}")
 }
 
 #[cfg(test)]

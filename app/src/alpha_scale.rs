@@ -90,6 +90,16 @@ pub fn colour(alpha: f64, theme: Theme) -> String {
     )
 }
 
+/// The colour of `alpha` in both themes, as custom properties of which the style sheet picks one, so that the server's page is right in
+/// either.
+pub fn custom_properties(alpha: f64) -> String {
+    format!(
+        "--alpha-light:{};--alpha-dark:{}",
+        colour(alpha, Theme::Light),
+        colour(alpha, Theme::Dark)
+    )
+}
+
 fn mix(from: Rgb, to: Rgb, share: f64) -> Rgb {
     std::array::from_fn(|channel| from[channel] + (to[channel] - from[channel]) * share)
 }

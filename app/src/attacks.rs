@@ -3,41 +3,11 @@
 use protocol::Measurement;
 use protocol::attack::{Attack, AttackConditions, AttackMeasurement, MaskingReport, Method, Norm};
 
-use crate::choice::Choice;
-
-/// Every set of conditions among `measurements`: most attacks first, then most images.
-pub fn conditions(measurements: &[Measurement]) -> Vec<AttackConditions> {
-    let mut counts: Vec<(AttackConditions, usize)> = Vec::new();
-    for measured in measurements.iter().filter_map(Measurement::attack) {
-        match counts
-            .iter_mut()
-            .find(|(known, _)| *known == measured.conditions)
-        {
-            Some((_, count)) => *count += 1,
-            None => counts.push((measured.conditions, 1)),
-        }
-    }
-    counts.sort_by_key(|&(conditions, count)| std::cmp::Reverse((count, conditions.images)));
-    counts
-        .into_iter()
-        .map(|(conditions, _)| conditions)
-        .collect()
-}
-
-/// Conditions as choices, in words.
-pub fn conditions_choices(known: &[AttackConditions]) -> Vec<Choice> {
-    known
-        .iter()
-        .map(|conditions| Choice::new(conditions.to_string(), conditions.label()))
-        .collect()
-}
+use crate::choice::{Choice, choices};
 
 /// Attacks as choices, in words.
 pub fn attack_choices(known: &[Attack]) -> Vec<Choice> {
-    known
-        .iter()
-        .map(|attack| Choice::new(attack.to_string(), attack.label()))
-        .collect()
+    choices(known, |attack| attack.to_string(), |attack| attack.label())
 }
 
 /// The attack that is shown unless another one is chosen: weak, so that it leaves accuracy to compare.
@@ -45,9 +15,9 @@ pub fn default_attack() -> Attack {
     Attack::fgsm(1.0)
 }
 
-/// `wanted` where it is among `known`, else the default, else the first; none where none is known.
-pub fn closest(wanted: Option<Attack>, known: &[Attack]) -> Option<Attack> {
-    [wanted, Some(default_attack())]
+/// `wanted` where it is among `known`, else `default`, else the first; none where none is known.
+pub fn closest(wanted: Option<Attack>, default: Attack, known: &[Attack]) -> Option<Attack> {
+    [wanted, Some(default)]
         .into_iter()
         .flatten()
         .find(|attack| known.contains(attack))
@@ -138,6 +108,7 @@ impl Attacked {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::conditions::known;
 
     /// Measured on 200 images with seed 0; clean accuracy 0.8.
     pub(crate) fn measured(attack: Attack, accuracy: f64) -> AttackMeasurement {
@@ -175,7 +146,7 @@ pub(crate) mod tests {
         ]
         .map(Measurement::Attack)
         .into();
-        let known = conditions(&all);
+        let known: Vec<AttackConditions> = known(&all);
         assert_eq!(known.len(), 2);
         assert_eq!(known[1], other.conditions);
         let attacked = Attacked::under(&all, known[0]);
@@ -202,6 +173,7 @@ pub(crate) mod tests {
     #[test]
     fn an_attack_that_was_made_is_shown() {
         let (weak, strong) = (default_attack(), Attack::pgd(8.0, 0.5, 40));
+        let closest = |wanted, known: &[Attack]| closest(wanted, weak, known);
         assert_eq!(closest(Some(strong), &[weak, strong]), Some(strong));
         assert_eq!(
             closest(Some(Attack::fgsm(3.0)), &[strong, weak]),

@@ -18,3 +18,13 @@ impl Choice {
         }
     }
 }
+
+/// Each of `all` as a choice of its name and its label.
+pub fn choices<T: Copy, N: Into<String>, L: Into<String>>(
+    all: &[T],
+    name: impl Fn(T) -> N,
+    label: impl Fn(T) -> L,
+) -> Vec<Choice> {
+    let choice = |&one: &T| Choice::new(name(one), label(one));
+    all.iter().map(choice).collect()
+}

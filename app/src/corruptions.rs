@@ -22,23 +22,9 @@ pub fn of_family(family: CorruptionFamily) -> impl Iterator<Item = Corruption> {
         .filter(move |corruption| corruption.family() == family)
 }
 
-/// Every set of conditions among `measurements`: most measurements first, then most images.
-pub fn conditions(measurements: &[Measurement]) -> Vec<CorruptionConditions> {
-    let mut counts: Vec<(CorruptionConditions, usize)> = Vec::new();
-    for measured in measurements.iter().filter_map(Measurement::corruption) {
-        match counts
-            .iter_mut()
-            .find(|(known, _)| *known == measured.conditions)
-        {
-            Some((_, count)) => *count += 1,
-            None => counts.push((measured.conditions, 1)),
-        }
-    }
-    counts.sort_by_key(|&(conditions, count)| std::cmp::Reverse((count, conditions.images)));
-    counts
-        .into_iter()
-        .map(|(conditions, _)| conditions)
-        .collect()
+/// Every corruption, by family.
+pub fn by_family() -> impl Iterator<Item = Corruption> {
+    FAMILIES.into_iter().flat_map(of_family)
 }
 
 /// Explains the share of clean accuracy where the corrupted images of `conditions` are not those of `dataset`; else `None`.
@@ -174,17 +160,21 @@ pub fn scale_from(id: &str) -> Scale {
     }
 }
 
-/// Conditions as choices, in words.
-pub fn conditions_choices(known: &[CorruptionConditions]) -> Vec<Choice> {
-    known
-        .iter()
-        .map(|conditions| Choice::new(conditions.to_string(), conditions.label()))
+/// Corruptions as choices, each with its family, after the mean over all of them, which `all` stands for.
+pub fn corruption_choices(listed: impl IntoIterator<Item = Corruption>, all: &str) -> Vec<Choice> {
+    let one = |corruption: Corruption| {
+        let family = corruption.family().label();
+        Choice::new(corruption.id(), format!("{family}: {}", corruption.label()))
+    };
+    std::iter::once(Choice::new(all, "Mean over all"))
+        .chain(listed.into_iter().map(one))
         .collect()
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::conditions::known;
     use protocol::corruption_evaluation::CorruptionSpec;
 
     /// Broken by: a share over other images shown as if over the same images, or the reverse.
@@ -216,7 +206,7 @@ pub(crate) mod tests {
     /// Broken by: a new corruption of a family that no page lists.
     #[test]
     fn every_corruption_is_in_a_family_that_is_listed() {
-        let listed = FAMILIES.into_iter().flat_map(of_family).count();
+        let listed = by_family().count();
         assert_eq!(listed, Corruption::ALL.len());
     }
 
@@ -235,7 +225,7 @@ pub(crate) mod tests {
         ]
         .map(Measurement::Corruption)
         .into();
-        let known = conditions(&all);
+        let known: Vec<CorruptionConditions> = known(&all);
         assert_eq!(known.len(), 2);
         assert_eq!(known[1], other.conditions);
         let results = under(&all, known[0]);

@@ -3,6 +3,7 @@
 use protocol::device::{DeviceBackend, DeviceCheck};
 pub use protocol::numeral::{alpha, decimal, signed};
 use time::OffsetDateTime;
+use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
 /// A share as a percentage with one digit: `87.3 %`.
@@ -80,6 +81,14 @@ pub fn plural(number: u64, singular: &str, plural: &str) -> String {
     )
 }
 
+/// `text` with a capital at its beginning.
+pub fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
+}
+
 /// A duration to two units: `45 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`.
 pub fn duration(seconds: f64) -> String {
     if !seconds.is_finite() {
@@ -96,6 +105,11 @@ pub fn duration(seconds: f64) -> String {
         3_600..86_400 => pair(seconds / 3_600, "h", seconds % 3_600 / 60, "min"),
         _ => pair(seconds / 86_400, "d", seconds % 86_400 / 3_600, "h"),
     }
+}
+
+/// The time that is left: `about 3 min 20 s left`.
+pub fn time_left(seconds: f64) -> String {
+    format!("about {} left", duration(seconds))
 }
 
 /// A size in binary units: `512 B`, `1.5 MiB`.
@@ -134,32 +148,32 @@ pub fn largest_difference(check: &DeviceCheck) -> String {
     }
 }
 
+/// A time in milliseconds since 1970-01-01 UTC, in UTC.
+fn written(milliseconds: i64, format: &[BorrowedFormatItem]) -> String {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(milliseconds) * 1_000_000)
+        .ok()
+        .and_then(|time| time.format(format).ok())
+        .unwrap_or_else(|| "unknown".to_owned())
+}
+
 /// Milliseconds since 1970-01-01 UTC as `2026-01-31 09:30 UTC`. UTC on both sides: the server does
 /// not know the reader's zone, and the two must render the same text.
 pub fn timestamp(milliseconds: i64) -> String {
     let format = format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
-    OffsetDateTime::from_unix_timestamp_nanos(i128::from(milliseconds) * 1_000_000)
-        .ok()
-        .and_then(|time| time.format(&format).ok())
-        .unwrap_or_else(|| "unknown".to_owned())
+    written(milliseconds, format)
 }
 
 /// The day alone: `2026-01-31`.
 pub fn date(milliseconds: i64) -> String {
-    let format = format_description!("[year]-[month]-[day]");
-    OffsetDateTime::from_unix_timestamp_nanos(i128::from(milliseconds) * 1_000_000)
-        .ok()
-        .and_then(|time| time.format(&format).ok())
-        .unwrap_or_else(|| "unknown".to_owned())
+    written(milliseconds, format_description!("[year]-[month]-[day]"))
 }
 
 /// As [`timestamp`], to the second and without the day: `09:30:07`.
 pub fn clock(milliseconds: i64) -> String {
-    let format = format_description!("[hour]:[minute]:[second]");
-    OffsetDateTime::from_unix_timestamp_nanos(i128::from(milliseconds) * 1_000_000)
-        .ok()
-        .and_then(|time| time.format(&format).ok())
-        .unwrap_or_else(|| "unknown".to_owned())
+    written(
+        milliseconds,
+        format_description!("[hour]:[minute]:[second]"),
+    )
 }
 
 /// Wilson's 95 % score interval for `share` correct out of `n` (Wilson 1927); `None` for n = 0.

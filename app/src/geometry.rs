@@ -7,9 +7,26 @@ use protocol::dimensionality::{
     ActivationMatrix, DimensionStatistic, DimensionalityMeasurement, Perturbation,
 };
 
-use crate::choice::Choice;
-use crate::corruptions::{FAMILIES, mean, of_family};
+use crate::corruptions::{by_family, mean};
 use crate::format;
+use crate::grouping::counted;
+
+/// Every matrix.
+pub const MATRICES: [ActivationMatrix; 2] =
+    [ActivationMatrix::Responses, ActivationMatrix::Activations];
+
+/// The statistic called `id`, else that of Leavitt & Morcos (2020).
+pub fn statistic_from(id: Option<&str>) -> DimensionStatistic {
+    DimensionStatistic::ALL
+        .into_iter()
+        .find(|statistic| Some(statistic.id()) == id)
+        .unwrap_or(DimensionStatistic::Fraction95)
+}
+
+/// The matrix called `id`, if there is one.
+pub fn matrix_from(id: Option<&str>) -> Option<ActivationMatrix> {
+    MATRICES.into_iter().find(|matrix| Some(matrix.id()) == id)
+}
 
 /// Which of a run's measurements of dimensionality belong together: only numbers of the same matrix under the same
 /// conditions compare.
@@ -23,14 +40,12 @@ pub struct Basis {
 
 /// Every basis among `measurements`: unit responses first, then most measurements, then most images.
 pub fn bases(measurements: &[Measurement]) -> Vec<Basis> {
-    let mut counts: Vec<(Basis, usize)> = Vec::new();
-    for measured in measurements.iter().filter_map(Measurement::dimensionality) {
-        let basis = basis(measured);
-        match counts.iter_mut().find(|(known, _)| *known == basis) {
-            Some((_, count)) => *count += 1,
-            None => counts.push((basis, 1)),
-        }
-    }
+    let mut counts = counted(
+        measurements
+            .iter()
+            .filter_map(Measurement::dimensionality)
+            .map(basis),
+    );
     counts.sort_by_key(|&(basis, count)| {
         (
             basis.matrix,
@@ -81,22 +96,7 @@ pub fn corruptions(measured: &[DimensionalityMeasurement]) -> Vec<Corruption> {
             matches!(one.perturbation, Perturbation::Corruption { corruption, .. } if corruption == *wanted)
         })
     };
-    FAMILIES
-        .into_iter()
-        .flat_map(of_family)
-        .filter(held)
-        .collect()
-}
-
-/// Corruptions as choices, by family, after the mean over all of them, which `all` stands for.
-pub fn corruption_choices(measured: &[DimensionalityMeasurement], all: &str) -> Vec<Choice> {
-    let one = |corruption: Corruption| {
-        let family = corruption.family().label();
-        Choice::new(corruption.id(), format!("{family}: {}", corruption.label()))
-    };
-    std::iter::once(Choice::new(all, "Mean over all"))
-        .chain(corruptions(measured).into_iter().map(one))
-        .collect()
+    by_family().filter(held).collect()
 }
 
 /// What a line of a figure is about.
@@ -213,6 +213,7 @@ pub fn dimensions(count: f64) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::corruptions::corruption_choices;
     use protocol::attack::Attack;
     use protocol::dimensionality::DimensionalitySpec;
 
@@ -318,7 +319,7 @@ pub(crate) mod tests {
     fn without_corruptions_there_are_no_severities() {
         let only = [measured(Perturbation::Clean, 3)];
         assert_eq!(curves(&only, None).len(), 1);
-        assert_eq!(corruption_choices(&only, "all").len(), 1);
+        assert_eq!(corruption_choices(corruptions(&only), "all").len(), 1);
         assert_eq!(dimensions(8.0), "8");
         assert_eq!(dimensions(8.25), "8.2");
     }

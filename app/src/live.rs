@@ -298,10 +298,11 @@ pub fn Deleted(
 
 /// Calls `read` when the returned function is called: at once, then at most every `milliseconds`,
 /// and once more at the end of a burst. For pages that read again on a stream of events.
-pub fn at_most_every(
+pub fn at_most_every<F: Future<Output = ()> + 'static>(
     milliseconds: f64,
-    read: impl Fn() + Clone + Send + Sync + 'static,
+    read: impl Fn() -> F + Clone + Send + Sync + 'static,
 ) -> impl Fn() + Clone + Send + Sync + 'static {
+    let read = move || leptos::task::spawn_local(read());
     let read = leptos_use::use_throttle_fn(read, milliseconds);
     move || {
         read();

@@ -109,8 +109,11 @@ pub fn silence(run: &Run, now: i64) -> Option<String> {
 /// What the run is busy with, in words.
 pub fn activity(run: &Run) -> String {
     let epochs = run.spec.training.epochs;
-    // Some tests take a few more images than were planned.
-    let done = |progress: &Progress| format::count(progress.step.min(progress.steps).into());
+    let done = |progress: &Progress, of: &str| {
+        // Some tests take a few more images than were planned.
+        let done = format::count(progress.step.min(progress.steps).into());
+        format!("{done} {of} {}", format::count(progress.steps.into()))
+    };
     match (&run.progress, run.state) {
         (Some(progress), RunState::Running) => match progress.phase {
             Phase::Loading => "reading the data".to_owned(),
@@ -120,25 +123,18 @@ pub fn activity(run: &Run) -> String {
             ),
             Phase::Validation => format!("epoch {} of {epochs}, validation", progress.epoch),
             Phase::Test => "measuring on the test images".to_owned(),
-            Phase::Corruptions => format!(
-                "Corruptions: {} of {} images",
-                done(progress),
-                format::count(progress.steps.into())
-            ),
+            Phase::Corruptions => format!("Corruptions: {} images", done(progress, "of")),
             Phase::Attacks => format!(
-                "Attacks: {} of up to {} images through the network",
-                done(progress),
-                format::count(progress.steps.into())
+                "Attacks: {} images through the network",
+                done(progress, "of up to")
             ),
             Phase::Dimensionality => format!(
-                "Dimensionality: {} of {} images through the network",
-                done(progress),
-                format::count(progress.steps.into())
+                "Dimensionality: {} images through the network",
+                done(progress, "of")
             ),
             Phase::InputUnitGradients => format!(
-                "Input-unit gradients: {} of {} passes through the network",
-                done(progress),
-                format::count(progress.steps.into())
+                "Input-unit gradients: {} passes through the network",
+                done(progress, "of")
             ),
         },
         (None, RunState::Running) => "starting".to_owned(),
@@ -203,25 +199,7 @@ pub(crate) mod tests {
     pub(crate) fn run() -> Run {
         let mut spec = presets().remove(0).spec.runs().remove(0);
         spec.training.epochs = 6;
-        Run {
-            id: 1,
-            experiment_id: 1,
-            spec,
-            state: RunState::Queued,
-            reason: None,
-            queued_at: 0,
-            started_at: None,
-            ended_at: None,
-            started: None,
-            epochs_done: 0,
-            latest_epoch: None,
-            progress: None,
-            job: None,
-            later_evaluations: Vec::new(),
-            tags: Vec::new(),
-            notes: String::new(),
-            result: None,
-        }
+        Run::queued(1, 1, spec)
     }
 
     fn progress(epoch: u32, step: u32) -> Event {

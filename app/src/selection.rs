@@ -7,6 +7,7 @@ use leptos::prelude::*;
 
 use crate::addresses::comparison;
 use crate::format;
+use crate::signals::toggle;
 
 /// The selected runs, by number: the same on all pages.
 #[derive(Debug, Clone, Copy)]
@@ -35,11 +36,7 @@ impl SelectedRuns {
 
     /// Selects or unselects a run.
     pub fn toggle(self, run: i64) {
-        self.0.update(|runs| {
-            if !runs.remove(&run) {
-                runs.insert(run);
-            }
-        });
+        toggle(self.0, run);
     }
 
     /// Adds runs to the selection, or removes them.

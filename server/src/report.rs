@@ -1,6 +1,10 @@
-//! An experiment's report: its data is read here, and the app renders the file.
+//! An experiment's report: its data is read here, and made one HTML file in [`document`].
 
-use app::report::{ReportData, render};
+mod claim;
+mod document;
+mod table;
+
+use document::{ReportData, render};
 use protocol::finding::Claim;
 
 use crate::clock;

@@ -66,6 +66,19 @@ impl Chart {
         }
     }
 
+    /// A grid with a column for each of `severities`.
+    pub fn by_severity(severities: &[u8], rows: Vec<CellRow>, scale: CellScale) -> Chart {
+        let columns = severities.iter().map(u8::to_string);
+        Chart {
+            cells: Some(Cells {
+                columns: columns.map(Place::Name).collect(),
+                rows,
+                scale,
+            }),
+            ..Chart::new(Axis::numbers("Severity"), Axis::default())
+        }
+    }
+
     /// With these series in front of the others.
     pub fn with(mut self, series: impl IntoIterator<Item = Series>) -> Chart {
         for mut series in series {

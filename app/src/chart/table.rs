@@ -229,8 +229,14 @@ pub fn DataTable(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// Whether every row has a cell for each column.
+    pub(crate) fn is_complete(table: &Table) -> bool {
+        let mut rows = table.rows.iter();
+        rows.all(|row| row.len() == table.columns.len())
+    }
 
     /// Broken by: a class name with a comma that shifts the columns, rounding in the export, or an
     /// empty cell that becomes a 0.

@@ -2,22 +2,15 @@
 
 use leptos::prelude::*;
 
-use crate::alpha_scale::colour;
+use crate::alpha_scale::custom_properties;
 use crate::format;
-use crate::theme::Theme;
 
-/// One alpha: its colour as a mark, its value in words. Both themes' colours are in the element,
-/// and the style sheet picks one, so that the server's page is right in either.
+/// One alpha: its colour as a mark, its value in words.
 #[component]
 pub fn AlphaChip(
     /// Regulariser strength.
     alpha: f64,
 ) -> impl IntoView {
-    let colours = format!(
-        "--alpha-light:{};--alpha-dark:{}",
-        colour(alpha, Theme::Light),
-        colour(alpha, Theme::Dark)
-    );
     let mark = if alpha < 0.0 {
         "▼"
     } else if alpha > 0.0 {
@@ -26,7 +19,7 @@ pub fn AlphaChip(
         "●"
     };
     view! {
-        <span class="alpha" style=colours>
+        <span class="alpha" style=custom_properties(alpha)>
             <span class="mark" aria-hidden="true">{mark}</span>
             {format::alpha(alpha)}
         </span>

@@ -34,14 +34,17 @@ pub fn Tags(
 
 /// Tags and notes, and a form that changes them.
 #[component]
-pub fn Annotations(
+pub fn Annotations<T: Send + Sync + 'static>(
     /// Where the API changes them, for example `/runs/3`.
     path: String,
-    /// What they are now.
-    now: Signal<Annotated>,
-    /// Called with the new ones after a change.
-    saved: Callback<Annotated>,
+    /// The run or the experiment.
+    annotated: RwSignal<T>,
+    /// Its tags and notes.
+    read: fn(&T) -> Annotated,
+    /// Gives it others.
+    write: fn(&mut T, Annotated),
 ) -> impl IntoView {
+    let now = Signal::derive(move || annotated.with(read));
     let open = RwSignal::new(false);
     let (tags, notes) = (RwSignal::new(String::new()), RwSignal::new(String::new()));
     let command = use_command();
@@ -62,7 +65,8 @@ pub fn Annotations(
             return; // Words are always JSON.
         };
         command.send::<Annotated>(Method::Patch, path.clone(), Some(body), move |answer| {
-            saved.run(answer);
+            // The page may have been left.
+            annotated.try_update(|annotated| write(annotated, answer));
             open.try_set(false);
         });
     };

@@ -7,6 +7,7 @@ use leptos::attr::custom::custom_attribute;
 use leptos::prelude::*;
 
 use crate::choice::Choice;
+use crate::signals::toggle;
 
 /// A column: its heading, and what a reader can do with it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -178,16 +179,9 @@ pub fn fold<K: Ord + Copy + Send + Sync + 'static>(
     text: impl IntoView + 'static,
 ) -> impl IntoView {
     let is_open = Memo::new(move |_| open.with(|open| open.contains(&key)));
-    let toggle = move |_| {
-        open.update(|open| {
-            if !open.remove(&key) {
-                open.insert(key);
-            }
-        });
-    };
     let sign = move || if is_open.get() { "▾ " } else { "▸ " };
     view! {
-        <button type="button" class="quiet open" aria-label=label aria-expanded=move || is_open.get().to_string() on:click=toggle>
+        <button type="button" class="quiet open" aria-label=label aria-expanded=move || is_open.get().to_string() on:click=move |_| toggle(open, key)>
             <span aria-hidden="true">{sign}</span>{text}
         </button>
     }

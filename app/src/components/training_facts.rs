@@ -10,6 +10,7 @@ use protocol::numeral::plain;
 use protocol::{EvaluationSpec, Run, TrainingSpec};
 
 use crate::format;
+use crate::grouping::counted;
 
 /// A fact: its name, and what it is.
 pub type Fact = (&'static str, String);
@@ -104,20 +105,13 @@ fn later_requests<'a>(
     at_launch: &EvaluationSpec,
     runs: &'a [Run],
 ) -> Vec<(&'a EvaluationSpec, usize)> {
-    let mut later: Vec<(&EvaluationSpec, usize)> = Vec::new();
-    for run in runs {
-        for (place, request) in run.later_evaluations.iter().enumerate() {
+    counted(runs.iter().flat_map(|run| {
+        let requests = run.later_evaluations.iter().enumerate();
+        requests.filter_map(|(place, request)| {
             let again = run.later_evaluations[..place].contains(request);
-            if again || request == at_launch {
-                continue;
-            }
-            match later.iter_mut().find(|(known, _)| *known == request) {
-                Some((_, count)) => *count += 1,
-                None => later.push((request, 1)),
-            }
-        }
-    }
-    later
+            (!again && request != at_launch).then_some(request)
+        })
+    }))
 }
 
 /// How a network is trained, as entries of a list of facts.
@@ -142,13 +136,18 @@ fn corruptions(spec: &CorruptionSpec) -> String {
     };
     let severities: Vec<String> = spec.severities.iter().map(u8::to_string).collect();
     let source = origin(spec);
-    let images = spec.images.map_or("all test images".to_owned(), |images| {
-        format::plural(images.into(), "test image", "test images")
-    });
+    let images = test_images(spec.images);
     format!(
         "{which}; severities {}; {source}; {images}",
         severities.join(", ")
     )
+}
+
+/// Test images; all where no number was requested.
+fn test_images(images: Option<u32>) -> String {
+    images.map_or("all test images".to_owned(), |images| {
+        format::plural(images.into(), "test image", "test images")
+    })
 }
 
 /// The requested source of corrupted images.
@@ -167,9 +166,7 @@ fn origin(spec: &CorruptionSpec) -> String {
 }
 
 fn attacks(spec: &AttackSpec) -> String {
-    let images = spec.images.map_or("all test images".to_owned(), |images| {
-        format::plural(images.into(), "test image", "test images")
-    });
+    let images = test_images(spec.images);
     let masking = if spec.check_masking {
         "checked for gradient masking"
     } else {
@@ -207,9 +204,7 @@ fn dimensionality(spec: &DimensionalitySpec) -> String {
     } else {
         format!("; {}", origin(&spec.corrupted()))
     };
-    let images = spec.images.map_or("all test images".to_owned(), |images| {
-        format::plural(images.into(), "test image", "test images")
-    });
+    let images = test_images(spec.images);
     let full =
         spec.activation_images
             .map_or("full activations not measured".to_owned(), |images| {

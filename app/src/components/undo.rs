@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use protocol::api::{Experiment, UNDO_MINUTES};
 
-use super::{CommandError, use_command};
+use super::{Command, CommandError, use_command};
 use crate::api::Method;
 use crate::clock;
 
@@ -31,8 +31,17 @@ pub fn use_undo() -> Undo {
 }
 
 impl Undo {
+    /// Deletes an experiment, offers to bring it back, and calls `then`.
+    pub fn delete(self, command: Command, id: i64, name: String, then: impl FnOnce() + 'static) {
+        let path = format!("/experiments/{id}");
+        command.send(Method::Delete, path, None, move |()| {
+            self.offer(id, name);
+            then();
+        });
+    }
+
     /// Offers to bring back an experiment that was deleted just now.
-    pub fn offer(self, id: i64, name: String) {
+    fn offer(self, id: i64, name: String) {
         let at = clock::now();
         self.0
             .update(|deleted| deleted.push(DeletedExperiment { at, id, name }));

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use protocol::attack::AttackMeasurement;
+use protocol::attack::{AttackConditions, AttackMeasurement};
 use protocol::corruption_evaluation::CorruptionMeasurement;
 use protocol::measure::Scale;
 use protocol::training_curve::CurveQuantity;
@@ -11,10 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use super::run_attacks::Budget;
 use super::{training_curves, words};
-use crate::attacks::{self, Attacked};
+use crate::attacks::Attacked;
 use crate::chart::{
-    Axis, CellRow, CellScale, Cells, Chart, Dash, Ink, Kind, MapCell, Place, Point, Series, Table,
+    Axis, CellRow, CellScale, Chart, Dash, Ink, Kind, MapCell, Point, Series, Table,
 };
+use crate::conditions;
 use crate::corruptions::{self, axis_label, find, mean_at, severities};
 use crate::format;
 
@@ -136,6 +137,30 @@ fn line(place: usize, run: &ComparedRun, baseline: i64, kind: Kind, points: Vec<
     }
 }
 
+/// A row of a table: a run, a place along the horizontal axis, and the value there.
+type Row<'a, X> = (&'a ComparedRun, X, f64);
+
+/// A line for every run that has `values`, each drawn as a `point`, and all values as rows of a table. The values are asked for with the
+/// run and its place among `runs`.
+fn lines<X: Copy>(
+    runs: &[ComparedRun],
+    baseline: i64,
+    kind: Kind,
+    values: impl Fn(&ComparedRun, usize) -> Option<Vec<(X, f64)>>,
+    point: impl Fn(&ComparedRun, X, f64) -> Point,
+) -> (Vec<Series>, Vec<Row<'_, X>>) {
+    let (mut series, mut rows) = (Vec::new(), Vec::new());
+    for (place, run) in runs.iter().enumerate() {
+        let Some(values) = values(run, place) else {
+            continue;
+        };
+        let points = values.iter().map(|&(x, value)| point(run, x, value));
+        series.push(line(place, run, baseline, kind, points.collect()));
+        rows.extend(values.into_iter().map(|(x, value)| (run, x, value)));
+    }
+    (series, rows)
+}
+
 /// How many runs are drawn, in words.
 fn n(runs: &[ComparedRun]) -> String {
     format!(
@@ -155,47 +180,28 @@ pub fn curves(runs: &[ComparedRun], curve: Curve, baseline: i64) -> Chart {
             (Axis::numbers(label.clone()), label)
         }
     };
-    let values = |run: &ComparedRun| -> Vec<(u32, f64)> {
+    let values = |run: &ComparedRun, _| -> Option<Vec<(u32, f64)>> {
         let epochs = run.epochs.iter();
-        epochs
-            .filter_map(|epoch| Some((epoch.epoch, curve.value(epoch)?)))
-            .collect()
+        let values = epochs.filter_map(|epoch| Some((epoch.epoch, curve.value(epoch)?)));
+        Some(values.collect())
     };
-    let series = runs.iter().enumerate().map(|(place, run)| {
-        let points = values(run).into_iter();
-        let points = points.map(|(epoch, value)| Point::new(epoch, value));
-        line(place, run, baseline, Kind::Line, points.collect())
-    });
-    let rows = runs.iter().flat_map(|run| {
-        let values = values(run).into_iter();
-        values.map(move |(epoch, value)| (run, epoch, value))
-    });
+    let point = |_: &ComparedRun, epoch, value| Point::new(epoch, value);
+    let (series, rows) = lines(runs, baseline, Kind::Line, values, point);
     let table = Table::of(rows)
         .column("run", |(run, ..)| run.id.unsigned_abs())
         .column("epoch", |(_, epoch, _)| *epoch)
         .column(column, |(.., value)| *value);
     let last = runs.iter().map(|run| run.epochs.len()).max();
     Chart::new(Axis::epochs(last.unwrap_or(0)), axis)
-        .note(format!("{}.", sentence(n(runs))))
+        .note(format!("{}.", format::capitalised(&n(runs))))
         .table(table)
         .with(series)
 }
 
-/// With a capital at its beginning.
-fn sentence(text: String) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(letters).collect()
-    })
-}
-
 /// What each run was measured on under corruptions, under the conditions that most measurements have.
 fn corrupted(runs: &[ComparedRun]) -> Vec<Vec<CorruptionMeasurement>> {
-    let all: Vec<Measurement> = runs
-        .iter()
-        .flat_map(|run| run.measurements.clone())
-        .collect();
-    let Some(&conditions) = corruptions::conditions(&all).first() else {
+    let all = runs.iter().flat_map(|run| &run.measurements);
+    let Some(&conditions) = conditions::known(all).first() else {
         return Vec::new();
     };
     let under = |run: &ComparedRun| corruptions::under(&run.measurements, conditions);
@@ -218,35 +224,24 @@ pub fn by_severity(runs: &[ComparedRun], baseline: i64) -> Chart {
         };
         tested.iter().all(has)
     });
-    let mut rows = Vec::new();
-    let series = runs
-        .iter()
-        .zip(&measured)
-        .enumerate()
-        .filter_map(|(place, (run, results))| {
-            let first = results.first()?;
-            let clean = (0_u8, first.clean_accuracy);
-            let severe = severities(results).into_iter();
-            let severe = severe.filter_map(|severity| {
-                Some((severity, mean_at(results, &shared, severity, Scale::Raw)?))
-            });
-            let values: Vec<(u8, f64)> = std::iter::once(clean).chain(severe).collect();
-            rows.extend(
-                values
-                    .iter()
-                    .map(|&(severity, value)| (run, severity, value)),
-            );
-            let points = values.into_iter().map(|(severity, value)| {
-                let hover = format!(
-                    "{}<br>severity {severity}<br>{}",
-                    run.label(),
-                    format::percent(value)
-                );
-                Point::new(severity, value).says(hover)
-            });
-            Some(line(place, run, baseline, Kind::Curve, points.collect()))
+    let values = |_: &ComparedRun, place: usize| {
+        let results = measured.get(place)?;
+        let clean = (0_u8, results.first()?.clean_accuracy);
+        let severe = severities(results).into_iter();
+        let severe = severe.filter_map(|severity| {
+            Some((severity, mean_at(results, &shared, severity, Scale::Raw)?))
         });
-    let series: Vec<Series> = series.collect();
+        Some(std::iter::once(clean).chain(severe).collect())
+    };
+    let point = |run: &ComparedRun, severity, value| {
+        let label = run.label();
+        let hover = format!(
+            "{label}<br>severity {severity}<br>{}",
+            format::percent(value)
+        );
+        Point::new(severity, value).says(hover)
+    };
+    let (series, rows) = lines(runs, baseline, Kind::Curve, values, point);
     let images = tested.first().and_then(|results| results.first());
     let images = images.map_or(0, |one| one.conditions.images);
     let note = format!(
@@ -270,19 +265,16 @@ pub fn by_severity(runs: &[ComparedRun], baseline: i64) -> Chart {
 
 /// Accuracy over an attack's budget of every run, with Wilson's intervals over images.
 pub fn by_budget(runs: &[ComparedRun], budget: Budget, baseline: i64) -> Chart {
-    let all: Vec<Measurement> = runs
-        .iter()
-        .flat_map(|run| run.measurements.clone())
-        .collect();
-    let Some(&conditions) = attacks::conditions(&all).first() else {
+    let all = runs.iter().flat_map(|run| &run.measurements);
+    let Some(&conditions) = conditions::known::<AttackConditions>(all).first() else {
         return Chart::default();
     };
     let spent = |one: &AttackMeasurement| match budget {
         Budget::Epsilon => one.attack.epsilon * 255.0,
         Budget::Steps => one.attack.steps_made().into(),
     };
-    let mut rows = Vec::new();
-    let series = runs.iter().enumerate().filter_map(|(place, run)| {
+    let wilson = |accuracy: f64| format::wilson(accuracy, conditions.images.into());
+    let values = |run: &ComparedRun, _| {
         let attacked = Attacked::under(&run.measurements, conditions);
         let results = match budget {
             Budget::Epsilon => attacked.fgsm,
@@ -290,30 +282,24 @@ pub fn by_budget(runs: &[ComparedRun], budget: Budget, baseline: i64) -> Chart {
         };
         let clean = (0.0, results.first()?.clean_accuracy);
         let values = results.iter().map(|one| (spent(one), one.accuracy));
-        let values: Vec<(f64, f64)> = std::iter::once(clean).chain(values).collect();
-        rows.extend(
-            values
-                .iter()
-                .map(|&(spent, accuracy)| (run, spent, accuracy)),
-        );
-        let points = values.into_iter().map(|(spent, accuracy)| {
-            let interval = format::wilson(accuracy, conditions.images.into());
-            let hover = format!(
-                "{}<br>{}{}",
-                run.label(),
-                format::percent(accuracy),
-                words::interval("<br>", interval, format::percent)
-            );
-            Point::new(spent, accuracy).within(interval).says(hover)
-        });
-        Some(line(place, run, baseline, Kind::Curve, points.collect()))
-    });
-    let series: Vec<Series> = series.collect();
-    let (title, attack) = match budget {
-        Budget::Epsilon => ("ε (255ths; 0: clean)", "FGSM"),
-        Budget::Steps => ("Steps (0: clean)", "PGD from the clean image"),
+        Some(std::iter::once(clean).chain(values).collect())
     };
-    let wilson = |accuracy: f64| format::wilson(accuracy, conditions.images.into());
+    let point = |run: &ComparedRun, spent: f64, accuracy| {
+        let interval = wilson(accuracy);
+        let hover = format!(
+            "{}<br>{}{}",
+            run.label(),
+            format::percent(accuracy),
+            words::interval("<br>", interval, format::percent)
+        );
+        Point::new(spent, accuracy).within(interval).says(hover)
+    };
+    let (series, rows) = lines(runs, baseline, Kind::Curve, values, point);
+    let title = budget.title();
+    let attack = match budget {
+        Budget::Epsilon => "FGSM",
+        Budget::Steps => "PGD from the clean image",
+    };
     let table = Table::of(rows)
         .column("run", |(run, ..)| run.id.unsigned_abs())
         .column(title, |(_, spent, _)| *spent)
@@ -408,20 +394,10 @@ pub fn difference(baseline: &ComparedRun, other: &ComparedRun) -> Chart {
         .column("difference (share)", |row| row.4)
         .interval("95 %", |row| row.5)
         .column("images (n)", |row| row.6);
-    Chart {
-        cells: Some(Cells {
-            columns: severities
-                .iter()
-                .map(|severity| Place::Name(severity.to_string()))
-                .collect(),
-            rows: map,
-            scale: CellScale::Signed(largest),
-        }),
-        ..Chart::new(Axis::numbers("Severity"), Axis::default())
-    }
-    .note(note)
-    .how(how)
-    .table(table)
+    Chart::by_severity(&severities, map, CellScale::Signed(largest))
+        .note(note)
+        .how(how)
+        .table(table)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use protocol::comparison::{Comparison, ConfigurationField, RunGroup};
 use super::words;
 use crate::chart::{Axis, Cell, Chart, Dash, Ink, Kind, Place, Point, Series, Table};
 use crate::format;
+use crate::grouping::grouped;
 
 /// The most groups that are drawn; more would be unreadable.
 pub(super) const DRAWN: usize = 120;
@@ -131,8 +132,8 @@ type Named<'a> = (String, Vec<(f64, &'a RunGroup, Mean)>);
 
 /// Groups by their differences other than alpha.
 fn series(comparison: &Comparison, place: usize) -> Vec<Named<'_>> {
-    let mut named: Vec<Named> = Vec::new();
-    for (group, mean) in drawn(comparison) {
+    let groups = drawn(comparison).into_iter();
+    grouped(groups.filter_map(|(group, mean)| {
         let name: Vec<String> = comparison
             .fields
             .iter()
@@ -141,16 +142,9 @@ fn series(comparison: &Comparison, place: usize) -> Vec<Named<'_>> {
             .filter(|(index, (field, _))| *index != place && comparison.naming.contains(field))
             .map(|(_, (field, value))| value.named(*field))
             .collect();
-        let name = name.join(", ");
-        let Some(alpha) = group.values[place].number else {
-            continue;
-        };
-        match named.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, groups)) => groups.push((alpha, group, mean)),
-            None => named.push((name, vec![(alpha, group, mean)])),
-        }
-    }
-    named
+        let alpha = group.values[place].number?;
+        Some((name.join(", "), (alpha, group, mean)))
+    }))
 }
 
 /// A quiet line through the means, which differs from the others by its dashes; colour stands for alpha.

@@ -6,6 +6,7 @@ use protocol::measure::Scale;
 use super::words;
 use crate::chart::{Axis, Chart, Ink, Kind, Point, Series, Shape, Table};
 use crate::format;
+use crate::grouping::grouped;
 
 /// The most rows that a plot shows; more would be too close to read, and are in the table.
 pub const SHOWN: usize = 24;
@@ -22,19 +23,13 @@ pub struct Group {
 /// The tests by their unit, in the order in which units first appear. Tests without an estimate are left out, and so are
 /// those that decide nothing where they are more than a plot can show: a map of them says more.
 pub fn groups(evidence: &[Evidence]) -> Vec<Group> {
-    let mut groups: Vec<Group> = Vec::new();
     let crowded = evidence.iter().filter(|one| !one.decides).count() > SHOWN;
     let drawn = |one: &&Evidence| one.estimate.is_some() && (one.decides || !crowded);
-    for one in evidence.iter().filter(drawn) {
-        match groups.iter_mut().find(|group| group.unit == one.unit) {
-            Some(group) => group.evidence.push(one.clone()),
-            None => groups.push(Group {
-                unit: one.unit.clone(),
-                evidence: vec![one.clone()],
-            }),
-        }
-    }
+    let of_unit = |one: &Evidence| (one.unit.clone(), one.clone());
+    let groups = grouped(evidence.iter().filter(drawn).map(of_unit)).into_iter();
     groups
+        .map(|(unit, evidence)| Group { unit, evidence })
+        .collect()
 }
 
 /// The scale of accuracies, after a test's name.
@@ -133,13 +128,13 @@ pub fn chart(group: &Group) -> Chart {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
     use crate::chart::plotly;
     use crate::theme::Theme;
 
     /// A test that decides.
-    pub(crate) fn evidence(what: &str, unit: &str, estimate: Option<f64>) -> Evidence {
+    fn evidence(what: &str, unit: &str, estimate: Option<f64>) -> Evidence {
         Evidence {
             what: what.into(),
             scale: Some(Scale::Raw),

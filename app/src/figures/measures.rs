@@ -164,6 +164,7 @@ fn mean_of(axes: [&Axis; 2], entry: &ScatterMean) -> Series {
 mod tests {
     use super::*;
     use crate::chart::plotly;
+    use crate::chart::table::tests::is_complete;
     use crate::theme::Theme;
     use protocol::attack::{Attack, AttackSpec};
     use protocol::corruption_evaluation::CorruptionSpec;
@@ -253,12 +254,7 @@ mod tests {
         );
         let table = table(&answer());
         assert_eq!(table.rows.len(), 3);
-        assert!(
-            table
-                .rows
-                .iter()
-                .all(|row| row.len() == table.columns.len())
-        );
+        assert!(is_complete(&table));
         assert_eq!(table.rows[2][9], Cell::Number(0.6));
     }
 }

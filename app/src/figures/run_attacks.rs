@@ -15,6 +15,16 @@ pub enum Budget {
     Steps,
 }
 
+impl Budget {
+    /// The title of its axis.
+    pub fn title(self) -> &'static str {
+        match self {
+            Budget::Epsilon => "ε (255ths; 0: clean)",
+            Budget::Steps => "Steps (0: clean)",
+        }
+    }
+}
+
 /// A point of the curve: clean, or under an attack.
 struct Row {
     name: String,
@@ -118,9 +128,9 @@ fn rise(rows: &[Row], budget: Budget) -> String {
 
 /// The curve, from clean images on.
 pub fn chart(measured: &[AttackMeasurement], budget: Budget) -> Chart {
-    let (title, column) = match budget {
-        Budget::Epsilon => ("ε (255ths; 0: clean)", "epsilon (255ths)"),
-        Budget::Steps => ("Steps (0: clean)", "steps"),
+    let column = match budget {
+        Budget::Epsilon => "epsilon (255ths)",
+        Budget::Steps => "steps",
     };
     let rows = rows(measured, budget);
     let rise = rise(&rows, budget);
@@ -137,7 +147,7 @@ pub fn chart(measured: &[AttackMeasurement], budget: Budget) -> Chart {
         .interval("95 %", |row| row.interval)
         .column("share of clean accuracy", |row| row.share)
         .column("images (n)", |row| row.images);
-    Chart::new(Axis::numbers(title), Axis::percent("Accuracy (%)"))
+    Chart::new(Axis::numbers(budget.title()), Axis::percent("Accuracy (%)"))
         .with([curve.unlisted()])
         .note(note(measured, budget) + &rise)
         .table(table)
@@ -147,6 +157,7 @@ pub fn chart(measured: &[AttackMeasurement], budget: Budget) -> Chart {
 mod tests {
     use super::*;
     use crate::attacks::tests::measured;
+    use crate::chart::table::tests::is_complete;
     use crate::chart::{Cell, plotly};
     use crate::theme::Theme;
     use protocol::attack::Attack;
@@ -173,12 +184,7 @@ mod tests {
         assert!(numbers(&curve["error_y"]["array"])[2] > 1.0);
         let table = chart(&some, Budget::Epsilon).table;
         assert_eq!(table.rows.len(), 3);
-        assert!(
-            table
-                .rows
-                .iter()
-                .all(|row| row.len() == table.columns.len())
-        );
+        assert!(is_complete(&table));
         assert_eq!(chart(&[], Budget::Epsilon).table.rows.len(), 0);
     }
 

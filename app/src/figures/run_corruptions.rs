@@ -5,7 +5,7 @@ use protocol::corruption_evaluation::CorruptionMeasurement;
 use protocol::measure::Scale;
 
 use super::words;
-use crate::chart::{Axis, Cell, CellRow, CellScale, Cells, Chart, MapCell, Place, Table};
+use crate::chart::{Cell, CellRow, CellScale, Chart, MapCell, Table};
 use crate::corruptions::{axis_label, corruptions, find, mean, mean_at, severities, value};
 use crate::format;
 
@@ -116,20 +116,12 @@ pub fn chart(measured: &[CorruptionMeasurement], scale: Scale) -> Chart {
             cells: row.cells,
         });
     }
-    let columns = severities.iter().map(u8::to_string);
-    Chart {
-        cells: Some(Cells {
-            columns: columns.map(Place::Name).collect(),
-            rows: cell_rows,
-            scale: CellScale::Share(None),
-        }),
-        ..Chart::new(Axis::numbers("Severity"), Axis::default())
-    }
-    .note(format!(
-        "In the cells: {}",
-        axis_label(scale).to_lowercase()
-    ))
-    .table(table)
+    Chart::by_severity(&severities, cell_rows, CellScale::Share(None))
+        .note(format!(
+            "In the cells: {}",
+            axis_label(scale).to_lowercase()
+        ))
+        .table(table)
 }
 
 #[cfg(test)]

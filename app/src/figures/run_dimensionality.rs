@@ -54,6 +54,7 @@ fn column_word(matrix: ActivationMatrix) -> &'static str {
 
 /// The lines as a table: one row per line and layer, with every statistic's count.
 fn table(curves: &[Curve], layers: &[String], statistic: DimensionStatistic) -> Table {
+    use DimensionStatistic::{Fraction90, Fraction95, Fraction99, Participation};
     type Row<'a> = (&'a Curve, usize, &'a String);
     let rows = curves.iter().flat_map(|curve| {
         let layers = layers.iter().enumerate();
@@ -66,7 +67,7 @@ fn table(curves: &[Curve], layers: &[String], statistic: DimensionStatistic) -> 
                 Some(value)
                     if curve.over.len() == 1
                         && value.fract() == 0.0
-                        && statistic != DimensionStatistic::Participation =>
+                        && statistic != Participation =>
                 {
                     Cell::Whole(value as u64)
                 }
@@ -82,22 +83,10 @@ fn table(curves: &[Curve], layers: &[String], statistic: DimensionStatistic) -> 
         })
         .column("sets averaged over (n)", |(curve, ..)| curve.over.len())
         .column("columns", |(curve, layer, _)| curve.columns(*layer))
-        .column(
-            "components for 90 %",
-            counted(DimensionStatistic::Fraction90),
-        )
-        .column(
-            "components for 95 %",
-            counted(DimensionStatistic::Fraction95),
-        )
-        .column(
-            "components for 99 %",
-            counted(DimensionStatistic::Fraction99),
-        )
-        .column(
-            "participation ratio",
-            counted(DimensionStatistic::Participation),
-        )
+        .column("components for 90 %", counted(Fraction90))
+        .column("components for 95 %", counted(Fraction95))
+        .column("components for 99 %", counted(Fraction99))
+        .column("participation ratio", counted(Participation))
         .column(
             format!("dimension fraction, {}", statistic.label()),
             |(curve, layer, _)| curve.fraction(*layer, statistic),
@@ -213,6 +202,7 @@ pub fn chart(curves: &[Curve], layers: &[String], statistic: DimensionStatistic)
 mod tests {
     use super::*;
     use crate::chart::plotly;
+    use crate::chart::table::tests::is_complete;
     use crate::geometry::curves;
     use crate::geometry::tests::{corrupted, measured};
     use crate::theme::Theme;
@@ -263,12 +253,7 @@ mod tests {
         let curves = curves(&some(), None);
         let table = table(&curves, &layers(), DimensionStatistic::Fraction99);
         assert_eq!(table.rows.len(), 6);
-        assert!(
-            table
-                .rows
-                .iter()
-                .all(|row| row.len() == table.columns.len())
-        );
+        assert!(is_complete(&table));
         let counts = &table.rows[0][4..9];
         assert_eq!(
             counts,

@@ -4,7 +4,7 @@ use protocol::claim_figure::{SlopeCell, SlopeMap};
 use protocol::measure::Scale;
 
 use super::words;
-use crate::chart::{Axis, CellRow, CellScale, Cells, Chart, MapCell, Place, Table};
+use crate::chart::{CellRow, CellScale, Chart, MapCell, Table};
 use crate::format;
 
 /// A corrected p below this is significant.
@@ -118,18 +118,11 @@ pub fn chart(map: &SlopeMap) -> Chart {
                 .collect(),
         }
     });
-    let columns = map.severities.iter().map(u8::to_string);
-    Chart {
-        cells: Some(Cells {
-            columns: columns.map(Place::Name).collect(),
-            rows: rows.collect(),
-            scale: CellScale::Signed(largest(map)),
-        }),
-        ..Chart::new(Axis::numbers("Severity"), Axis::default())
-    }
-    .note(note(map))
-    .how(format!("{}.", map.method))
-    .table(table(map))
+    let scale = CellScale::Signed(largest(map));
+    Chart::by_severity(&map.severities, rows.collect(), scale)
+        .note(note(map))
+        .how(format!("{}.", map.method))
+        .table(table(map))
 }
 
 #[cfg(test)]

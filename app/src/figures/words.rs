@@ -28,6 +28,19 @@ pub fn interval(before: &str, ends: Option<[f64; 2]>, write: impl Fn(f64) -> Str
     })
 }
 
+/// A value as `write` writes it; a dash where there is none.
+pub fn optional(value: Option<f64>, write: impl Fn(f64) -> String) -> String {
+    value.map_or_else(|| "–".to_owned(), write)
+}
+
+/// The ends of an interval, to three digits; a dash where there is none.
+pub fn ends(interval: Option<[f64; 2]>) -> String {
+    interval.map_or_else(
+        || "–".to_owned(),
+        |ends| ends.map(format::significant).join(" to "),
+    )
+}
+
 /// How an interval is made, without the details that are elsewhere on the page.
 pub fn method(interval_method: &str) -> &str {
     interval_method.split(':').next().unwrap_or_default()

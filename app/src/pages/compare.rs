@@ -10,6 +10,7 @@ use protocol::api::{ApiError, ExperimentPage};
 use protocol::comparison::Comparison;
 use serde::{Deserialize, Serialize};
 
+use crate::addresses;
 use crate::api;
 use crate::chart::Figure;
 use crate::components::{Contents, ErrorBox};
@@ -43,11 +44,8 @@ fn use_kept() -> Memo<String> {
     let map = use_query_map();
     Memo::new(move |_| {
         map.with(|map| {
-            let kept = KEPT
-                .into_iter()
-                .filter_map(|key| Some((key, map.get(key)?)));
-            let kept = kept.map(|(key, value)| format!("{key}={}", api::segment(&value)));
-            kept.collect::<Vec<_>>().join("&")
+            let kept = addresses::query(KEPT.map(|key| (key, map.get(key))));
+            kept.trim_start_matches('?').to_owned()
         })
     })
 }

@@ -7,6 +7,8 @@ use protocol::api::{ApiError, DatasetInfo, DatasetStatus, Sample};
 use crate::api::{self, Method, segment};
 use crate::components::{CommandError, ErrorBox, Load, ProgressBar, use_command};
 use crate::format;
+use crate::grouping::grouped;
+use crate::signals::lasting;
 
 /// Samples shown of each class, and of at most how many classes.
 const SAMPLES: usize = 6;
@@ -59,15 +61,12 @@ fn List(datasets: Vec<DatasetInfo>) -> impl IntoView {
         })
     };
     let card = move |id: String| {
-        let dataset = Memo::new(move |last: Option<&Option<DatasetInfo>>| {
-            let found = now.with(|datasets| {
-                datasets
-                    .iter()
-                    .find(|set| set.id.to_string() == id)
-                    .cloned()
-            });
-            found.or_else(|| last.cloned().flatten())
-        });
+        let dataset = lasting(move || {
+            now.with(|datasets| {
+                let mut datasets = datasets.iter();
+                datasets.find(|set| set.id.to_string() == id).cloned()
+            })
+        })?;
         let fetched = move |info: DatasetInfo| {
             now.try_update(|datasets| {
                 if let Some(entry) = datasets.iter_mut().find(|set| set.id == info.id) {
@@ -75,7 +74,7 @@ fn List(datasets: Vec<DatasetInfo>) -> impl IntoView {
                 }
             });
         };
-        view! { <Card dataset on_change=fetched /> }
+        Some(view! { <Card dataset on_change=fetched /> })
     };
     view! {
         <For each=ids key=|id| id.clone() children=card />
@@ -88,10 +87,10 @@ fn List(datasets: Vec<DatasetInfo>) -> impl IntoView {
 
 #[component]
 fn Card(
-    dataset: Memo<Option<DatasetInfo>>,
+    dataset: Memo<DatasetInfo>,
     on_change: impl Fn(DatasetInfo) + Clone + Send + Sync + 'static,
 ) -> impl IntoView {
-    let first = dataset.get_untracked()?;
+    let first = dataset.get_untracked();
     let path_segment = segment(&first.id.to_string());
     let title_id = format!("dataset-{}", first.id.to_string().replace(':', "-"));
     let labelled_by = title_id.clone();
@@ -103,24 +102,17 @@ fn Card(
     };
     let can_fetch = move || {
         dataset.with(|set| {
-            set.as_ref().is_some_and(|set| {
-                set.fetchable
-                    && !matches!(
-                        set.status,
-                        DatasetStatus::Installed | DatasetStatus::Fetching { .. }
-                    )
-            })
+            set.fetchable
+                && !matches!(
+                    set.status,
+                    DatasetStatus::Installed | DatasetStatus::Fetching { .. }
+                )
         })
     };
-    let installed = Memo::new(move |_| {
-        dataset.with(|set| {
-            set.as_ref()
-                .is_some_and(|set| set.status == DatasetStatus::Installed)
-        })
-    });
-    let status = move || dataset.with(|set| set.as_ref().map(|set| status(&set.status)));
-    let facts = move || dataset.with(|set| set.as_ref().map(facts));
-    Some(view! {
+    let installed = Memo::new(move |_| dataset.with(|set| set.status == DatasetStatus::Installed));
+    let status = move || dataset.with(|set| status(&set.status));
+    let facts = move || dataset.with(facts);
+    view! {
         <section class="card" data-dataset=first.id.to_string() aria-labelledby=labelled_by>
             <div class="heading">
                 <h2 id=title_id>{first.label}" "<code class="hint">{first.id.to_string()}</code></h2>
@@ -132,7 +124,7 @@ fn Card(
             {facts}
             {move || installed.get().then(|| view! { <Samples dataset=path_segment.clone() /> })}
         </section>
-    })
+    }
 }
 
 fn status(status: &DatasetStatus) -> AnyView {
@@ -198,13 +190,8 @@ fn Samples(dataset: String) -> impl IntoView {
         },
     );
     let classes = |samples: Vec<Sample>| {
-        let mut classes: Vec<(String, Vec<Sample>)> = Vec::new();
-        for sample in samples {
-            match classes.iter_mut().find(|(class, _)| *class == sample.class) {
-                Some((_, images)) => images.push(sample),
-                None => classes.push((sample.class.clone(), vec![sample])),
-            }
-        }
+        let of_class = |sample: Sample| (sample.class.clone(), sample);
+        let classes = grouped(samples.into_iter().map(of_class));
         let hidden = classes.len().saturating_sub(CLASSES_SHOWN);
         let rows = classes
             .into_iter()

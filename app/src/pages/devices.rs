@@ -5,9 +5,10 @@ use leptos_meta::Title;
 use protocol::api::{DeviceInfo, Health};
 use protocol::device::DeviceCheck;
 use protocol::executor::{ExecutorInfo, ExecutorKind};
+use serde::de::DeserializeOwned;
 
 use crate::api::{self, Method};
-use crate::components::{Column, CommandError, Grid, LackingRoom, Load, use_command};
+use crate::components::{Column, Command, CommandError, Grid, LackingRoom, Load, use_command};
 use crate::format;
 use crate::live;
 
@@ -36,13 +37,11 @@ pub fn Devices() -> impl IntoView {
 fn List(answer: Answer) -> impl IntoView {
     let now = RwSignal::new(answer);
     let command = use_command();
-    let reread = live::at_most_every(1_000.0, move || {
-        leptos::task::spawn_local(async move {
-            // Without an answer the page keeps what it shows; the stream says it is down.
-            if let Ok(answer) = read().await {
-                now.try_set(answer);
-            }
-        });
+    let reread = live::at_most_every(1_000.0, move || async move {
+        // Without an answer the page keeps what it shows; the stream says it is down.
+        if let Ok(answer) = read().await {
+            now.try_set(answer);
+        }
     });
     let (on_gap, on_resume, on_cluster) = (reread.clone(), reread.clone(), reread.clone());
     let open = live::follow(
@@ -57,74 +56,23 @@ fn List(answer: Answer) -> impl IntoView {
     .open;
     let rows = move || {
         now.with(|(devices, ..)| {
-            let row = |device: &DeviceInfo| {
-                let id = device.id.clone();
-                let reread = on_resume.clone();
-                let resume = move |_| {
-                    let path = format!("/devices/{}/resume", api::segment(&id));
-                    let reread = reread.clone();
-                    command.send(Method::Post, path, None, move |_: DeviceInfo| reread());
-                };
-                let paused = device.paused.clone().map(|reason| view! {
-                    <div class="notice" data-paused>
-                        <p>"Paused; its queue is waiting: " {reason}</p>
-                        <button type="button" on:click=resume disabled=move || command.busy.get()>"Resume"</button>
-                    </div>
-                });
-                let share = f64::from(device.running) / f64::from(device.slots.max(1));
-                view! {
-                    <tr data-device=device.id.clone()>
-                        <th scope="row"><code>{device.id.clone()}</code></th>
-                        <td>
-                            {device.name.clone()}
-                            {device.software.then(|| view! { <span class="tag">"software"</span> })}
-                            {device.note.clone().map(|note| view! { <div class="hint">{note}</div> })}
-                            {paused}
-                        </td>
-                        <td>{device.backend.clone()}</td>
-                        <td>
-                            <span class="meter" aria-hidden="true"><span class="fill" style:width=format!("{:.0}%", share.min(1.0) * 100.0)></span></span>
-                            {format!("{} of {} in use", device.running, device.slots)}
-                        </td>
-                        <td class="number">{device.queued}</td>
-                    </tr>
-                }
-            };
-            devices.iter().map(row).collect_view()
+            let devices = devices.iter();
+            devices
+                .map(|one| device(one, command, on_resume.clone()))
+                .collect_view()
         })
     };
     let clusters = move || {
         now.with(|(_, executors, _)| {
-            let cluster = |executor: &ExecutorInfo| {
-                let ExecutorInfo {
-                    id, name, paused, queued, running, ..
-                } = executor.clone();
-                let reread = on_cluster.clone();
-                let resume = move |_| {
-                    let path = format!("/executors/{}/resume", id.id());
-                    let reread = reread.clone();
-                    command.send(Method::Post, path, None, move |_: ExecutorInfo| reread());
-                };
-                let paused = paused.map(|reason| view! {
-                    <div class="notice" data-paused>
-                        <p>"Paused; its queue is waiting: " {reason}</p>
-                        <button type="button" on:click=resume disabled=move || command.busy.get()>"Resume"</button>
-                    </div>
-                });
-                view! {
-                    <p data-executor=id.id()>
-                        <strong>{id.label()}</strong>" ("{name}"): "
-                        {format!("{running} running, {queued} waiting")}
-                    </p>
-                    {paused}
-                }
-            };
             // A cluster that cannot be used is of interest only while runs wait for it.
             let is_shown = |executor: &&ExecutorInfo| {
                 executor.id != ExecutorKind::Local
                     && (executor.available || executor.queued + executor.running > 0)
             };
-            executors.iter().filter(is_shown).map(cluster).collect_view()
+            let executors = executors.iter().filter(is_shown);
+            executors
+                .map(|one| cluster(one, command, on_cluster.clone()))
+                .collect_view()
         })
     };
     view! {
@@ -150,6 +98,80 @@ fn List(answer: Answer) -> impl IntoView {
             <live::LiveMark open />
         </div>
     }
+}
+
+/// A device as a row.
+fn device<F: Fn() + Clone + Send + Sync + 'static>(
+    device: &DeviceInfo,
+    command: Command,
+    reread: F,
+) -> impl IntoView + use<F> {
+    let path = format!("/devices/{}/resume", api::segment(&device.id));
+    let paused = device.paused.clone();
+    let paused = paused.map(|reason| paused_notice::<DeviceInfo>(reason, path, command, reread));
+    let share = f64::from(device.running) / f64::from(device.slots.max(1));
+    view! {
+        <tr data-device=device.id.clone()>
+            <th scope="row"><code>{device.id.clone()}</code></th>
+            <td>
+                {device.name.clone()}
+                {device.software.then(|| view! { <span class="tag">"software"</span> })}
+                {device.note.clone().map(|note| view! { <div class="hint">{note}</div> })}
+                {paused}
+            </td>
+            <td>{device.backend.clone()}</td>
+            <td>
+                <span class="meter" aria-hidden="true"><span class="fill" style:width=format!("{:.0}%", share.min(1.0) * 100.0)></span></span>
+                {format!("{} of {} in use", device.running, device.slots)}
+            </td>
+            <td class="number">{device.queued}</td>
+        </tr>
+    }
+}
+
+/// A cluster, in a line.
+fn cluster<F: Fn() + Clone + Send + Sync + 'static>(
+    executor: &ExecutorInfo,
+    command: Command,
+    reread: F,
+) -> impl IntoView + use<F> {
+    let ExecutorInfo {
+        id,
+        name,
+        paused,
+        queued,
+        running,
+        ..
+    } = executor.clone();
+    let path = format!("/executors/{}/resume", id.id());
+    let paused = paused.map(|reason| paused_notice::<ExecutorInfo>(reason, path, command, reread));
+    view! {
+        <p data-executor=id.id()>
+            <strong>{id.label()}</strong>" ("{name}"): "
+            {format!("{running} running, {queued} waiting")}
+        </p>
+        {paused}
+    }
+}
+
+/// Why a queue is paused, with a button that lets it go on by a command to `path`, which answers with a `T`.
+fn paused_notice<T: DeserializeOwned + 'static>(
+    reason: String,
+    path: String,
+    command: Command,
+    reread: impl Fn() + Clone + Send + Sync + 'static,
+) -> AnyView {
+    let resume = move |_| {
+        let reread = reread.clone();
+        command.send(Method::Post, path.clone(), None, move |_: T| reread());
+    };
+    view! {
+        <div class="notice" data-paused>
+            <p>"Paused; its queue is waiting: " {reason}</p>
+            <button type="button" on:click=resume disabled=move || command.busy.get()>"Resume"</button>
+        </div>
+    }
+    .into_any()
 }
 
 /// How GPUs compared with the CPU.

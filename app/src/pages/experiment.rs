@@ -20,7 +20,9 @@ use crate::components::{
     StateBadge, use_command, use_undo,
 };
 use crate::pages::not_found::NotFound;
+use crate::query::number_of;
 use crate::run_state::{apply, share_of_all_done, silence};
+use crate::signals::renew;
 use crate::{clock, format, live};
 use geometry::ProfileSelection;
 use stale::Stale;
@@ -133,11 +135,7 @@ async fn read(
     let Some(selected) = selected else {
         return Err(api::failure("the page was left"));
     };
-    if id.parse::<i64>().is_err() {
-        return Err(api::failure(format!(
-            "`{id}` is not the number of an experiment"
-        )));
-    }
+    number_of(&id, "an experiment")?;
     let runs = api::get(&format!("/experiments/{id}/runs?layers=false"));
     let runs = part(stale.runs, runs);
     let experiment = api::get::<Experiment>(&format!("/experiments/{id}"));
@@ -243,15 +241,8 @@ impl PageSignals {
         )
     }
 
-    /// Takes over what was read again; figures whose data did not change are not drawn again. Measures are taken over only if
-    /// they are still selected.
+    /// Takes over what was read again. Measures are taken over only if they are still selected.
     fn replace(self, data: Data, requested: Selected, selected: Selected) {
-        fn renew<T: PartialEq + Send + Sync + 'static>(signal: RwSignal<T>, value: T) {
-            // The page may have been left while it was read.
-            if signal.try_with_untracked(|old| *old != value) == Some(true) {
-                signal.set(value);
-            }
-        }
         fn renew_some<T: PartialEq + Send + Sync + 'static>(
             signal: RwSignal<Option<T>>,
             value: Option<T>,
@@ -328,39 +319,40 @@ pub fn ExperimentPage() -> impl IntoView {
     }
 }
 
-#[component]
-fn Report(data: Data) -> impl IntoView {
-    let (id, tab) = (data.experiment.id, data.tab);
-    let now = PageSignals::new(data);
-    let selections = Selections::from_address();
+/// Applies what the experiment's live events tell, and reads again what of the tab they make stale. Returns the way to read all of it
+/// again, and the state of the stream.
+fn follow(
+    now: PageSignals,
+    tab: ExperimentTab,
+    selections: Selections,
+) -> (Callback<()>, live::Live) {
+    let id = now.experiment.with_untracked(|experiment| experiment.id);
     let stale = StoredValue::new(Stale::default());
     let failed = RwSignal::new(0_u32);
     let retry = Callback::new(move |()| {
         failed.try_update(|failed| *failed += 1);
     });
-    let read_stale = live::at_most_every(1_000.0, move || {
-        leptos::task::spawn_local(async move {
-            // The page may have been left.
-            let Some((requested, parts)) = selections.now().zip(stale.try_get_value()) else {
-                return;
-            };
-            stale.set_value(Stale::default());
-            match read(id.to_string(), tab, Some(requested), parts).await {
-                Ok(data) => {
-                    if let Some(selected) = selections.now() {
-                        now.replace(data, requested, selected);
-                    }
-                }
-                // Without an answer the page keeps what it shows, and asks again.
-                Err(_) => {
-                    let kept = stale.try_update_value(|stale| *stale = stale.and(parts));
-                    if kept.is_some() {
-                        let again = std::time::Duration::from_secs(5);
-                        set_timeout(move || retry.run(()), again);
-                    }
+    let read_stale = live::at_most_every(1_000.0, move || async move {
+        // The page may have been left.
+        let Some((requested, parts)) = selections.now().zip(stale.try_get_value()) else {
+            return;
+        };
+        stale.set_value(Stale::default());
+        match read(id.to_string(), tab, Some(requested), parts).await {
+            Ok(data) => {
+                if let Some(selected) = selections.now() {
+                    now.replace(data, requested, selected);
                 }
             }
-        });
+            // Without an answer the page keeps what it shows, and asks again.
+            Err(_) => {
+                let kept = stale.try_update_value(|stale| *stale = stale.and(parts));
+                if kept.is_some() {
+                    let again = std::time::Duration::from_secs(5);
+                    set_timeout(move || retry.run(()), again);
+                }
+            }
+        }
     });
     let reread = move |parts: Stale| {
         // The page may have been left.
@@ -385,7 +377,7 @@ fn Report(data: Data) -> impl IntoView {
     };
     let on_gap = reread_all.clone();
     let after = Callback::new(move |()| reread_all());
-    let live::Live { open, deleted } = live::follow(
+    let live = live::follow(
         live::Follow::Experiment(id),
         move |event| {
             now.apply(&event);
@@ -396,6 +388,35 @@ fn Report(data: Data) -> impl IntoView {
         },
         on_gap,
     );
+    (after, live)
+}
+
+/// What a tab shows; `after` reads it again after a command.
+fn content(
+    tab: ExperimentTab,
+    now: PageSignals,
+    selections: Selections,
+    after: Callback<()>,
+) -> AnyView {
+    match tab {
+        ExperimentTab::Overview => view! { <overview::Overview now selections /> }.into_any(),
+        ExperimentTab::Robustness => view! { <robustness::Robustness now selections /> }.into_any(),
+        ExperimentTab::Layers => view! { <layers::Layers now selections /> }.into_any(),
+        ExperimentTab::Training => {
+            view! { <training::Training now quantity=selections.curves /> }.into_any()
+        }
+        ExperimentTab::SetUp => view! { <set_up::SetUp now after /> }.into_any(),
+        // Pages of their own, whose routes come first.
+        ExperimentTab::Findings | ExperimentTab::PerturbationBench => ().into_any(),
+    }
+}
+
+#[component]
+fn Report(data: Data) -> impl IntoView {
+    let (id, tab) = (data.experiment.id, data.tab);
+    let now = PageSignals::new(data);
+    let selections = Selections::from_address();
+    let (after, live::Live { open, deleted }) = follow(now, tab, selections);
     let name = move || {
         now.experiment
             .with(|experiment| experiment.spec.name.clone())
@@ -409,17 +430,6 @@ fn Report(data: Data) -> impl IntoView {
             tab => format!("{ended}{} of {}", tab.label(), name()),
         }
     };
-    let content = match tab {
-        ExperimentTab::Overview => view! { <overview::Overview now selections /> }.into_any(),
-        ExperimentTab::Robustness => view! { <robustness::Robustness now selections /> }.into_any(),
-        ExperimentTab::Layers => view! { <layers::Layers now selections /> }.into_any(),
-        ExperimentTab::Training => {
-            view! { <training::Training now quantity=selections.curves /> }.into_any()
-        }
-        ExperimentTab::SetUp => view! { <set_up::SetUp now after /> }.into_any(),
-        // Pages of their own, whose routes come first.
-        ExperimentTab::Findings | ExperimentTab::PerturbationBench => ().into_any(),
-    };
     view! {
         <Title text=title />
         <nav class="crumbs" aria-label="Breadcrumb"><A href="/experiments">"Experiments"</A>" / "<span>{id}</span></nav>
@@ -430,7 +440,7 @@ fn Report(data: Data) -> impl IntoView {
         <live::Deleted what="experiment" deleted />
         <Status now open ended />
         <ExperimentTabs experiment=id current=tab />
-        {content}
+        {content(tab, now, selections, after)}
     }
 }
 
@@ -449,7 +459,7 @@ fn Status(now: PageSignals, open: Signal<bool>, ended: RwSignal<bool>) -> impl I
         let remaining = now
             .experiment
             .with(|experiment| experiment.remaining_seconds);
-        remaining.map(|seconds| format!("about {} left", format::duration(seconds)))
+        remaining.map(format::time_left)
     };
     let time = clock::ticking();
     // Naming one is enough.
@@ -522,16 +532,10 @@ fn Actions(now: PageSignals, after: Callback<()>) -> impl IntoView {
         "Delete “{name}” with all its runs, their measurements and checkpoints? You can undo this for {UNDO_MINUTES} minutes."
     );
     let delete = move || {
-        let (navigate, name) = (navigate.clone(), name.clone());
-        command.send::<()>(
-            Method::Delete,
-            format!("/experiments/{id}"),
-            None,
-            move |()| {
-                undo.offer(id, name);
-                navigate("/experiments", Default::default());
-            },
-        );
+        let navigate = navigate.clone();
+        undo.delete(command, id, name.clone(), move || {
+            navigate("/experiments", Default::default());
+        });
     };
     view! {
         <div class="actions">

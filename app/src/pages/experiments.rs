@@ -19,6 +19,7 @@ use crate::components::{
     ProgressBar, StateBadge, Tags, VerdictStrip, use_command, use_undo,
 };
 use crate::pages::about::About;
+use crate::signals::{lasting, toggle};
 use crate::{format, live};
 
 /// Experiments a page of the list shows.
@@ -145,26 +146,20 @@ fn filter(query: Query) -> impl IntoView {
     }
 }
 
-#[component]
-fn List(listing: Listing) -> impl IntoView {
-    let query = listing.query.clone();
-    let narrow = query.is_narrow();
-    let now = RwSignal::new(listing);
-    let reread = {
+/// Reads the list again, or single experiments of it, as live events tell. Returns whether the stream is open.
+fn follow(now: RwSignal<Listing>, query: Query) -> Signal<bool> {
+    let reread = live::at_most_every(1_000.0, move || {
         let query = query.clone();
-        live::at_most_every(1_000.0, move || {
-            let query = query.clone();
-            leptos::task::spawn_local(async move {
-                // Without an answer the list stays as it is; the stream says it is down.
-                if let Ok(listing) = read(query).await {
-                    now.try_set(listing);
-                }
-            });
-        })
-    };
+        async move {
+            // Without an answer the list stays as it is; the stream says it is down.
+            if let Ok(listing) = read(query).await {
+                now.try_set(listing);
+            }
+        }
+    });
     let on_gap = reread.clone();
     let reread_rows = use_rows(now);
-    let open = live::follow(
+    live::follow(
         live::Follow::All,
         move |event| match &event.event {
             // Another state may belong to another filter, and changes what is offered above the list.
@@ -174,8 +169,15 @@ fn List(listing: Listing) -> impl IntoView {
         },
         on_gap,
     )
-    .open;
+    .open
+}
 
+#[component]
+fn List(listing: Listing) -> impl IntoView {
+    let query = listing.query.clone();
+    let narrow = query.is_narrow();
+    let now = RwSignal::new(listing);
+    let open = follow(now, query.clone());
     let total = move || now.with(|listing| listing.page.total);
     let ids = move || {
         now.with(|listing| {
@@ -194,31 +196,25 @@ fn List(listing: Listing) -> impl IntoView {
         )
     };
     let row = move |id: i64| {
-        let experiment = Memo::new(move |last: Option<&Option<Experiment>>| {
-            let found = now.with(|listing| {
+        let experiment = lasting(move || {
+            now.with(|listing| {
                 let experiments = &listing.page.experiments;
                 experiments.iter().find(|entry| entry.id == id).cloned()
-            });
-            // A row that is about to disappear keeps its content.
-            found.or_else(|| last.cloned().flatten())
-        });
-        view! { <Row experiment ticked on_delete=move || now.update(|listing| {
-            // The server may have told it before it answered.
-            if listing.contains(id) {
-                listing.page.experiments.retain(|entry| entry.id != id);
-                listing.page.total = listing.page.total.saturating_sub(1);
-            }
-            ticked.update(|ticked| {
-                ticked.remove(&id);
-            });
-        }) /> }
+            })
+        })?;
+        Some(
+            view! { <Row experiment ticked on_delete=move || now.update(|listing| {
+                // The server may have told it before it answered.
+                if listing.contains(id) {
+                    listing.page.experiments.retain(|entry| entry.id != id);
+                    listing.page.total = listing.page.total.saturating_sub(1);
+                }
+                ticked.update(|ticked| {
+                    ticked.remove(&id);
+                });
+            }) /> },
+        )
     };
-    let page = query.page;
-    let pages = move || total().div_ceil(PAGE_SIZE).max(1);
-    // Not inside `view!`, which takes the `>` of `>=` for the end of the tag.
-    let at_end = move || page >= pages();
-    let back = format!("/experiments?{}", query.text(page.saturating_sub(1)));
-    let on = format!("/experiments?{}", query.text(page + 1));
     view! {
         <LackingRoom reason=Signal::derive(move || now.with(|listing| listing.health.lacking_room.clone())) />
         <Interrupted count=Signal::derive(move || now.with(|listing| listing.health.interrupted)) />
@@ -241,8 +237,22 @@ fn List(listing: Listing) -> impl IntoView {
                 }.into_any()
             }}
         </div>
+        <Foot query total=Signal::derive(total) open />
+    }
+}
+
+/// How many experiments there are, and the way to other pages of them.
+#[component]
+fn Foot(query: Query, total: Signal<u32>, open: Signal<bool>) -> impl IntoView {
+    let page = query.page;
+    let pages = move || total.get().div_ceil(PAGE_SIZE).max(1);
+    // Not inside `view!`, which takes the `>` of `>=` for the end of the tag.
+    let at_end = move || page >= pages();
+    let back = format!("/experiments?{}", query.text(page.saturating_sub(1)));
+    let on = format!("/experiments?{}", query.text(page + 1));
+    view! {
         <div class="foot">
-            <span>{move || format::plural(total().into(), "experiment", "experiments")}</span>
+            <span>{move || format::plural(total.get().into(), "experiment", "experiments")}</span>
             <nav aria-label="Pages of the list" hidden=move || pages() == 1 && page == 1>
                 {(page > 1).then(|| view! { <A href=back>"Newer"</A> })}
                 <span>{move || format!("page {page} of {}", pages())}</span>
@@ -251,26 +261,24 @@ fn List(listing: Listing) -> impl IntoView {
             <live::LiveMark open />
         </div>
     }
+    .into_any()
 }
 
 /// Reads single experiments of the list again, at most once a second.
 fn use_rows(now: RwSignal<Listing>) -> impl Fn(i64) + Send + Sync + 'static {
     let changed = StoredValue::new(BTreeSet::<i64>::new());
-    let read = live::at_most_every(1_000.0, move || {
-        leptos::task::spawn_local(async move {
-            let ids = changed.try_update_value(std::mem::take);
-            for id in ids.into_iter().flatten() {
-                // Without an answer the row stays as it is; the stream says it is down.
-                if let Ok(experiment) = api::get::<Experiment>(&format!("/experiments/{id}")).await
-                {
-                    now.try_update(|listing| listing.replace(experiment));
-                }
+    let read = live::at_most_every(1_000.0, move || async move {
+        let ids = changed.try_update_value(std::mem::take);
+        for id in ids.into_iter().flatten() {
+            // Without an answer the row stays as it is; the stream says it is down.
+            if let Ok(experiment) = api::get::<Experiment>(&format!("/experiments/{id}")).await {
+                now.try_update(|listing| listing.replace(experiment));
             }
-            // A full disk is seen while nothing else changes.
-            if let Ok(health) = api::get::<Health>("/health").await {
-                now.try_update(|listing| listing.health = health);
-            }
-        });
+        }
+        // A full disk is seen while nothing else changes.
+        if let Ok(health) = api::get::<Health>("/health").await {
+            now.try_update(|listing| listing.health = health);
+        }
     });
     move |id| {
         let listed = now.try_with_untracked(|listing| listing.contains(id));
@@ -285,25 +293,20 @@ fn use_rows(now: RwSignal<Listing>) -> impl Fn(i64) + Send + Sync + 'static {
 
 #[component]
 fn Row(
-    experiment: Memo<Option<Experiment>>,
+    experiment: Memo<Experiment>,
     ticked: RwSignal<BTreeSet<i64>>,
     on_delete: impl Fn() + Send + Sync + Clone + 'static,
 ) -> impl IntoView {
-    let first = experiment.get_untracked()?;
+    let first = experiment.get_untracked();
     let id = first.id;
     let spec = first.spec;
-    let progress =
-        Signal::derive(move || experiment.with(|e| e.as_ref().map_or(0.0, |e| e.progress)));
-    let state = Signal::derive(move || {
-        experiment.with(|e| e.as_ref().map_or(RunState::Queued, Experiment::state))
-    });
+    let progress = Signal::derive(move || experiment.with(|now| now.progress));
+    let state = Signal::derive(move || experiment.with(Experiment::state));
     let remaining = move || {
-        experiment
-            .with(|e| e.as_ref().and_then(|e| e.remaining_seconds))
-            .map(|seconds| format!("about {} left", format::duration(seconds)))
+        let remaining = experiment.with(|now| now.remaining_seconds);
+        remaining.map(format::time_left)
     };
-    let active =
-        Signal::derive(move || experiment.with(|e| e.as_ref().is_some_and(Experiment::is_active)));
+    let active = Signal::derive(move || experiment.with(Experiment::is_active));
     let command = use_command();
     let runs = (spec.alphas.len() * spec.seeds.len()) as u64;
     let question = format!(
@@ -313,40 +316,19 @@ fn Row(
     );
     let (undo, name) = (use_undo(), spec.name.clone());
     let delete = move || {
-        let (on_delete, name) = (on_delete.clone(), name.clone());
-        command.send::<()>(
-            Method::Delete,
-            format!("/experiments/{id}"),
-            None,
-            move |()| {
-                undo.offer(id, name);
-                on_delete();
-            },
-        );
+        undo.delete(command, id, name.clone(), on_delete.clone());
     };
-    let tags = move || {
-        let tags = experiment.with(|e| e.as_ref().map(|e| e.tags.clone()));
-        view! { <Tags tags=tags.unwrap_or_default() /> }
-    };
-    let accuracy = move || {
-        let ends = experiment.with(|e| e.as_ref().and_then(|e| e.test_accuracy));
-        format::percent_range(ends)
-    };
+    let tags = move || view! { <Tags tags=experiment.with(|now| now.tags.clone()) /> };
+    let accuracy = move || format::percent_range(experiment.with(|now| now.test_accuracy));
     let verdicts = move || {
-        let verdicts = experiment.with(|e| e.as_ref().and_then(|e| e.verdicts.clone()))?;
+        let verdicts = experiment.with(|now| now.verdicts.clone())?;
         Some(view! { <VerdictStrip experiment=id verdicts /> })
     };
     let menu_label = format!("More for {}: delete", spec.name);
     let is_ticked = move || ticked.with(|ticked| ticked.contains(&id));
-    let tick = move |_| {
-        ticked.update(|ticked| {
-            if !ticked.remove(&id) {
-                ticked.insert(id);
-            }
-        });
-    };
+    let tick = move |_| toggle(ticked, id);
     let tick_label = format!("Choose {} to compare", spec.name);
-    Some(view! {
+    view! {
         <tr data-experiment=id>
             <td class="tick"><input type="checkbox" aria-label=tick_label prop:checked=is_ticked on:change=tick /></td>
             <th scope="row"><A href=format!("/experiments/{id}")>{spec.name.clone()}</A><div class="tags">{tags}</div><CommandError command /></th>
@@ -359,7 +341,7 @@ fn Row(
             <td class="when" title=format::timestamp(first.created_at)>{format::date(first.created_at)}</td>
             <td><Menu label=menu_label><Confirm label="Delete" question on_confirm=delete disabled=active /></Menu></td>
         </tr>
-    })
+    }
 }
 
 /// Says that a stopped server left runs behind, with one button to go on with all of them.

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::components::A;
-use leptos_router::hooks::{use_navigate, use_params_map, use_query_map};
+use leptos_router::hooks::use_navigate;
 use protocol::api::ApiError;
 use protocol::claim_figure::ClaimFigures;
 use protocol::finding::{Claim, DEFAULT_WINDOW, Findings, WIDEST_WINDOW, window_of};
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::addresses;
 use crate::components::{AlphaChips, Contents, ExperimentTab, ExperimentTabs, Load};
+use crate::query::{chosen, number_of, use_id};
 use crate::{api, clock, format};
 pub use claims::{main_rows, n};
 use detail::Detail;
@@ -40,14 +41,13 @@ fn claim_of(text: Option<String>) -> Option<Claim> {
 
 /// The claim that is open.
 fn use_claim() -> Memo<Option<Claim>> {
-    let query = use_query_map();
-    Memo::new(move |_| claim_of(query.with(|query| query.get("claim"))))
+    let named = chosen("claim");
+    Memo::new(move |_| claim_of(named.get()))
 }
 
 /// The window on clean accuracy, as it is written in the address.
 pub fn use_window() -> Memo<Option<String>> {
-    let query = use_query_map();
-    Memo::new(move |_| query.with(|query| query.get("window")))
+    chosen("window")
 }
 
 /// That window in points.
@@ -79,11 +79,7 @@ async fn read_figures(experiment: i64, window: f64, claim: Claim) -> Figures {
 
 async fn read(id: String, window: Option<String>, claim: Option<Claim>) -> Result<Data, ApiError> {
     let window = read_window(window.as_deref())?;
-    let Ok(number) = id.parse::<i64>() else {
-        return Err(api::failure(format!(
-            "`{id}` is not the number of an experiment"
-        )));
-    };
+    let number = number_of(&id, "an experiment")?;
     let findings = api::get(&format!("/experiments/{number}/findings?window={window}"));
     let figures = claim.map(|claim| read_figures(number, window, claim));
     let findings = findings.await?;
@@ -101,8 +97,7 @@ async fn read(id: String, window: Option<String>, claim: Option<Claim>) -> Resul
 /// The page at `/experiments/:id/findings`.
 #[component]
 pub fn FindingsPage() -> impl IntoView {
-    let params = use_params_map();
-    let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
+    let id = use_id();
     let claim = use_claim();
     // Another claim is requested by its own part alone, not by the whole page.
     let window = use_window();

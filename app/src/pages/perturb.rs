@@ -3,9 +3,8 @@
 use futures::try_join;
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::NavigateOptions;
 use leptos_router::components::A;
-use leptos_router::hooks::{use_navigate, use_params_map, use_query_map};
+use leptos_router::hooks::{use_navigate, use_query_map};
 use protocol::Run;
 use protocol::api::{ApiError, Experiment};
 use protocol::perturbation_bench::{BenchAnswer, MAXIMUM_NETWORKS};
@@ -15,6 +14,7 @@ use crate::api;
 use crate::chart::Figure;
 use crate::components::{ErrorBox, ExperimentTab, ExperimentTabs, Load};
 use crate::figures::perturbed_layers;
+use crate::query::{in_place, number_of, use_id};
 use view::View;
 
 mod controls;
@@ -61,11 +61,7 @@ fn first_runs(trained: &[Trained]) -> Vec<i64> {
 }
 
 async fn read(id: String, view: View) -> Result<Data, ApiError> {
-    let Ok(id) = id.parse::<i64>() else {
-        return Err(api::failure(format!(
-            "`{id}` is not the number of an experiment"
-        )));
-    };
+    let id = number_of(&id, "an experiment")?;
     let experiment = api::get::<Experiment>(&format!("/experiments/{id}"));
     let runs = api::get::<Vec<Run>>(&format!("/experiments/{id}/runs?layers=false"));
     let (experiment, runs) = try_join!(experiment, runs)?;
@@ -147,13 +143,33 @@ impl Bench {
 /// The page at `/experiments/:id/perturb`.
 #[component]
 pub fn PerturbPage() -> impl IntoView {
-    let params = use_params_map();
-    let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
+    let id = use_id();
     let query = use_query_map();
     let view = move || query.with_untracked(|query| View::from_query(|key| query.get(key)));
     // Changes on the page are requested separately.
     let data = Resource::new(move || id.get(), move |id| read(id, view()));
     view! { <Load resource=data render=|data| view! { <Laid data /> } /> }.into_any()
+}
+
+/// Puts what the bench of an experiment shows into the address.
+fn keep_address(bench: Bench, id: i64) {
+    let navigate = use_navigate();
+    // Not at every pixel of a slider: browsers allow a page some hundred addresses a minute.
+    let keep = leptos_use::use_debounce_fn(
+        move || {
+            let Some(address) = bench.view.try_with_untracked(|view| view.address(id)) else {
+                return;
+            };
+            navigate(&address, in_place());
+        },
+        400.0,
+    );
+    Effect::new(move |before: Option<()>| {
+        bench.view.track();
+        if before.is_some() {
+            keep();
+        }
+    });
 }
 
 #[component]
@@ -172,28 +188,7 @@ fn Laid(data: Data) -> impl IntoView {
         playing: RwSignal::new(false),
     };
     bench.follow();
-    let navigate = use_navigate();
-    // Not at every pixel of a slider: browsers allow a page some hundred addresses a minute.
-    let keep = leptos_use::use_debounce_fn(
-        move || {
-            let Some(address) = bench.view.try_with_untracked(|view| view.address(id)) else {
-                return;
-            };
-            let options = NavigateOptions {
-                replace: true,
-                scroll: false,
-                ..Default::default()
-            };
-            navigate(&address, options);
-        },
-        400.0,
-    );
-    Effect::new(move |before: Option<()>| {
-        bench.view.track();
-        if before.is_some() {
-            keep();
-        }
-    });
+    keep_address(bench, id);
     let spec = data.experiment.spec;
     let layers: Vec<(String, u32)> = spec
         .network

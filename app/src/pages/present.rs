@@ -5,7 +5,7 @@ use leptos::ev;
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::NavigateOptions;
-use leptos_router::hooks::{use_navigate, use_params_map, use_query_map};
+use leptos_router::hooks::{use_navigate, use_query_map};
 use protocol::api::{ApiError, Experiment};
 use protocol::claim_figure::ClaimFigures;
 use protocol::finding::Findings;
@@ -16,10 +16,11 @@ use crate::api;
 use crate::components::Load;
 use crate::components::keys::dialog_is_open;
 use crate::pages::findings::{read_window, use_window};
+use crate::query::{number_of, use_id};
 use slides::{Move, Slide};
 
 mod slide;
-pub(crate) mod slides;
+pub mod slides;
 
 /// What the address calls the other scale.
 const SHARE: &str = "share_of_clean";
@@ -34,11 +35,7 @@ struct Data {
 
 async fn read(id: String, window: Option<String>) -> Result<Data, ApiError> {
     let window = read_window(window.as_deref())?;
-    let Ok(id) = id.parse::<i64>() else {
-        return Err(api::failure(format!(
-            "`{id}` is not the number of an experiment"
-        )));
-    };
+    let id = number_of(&id, "an experiment")?;
     let experiment = api::get(&format!("/experiments/{id}"));
     let findings = api::get(&format!("/experiments/{id}/findings?window={window}"));
     let figures = api::get(&format!("/experiments/{id}/claim-figures?window={window}"));
@@ -53,8 +50,7 @@ async fn read(id: String, window: Option<String>) -> Result<Data, ApiError> {
 /// The page at `/experiments/:id/present`.
 #[component]
 pub fn PresentPage() -> impl IntoView {
-    let params = use_params_map();
-    let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
+    let id = use_id();
     let window = use_window();
     let data = Resource::new(
         move || (id.get(), window.get()),
@@ -100,25 +96,7 @@ fn Present(data: Data) -> impl IntoView {
         };
         navigate(&address, options);
     });
-    let listener = window_event_listener(ev::keydown, move |event| {
-        // Key combinations are the browser's; what is open over the slides takes all others.
-        let combined = event.ctrl_key() || event.alt_key() || event.meta_key();
-        if combined || dialog_is_open() {
-            return;
-        }
-        // A space presses the button that has the focus.
-        if event.key() == " " && button_has_focus() {
-            return;
-        }
-        let Some(number) = number.try_get_untracked() else {
-            return;
-        };
-        if let Some(to) = slides::on_key(number, last, &event.key()) {
-            event.prevent_default();
-            go.run(to);
-        }
-    });
-    on_cleanup(move || listener.remove());
+    listen(number, last, go);
     let step = move |key: &'static str| {
         move |_| {
             if let Some(to) = slides::on_key(number.get_untracked(), last, key) {
@@ -151,6 +129,29 @@ fn Present(data: Data) -> impl IntoView {
         </div>
     }
     .into_any()
+}
+
+/// Does what keys ask for on the slide of a `number`, of which the last is `last`.
+fn listen(number: Memo<usize>, last: usize, go: Callback<Move>) {
+    let listener = window_event_listener(ev::keydown, move |event| {
+        // Key combinations are the browser's; what is open over the slides takes all others.
+        let combined = event.ctrl_key() || event.alt_key() || event.meta_key();
+        if combined || dialog_is_open() {
+            return;
+        }
+        // A space presses the button that has the focus.
+        if event.key() == " " && button_has_focus() {
+            return;
+        }
+        let Some(number) = number.try_get_untracked() else {
+            return;
+        };
+        if let Some(to) = slides::on_key(number, last, &event.key()) {
+            event.prevent_default();
+            go.run(to);
+        }
+    });
+    on_cleanup(move || listener.remove());
 }
 
 /// Whether a button, or a link, has the focus.

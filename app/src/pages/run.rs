@@ -4,7 +4,6 @@ use futures::try_join;
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::components::A;
-use leptos_router::hooks::use_params_map;
 use protocol::api::{ApiError, Artifact, LiveEvent, LogLine, RunPage};
 use protocol::{EpochMetrics, Event, Measurement, Run, RunState};
 use serde::{Deserialize, Serialize};
@@ -15,7 +14,9 @@ use crate::components::{
     AlphaChip, Annotated, Annotations, CommandError, Contents, Load, ProgressBar, StateBadge,
     use_command,
 };
+use crate::query::{number_of, use_id};
 use crate::run_state::{activity, apply, share_done, silence};
+use crate::signals::renew;
 use crate::{clock, format, live};
 
 mod attacks;
@@ -24,6 +25,8 @@ mod geometry;
 mod record;
 mod result;
 mod robustness;
+mod samples;
+mod tested;
 
 /// Everything that the page shows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,9 +53,7 @@ async fn control_of(run: &Run) -> Result<Option<i64>, ApiError> {
 }
 
 async fn read(id: String) -> Result<Data, ApiError> {
-    if id.parse::<i64>().is_err() {
-        return Err(api::failure(format!("`{id}` is not the number of a run")));
-    }
+    let id = number_of(&id, "a run")?;
     let run = api::get::<Run>(&format!("/runs/{id}"));
     let run = async move {
         let run = run.await?;
@@ -101,19 +102,11 @@ impl PageSignals {
     fn replace(self, data: Data) {
         // The page may have been left while it was read.
         self.run.try_set(data.run);
-        if self.epochs.try_with_untracked(|old| *old != data.epochs) == Some(true) {
-            self.epochs.set(data.epochs);
-        }
+        renew(self.epochs, data.epochs);
         self.log.try_set(data.log);
         self.artifacts.try_set(data.artifacts);
         self.control.try_set(data.control);
-        if self
-            .measurements
-            .try_with_untracked(|old| *old != data.measurements)
-            == Some(true)
-        {
-            self.measurements.set(data.measurements);
-        }
+        renew(self.measurements, data.measurements);
     }
 
     fn apply(self, live: &LiveEvent) {
@@ -153,58 +146,45 @@ impl PageSignals {
 /// The page at `/runs/:id`.
 #[component]
 pub fn RunPage() -> impl IntoView {
-    let params = use_params_map();
-    let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
+    let id = use_id();
     let data = Resource::new(move || id.get(), read);
     view! { <Load resource=data render=|data| view! { <Report data /> } /> }.into_any()
 }
 
-#[component]
-fn Report(data: Data) -> impl IntoView {
-    let Run {
-        id,
-        experiment_id,
-        spec,
-        ..
-    } = data.run.clone();
-    let now = PageSignals::new(data);
+/// Applies what the run's live events tell, and reads the page again where they do not tell all. Returns the way to read it again, and
+/// the state of the stream.
+fn follow(now: PageSignals, id: i64) -> (impl Fn() + Clone + Send + Sync + 'static, live::Live) {
     // What came while answers were on their way: they may not have it.
     let missed = StoredValue::new(Vec::<LiveEvent>::new());
     let reads = StoredValue::new(0_u32);
-    let reread = live::at_most_every(1_000.0, move || {
-        leptos::task::spawn_local(async move {
-            if reads.try_update_value(|reads| *reads += 1).is_none() {
-                return; // The page was left.
-            }
-            let answer = read(id.to_string()).await;
-            let others = reads.try_update_value(|reads| {
-                *reads -= 1;
-                *reads
-            });
-            let events = match others {
-                Some(0) => missed.try_update_value(std::mem::take),
-                Some(_) => missed.try_get_value(),
-                None => return,
-            };
-            // Without an answer the page keeps what it shows; the stream says it is down.
-            if let Ok(data) = answer {
-                now.replace(data);
-                events.iter().flatten().for_each(|event| now.apply(event));
-            }
+    let reread = live::at_most_every(1_000.0, move || async move {
+        if reads.try_update_value(|reads| *reads += 1).is_none() {
+            return; // The page was left.
+        }
+        let answer = read(id.to_string()).await;
+        let others = reads.try_update_value(|reads| {
+            *reads -= 1;
+            *reads
         });
+        let events = match others {
+            Some(0) => missed.try_update_value(std::mem::take),
+            Some(_) => missed.try_get_value(),
+            None => return,
+        };
+        // Without an answer the page keeps what it shows; the stream says it is down.
+        if let Ok(data) = answer {
+            now.replace(data);
+            events.iter().flatten().for_each(|event| now.apply(event));
+        }
     });
     // An evaluation leaves files as it goes.
-    let reread_files = live::at_most_every(5_000.0, move || {
-        leptos::task::spawn_local(async move {
-            if let Ok(files) = api::get(&format!("/runs/{id}/artifacts")).await {
-                now.artifacts.try_set(files);
-            }
-        });
+    let reread_files = live::at_most_every(5_000.0, move || async move {
+        if let Ok(files) = api::get(&format!("/runs/{id}/artifacts")).await {
+            now.artifacts.try_set(files);
+        }
     });
-    let on_gap = reread.clone();
-    let after_command = reread.clone();
-    let after_evaluation = reread.clone();
-    let live::Live { open, deleted } = live::follow(
+    let (on_gap, reread_all) = (reread.clone(), reread.clone());
+    let live = live::follow(
         live::Follow::Run(id),
         move |event| {
             now.apply(&event);
@@ -221,22 +201,30 @@ fn Report(data: Data) -> impl IntoView {
         },
         on_gap,
     );
+    (reread_all, live)
+}
+
+#[component]
+fn Report(data: Data) -> impl IntoView {
+    let Run {
+        id,
+        experiment_id,
+        spec,
+        ..
+    } = data.run.clone();
+    let now = PageSignals::new(data);
+    let (reread, live::Live { open, deleted }) = follow(now, id);
+    let after_evaluation = reread.clone();
     let title = format!(
         "Run {id}: alpha {}, seed {}",
         format::alpha(spec.alpha),
         spec.seed
     );
-    let annotated = Signal::derive(move || {
-        now.run.with(|run| Annotated {
-            tags: run.tags.clone(),
-            notes: run.notes.clone(),
-        })
-    });
-    let annotate = Callback::new(move |answer: Annotated| {
-        // The page may have been left.
-        now.run
-            .try_update(|run| (run.tags, run.notes) = (answer.tags, answer.notes));
-    });
+    let annotations = |run: &Run| Annotated {
+        tags: run.tags.clone(),
+        notes: run.notes.clone(),
+    };
+    let annotate = |run: &mut Run, now: Annotated| (run.tags, run.notes) = (now.tags, now.notes);
     view! {
         <Title text=title />
         <nav class="crumbs" aria-label="Breadcrumb">
@@ -246,14 +234,14 @@ fn Report(data: Data) -> impl IntoView {
         </nav>
         <div class="heading">
             <h1>{format!("Run {id}")}<span class="of"><AlphaChip alpha=spec.alpha />{format!("seed {}", spec.seed)}</span></h1>
-            <Actions now after=after_command />
+            <Actions now after=reread />
         </div>
         <live::Deleted what="run" deleted />
         <Status now open />
         {spec.origin.as_ref().map(|origin| view! {
             <p class="imported">{format!("Imported weights: {}, {}. They were trained elsewhere, so there are no training curves and no best epoch; alpha, seed and epochs are as stated at import.", origin.file, format::timestamp(origin.imported_at))}</p>
         })}
-        <Annotations path=format!("/runs/{id}") now=annotated saved=annotate />
+        <Annotations path=format!("/runs/{id}") annotated=now.run read=annotations write=annotate />
         <Contents parts=vec![
             ("result", "Result"),
             ("curves", "Training and units"),
@@ -284,7 +272,7 @@ fn Status(now: PageSignals, open: Signal<bool>) -> impl IntoView {
                 .as_ref()
                 .and_then(|progress| progress.remaining_seconds)
         });
-        remaining.map(|seconds| format!("about {} left", format::duration(seconds)))
+        remaining.map(format::time_left)
     };
     let time = clock::ticking();
     let silent = move || now.run.with(|run| silence(run, time.get()));

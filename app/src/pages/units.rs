@@ -4,9 +4,8 @@ use std::future::Future;
 
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::NavigateOptions;
 use leptos_router::components::A;
-use leptos_router::hooks::{use_navigate, use_params_map, use_query_map};
+use leptos_router::hooks::{use_navigate, use_query_map};
 use protocol::Run;
 use protocol::api::ApiError;
 use protocol::unit::{UnitDetail, UnitSummary, UnitTable};
@@ -16,6 +15,7 @@ use crate::api;
 use crate::choice::Choice;
 use crate::components::{AlphaChip, Chooser, Load};
 use crate::format;
+use crate::query::{ask_again, in_place, number_of, use_id};
 use view::View;
 
 mod images;
@@ -52,9 +52,7 @@ async fn read_unit(run: i64, layer: String, unit: u32) -> Result<UnitDetail, Api
 }
 
 async fn read(id: String, view: View) -> Result<Data, ApiError> {
-    let Ok(number) = id.parse::<i64>() else {
-        return Err(api::failure(format!("`{id}` is not the number of a run")));
-    };
+    let number = number_of(&id, "a run")?;
     let run: Run = api::get(&format!("/runs/{number}")).await?;
     let layer = layer_of(&run, &view);
     let table = read_table(number, layer.clone()).await;
@@ -91,8 +89,7 @@ impl PageSignals {
 /// The page at `/runs/:id/units`.
 #[component]
 pub fn UnitsPage() -> impl IntoView {
-    let params = use_params_map();
-    let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
+    let id = use_id();
     let view = use_view();
     // Another layer or unit is requested by its own part alone, not by the whole page.
     let data = Resource::new(move || id.get(), move |id| read(id, view.get_untracked()));
@@ -116,21 +113,13 @@ where
     F: Future<Output = T> + 'static,
 {
     let busy = RwSignal::new(false);
-    Effect::new(move |last: Option<K>| {
-        let wanted = key.get();
-        if last.is_some_and(|last| last != wanted) {
-            busy.set(true);
-            let (requested, future) = (wanted.clone(), read(wanted.clone()));
-            leptos::task::spawn_local(async move {
-                let value = future.await;
-                // An answer to an older choice, or on a page that was left, is dropped.
-                if key.try_get_untracked() == Some(requested) {
-                    answer.set(value);
-                    busy.set(false);
-                }
-            });
-        }
-        wanted
+    let ask = move |key| {
+        busy.set(true);
+        read(key)
+    };
+    ask_again(key, ask, move |value| {
+        answer.set(value);
+        busy.set(false);
     });
     busy
 }
@@ -154,12 +143,7 @@ fn Explorer(data: Data) -> impl IntoView {
     });
     let navigate = use_navigate();
     let go = Callback::new(move |view: View| {
-        let options = NavigateOptions {
-            replace: true,
-            scroll: false,
-            ..Default::default()
-        };
-        navigate(&view.address(run), options);
+        navigate(&view.address(run), in_place());
     });
     let now = PageSignals {
         run,

@@ -565,7 +565,6 @@ pub struct GroupTest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::RunState;
     use crate::preset::presets;
 
     fn run() -> Run {
@@ -573,23 +572,8 @@ mod tests {
         spec.alpha = -0.5;
         spec.training.learning_rate_milestones = vec![5, 7];
         Run {
-            id: 1,
-            experiment_id: 3,
-            spec,
-            state: RunState::Queued,
-            reason: None,
-            queued_at: 0,
-            started_at: None,
-            ended_at: None,
-            started: None,
-            epochs_done: 0,
-            latest_epoch: None,
-            progress: None,
-            job: None,
-            later_evaluations: vec![],
             tags: vec!["Good".into()],
-            notes: String::new(),
-            result: None,
+            ..Run::queued(1, 3, spec)
         }
     }
 

@@ -90,6 +90,29 @@ pub struct Run {
 }
 
 impl Run {
+    /// A run that waits for its first attempt: no more is known of it than what was asked.
+    pub fn queued(id: i64, experiment_id: i64, spec: RunSpec) -> Run {
+        Run {
+            id,
+            experiment_id,
+            spec,
+            state: RunState::Queued,
+            reason: None,
+            queued_at: 0,
+            started_at: None,
+            ended_at: None,
+            started: None,
+            epochs_done: 0,
+            latest_epoch: None,
+            progress: None,
+            job: None,
+            later_evaluations: Vec::new(),
+            tags: Vec::new(),
+            notes: String::new(),
+            result: None,
+        }
+    }
+
     /// The run without its values by layer: layer shapes, selectivity by layer of the newest epoch and of the result. For lists
     /// of thousands of runs, which show none of them.
     pub fn without_layers(mut self) -> Run {

@@ -146,12 +146,12 @@ fn spans(lines: &[String], y: f64) -> String {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
     use protocol::finding::Verdict;
 
     /// An estimate in points.
-    pub(crate) fn row(label: &str, estimate: Option<f64>, role: Role) -> Estimate {
+    fn row(label: &str, estimate: Option<f64>, role: Role) -> Estimate {
         Estimate {
             label: label.into(),
             unit: "points".into(),

@@ -6,7 +6,7 @@
 
 mod cells;
 pub mod escape;
-pub(crate) mod estimates;
+mod estimates;
 mod frame;
 mod marks;
 mod ticks;

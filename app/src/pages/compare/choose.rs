@@ -8,7 +8,7 @@ use protocol::comparison::{Comparison, ConfigurationField, ExperimentLabel, Grou
 use protocol::quantity::{LayerQuantity, LayerRange, Perturbations, Quantity, Scale};
 
 use super::{View, joined, use_kept};
-use crate::choice::Choice;
+use crate::choice::{Choice, choices};
 use crate::components::Chooser;
 use crate::corruptions::{scale_choices, scale_from};
 use crate::format;
@@ -234,10 +234,7 @@ fn measure_choices(comparison: Option<&Comparison>, chosen: &str) -> Vec<Choice>
     {
         measures.push(chosen);
     }
-    measures
-        .into_iter()
-        .map(|measure| Choice::new(measure.to_string(), measure.label()))
-        .collect()
+    choices(&measures, |one| one.to_string(), |one| one.label())
 }
 
 #[cfg(test)]

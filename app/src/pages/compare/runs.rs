@@ -3,7 +3,6 @@
 use futures::future::join_all;
 use futures::try_join;
 use leptos::prelude::*;
-use leptos_router::hooks::use_query_map;
 use protocol::api::ApiError;
 use protocol::comparison::Comparison;
 use protocol::training_curve::CurveQuantity;
@@ -15,7 +14,7 @@ use crate::choice::Choice;
 use crate::components::Chooser;
 use crate::figures::compared_runs::{self, ComparedRun, Curve, MOST_RUNS};
 use crate::figures::run_attacks::Budget;
-use crate::query::naming_setter;
+use crate::query::{chosen, naming_setter};
 
 /// The run that others are compared with: the name of the choice in the address, and of the element.
 pub const BASELINE: &str = "baseline";
@@ -68,9 +67,9 @@ async fn read_run(id: i64) -> Result<ComparedRun, ApiError> {
 
 /// A run that the address names under `key`, if it is one of `runs`.
 fn named(runs: StoredValue<Vec<ComparedRun>>, key: &'static str) -> Memo<Option<i64>> {
-    let query = use_query_map();
+    let chosen = chosen(key);
     Memo::new(move |_| {
-        let id = query.with(|query| query.get(key))?.parse().ok()?;
+        let id = chosen.get()?.parse().ok()?;
         runs.with_value(|runs| runs.iter().any(|run| run.id == id))
             .then_some(id)
     })
@@ -129,13 +128,12 @@ fn choices(runs: StoredValue<Vec<ComparedRun>>) -> Signal<Vec<Choice>> {
 /// Training, in a quantity that the address names.
 #[component]
 fn Curves(runs: StoredValue<Vec<ComparedRun>>, baseline: Memo<i64>) -> impl IntoView {
-    let query = use_query_map();
+    let named = chosen(CURVE);
     let curve = Memo::new(move |_| {
         let all = runs.with_value(|runs| Curve::all(runs));
-        let chosen = query.with(|query| query.get(CURVE));
-        let chosen = chosen.and_then(|name| name.parse().ok());
+        let named = named.get().and_then(|name| name.parse().ok());
         let usual = Curve::Network(CurveQuantity::ValidationAccuracy);
-        chosen.filter(|curve| all.contains(curve)).unwrap_or(usual)
+        named.filter(|curve| all.contains(curve)).unwrap_or(usual)
     });
     let choices = runs.with_value(|runs| {
         let network = runs[0].network;

@@ -1,7 +1,6 @@
 //! Two measures of the compared runs against each other.
 
 use leptos::prelude::*;
-use leptos_router::hooks::use_query_map;
 use protocol::comparison::Comparison;
 use protocol::quantity::Quantity;
 
@@ -9,7 +8,7 @@ use crate::chart::Figure;
 use crate::choice::Choice;
 use crate::components::Chooser;
 use crate::figures::comparison_scatter;
-use crate::query::naming_setter;
+use crate::query::{chosen, naming_setter};
 
 /// The measure along the horizontal axis: the name of the choice in the address, and of the element.
 pub const X: &str = "x";
@@ -18,9 +17,9 @@ pub const Y: &str = "y";
 
 /// The measure that the address names under `key`; the one at `usual` where it names none.
 fn place(comparison: StoredValue<Comparison>, key: &'static str, usual: usize) -> Memo<usize> {
-    let query = use_query_map();
+    let chosen = chosen(key);
     Memo::new(move |_| {
-        let chosen = query.with(|query| query.get(key));
+        let chosen = chosen.get();
         comparison.with_value(|comparison| {
             let mut measures = comparison.measures.iter();
             let named = |name: String| measures.position(|measure| measure.measure == name);

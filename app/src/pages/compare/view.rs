@@ -4,7 +4,7 @@ use protocol::comparison::{ConfigurationField, Grouping};
 use protocol::measure::Scale;
 use serde::{Deserialize, Serialize};
 
-use crate::api::segment;
+use crate::addresses::query;
 use crate::corruptions::scale_from;
 
 /// What is compared, and how. Kept as it was written: the server reports its errors.
@@ -52,7 +52,7 @@ impl View {
         let scale = self
             .share_of_clean
             .then(|| Scale::ShareOfClean.id().to_owned());
-        let parameters = [
+        query([
             ("experiments", given(&self.experiments)),
             ("runs", given(&self.runs)),
             ("filter", given(&self.filter)),
@@ -61,15 +61,7 @@ impl View {
             ("group_all_but", self.group_all_but.clone()),
             ("measure", given(&self.measure)),
             ("scale", scale),
-        ];
-        let parameters: Vec<String> = parameters
-            .into_iter()
-            .filter_map(|(name, value)| Some(format!("{name}={}", segment(&value?))))
-            .collect();
-        match parameters.is_empty() {
-            true => String::new(),
-            false => format!("?{}", parameters.join("&")),
-        }
+        ])
     }
 
     /// The address of the page.

@@ -9,6 +9,7 @@ use super::PageSignals;
 use crate::components::{AlphaChip, Column, Grid, ProgressBar};
 use crate::format;
 use crate::run_state::{activity, share_done};
+use crate::signals::lasting;
 
 /// One row per run at work, and the number that wait.
 #[component]
@@ -47,17 +48,15 @@ pub fn AtWork(now: PageSignals) -> impl IntoView {
     .into_any()
 }
 
-/// A run. A row that is about to disappear keeps its content.
+/// A run.
 #[component]
 fn Row(now: PageSignals, id: i64) -> impl IntoView {
-    let run = Memo::new(move |last: Option<&Option<Run>>| {
+    let run = lasting(move || {
         let find = |runs: &Vec<Run>| runs.iter().find(|run| run.id == id).cloned();
-        now.runs.with(find).or_else(|| last.cloned().flatten())
-    });
-    let first = run.get_untracked()?;
-    let text = move |write: fn(&Run) -> String| {
-        move || run.with(|run| run.as_ref().map(write).unwrap_or_default())
-    };
+        now.runs.with(find)
+    })?;
+    let spec = run.with_untracked(|run| run.spec.clone());
+    let text = move |write: fn(&Run) -> String| move || run.with(write);
     let place = text(|run| match &run.started {
         Some(started) => format!("{} ({})", run.spec.device, started.device),
         None => run.spec.device.clone(),
@@ -70,12 +69,12 @@ fn Row(now: PageSignals, id: i64) -> impl IntoView {
             |seconds| format!("about {}", format::duration(seconds)),
         )
     });
-    let share = Signal::derive(move || run.with(|run| run.as_ref().map_or(0.0, share_done)));
+    let share = Signal::derive(move || run.with(share_done));
     Some(view! {
         <tr data-at-work=id>
             <th scope="row"><A href=format!("/runs/{id}")>{id}</A></th>
-            <td><AlphaChip alpha=first.spec.alpha /></td>
-            <td class="number">{first.spec.seed}</td>
+            <td><AlphaChip alpha=spec.alpha /></td>
+            <td class="number">{spec.seed}</td>
             <td>{place}</td>
             <td>{text(activity)}</td>
             <td><ProgressBar share label="Progress of the run" /></td>

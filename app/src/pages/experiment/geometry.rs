@@ -11,26 +11,22 @@ use protocol::layer_measure::LayerProfiles;
 use protocol::quantity::{LayerQuantity, Perturbations};
 
 use super::geometry_controls::source_attack;
-use super::measures::MeasuresFigure;
+use super::measures::{CorruptionChoosers, MeasuresFigure};
 use super::view::View;
 use super::{PageSignals, Selections};
 use crate::api;
-use crate::attacks::attack_choices;
+use crate::attacks::{self, attack_choices};
 use crate::chart::Figure;
-use crate::choice::Choice;
+use crate::choice::choices;
 use crate::components::{Chooser, ErrorBox};
-use crate::corruptions::{FAMILIES, of_family};
 use crate::figures::layer_profile;
-use crate::query::{ALL, follow, setter};
+use crate::geometry::{MATRICES, matrix_from, statistic_from};
+use crate::query::{follow, setter};
 
 /// The first of `wanted` and [`source_attack`] that is known, else the first known one, else the first of the two.
 fn closest(wanted: Option<Attack>, known: &[Attack]) -> Attack {
-    let preferred = [wanted, Some(source_attack())].into_iter().flatten();
-    preferred
-        .clone()
-        .find(|attack| known.contains(attack))
-        .or(known.first().copied())
-        .or(preferred.clone().next())
+    attacks::closest(wanted, source_attack(), known)
+        .or(wanted)
         .unwrap_or_else(source_attack)
 }
 
@@ -98,9 +94,6 @@ const ATTACK: &str = "profile-attack";
 const STATISTIC: &str = "profile-statistic";
 const MATRIX: &str = "profile-matrix";
 
-const MATRICES: [ActivationMatrix; 2] =
-    [ActivationMatrix::Responses, ActivationMatrix::Activations];
-
 /// What the profile shows; it lives in the address, so that it can be shared.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ProfileSelection {
@@ -119,12 +112,6 @@ impl ProfileSelection {
             let mut all = ProfileKind::ALL.into_iter();
             all.find(|quantity| quantity.id() == id)
         });
-        let statistic = get(STATISTIC).and_then(|id| {
-            let mut all = DimensionStatistic::ALL.into_iter();
-            all.find(|statistic| statistic.id() == id)
-        });
-        let matrix =
-            get(MATRIX).and_then(|id| MATRICES.into_iter().find(|matrix| matrix.id() == id));
         ProfileSelection {
             quantity: quantity.unwrap_or(ProfileKind::Clean),
             corruption: get(CORRUPTION).and_then(|id| id.parse().ok()),
@@ -132,8 +119,8 @@ impl ProfileSelection {
                 .and_then(|text| text.parse().ok())
                 .filter(|severity| SEVERITIES.contains(severity)),
             attack: get(ATTACK).and_then(|text| text.parse().ok()),
-            statistic: statistic.unwrap_or(DimensionStatistic::Fraction95),
-            matrix: matrix.unwrap_or(ActivationMatrix::Responses),
+            statistic: statistic_from(get(STATISTIC).as_deref()),
+            matrix: matrix_from(get(MATRIX).as_deref()).unwrap_or(ActivationMatrix::Responses),
         }
     }
 
@@ -226,34 +213,23 @@ fn Profiles(now: PageSignals, selection: Memo<ProfileSelection>) -> impl IntoVie
     Some(figure.into_any())
 }
 
-/// Corruptions as choices, by family, after the mean over all.
-fn corruption_choices() -> Vec<Choice> {
-    let named = FAMILIES.into_iter().flat_map(|family| {
-        of_family(family)
-            .map(move |one| Choice::new(one.id(), format!("{}: {}", family.label(), one.label())))
-    });
-    std::iter::once(Choice::new(ALL, "Mean over all"))
-        .chain(named)
-        .collect()
-}
-
 #[component]
 fn ProfileControls(
     selection: Memo<ProfileSelection>,
     profiles: RwSignal<LayerProfiles>,
 ) -> impl IntoView {
-    let quantities = ProfileKind::ALL
-        .map(|one| Choice::new(one.id(), one.label()))
-        .to_vec();
-    let mut severities = vec![Choice::new(ALL, "Mean over all")];
-    severities.extend(SEVERITIES.map(|one| Choice::new(one.to_string(), one.to_string())));
-    let statistics = DimensionStatistic::ALL
-        .map(|one| Choice::new(one.id(), one.label()))
-        .to_vec();
-    let matrices = MATRICES
-        .map(|one| Choice::new(one.id(), one.label()))
-        .to_vec();
+    let quantities = choices(&ProfileKind::ALL, ProfileKind::id, ProfileKind::label);
+    let statistics = choices(
+        &DimensionStatistic::ALL,
+        DimensionStatistic::id,
+        DimensionStatistic::label,
+    );
+    let matrices = choices(&MATRICES, ActivationMatrix::id, ActivationMatrix::label);
     let is = move |quantity: ProfileKind| move || selection.get().quantity == quantity;
+    let chosen_corruption = Signal::derive(move || {
+        let selection = selection.get();
+        (selection.corruption, selection.severity)
+    });
     let (corrupted, attacked) = (is(ProfileKind::Corruption), is(ProfileKind::Attack));
     let dimensionality = move || selection.get().quantity.is_dimensionality();
     let attacks = Memo::new(move |_| profiles.with(|profiles| profiles.known_attacks.clone()));
@@ -270,16 +246,7 @@ fn ProfileControls(
                 choose=setter(QUANTITY)
             />
             <div class="controls" hidden=move || !corrupted()>
-                <Chooser
-                    id=CORRUPTION label="Corruption" options=Signal::stored(corruption_choices())
-                    value=Signal::derive(move || selection.get().corruption.map_or(ALL, Corruption::id).to_owned())
-                    choose=setter(CORRUPTION)
-                />
-                <Chooser
-                    id=SEVERITY label="Severity" options=Signal::stored(severities)
-                    value=Signal::derive(move || selection.get().severity.map_or(ALL.to_owned(), |severity| severity.to_string()))
-                    choose=setter(SEVERITY)
-                />
+                <CorruptionChoosers keys=[CORRUPTION, SEVERITY] selected=chosen_corruption />
             </div>
             <div hidden=move || !attack_choice()>
                 <Chooser
@@ -310,12 +277,10 @@ fn ProfileControls(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::query::tests::from_pairs;
 
     fn selection(pairs: &[(&str, &str)]) -> ProfileSelection {
-        ProfileSelection::from_query(|key| {
-            let pair = pairs.iter().find(|(name, _)| *name == key)?;
-            Some(pair.1.to_owned())
-        })
+        ProfileSelection::from_query(from_pairs(pairs))
     }
 
     /// Broken by: an address that requests something else than it names, or a typo in it that breaks the whole page.

@@ -4,11 +4,11 @@ use leptos::prelude::*;
 use protocol::attack::Attack;
 use protocol::layer_measure::LayerProfiles;
 use protocol::measure::Scatter;
-use protocol::quantity::{LayerQuantity, Perturbations, Quantity};
+use protocol::quantity::{LayerQuantity, LayerRange, Perturbations, Quantity};
 
 use super::PageSignals;
 use super::view::{RANGES, Selection, View};
-use crate::choice::Choice;
+use crate::choice::{Choice, choices};
 use crate::components::Chooser;
 use crate::query::{naming_setter, setter};
 
@@ -71,10 +71,7 @@ fn robustness_choices(attacks: &[Attack], selected: Quantity) -> Vec<Choice> {
     if !measures.contains(&selected) {
         measures.push(selected);
     }
-    measures
-        .into_iter()
-        .map(|measure| Choice::new(measure.to_string(), measure.label()))
-        .collect()
+    choices(&measures, |one| one.to_string(), |one| one.label())
 }
 
 /// Which measure of layers, of which layers, and against which accuracy.
@@ -100,9 +97,7 @@ pub fn GeometryControls(
         let selected = selection.get().geometry();
         attacks.with(|attacks| geometry_choices(view, attacks, selected))
     });
-    let ranges = RANGES
-        .map(|range| Choice::new(range.id(), range.label()))
-        .to_vec();
+    let ranges = choices(&RANGES, LayerRange::id, LayerRange::label);
     let robustness = (view == View::GeometryRobustness).then(|| {
         let against = Memo::new(move |_| {
             let selected = selection.get().robustness();

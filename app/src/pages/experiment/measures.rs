@@ -10,11 +10,11 @@ use protocol::quantity::Quantity;
 use super::geometry_controls::GeometryControls;
 use super::view::{Selection, View};
 use super::{PageSignals, Selections};
-use crate::attacks::{attack_choices, conditions_choices as attack_conditions_choices};
+use crate::attacks::attack_choices;
 use crate::chart::Figure;
 use crate::choice::Choice;
-use crate::components::{Chooser, ErrorBox, EvaluateAgain, Target};
-use crate::corruptions::{FAMILIES, conditions_choices, of_family, other_images, scale_choices};
+use crate::components::{Chooser, ConditionsChooser, ErrorBox, EvaluateAgain, Target};
+use crate::corruptions::{by_family, corruption_choices, other_images, scale_choices};
 use crate::figures::measures;
 use crate::query::{ALL, follow, setter};
 
@@ -90,6 +90,34 @@ pub fn MeasuresFigure(
     Some(figure.into_any())
 }
 
+/// Which corruption at which severity: a choice of each, whose names are `keys`.
+#[component]
+pub fn CorruptionChoosers(
+    /// The names of the corruption and of the severity: in the address, and of the elements.
+    keys: [&'static str; 2],
+    /// What the address selects; none where the mean over all is shown.
+    #[prop(into)]
+    selected: Signal<(Option<Corruption>, Option<u8>)>,
+) -> impl IntoView {
+    let [corruption, severity] = keys;
+    let corruptions = corruption_choices(by_family(), ALL);
+    let mut severities = vec![Choice::new(ALL, "Mean over all")];
+    severities.extend(SEVERITIES.map(|one| Choice::new(one.to_string(), one.to_string())));
+    view! {
+        <Chooser
+            id=corruption label="Corruption" options=Signal::stored(corruptions)
+            value=Signal::derive(move || selected.get().0.map_or(ALL, Corruption::id).to_owned())
+            choose=setter(corruption)
+        />
+        <Chooser
+            id=severity label="Severity" options=Signal::stored(severities)
+            value=Signal::derive(move || selected.get().1.map_or(ALL.to_owned(), |severity| severity.to_string()))
+            choose=setter(severity)
+        />
+    }
+    .into_any()
+}
+
 /// Which corruption accuracy is shown.
 #[component]
 fn CorruptionControls(
@@ -98,36 +126,15 @@ fn CorruptionControls(
     scatter: RwSignal<Scatter>,
 ) -> impl IntoView {
     let keys = view.keys();
-    let mut corruptions = vec![Choice::new(ALL, "Mean over all")];
-    corruptions.extend(FAMILIES.into_iter().flat_map(|family| {
-        of_family(family)
-            .map(move |one| Choice::new(one.id(), format!("{}: {}", family.label(), one.label())))
-    }));
-    let mut severities = vec![Choice::new(ALL, "Mean over all")];
-    severities.extend(SEVERITIES.map(|one| Choice::new(one.to_string(), one.to_string())));
-    let known = Memo::new(move |_| scatter.with(|scatter| scatter.known_conditions.clone()));
-    let several = move || known.with(|known| known.len() > 1);
-    let current = Signal::derive(move || {
-        let conditions = scatter.with(|scatter| scatter.conditions);
-        conditions.map_or_else(String::new, |conditions| conditions.to_string())
+    let selected = Signal::derive(move || {
+        let selection = selection.get();
+        (selection.corruption, selection.severity)
     });
+    let known = Memo::new(move |_| scatter.with(|scatter| scatter.known_conditions.clone()));
+    let current = Signal::derive(move || scatter.with(|scatter| scatter.conditions));
     view! {
-        <Chooser
-            id=keys.corruption label="Corruption" options=Signal::stored(corruptions)
-            value=Signal::derive(move || selection.get().corruption.map_or(ALL, Corruption::id).to_owned())
-            choose=setter(keys.corruption)
-        />
-        <Chooser
-            id=keys.severity label="Severity" options=Signal::stored(severities)
-            value=Signal::derive(move || selection.get().severity.map_or(ALL.to_owned(), |severity| severity.to_string()))
-            choose=setter(keys.severity)
-        />
-        <div hidden=move || !several()>
-            <Chooser
-                id=keys.conditions label="Conditions" options=Signal::derive(move || known.with(|known| conditions_choices(known)))
-                value=current choose=setter(keys.conditions)
-            />
-        </div>
+        <CorruptionChoosers keys=[keys.corruption, keys.severity] selected />
+        <ConditionsChooser id=keys.conditions known shown=current choose=setter(keys.conditions) />
     }
     .into_any()
 }
@@ -139,25 +146,22 @@ fn AttackControls(view: View, scatter: RwSignal<Scatter>) -> impl IntoView {
     let attacks = Memo::new(move |_| scatter.with(|scatter| scatter.known_attacks.clone()));
     let none = move || attacks.with(Vec::is_empty);
     let known = Memo::new(move |_| scatter.with(|scatter| scatter.known_attack_conditions.clone()));
-    let several = move || known.with(|known| known.len() > 1);
-    let current = move |write: fn(&Scatter) -> Option<String>| {
-        Signal::derive(move || scatter.with(write).unwrap_or_default())
-    };
+    let current = Signal::derive(move || scatter.with(|scatter| scatter.attack_conditions));
+    let attack = Signal::derive(move || {
+        let attack = scatter.with(shown_attack);
+        attack.map_or_else(String::new, |attack| attack.to_string())
+    });
     view! {
         <div hidden=none>
             <Chooser
                 id=keys.attack label="Attack" options=Signal::derive(move || attacks.with(|attacks| attack_choices(attacks)))
-                value=current(|scatter| shown_attack(scatter).map(|attack| attack.to_string()))
-                choose=setter(keys.attack)
+                value=attack choose=setter(keys.attack)
             />
         </div>
-        <div hidden=move || !several()>
-            <Chooser
-                id=keys.attack_conditions label="Attack conditions" options=Signal::derive(move || known.with(|known| attack_conditions_choices(known)))
-                value=current(|scatter| scatter.attack_conditions.map(|one| one.to_string()))
-                choose=setter(keys.attack_conditions)
-            />
-        </div>
+        <ConditionsChooser
+            id=keys.attack_conditions label="Attack conditions" known shown=current
+            choose=setter(keys.attack_conditions)
+        />
     }
     .into_any()
 }

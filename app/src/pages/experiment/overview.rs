@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use leptos_router::components::A;
 use protocol::Run;
+use protocol::api::Experiment;
 use protocol::finding::{DEFAULT_WINDOW, Finding, Findings};
 
 use super::conditions::Conditions;
@@ -56,19 +57,14 @@ pub fn Overview(now: PageSignals, selections: Selections) -> impl IntoView {
 #[component]
 fn Notes(now: PageSignals) -> impl IntoView {
     let id = now.experiment.with_untracked(|experiment| experiment.id);
-    let annotated = Signal::derive(move || {
-        now.experiment.with(|experiment| Annotated {
-            tags: experiment.tags.clone(),
-            notes: experiment.notes.clone(),
-        })
-    });
-    let saved = Callback::new(move |answer: Annotated| {
-        // The page may have been left.
-        now.experiment.try_update(|experiment| {
-            (experiment.tags, experiment.notes) = (answer.tags, answer.notes);
-        });
-    });
-    view! { <Annotations path=format!("/experiments/{id}") now=annotated saved /> }
+    let read = |experiment: &Experiment| Annotated {
+        tags: experiment.tags.clone(),
+        notes: experiment.notes.clone(),
+    };
+    let write = |experiment: &mut Experiment, now: Annotated| {
+        (experiment.tags, experiment.notes) = (now.tags, now.notes);
+    };
+    view! { <Annotations path=format!("/experiments/{id}") annotated=now.experiment read write /> }
 }
 
 /// One verdict per claim, each leading to its evidence.

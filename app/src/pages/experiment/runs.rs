@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use leptos::prelude::*;
 use leptos_router::hooks::{use_location, use_navigate, use_query_map};
-use leptos_router::{NavigateOptions, params::ParamsMap};
+use leptos_router::params::ParamsMap;
 use protocol::Run;
 use protocol::comparison::{Comparison, ExperimentLabel};
 
 use super::PageSignals;
 use crate::addresses::comparison;
+use crate::query::in_place;
 use crate::selection::{SelectedRuns, selected_runs};
+use crate::signals::lasting;
 use columns::{ColumnChoice, ColumnStyle, Columns};
 use view::View;
 
@@ -44,14 +46,12 @@ struct Table {
 }
 
 impl Table {
-    /// The run with the number that `id` gives, as it is now; a row that is about to disappear keeps its content.
-    fn run(self, id: impl Fn() -> Option<i64> + Send + Sync + 'static) -> Memo<Option<Run>> {
-        Memo::new(move |last: Option<&Option<Run>>| {
+    /// The run with the number that `id` gives, as it is now, or was last; none without one.
+    fn run(self, id: impl Fn() -> Option<i64> + Send + Sync + 'static) -> Option<Memo<Run>> {
+        lasting(move || {
             let id = id();
-            let found = self
-                .runs
-                .with(|runs| runs.iter().find(|run| Some(run.id) == id).cloned());
-            found.or_else(|| last.cloned().flatten())
+            self.runs
+                .with(|runs| runs.iter().find(|run| Some(run.id) == id).cloned())
         })
     }
 
@@ -104,13 +104,8 @@ pub fn Runs(now: PageSignals) -> impl IntoView {
                 parameters.insert(name, value);
             }
         }
-        let options = NavigateOptions {
-            scroll: false,
-            replace: true,
-            ..Default::default()
-        };
         let address = format!("{}{}", path.get_untracked(), parameters.to_query_string());
-        navigate(&address, options);
+        navigate(&address, in_place());
     });
     let extra = extra_values(now);
     let experiment = Memo::new(move |_| {

@@ -1,17 +1,16 @@
 //! How training goes, or went: by alpha, and run by run.
 
 use leptos::prelude::*;
-use leptos_router::hooks::use_query_map;
 use protocol::api::ApiError;
 use protocol::training_curve::{CurveQuantity, TrainingCurves};
 
 use super::PageSignals;
 use crate::api;
 use crate::chart::Figure;
-use crate::choice::Choice;
+use crate::choice::choices;
 use crate::components::{Chooser, ErrorBox};
 use crate::figures::training_curves;
-use crate::query::{follow, setter};
+use crate::query::{chosen, follow, setter};
 
 /// Said before there is anything to draw.
 const WAITING: &str = "No epoch has finished yet.";
@@ -30,11 +29,10 @@ pub async fn read(experiment: String, quantity: CurveQuantity) -> Result<Trainin
 
 /// The quantity that the address names.
 pub fn use_quantity() -> Memo<CurveQuantity> {
-    let query = use_query_map();
+    let named = chosen(QUANTITY);
     Memo::new(move |_| {
-        let chosen = query.with(|query| query.get(QUANTITY));
-        let chosen = chosen.and_then(|id| id.parse().ok());
-        chosen.unwrap_or_default()
+        let named = named.get().and_then(|id| id.parse().ok());
+        named.unwrap_or_default()
     })
 }
 
@@ -78,9 +76,11 @@ fn Runs(now: PageSignals, quantity: Memo<CurveQuantity>) -> impl IntoView {
     let curves = now.curves?;
     let id = now.experiment.with_untracked(|experiment| experiment.id);
     let error = follow(quantity, curves, move |wanted| read(id.to_string(), wanted));
-    let choices = CurveQuantity::ALL
-        .map(|one| Choice::new(one.id(), training_curves::label(one)))
-        .to_vec();
+    let choices = choices(
+        &CurveQuantity::ALL,
+        CurveQuantity::id,
+        training_curves::label,
+    );
     let figure = view! {
         <Figure
             id="figure-training" question="How did each run’s training go?" waiting=WAITING

@@ -302,7 +302,7 @@ impl Selection {
     pub async fn read(self, experiment: String) -> Result<Scatter, ApiError> {
         let attack = self.attack.unwrap_or_else(default_attack);
         let first: Scatter = api::get(&self.path(&experiment, attack)).await?;
-        match closest(Some(attack), &first.known_attacks) {
+        match closest(Some(attack), default_attack(), &first.known_attacks) {
             Some(other) if self.view.has_attack() && other != attack => {
                 api::get(&self.path(&experiment, other)).await
             }
@@ -322,12 +322,10 @@ pub fn use_selections() -> [Memo<Selection>; VIEWS] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::query::tests::from_pairs;
 
     fn selection(view: View, pairs: &'static [(&str, &str)]) -> Selection {
-        Selection::from_query(view, |key| {
-            let pair = pairs.iter().find(|(name, _)| *name == key)?;
-            Some(pair.1.to_owned())
-        })
+        Selection::from_query(view, from_pairs(pairs))
     }
 
     /// Broken by: an address that requests something else than it names, or a typo in it that breaks the whole page.
@@ -355,10 +353,7 @@ mod tests {
             ("attack-conditions", "0"),
         ];
         for view in View::ALL {
-            let wrong = Selection::from_query(view, |key| {
-                let pair = wrong.iter().find(|(name, _)| *name == key)?;
-                Some(pair.1.to_owned())
-            });
+            let wrong = Selection::from_query(view, from_pairs(&wrong));
             assert_eq!(wrong, selection(view, &[]));
         }
     }

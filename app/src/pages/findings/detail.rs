@@ -10,7 +10,8 @@ use crate::chart::{Figure, svg};
 use crate::components::{Column, ErrorBox, Grid, VerdictBadge};
 use crate::figures::claim;
 use crate::figures::evidence::{self, Group};
-use crate::format;
+use crate::figures::words::{ends, optional};
+use crate::format::{self, significant};
 
 /// Rows of evidence that the page shows; the rest is in the CSV of the figure.
 const SHOWN: usize = 200;
@@ -35,7 +36,7 @@ pub fn Detail(
                 <b>{format!("{} for every alpha", format::plural(more.seeds.into(), "more seed", "more seeds"))}</b>
                 {format!(
                     " would bring the interval to about ± {}. {}",
-                    format::significant(more.half_width),
+                    significant(more.half_width),
                     more.basis
                 )}
             </p>
@@ -132,21 +133,6 @@ fn Forest(place: usize, group: Group, all: Vec<Evidence>) -> impl IntoView {
     .into_any()
 }
 
-/// A number with a true minus, to three digits.
-fn number(value: f64) -> String {
-    format::significant(value).replace('-', "−")
-}
-
-fn optional(value: Option<f64>, write: fn(f64) -> String) -> String {
-    value.map_or("–".to_owned(), write)
-}
-
-fn interval(ends: Option<[f64; 2]>) -> String {
-    ends.map_or("–".to_owned(), |[low, high]| {
-        format!("{} to {}", number(low), number(high))
-    })
-}
-
 /// The rows of the forest in numbers, each with its verdict.
 #[component]
 fn EstimateTable(estimates: Vec<Estimate>) -> impl IntoView {
@@ -160,10 +146,10 @@ fn EstimateTable(estimates: Vec<Estimate>) -> impl IntoView {
                 <tr>
                     <th scope="row">{one.label}</th>
                     <td>{one.role.label()}</td>
-                    <td class="number">{optional(one.estimate, number)}</td>
-                    <td class="number">{interval(one.interval)}</td>
+                    <td class="number">{optional(one.estimate, significant)}</td>
+                    <td class="number">{ends(one.interval)}</td>
                     <td>{one.unit}</td>
-                    <td class="number">{one.margin.map_or("–".to_owned(), |margin| format!("± {}", number(margin)))}</td>
+                    <td class="number">{one.margin.map_or("–".to_owned(), |margin| format!("± {}", significant(margin)))}</td>
                     <td class="number">{optional(one.p, format::p)}</td>
                     <td class="number">{format::plural(one.n.into(), "seed", "seeds")}</td>
                     <td><VerdictBadge verdict=one.verdict /></td>
@@ -197,12 +183,12 @@ fn EvidenceTable(evidence: Vec<Evidence>) -> impl IntoView {
                 <tr class:decides=one.decides>
                     <th scope="row">{evidence::name(&one)}{one.decides.then(|| view! { " "<span class="tag">"decides"</span> })}</th>
                     <td>{one.unit.clone()}</td>
-                    <td class="number">{optional(one.estimate, number)}</td>
-                    <td class="number">{interval(one.interval)}</td>
-                    <td class="number">{interval(one.bootstrap_interval)}</td>
+                    <td class="number">{optional(one.estimate, significant)}</td>
+                    <td class="number">{ends(one.interval)}</td>
+                    <td class="number">{ends(one.bootstrap_interval)}</td>
                     <td class="number">{optional(one.p, format::p)}</td>
                     <td class="number">{optional(one.p_holm, format::p)}</td>
-                    <td class="number">{optional(one.effect, number)}</td>
+                    <td class="number">{optional(one.effect, significant)}</td>
                     <td class="number">{format::plural(one.n.into(), "seed", "seeds")}</td>
                     <td class="number">{format::count(one.runs.into())}</td>
                     <td>{side}</td>

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::Bench;
 use super::view::{ChangeKind, MOST_STEPS, STEP_SIZES, View, WIDEST};
 use crate::api::{self, Upload};
-use crate::choice::Choice;
+use crate::choice::{Choice, choices};
 use crate::components::{Chooser, CommandError, use_command};
 use crate::format;
 
@@ -129,14 +129,12 @@ pub fn Change(bench: Bench) -> impl IntoView {
     let is = move |ways: &'static [ChangeKind]| {
         move || !ways.contains(&bench.view.with(|view| view.way))
     };
-    let corruptions = Corruption::ALL
-        .into_iter()
-        .map(|corruption| Choice::new(corruption.id(), corruption.label()))
-        .collect::<Vec<_>>();
-    let steps = STEP_SIZES
-        .into_iter()
-        .map(|step| Choice::new(step.to_string(), format!("{step}/255")))
-        .collect::<Vec<_>>();
+    let corruptions = choices(&Corruption::ALL, Corruption::id, Corruption::label);
+    let steps = choices(
+        &STEP_SIZES,
+        |one| one.to_string(),
+        |one| format!("{one}/255"),
+    );
     view! {
         <section class="bench-change" aria-labelledby="bench-change-title">
             <h2 id="bench-change-title">"How it is changed"</h2>

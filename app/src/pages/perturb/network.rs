@@ -4,10 +4,9 @@ use leptos::prelude::*;
 use protocol::perturbation_bench::{BenchNetwork, ClassProbability, UnitChange};
 
 use super::{Bench, Trained};
-use crate::alpha_scale::colour;
+use crate::alpha_scale::custom_properties;
 use crate::components::AlphaChip;
 use crate::format;
-use crate::theme::Theme;
 
 /// A column: which network it is, and what it makes of the image.
 #[component]
@@ -25,14 +24,7 @@ pub fn Column(bench: Bench, place: usize) -> impl IntoView {
     });
     let alpha =
         Memo::new(move |_| network.with(|network| network.as_ref().map(|network| network.alpha)));
-    let colours = move || {
-        let alpha = alpha.get().unwrap_or(0.0);
-        format!(
-            "--alpha-light:{};--alpha-dark:{}",
-            colour(alpha, Theme::Light),
-            colour(alpha, Theme::Dark)
-        )
-    };
+    let colours = move || custom_properties(alpha.get().unwrap_or(0.0));
     view! {
         <article class="bench-network" style=colours aria-label=format!("Network {}", place + 1)>
             <Which bench place />

@@ -196,6 +196,7 @@ impl View {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::query::tests::from_pairs;
 
     fn read(address: &str) -> View {
         let (_, query) = address.split_once('?').unwrap();
@@ -203,10 +204,7 @@ mod tests {
             .split('&')
             .filter_map(|pair| pair.split_once('='))
             .collect();
-        View::from_query(|key| {
-            let pair = pairs.iter().find(|(name, _)| *name == key)?;
-            Some(pair.1.to_owned())
-        })
+        View::from_query(from_pairs(&pairs))
     }
 
     /// Breaks when an address that is shared shows something else.

@@ -5,22 +5,19 @@ use protocol::attack::{AttackConditions, AttackMeasurement, MaskingReport};
 use protocol::{Measurement, Run, RunState};
 
 use super::result::share;
-use crate::attacks::{Attacked, conditions, conditions_choices};
+use super::tested::Tested;
+use crate::attacks::Attacked;
 use crate::chart::Figure;
-use crate::components::{Chooser, Column, Grid};
+use crate::components::{Column, Grid};
 use crate::figures::run_attacks::{self, Budget};
 use crate::format;
 
 mod samples;
 
-/// What was measured, and the conditions that are shown.
+/// What was measured under the conditions that are shown.
 #[derive(Debug, Clone, Copy)]
 struct Shown {
-    /// Every set of conditions, most attacks first.
-    known: Memo<Vec<AttackConditions>>,
-    /// The conditions that are shown; none while nothing was attacked.
-    conditions: Memo<Option<AttackConditions>>,
-    /// What was measured under them.
+    tested: Tested<AttackConditions>,
     attacked: Memo<Attacked>,
 }
 
@@ -32,40 +29,24 @@ pub fn Attacks(
     /// What was measured on it.
     measurements: RwSignal<Vec<Measurement>>,
 ) -> impl IntoView {
-    let known = Memo::new(move |_| measurements.with(|all| conditions(all)));
-    let chosen = RwSignal::new(None::<AttackConditions>);
-    let shown_conditions = Memo::new(move |_| {
-        known.with(|known| {
-            let chosen = chosen.get().filter(|chosen| known.contains(chosen));
-            chosen.or_else(|| known.first().copied())
-        })
-    });
-    let attacked = Memo::new(move |_| {
-        let conditions = shown_conditions.get();
-        conditions.map_or_else(Attacked::default, |conditions| {
-            measurements.with(|all| Attacked::under(all, conditions))
-        })
-    });
+    let tested = Tested::new(measurements);
     let shown = Shown {
-        known,
-        conditions: shown_conditions,
-        attacked,
+        tested,
+        attacked: tested.measured(Attacked::under),
     };
-    let any = Memo::new(move |_| known.with(|known| !known.is_empty()));
-    view! {
-        <section class="robustness" id="attacks" aria-labelledby="attacks-title">
-            <h2 id="attacks-title">"Robustness to attacks"</h2>
-            <p class="empty" hidden=move || any.get()>{move || nothing(run)}</p>
-            <div class="robustness" hidden=move || !any.get()>
-                <Controls shown chosen />
-                <Curves shown />
-                <Others shown />
-                <Masking shown />
-                <samples::Samples run=run.with_untracked(|run| run.id) shown />
-            </div>
-        </section>
-    }
-    .into_any()
+    let content = view! {
+        <Controls shown />
+        <Curves shown />
+        <Others shown />
+        <Masking shown />
+        <samples::Samples run=run.with_untracked(|run| run.id) shown />
+    };
+    tested.section(
+        "attacks",
+        "Robustness to attacks",
+        move || nothing(run),
+        content.into_any(),
+    )
 }
 
 /// What to say, and to do, while nothing is measured.
@@ -87,8 +68,7 @@ fn nothing(run: RwSignal<Run>) -> &'static str {
 
 /// Clean accuracy of the same images, and conditions where there are several.
 #[component]
-fn Controls(shown: Shown, chosen: RwSignal<Option<AttackConditions>>) -> impl IntoView {
-    let several = move || shown.known.with(|known| known.len() > 1);
+fn Controls(shown: Shown) -> impl IntoView {
     let clean = move || {
         shown.attacked.with(|attacked| {
             attacked.all().next().map_or("–".to_owned(), |one| {
@@ -97,7 +77,7 @@ fn Controls(shown: Shown, chosen: RwSignal<Option<AttackConditions>>) -> impl In
         })
     };
     let words = move || {
-        let conditions = shown.conditions.get()?;
+        let conditions = shown.tested.conditions.get()?;
         let attacks = shown.attacked.with(|attacked| attacked.all().count());
         Some(format!(
             "{}; {}",
@@ -107,14 +87,7 @@ fn Controls(shown: Shown, chosen: RwSignal<Option<AttackConditions>>) -> impl In
     };
     view! {
         <div class="controls">
-            <div hidden=move || !several()>
-                <Chooser
-                    id="attacks-conditions" label="Conditions"
-                    options=Signal::derive(move || shown.known.with(|known| conditions_choices(known)))
-                    value=Signal::derive(move || shown.conditions.get().map_or_else(String::new, |conditions| conditions.to_string()))
-                    choose=move |value| chosen.set(value.parse().ok())
-                />
-            </div>
+            {shown.tested.chooser("attacks-conditions")}
             <span class="hint">{words}</span>
         </div>
         <dl class="facts">

@@ -2,9 +2,7 @@
 //! how selectivity spread over them in training.
 
 use leptos::prelude::*;
-use leptos_router::NavigateOptions;
 use leptos_router::components::A;
-use leptos_router::hooks::{query_signal_with_options, use_query_map};
 use protocol::api::ApiError;
 use protocol::corruption::Corruption;
 use protocol::corruption_evaluation::CorruptionConditions;
@@ -14,14 +12,15 @@ use protocol::{EvaluationSpec, Measurement, Run, RunState};
 
 use crate::api;
 use crate::chart::Figure;
-use crate::choice::Choice;
-use crate::components::{Chooser, ErrorBox};
-use crate::corruptions::conditions_choices;
+use crate::choice::{Choice, choices};
+use crate::components::{Chooser, ConditionsChooser, ErrorBox};
+use crate::corruptions::corruption_choices;
 use crate::figures::{run_dimensionality, run_gradients, run_selectivity_training};
-use crate::geometry::{Basis, Curve, bases, closest, corruption_choices, corruptions, curves, on};
-
-/// What a select holds where the mean over all corruptions is shown.
-const ALL: &str = "all";
+use crate::format::capitalised;
+use crate::geometry::{
+    Basis, Curve, bases, closest, corruptions, curves, matrix_from, on, statistic_from,
+};
+use crate::query::{ALL, chosen, setter_but};
 
 /// The names of what can be chosen: in the page's address, and of the elements.
 const STATISTIC: &str = "dimension-statistic";
@@ -76,38 +75,6 @@ fn nothing(run: &Run, what: &str, is_requested: fn(&EvaluationSpec) -> bool) -> 
     }
 }
 
-/// What the address holds under `key`.
-fn query_value(key: &'static str) -> Memo<Option<String>> {
-    let query = use_query_map();
-    Memo::new(move |_| query.with(|query| query.get(key)))
-}
-
-/// Puts a choice into the address; `default` is left out.
-fn setter(key: &'static str, default: &'static str) -> impl Fn(String) + Send + Sync + 'static {
-    let options = NavigateOptions {
-        replace: true,
-        scroll: false,
-        ..Default::default()
-    };
-    let (_, set) = query_signal_with_options::<String>(key, options);
-    move |value: String| set.set((value != default).then_some(value))
-}
-
-/// The statistic called `id`, else that of Leavitt & Morcos (2020).
-fn statistic_from(id: Option<&str>) -> DimensionStatistic {
-    DimensionStatistic::ALL
-        .into_iter()
-        .find(|statistic| Some(statistic.id()) == id)
-        .unwrap_or(DimensionStatistic::Fraction95)
-}
-
-/// The matrix called `id`, if there is one.
-fn matrix_from(id: Option<&str>) -> Option<ActivationMatrix> {
-    [ActivationMatrix::Responses, ActivationMatrix::Activations]
-        .into_iter()
-        .find(|matrix| Some(matrix.id()) == id)
-}
-
 /// The layers' names, in forward order.
 fn layer_names(run: &Run) -> Vec<String> {
     match &run.result {
@@ -141,7 +108,7 @@ struct Shown {
 #[component]
 fn Dimensionality(run: RwSignal<Run>, measurements: RwSignal<Vec<Measurement>>) -> impl IntoView {
     let [statistic, matrix, corruption, conditions] =
-        [STATISTIC, MATRIX, CORRUPTION, CONDITIONS].map(query_value);
+        [STATISTIC, MATRIX, CORRUPTION, CONDITIONS].map(chosen);
     let known = Memo::new(move |_| measurements.with(|all| bases(all)));
     let basis = Memo::new(move |_| {
         let matrix = matrix_from(matrix.get().as_deref());
@@ -194,9 +161,9 @@ fn Dimensionality(run: RwSignal<Run>, measurements: RwSignal<Vec<Measurement>>) 
 /// Statistic, corruption, and matrix and conditions where there are several.
 #[component]
 fn Controls(shown: Shown) -> impl IntoView {
-    let statistics: Vec<Choice> = DimensionStatistic::ALL
-        .map(|one| Choice::new(one.id(), capitalised(one.label())))
-        .into();
+    let statistics = choices(&DimensionStatistic::ALL, DimensionStatistic::id, |one| {
+        capitalised(one.label())
+    });
     let matrices = Memo::new(move |_| {
         let mut matrices: Vec<ActivationMatrix> = shown
             .known
@@ -213,52 +180,37 @@ fn Controls(shown: Shown) -> impl IntoView {
         shown.known.with(of_matrix)
     });
     let one_matrix = move || matrices.with(|matrices| matrices.len() < 2);
-    let one_condition = move || conditions.with(|conditions| conditions.len() < 2);
-    let matrix_choices = move || {
-        let matrices = matrices.get().into_iter();
-        matrices
-            .map(|matrix| Choice::new(matrix.id(), capitalised(matrix.label())))
-            .collect::<Vec<_>>()
-    };
+    let label = |matrix: ActivationMatrix| capitalised(matrix.label());
+    let matrix_choices =
+        move || matrices.with(|matrices| choices(matrices, ActivationMatrix::id, label));
     view! {
         <div class="controls">
             <Chooser
                 id=STATISTIC label="Dimensions counted as" options=Signal::stored(statistics)
                 value=Signal::derive(move || shown.statistic.get().id().to_owned())
-                choose=setter(STATISTIC, DimensionStatistic::Fraction95.id())
+                choose=setter_but(STATISTIC, DimensionStatistic::Fraction95.id())
             />
             <Chooser
                 id=CORRUPTION label="Corruption"
-                options=Signal::derive(move || shown.measured.with(|measured| corruption_choices(measured, ALL)))
+                options=Signal::derive(move || shown.measured.with(|measured| corruption_choices(corruptions(measured), ALL)))
                 value=Signal::derive(move || shown.corruption.get().map_or(ALL, Corruption::id).to_owned())
-                choose=setter(CORRUPTION, ALL)
+                choose=setter_but(CORRUPTION, ALL)
             />
             <div hidden=one_matrix>
                 <Chooser
                     id=MATRIX label="Activations" options=Signal::derive(matrix_choices)
                     value=Signal::derive(move || shown.basis.get().map_or_else(String::new, |basis| basis.matrix.id().to_owned()))
-                    choose=setter(MATRIX, ActivationMatrix::Responses.id())
+                    choose=setter_but(MATRIX, ActivationMatrix::Responses.id())
                 />
             </div>
-            <div hidden=one_condition>
-                <Chooser
-                    id=CONDITIONS label="Conditions"
-                    options=Signal::derive(move || conditions.with(|conditions| conditions_choices(conditions)))
-                    value=Signal::derive(move || shown.basis.get().map_or_else(String::new, |basis| basis.conditions.to_string()))
-                    choose=setter(CONDITIONS, "")
-                />
-            </div>
+            <ConditionsChooser
+                id=CONDITIONS known=conditions
+                shown=Signal::derive(move || shown.basis.get().map(|basis| basis.conditions))
+                choose=setter_but(CONDITIONS, "")
+            />
         </div>
     }
     .into_any()
-}
-
-/// `text` with a capital at its beginning.
-fn capitalised(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(letters).collect()
-    })
 }
 
 /// How evenly units respond to changes of the image.
@@ -396,7 +348,7 @@ fn OverTrainingFigure(
         .collect();
     let none = names.is_empty();
     let layers = StoredValue::new(layers);
-    let wanted = query_value(LAYER);
+    let wanted = chosen(LAYER);
     let layer = Memo::new(move |_| {
         let wanted = wanted.get();
         layers.with_value(|layers| layer_called(layers, wanted.as_deref()).cloned())
@@ -419,7 +371,7 @@ fn OverTrainingFigure(
                 <Chooser
                     id=LAYER label="Layer" options=Signal::stored(names)
                     value=Signal::derive(name)
-                    choose=setter(LAYER, "")
+                    choose=setter_but(LAYER, "")
                 />
             </div>
         </Figure>
@@ -445,23 +397,8 @@ mod tests {
 
     fn run() -> Run {
         Run {
-            id: 1,
-            experiment_id: 1,
-            spec: presets().remove(0).spec.runs().remove(0),
             state: RunState::Finished,
-            reason: None,
-            queued_at: 0,
-            started_at: None,
-            ended_at: None,
-            started: None,
-            epochs_done: 0,
-            latest_epoch: None,
-            progress: None,
-            job: None,
-            later_evaluations: Vec::new(),
-            tags: Vec::new(),
-            notes: String::new(),
-            result: None,
+            ..Run::queued(1, 1, presets().remove(0).spec.runs().remove(0))
         }
     }
 

@@ -133,15 +133,13 @@ fn artifacts(now: PageSignals) -> impl IntoView + use<> {
 
 /// Files of measurements by their folder, in order.
 fn folders(files: &[Artifact]) -> Vec<(String, Vec<Artifact>)> {
-    let mut folders: Vec<(String, Vec<Artifact>)> = Vec::new();
-    for file in files {
-        let folder = file.name.rsplit_once('/').map_or("", |(folder, _)| folder);
-        match folders.last_mut() {
-            Some((last, files)) if last == folder => files.push(file.clone()),
-            _ => folders.push((folder.to_owned(), vec![file.clone()])),
-        }
+    fn folder(file: &Artifact) -> &str {
+        file.name.rsplit_once('/').map_or("", |(folder, _)| folder)
     }
-    folders
+    files
+        .chunk_by(|one, next| folder(one) == folder(next))
+        .map(|files| (folder(&files[0]).to_owned(), files.to_vec()))
+        .collect()
 }
 
 fn table(files: &[Artifact], id: Option<&'static str>) -> impl IntoView + use<> {

@@ -5,35 +5,32 @@ use protocol::corruption_evaluation::{CorruptionConditions, CorruptionMeasuremen
 use protocol::measure::Scale;
 use protocol::{Dataset, Measurement, Run, RunState};
 
+use super::tested::Tested;
 use crate::chart::Figure;
 use crate::components::{Chooser, EvaluateAgain, Target};
-use crate::corruptions::{
-    conditions, conditions_choices, other_images, scale_choices, scale_from, sets, under,
-};
+use crate::corruptions::{other_images, scale_choices, scale_from, sets, under};
 use crate::figures::{run_corruptions, run_severity};
 
 mod aggregate;
 mod samples;
 
-pub(super) use samples::{PAGE_SIZE, Pages, half, pages};
-
-/// What was measured, and the conditions and scale that are shown.
+/// What was measured under the conditions that are shown.
 #[derive(Debug, Clone, Copy)]
 struct Shown {
-    /// Every set of conditions, most measurements first.
-    known: Memo<Vec<CorruptionConditions>>,
-    /// The conditions that are shown; none while nothing was measured.
-    conditions: Memo<Option<CorruptionConditions>>,
-    /// What was measured under them.
+    tested: Tested<CorruptionConditions>,
     measured: Memo<Vec<CorruptionMeasurement>>,
-    /// The scale.
+    /// How accuracies are shown.
     scale: RwSignal<Scale>,
 }
 
 impl Shown {
     /// Conditions and scale in words, with the number of sets.
     fn words(self) -> String {
-        let conditions = self.conditions.get().map(|conditions| conditions.label());
+        let conditions = self
+            .tested
+            .conditions
+            .get()
+            .map(|conditions| conditions.label());
         let sets = self.measured.with(|measured| sets(measured));
         conditions.map_or_else(String::new, |conditions| format!("{sets}; {conditions}"))
     }
@@ -47,41 +44,24 @@ pub fn Robustness(
     /// What was measured on it.
     measurements: RwSignal<Vec<Measurement>>,
 ) -> impl IntoView {
-    let known = Memo::new(move |_| measurements.with(|all| conditions(all)));
-    let chosen = RwSignal::new(None::<CorruptionConditions>);
-    let shown_conditions = Memo::new(move |_| {
-        known.with(|known| {
-            let chosen = chosen.get().filter(|chosen| known.contains(chosen));
-            chosen.or_else(|| known.first().copied())
-        })
-    });
-    let measured = Memo::new(move |_| {
-        let conditions = shown_conditions.get();
-        conditions.map_or_else(Vec::new, |conditions| {
-            measurements.with(|all| under(all, conditions))
-        })
-    });
-    let scale = RwSignal::new(Scale::Raw);
+    let tested = Tested::new(measurements);
     let shown = Shown {
-        known,
-        conditions: shown_conditions,
-        measured,
-        scale,
+        tested,
+        measured: tested.measured(under),
+        scale: RwSignal::new(Scale::Raw),
     };
-    let any = Memo::new(move |_| known.with(|known| !known.is_empty()));
-    view! {
-        <section class="robustness" id="robustness" aria-labelledby="robustness-title">
-            <h2 id="robustness-title">"Robustness to natural corruptions"</h2>
-            <p class="empty" hidden=move || any.get()>{move || nothing(run)}</p>
-            <div class="robustness" hidden=move || !any.get()>
-                <Controls shown chosen dataset=run.with_untracked(|run| run.spec.dataset.clone()) />
-                <aggregate::Aggregate run shown />
-                <Maps shown />
-                <samples::Samples run=run.with_untracked(|run| run.id) shown />
-            </div>
-        </section>
-    }
-    .into_any()
+    let content = view! {
+        <Controls shown dataset=run.with_untracked(|run| run.spec.dataset.clone()) />
+        <aggregate::Aggregate run shown />
+        <Maps shown />
+        <samples::Samples run=run.with_untracked(|run| run.id) shown />
+    };
+    tested.section(
+        "robustness",
+        "Robustness to natural corruptions",
+        move || nothing(run),
+        content.into_any(),
+    )
 }
 
 /// What to say, and to do, while nothing is measured.
@@ -104,12 +84,7 @@ fn nothing(run: RwSignal<Run>) -> &'static str {
 
 /// Scale, and conditions where there are several.
 #[component]
-fn Controls(
-    shown: Shown,
-    chosen: RwSignal<Option<CorruptionConditions>>,
-    dataset: Dataset,
-) -> impl IntoView {
-    let several = move || shown.known.with(|known| known.len() > 1);
+fn Controls(shown: Shown, dataset: Dataset) -> impl IntoView {
     view! {
         <div class="controls">
             <Chooser
@@ -117,16 +92,9 @@ fn Controls(
                 value=Signal::derive(move || shown.scale.get().id().to_owned())
                 choose=move |value| shown.scale.set(scale_from(&value))
             />
-            <div hidden=move || !several()>
-                <Chooser
-                    id="robustness-conditions" label="Conditions"
-                    options=Signal::derive(move || shown.known.with(|known| conditions_choices(known)))
-                    value=Signal::derive(move || shown.conditions.get().map_or_else(String::new, |conditions| conditions.to_string()))
-                    choose=move |value| chosen.set(value.parse().ok())
-                />
-            </div>
+            {shown.tested.chooser("robustness-conditions")}
             <span class="hint">{move || shown.words()}</span>
-            <p class="hint">{move || other_images(shown.conditions.get(), &dataset)}</p>
+            <p class="hint">{move || other_images(shown.tested.conditions.get(), &dataset)}</p>
         </div>
     }
     .into_any()

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use protocol::dimensionality::Perturbation;
 use protocol::unit::{UnitSummary, UnitTable};
 
-use crate::api::segment;
+use crate::addresses::query;
 use crate::components::grid;
 
 /// A column of the table of units.
@@ -170,7 +170,7 @@ impl View {
             });
         let sort = (self.sort != Column::Selectivity).then(|| self.sort.id().to_owned());
         let dead = self.dead.map(|dead| if dead { "yes" } else { "no" });
-        let pairs = [
+        let query = query([
             ("layer", self.layer.clone()),
             ("unit", self.unit.map(|unit| unit.to_string())),
             ("sort", sort),
@@ -180,13 +180,8 @@ impl View {
             ("perturbation", self.perturbation.map(|one| one.to_string())),
             ("classes-by", self.listed.then(|| "list".to_owned())),
             ("classes", self.all_classes.then(|| "all".to_owned())),
-        ];
-        let query: Vec<String> = pairs
-            .into_iter()
-            .filter_map(|(name, value)| Some(format!("{name}={}", segment(&value?))))
-            .collect();
-        let mark = if query.is_empty() { "" } else { "?" };
-        format!("/runs/{run}/units{mark}{}", query.join("&"))
+        ]);
+        format!("/runs/{run}/units{query}")
     }
 
     /// The same, sorted by `column`; reversed if it is already.
@@ -246,6 +241,7 @@ pub fn neighbours(order: &[UnitSummary], unit: u32) -> (Option<u32>, Option<u32>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::query::tests::from_pairs;
 
     fn table() -> UnitTable {
         let unit = |unit, selectivity, preferred_class, gradient_cv, dead| UnitSummary {
@@ -272,10 +268,7 @@ mod tests {
     }
 
     fn view(pairs: &[(&str, &str)]) -> View {
-        View::from_query(|key| {
-            let pair = pairs.iter().find(|(name, _)| *name == key)?;
-            Some(pair.1.to_owned())
-        })
+        View::from_query(from_pairs(pairs))
     }
 
     fn order(pairs: &[(&str, &str)]) -> Vec<u32> {

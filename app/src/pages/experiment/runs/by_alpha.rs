@@ -7,7 +7,7 @@ use protocol::api::Mean;
 use protocol::{Run, RunState};
 
 use super::row::Row;
-use super::{ROWS, Table};
+use super::{OWN_COLUMNS, ROWS, Table};
 use crate::components::grid::fold;
 use crate::components::{AlphaChip, Grid, ProgressBar};
 use crate::format;
@@ -88,64 +88,12 @@ fn percent(mean: Option<Mean>) -> String {
     format!("{}{interval}", format::percent(mean.mean))
 }
 
+/// An alpha, and its runs below it.
 #[component]
 fn Group(table: Table, open: RwSignal<BTreeSet<u64>>, bits: u64) -> impl IntoView {
     let alpha = f64::from_bits(bits);
     let standing = Memo::new(move |_| table.runs.with(|runs| Standing::of(runs, alpha)));
-    let means = Memo::new(move |_| {
-        table.by_alpha.with(|comparison| {
-            let mut groups = comparison.iter().flat_map(|comparison| &comparison.groups);
-            let group = groups.find(|group| {
-                let run = group.runs.first();
-                run.is_some_and(|run| run.alpha == alpha)
-            });
-            group.map_or_else(Vec::new, |group| group.means.clone())
-        })
-    });
-    let mean = move |place: usize| means.with(|means| means.get(place).copied().flatten());
-    // The first two are selectivity and test accuracy, as the table's request has them.
-    let selectivity = move || match mean(0) {
-        None => "–".to_owned(),
-        Some(mean) => {
-            let interval = format::interval(mean.interval, 3);
-            format!("{:.3}{interval}", mean.mean)
-        }
-    };
-    let n = move || mean(0).map_or(0, |mean| mean.n);
-    let extra = move || {
-        (super::OWN_COLUMNS..super::OWN_COLUMNS + table.extra_measures().len())
-            .map(|place| {
-                let mean = mean(place);
-                let fewer = mean
-                    .filter(|mean| mean.n != n())
-                    .map(|mean| view! { <div class="hint">{format!("n = {}", mean.n)}</div> });
-                view! { <td class="number">{percent(mean)}{fewer}</td> }
-            })
-            .collect_view()
-    };
     let is_open = Memo::new(move |_| open.with(|open| open.contains(&bits)));
-    let count = move || {
-        let runs = standing.with(|standing| standing.ids.len());
-        format::plural(runs as u64, "run", "runs")
-    };
-    let selected = table.selected;
-    let ticked = move || {
-        standing.with(|standing| {
-            let all = |runs: &BTreeSet<i64>| standing.ids.iter().all(|id| runs.contains(id));
-            selected.with(all)
-        })
-    };
-    let some = move || {
-        standing.with(|standing| {
-            let some = |runs: &BTreeSet<i64>| standing.ids.iter().any(|id| runs.contains(id));
-            selected.with(some)
-        })
-    };
-    let tick = move |_| {
-        let was = ticked();
-        let ids = standing.with_untracked(|standing| standing.ids.clone());
-        selected.change(&ids, !was);
-    };
     // A small experiment has its runs ready below each alpha; a large one would slow the page down.
     let small = Memo::new(move |_| table.runs.with(|runs| runs.len() <= ROWS));
     let ids = Memo::new(move |_| match small.get() || is_open.get() {
@@ -171,9 +119,78 @@ fn Group(table: Table, open: RwSignal<BTreeSet<u64>>, bits: u64) -> impl IntoVie
         })
     };
     let row = move |id: i64| {
-        let run = table.run(move || Some(id));
+        let run = table.run(move || Some(id))?;
         let hidden = Signal::derive(move || !is_open.get());
-        view! { <Row table run hidden /> }
+        Some(view! { <Row table run hidden /> })
+    };
+    view! {
+        <AlphaRow table open bits standing />
+        <For each=move || ids.get() key=|id| *id children=row />
+        {rest}
+    }
+}
+
+/// The row of an alpha: how its runs stand, and the means over seeds.
+#[component]
+fn AlphaRow(
+    table: Table,
+    open: RwSignal<BTreeSet<u64>>,
+    bits: u64,
+    standing: Memo<Standing>,
+) -> impl IntoView {
+    let alpha = f64::from_bits(bits);
+    let means = Memo::new(move |_| {
+        table.by_alpha.with(|comparison| {
+            let mut groups = comparison.iter().flat_map(|comparison| &comparison.groups);
+            let group = groups.find(|group| {
+                let run = group.runs.first();
+                run.is_some_and(|run| run.alpha == alpha)
+            });
+            group.map_or_else(Vec::new, |group| group.means.clone())
+        })
+    });
+    let mean = move |place: usize| means.with(|means| means.get(place).copied().flatten());
+    // The first two are selectivity and test accuracy, as the table's request has them.
+    let selectivity = move || match mean(0) {
+        None => "–".to_owned(),
+        Some(mean) => {
+            let interval = format::interval(mean.interval, 3);
+            format!("{:.3}{interval}", mean.mean)
+        }
+    };
+    let n = move || mean(0).map_or(0, |mean| mean.n);
+    let extra = move || {
+        (OWN_COLUMNS..OWN_COLUMNS + table.extra_measures().len())
+            .map(|place| {
+                let mean = mean(place);
+                let fewer = mean
+                    .filter(|mean| mean.n != n())
+                    .map(|mean| view! { <div class="hint">{format!("n = {}", mean.n)}</div> });
+                view! { <td class="number">{percent(mean)}{fewer}</td> }
+            })
+            .collect_view()
+    };
+    let count = move || {
+        let runs = standing.with(|standing| standing.ids.len());
+        format::plural(runs as u64, "run", "runs")
+    };
+    let selected = table.selected;
+    let ticked = move || {
+        standing.with(|standing| {
+            let all = |runs: &BTreeSet<i64>| standing.ids.iter().all(|id| runs.contains(id));
+            selected.with(all)
+        })
+    };
+    let some = move || {
+        standing.with(|standing| {
+            let some = |runs: &BTreeSet<i64>| standing.ids.iter().any(|id| runs.contains(id));
+            selected.with(some)
+        })
+    };
+    let tick = move |_| {
+        let was = ticked();
+        let ids = standing.with_untracked(|standing| standing.ids.clone());
+        selected.change(&ids, !was);
     };
     let tick_label = format!("Select the runs of alpha {}", format::alpha(alpha));
     view! {
@@ -189,8 +206,6 @@ fn Group(table: Table, open: RwSignal<BTreeSet<u64>>, bits: u64) -> impl IntoVie
             <td class="number">{selectivity}</td>
             {extra}
         </tr>
-        <For each=move || ids.get() key=|id| *id children=row />
-        {rest}
     }
 }
 

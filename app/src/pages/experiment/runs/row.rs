@@ -6,6 +6,7 @@ use protocol::Run;
 
 use super::Table;
 use crate::components::{AlphaChip, ProgressBar, StateBadge, Tags};
+use crate::figures::words::optional;
 use crate::format;
 use crate::run_state::{activity, share_done};
 
@@ -15,39 +16,38 @@ pub fn Row(
     /// The table it is in.
     table: Table,
     /// The run.
-    run: Memo<Option<Run>>,
+    run: Memo<Run>,
     /// Whether it is folded away.
     #[prop(into)]
     hidden: Signal<bool>,
 ) -> impl IntoView {
-    let first = run.get_untracked()?;
-    let current = Memo::new(move |_| run.get().unwrap_or_else(|| first.clone()));
-    let id = Memo::new(move |_| current.with(|run| run.id));
-    let state = Signal::derive(move || current.with(|run| run.state));
-    let share = Signal::derive(move || current.with(share_done));
-    let reason = move || current.with(|run| run.reason.clone());
-    let tags = Memo::new(move |_| current.with(|run| run.tags.clone()));
+    let id = Memo::new(move |_| run.with(|run| run.id));
+    let state = Signal::derive(move || run.with(|run| run.state));
+    let share = Signal::derive(move || run.with(share_done));
+    let reason = move || run.with(|run| run.reason.clone());
+    let tags = Memo::new(move |_| run.with(|run| run.tags.clone()));
     let tags = move || view! { <Tags tags=tags.get() /> };
-    let alpha = Memo::new(move |_| current.with(|run| run.spec.alpha));
+    let alpha = Memo::new(move |_| run.with(|run| run.spec.alpha));
     let alpha = move || view! { <AlphaChip alpha=alpha.get() /> };
-    let seed = move || current.with(|run| run.spec.seed);
+    let seed = move || run.with(|run| run.spec.seed);
     let validation = move || {
-        current.with(|run| {
-            run.latest_epoch.as_ref().map_or("–".to_owned(), |epoch| {
-                format::percent(epoch.validation_accuracy)
-            })
+        run.with(|run| {
+            let epoch = run.latest_epoch.as_ref();
+            optional(
+                epoch.map(|epoch| epoch.validation_accuracy),
+                format::percent,
+            )
         })
     };
     let test = move || {
-        current.with(|run| {
-            run.result.as_ref().map_or("–".to_owned(), |result| {
-                format::percent(result.test_accuracy)
-            })
+        run.with(|run| {
+            let result = run.result.as_ref();
+            optional(result.map(|result| result.test_accuracy), format::percent)
         })
     };
     // Without a result: the last value on the validation images, marked as such.
     let selectivity = move || {
-        current.with(|run| match (&run.result, &run.latest_epoch) {
+        run.with(|run| match (&run.result, &run.latest_epoch) {
             (Some(result), _) => format!("{:.3}", result.selectivity),
             (None, Some(epoch)) => format!("{:.3} (validation)", epoch.selectivity),
             (None, None) => "–".to_owned(),
@@ -60,7 +60,7 @@ pub fn Row(
             places
                 .map(|place| {
                     let value = values.and_then(|values| values.get(place).copied().flatten());
-                    view! { <td class="number">{value.map_or("–".to_owned(), format::percent)}</td> }
+                    view! { <td class="number">{optional(value, format::percent)}</td> }
                 })
                 .collect_view()
         })
@@ -70,18 +70,18 @@ pub fn Row(
     let tick = move |_| selected.toggle(id.get_untracked());
     let label = move || format!("Select run {}", id.get());
     let address = move || format!("/runs/{}", id.get());
-    Some(view! {
+    view! {
         <tr data-run=id hidden=hidden class:selected=ticked>
             <td class="tick"><input type="checkbox" aria-label=label prop:checked=ticked on:change=tick /></td>
             <th scope="row"><A href=address>{id}</A><div class="tags">{tags}</div></th>
             <td>{alpha}</td>
             <td class="number">{seed}</td>
             <td><StateBadge state /><div class="hint">{reason}</div></td>
-            <td class="wide"><ProgressBar share label="Progress of the run" /><div class="hint">{move || current.with(activity)}</div></td>
+            <td class="wide"><ProgressBar share label="Progress of the run" /><div class="hint">{move || run.with(activity)}</div></td>
             <td class="number">{validation}</td>
             <td class="number">{test}</td>
             <td class="number">{selectivity}</td>
             {extra}
         </tr>
-    })
+    }
 }

@@ -50,7 +50,8 @@ pub fn Single(table: Table) -> impl IntoView {
     // A row a place, not a row a run: another order changes the texts of a page's rows and makes none anew.
     let row = move |place: usize| {
         let id = move || ids.with(|ids| ids.get(place).copied());
-        view! { <Row table run=table.run(id) hidden=Signal::stored(false) /> }
+        let run = table.run(id)?;
+        Some(view! { <Row table run hidden=Signal::stored(false) /> })
     };
     let columns = table.columns();
     // Numbers under a heading that sorts take the width of measures.

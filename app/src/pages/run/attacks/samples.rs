@@ -1,16 +1,15 @@
 //! Real images, clean and adversarial with what was changed, and what the network says of each.
 
 use leptos::prelude::*;
-use protocol::api::{AdversarialSample, AdversarialSamplePage, ApiError, Fall, SampleFilter};
+use protocol::api::{AdversarialSample, AdversarialSamplePage, Fall, SampleFilter};
 use protocol::attack::{Attack, AttackConditions, Norm};
 
 use super::Shown;
-use crate::api;
-use crate::attacks::{attack_choices, closest};
-use crate::choice::Choice;
-use crate::components::{Chooser, ErrorBox};
+use crate::api::segment;
+use crate::attacks::{attack_choices, closest, default_attack};
+use crate::components::Chooser;
 use crate::format;
-use crate::pages::run::robustness::{PAGE_SIZE, Pages, half, pages};
+use crate::pages::run::samples::{self, Part, SamplePage, half};
 
 /// A request; none while nothing was attacked.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -25,52 +24,44 @@ struct Request {
 impl Request {
     fn path(self) -> String {
         format!(
-            "/runs/{}/adversarial-samples?conditions={}&attack={}&filter={}&page={}&page_size={PAGE_SIZE}",
+            "/runs/{}/adversarial-samples?conditions={}&attack={}&{}",
             self.run,
             self.conditions,
-            api::segment(&self.attack.to_string()),
-            self.filter.id(),
-            self.page
+            segment(&self.attack.to_string()),
+            Part::query(self.filter, self.page)
         )
     }
-}
-
-type Found = Option<Result<AdversarialSamplePage, ApiError>>;
-type Answer = Resource<Found>;
-
-async fn read(request: Option<Request>) -> Found {
-    Some(api::get_part(&request?.path()).await)
 }
 
 /// The browser of samples.
 #[component]
 pub fn Samples(run: i64, shown: Shown) -> impl IntoView {
     let attack = RwSignal::new(None::<Attack>);
-    let filter = RwSignal::new(SampleFilter::default());
-    let page = RwSignal::new(1_u32);
+    let part = Part::new(shown.tested.conditions);
     let listed = Memo::new(move |_| shown.attacked.with(|attacked| attacked.attacks()));
     let swept = Memo::new(move |_| shown.attacked.with(|attacked| !attacked.fgsm.is_empty()));
     let now = Memo::new(move |_| {
+        let closest = |listed: &Vec<Attack>| closest(attack.get(), default_attack(), listed);
         Some(Request {
             run,
-            conditions: shown.conditions.get()?,
-            attack: listed.with(|listed| closest(attack.get(), listed))?,
-            filter: filter.get(),
-            page: page.get(),
+            conditions: shown.tested.conditions.get()?,
+            attack: listed.with(closest)?,
+            filter: part.filter.get(),
+            page: part.page.get(),
         })
     });
-    let samples = Resource::new(move || now.get(), read);
-    let first_page = move || page.set(1);
-    Effect::new(move |last: Option<Option<AttackConditions>>| {
-        let conditions = shown.conditions.get();
-        if last.is_some_and(|last| last != conditions) {
-            first_page();
-        }
-        conditions
-    });
-    let filters: Vec<Choice> = SampleFilter::ALL
-        .map(|one| Choice::new(one.id(), one.label()))
-        .into();
+    let samples = samples::request(move || now.get().map(Request::path));
+    let totals = samples::Totals {
+        id: "adversarial-total",
+        total: |page: &AdversarialSamplePage| page.total,
+        words: total_words,
+        none: "No image matches. Choose another filter or attack.",
+    };
+    let cards = move |page: AdversarialSamplePage| {
+        let swept = swept.get();
+        let cards = page.samples.into_iter().map(|sample| card(sample, swept));
+        cards.collect_view().into_any()
+    };
     view! {
         <section id="adversarial-samples" aria-labelledby="adversarial-samples-title">
             <h3 id="adversarial-samples-title">"What does it take to fool the network?"</h3>
@@ -79,33 +70,15 @@ pub fn Samples(run: i64, shown: Shown) -> impl IntoView {
                     id="adversarial-attack" label="Attack"
                     options=Signal::derive(move || listed.with(|listed| attack_choices(listed)))
                     value=Signal::derive(move || now.get().map_or_else(String::new, |now| now.attack.to_string()))
-                    choose=move |value| { attack.set(value.parse().ok()); first_page(); }
+                    choose=move |value| { attack.set(value.parse().ok()); part.page.set(1); }
                 />
-                <Chooser
-                    id="adversarial-filter" label="Show" options=Signal::stored(filters)
-                    value=Signal::derive(move || filter.get().id().to_owned())
-                    choose=move |value| {
-                        let wanted = SampleFilter::ALL.into_iter().find(|one| one.id() == value);
-                        filter.set(wanted.unwrap_or_default());
-                        first_page();
-                    }
-                />
+                {part.chooser("adversarial-filter")}
             </div>
             <p class="hint">"The change is magnified until the attack's radius fills the range from black to white; grey means no change."</p>
-            <Transition fallback=|| view! { <p class="waiting" aria-busy="true">"Loading …"</p> }>
-                <div class="foot">
-                    <span role="status" id="adversarial-total">{move || sample_page(samples).map(|page| total_words(&page))}</span>
-                    <Pages page last=Signal::derive(move || sample_page(samples).map_or(1, |page| pages(page.total))) />
-                </div>
-                {move || list(samples, swept.get())}
-            </Transition>
+            <SamplePage samples page=part.page totals cards />
         </section>
     }
     .into_any()
-}
-
-fn sample_page(samples: Answer) -> Option<AdversarialSamplePage> {
-    samples.get().flatten().and_then(Result::ok)
 }
 
 /// The number of matching images, and of those that were kept.
@@ -125,25 +98,6 @@ fn total_words(page: &AdversarialSamplePage) -> String {
             "{total} of the first {} of {all} attacked (only these were kept)",
             format::count((*kept).into())
         )
-    }
-}
-
-fn list(samples: Answer, swept: bool) -> AnyView {
-    match samples.get().flatten() {
-        None => ().into_any(),
-        Some(Err(error)) => view! { <ErrorBox error /> }.into_any(),
-        Some(Ok(page)) if page.total == 0 => view! {
-            <p class="waiting">"No image matches. Choose another filter or attack."</p>
-        }
-        .into_any(),
-        Some(Ok(page)) => {
-            let cards = page
-                .samples
-                .into_iter()
-                .map(|sample| card(sample, swept))
-                .collect_view();
-            view! { <ul class="sample-pairs">{cards}</ul> }.into_any()
-        }
     }
 }
 

@@ -122,7 +122,7 @@ pub fn Aggregate(run: RwSignal<Run>, shown: Shown) -> impl IntoView {
             run: id,
             seed,
             experiment,
-            conditions: shown.conditions.get(),
+            conditions: shown.tested.conditions.get(),
             chosen: chosen.get(),
         },
         compare,

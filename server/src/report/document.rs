@@ -1,18 +1,18 @@
-//! An experiment's report: one HTML file with everything in it, to be read with no server, no network and no script,
-//! and printed. Text in, text out.
+//! The report as one HTML file with everything in it, to be read with no server, no network and no script, and printed. Text
+//! in, text out.
 
-mod claim;
-mod tables;
-
+use app::chart::svg::{self, escape::escape};
+use app::components::{Column, evaluation_words, training_words};
+use app::figures::words::optional;
+use app::pages::findings::{main_rows, n};
+use app::{format, snippets};
 use protocol::Run;
 use protocol::api::Experiment;
 use protocol::claim_figure::ClaimFigures;
 use protocol::finding::Findings;
 
-use crate::chart::svg::{self, escape::escape};
-use crate::components::Column;
-use crate::{format, snippets};
-use tables::table;
+use super::claim;
+use super::table::table;
 
 /// What a report is made of.
 #[derive(Debug, Clone, PartialEq)]
@@ -123,8 +123,8 @@ fn verdicts(data: &ReportData) -> String {
                 escape(one.claim.statement()),
                 claim::badge(one.verdict),
                 escape(&one.sentence),
-                svg::estimates(one.claim.statement(), &crate::pages::findings::main_rows(one)),
-                escape(&crate::pages::findings::n(one)),
+                svg::estimates(one.claim.statement(), &main_rows(one)),
+                escape(&n(one)),
                 id = one.claim.id(),
             )
         })
@@ -169,8 +169,6 @@ fn counted(findings: &Findings) -> String {
 }
 
 fn runs(data: &ReportData) -> String {
-    let optional =
-        |value: Option<f64>, write: fn(f64) -> String| value.map_or_else(|| "–".to_owned(), write);
     let rows: Vec<Vec<String>> = data
         .runs
         .iter()
@@ -249,11 +247,8 @@ fn configuration(data: &ReportData) -> String {
         ("Seeds", seeds.join(", ")),
         ("Created", format::timestamp(data.experiment.created_at)),
     ];
-    facts.extend(crate::components::training_words(&spec.training));
-    facts.extend(crate::components::evaluation_words(
-        &spec.evaluation,
-        &data.runs,
-    ));
+    facts.extend(training_words(&spec.training));
+    facts.extend(evaluation_words(&spec.evaluation, &data.runs));
     facts.extend([
         ("Requested device", spec.device.clone()),
         (
@@ -308,79 +303,85 @@ fn reading(data: &ReportData) -> String {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
-    use crate::chart::svg::estimates::tests::row;
-    use crate::figures::evidence::tests::evidence;
-    use crate::figures::lines::tests::lines;
-    use crate::figures::slope_map::tests::map;
-    use protocol::RunState;
-    use protocol::claim_figure::{ClaimFigure, ClaimFigureName, Picture};
-    use protocol::finding::{AllRuns, Claim, Finding, LeftOutRun, MoreSeeds, Role, Verdict};
+    use analysis::made_up::{Lab, falls};
+    use app::pages::present::slides::{Slide, slides};
+    use protocol::claim_figure::ClaimFigureName;
+    use protocol::finding::{
+        AllRuns, Claim, Estimate, Evidence, Finding, LeftOutRun, MoreSeeds, Role, Verdict,
+    };
     use protocol::measure::Scale;
     use protocol::preset::presets;
-
-    use crate::pages::present::slides::{Slide, slides};
 
     const HOSTILE: &str = "<script>alert('x')</script> & \"quoted\"";
 
     /// A report of one untrained run, with hostile text wherever a person can write.
-    pub(crate) fn data() -> ReportData {
+    fn data() -> ReportData {
         let mut spec = presets().remove(0).spec;
         spec.name = HOSTILE.into();
         spec.notes = HOSTILE.into();
         spec.device = HOSTILE.into();
         spec.dataset = protocol::Dataset::Folder(HOSTILE.into());
-        let run = Run {
-            id: 1,
-            experiment_id: 7,
-            spec: spec.runs().remove(0),
-            state: RunState::Queued,
-            reason: None,
-            queued_at: 0,
-            started_at: None,
-            ended_at: None,
-            started: None,
-            epochs_done: 0,
-            latest_epoch: None,
-            progress: None,
-            job: None,
-            later_evaluations: vec![],
-            result: None,
-            tags: vec![],
-            notes: String::new(),
+        let run = Run::queued(1, 7, spec.runs().remove(0));
+        let estimate = Estimate {
+            label: HOSTILE.into(),
+            unit: "points".into(),
+            estimate: Some(0.5),
+            interval: Some([-0.4, 1.4]),
+            margin: Some(0.5),
+            p: Some(0.01),
+            n: 3,
+            runs: 15,
+            role: Role::Primary,
+            verdict: Verdict::Supported,
+        };
+        let evidence = Evidence {
+            what: HOSTILE.into(),
+            scale: Some(Scale::Raw),
+            unit: HOSTILE.into(),
+            estimate: Some(0.5),
+            interval: Some([0.4, 0.8]),
+            bootstrap_interval: Some([0.45, 0.7]),
+            p: Some(0.01),
+            p_holm: None,
+            effect: Some(2.0),
+            n: 3,
+            runs: 15,
+            agrees: Some(true),
+            decides: true,
         };
         let finding = |claim| Finding {
             claim,
             verdict: Verdict::Inconclusive,
             sentence: HOSTILE.into(),
-            estimates: vec![row(HOSTILE, Some(0.5), Role::Primary)],
+            estimates: vec![estimate.clone()],
             notes: vec![HOSTILE.into()],
             all_runs: Some(AllRuns {
                 verdict: Verdict::DependsOnScale,
                 sentence: HOSTILE.into(),
             }),
             rule: HOSTILE.into(),
-            evidence: vec![evidence(HOSTILE, HOSTILE, Some(0.5))],
+            evidence: vec![evidence.clone()],
             more_seeds: Some(MoreSeeds {
                 seeds: 4,
                 half_width: 0.01,
                 basis: HOSTILE.into(),
             }),
         };
+        let lab = Lab::new(3).corruptions(falls(0.1)).attacks(falls(0.1));
+        let numbers = lab.run_numbers();
+        let drawn = analysis::claims::figures(&lab.runs, &numbers, &[Claim::C2, Claim::C3], 10.0);
+        let drawn = |name| {
+            let mut all = drawn.iter().flat_map(|entry| &entry.figures);
+            let found = all.find(|one| one.name == name && one.scale == Some(Scale::Raw));
+            found.unwrap().clone()
+        };
         let figures = |claim| ClaimFigures {
             claim,
             figures: vec![
-                ClaimFigure {
-                    name: ClaimFigureName::FgsmEpsilon,
-                    scale: Some(Scale::Raw),
-                    picture: Picture::Lines(lines()),
-                },
-                ClaimFigure {
-                    name: ClaimFigureName::CorruptionSlopes,
-                    scale: Some(Scale::Raw),
-                    picture: Picture::Slopes(map()),
-                },
+                drawn(ClaimFigureName::FgsmEpsilon),
+                drawn(ClaimFigureName::CorruptionSlopes),
             ],
         };
         ReportData {

@@ -1,14 +1,15 @@
 //! A claim's section, in the order of its slides: the verdict in a sentence, its figures, then the numbers and the rule.
 
+use app::chart::svg::{self, escape::escape};
+use app::components::Column;
+use app::components::verdict_badge::{id, sign};
+use app::figures::words::{ends, optional};
+use app::figures::{claim, evidence};
+use app::format::{self, significant};
 use protocol::claim_figure::{ClaimFigure, ClaimFigures};
 use protocol::finding::{Evidence, Finding, Verdict};
 
-use super::tables::table;
-use crate::chart::svg::{self, escape::escape};
-use crate::components::Column;
-use crate::components::verdict_badge::{id, sign};
-use crate::figures::{claim, evidence};
-use crate::format;
+use super::table::table;
 
 /// The most tests that are listed; all are in the exports.
 const LISTED: usize = 16;
@@ -33,7 +34,7 @@ pub fn section(finding: &Finding, figures: Option<&ClaimFigures>) -> String {
             format!(
                 "<p><b>{} for every alpha</b> would bring the interval to about ± {}. {}</p>",
                 format::plural(more.seeds.into(), "more seed", "more seeds"),
-                format::significant(more.half_width),
+                significant(more.half_width),
                 escape(&more.basis)
             )
         });
@@ -108,36 +109,23 @@ fn drawn(figures: &[ClaimFigure]) -> String {
         .collect()
 }
 
-fn number(value: f64) -> String {
-    format::significant(value).replace('-', "−")
-}
-
-fn interval(ends: Option<[f64; 2]>) -> String {
-    ends.map_or_else(
-        || "–".to_owned(),
-        |[low, high]| format!("{} to {}", number(low), number(high)),
-    )
-}
-
 fn evidence_table(evidence: &[Evidence]) -> String {
     if evidence.is_empty() {
         return "<p class=\"muted\">There are no measurements to test this claim with.</p>"
             .to_owned();
     }
-    let optional =
-        |value: Option<f64>, write: fn(f64) -> String| value.map_or_else(|| "–".to_owned(), write);
     let rows: Vec<Vec<String>> = evidence
         .iter()
         .take(LISTED)
         .map(|one| {
             vec![
                 format!("{} ({})", evidence::name(one), one.unit),
-                optional(one.estimate, number),
-                interval(one.interval),
-                interval(one.bootstrap_interval),
+                optional(one.estimate, significant),
+                ends(one.interval),
+                ends(one.bootstrap_interval),
                 optional(one.p, format::p),
                 optional(one.p_holm, format::p),
-                optional(one.effect, number),
+                optional(one.effect, significant),
                 format::count(one.n.into()),
                 format::count(one.runs.into()),
                 if one.decides { "yes" } else { "no" }.to_owned(),
