@@ -11,10 +11,6 @@ use crate::corruptions::{by_family, mean};
 use crate::format;
 use crate::grouping::counted;
 
-/// Every matrix.
-pub const MATRICES: [ActivationMatrix; 2] =
-    [ActivationMatrix::Responses, ActivationMatrix::Activations];
-
 /// The statistic called `id`, else that of Leavitt & Morcos (2020).
 pub fn statistic_from(id: Option<&str>) -> DimensionStatistic {
     DimensionStatistic::ALL
@@ -25,7 +21,7 @@ pub fn statistic_from(id: Option<&str>) -> DimensionStatistic {
 
 /// The matrix called `id`, if there is one.
 pub fn matrix_from(id: Option<&str>) -> Option<ActivationMatrix> {
-    MATRICES.into_iter().find(|matrix| Some(matrix.id()) == id)
+    id.and_then(ActivationMatrix::from_id)
 }
 
 /// Which of a run's measurements of dimensionality belong together: only numbers of the same matrix under the same

@@ -35,8 +35,7 @@ struct Data {
 
 /// The claim that an address names; none where it names no known one.
 fn claim_of(text: Option<String>) -> Option<Claim> {
-    let text = text?;
-    Claim::ALL.into_iter().find(|claim| claim.id() == text)
+    Claim::from_id(&text?)
 }
 
 /// The claim that is open.

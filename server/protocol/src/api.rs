@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::device::DeviceCheck;
 use crate::event::{Event, LogLevel};
 use crate::finding::ClaimVerdict;
+use crate::named::named;
 use crate::result::EpochMetrics;
 use crate::run::RunState;
 use crate::spec::ExperimentSpec;
@@ -303,51 +304,23 @@ pub struct EvaluationQueued {
     pub skipped: u32,
 }
 
-/// Which of a run's predictions are shown.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum SampleFilter {
-    /// All.
-    All,
-    /// Right when clean, wrong now.
-    #[default]
-    Broken,
-    /// Right both times.
-    Robust,
-    /// Wrong when clean, right now.
-    Mended,
+named! {
+    /// Which of a run's predictions are shown.
+    #[derive(Default)]
+    pub enum SampleFilter {
+        /// Right when clean, wrong now.
+        #[default]
+        Broken = "broken" => "Right when clean, wrong now",
+        /// Right both times.
+        Robust = "robust" => "Right both times",
+        /// Wrong when clean, right now.
+        Mended = "mended" => "Wrong when clean, right now",
+        /// All.
+        All = "all" => "All",
+    }
 }
 
 impl SampleFilter {
-    /// Every filter, in the order in which the page lists them.
-    pub const ALL: [SampleFilter; 4] = [
-        SampleFilter::Broken,
-        SampleFilter::Robust,
-        SampleFilter::Mended,
-        SampleFilter::All,
-    ];
-
-    /// The name in queries.
-    pub fn id(self) -> &'static str {
-        match self {
-            SampleFilter::All => "all",
-            SampleFilter::Broken => "broken",
-            SampleFilter::Robust => "robust",
-            SampleFilter::Mended => "mended",
-        }
-    }
-
-    /// What a person calls it.
-    pub fn label(self) -> &'static str {
-        match self {
-            SampleFilter::All => "All",
-            SampleFilter::Broken => "Right when clean, wrong now",
-            SampleFilter::Robust => "Right both times",
-            SampleFilter::Mended => "Wrong when clean, right now",
-        }
-    }
-
     /// Whether it lets an image through that was classified so.
     pub fn takes(self, clean_right: bool, right: bool) -> bool {
         match self {

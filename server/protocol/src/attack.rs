@@ -190,12 +190,8 @@ impl FromStr for Attack {
         };
         let parse = || {
             let mut parts = text.split(':');
-            let method = parts.next()?;
-            let method = Method::ALL.into_iter().find(|known| known.id() == method)?;
-            let norm = parts.next()?;
-            let norm = [Norm::Linf, Norm::L2]
-                .into_iter()
-                .find(|known| known.id() == norm)?;
+            let method = Method::from_id(parts.next()?)?;
+            let norm = Norm::from_id(parts.next()?)?;
             let mut attack = Attack {
                 method,
                 norm,

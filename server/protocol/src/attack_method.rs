@@ -90,6 +90,11 @@ macro_rules! methods {
             /// Every method, weakest first.
             pub const ALL: [Method; [$(stringify!($variant)),*].len()] = [$(Method::$variant),*];
 
+            /// The method called `id`, if there is one.
+            pub fn from_id(id: &str) -> Option<Method> {
+                Method::ALL.into_iter().find(|method| method.id() == id)
+            }
+
             fn facts(self) -> Facts {
                 match self { $(Method::$variant => $facts,)* }
             }

@@ -8,117 +8,50 @@ use serde::{Deserialize, Serialize};
 use crate::Run;
 use crate::api::Mean;
 use crate::attack::Attack;
+use crate::named::named;
 use crate::quantity::{Axis, Scale};
 
-/// A field of a run's configuration, by the name that filters and addresses use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum ConfigurationField {
-    /// The experiment that the run belongs to, by number.
-    Experiment,
-    /// The network.
-    Network,
-    /// The data set.
-    Dataset,
-    /// Regulariser strength.
-    Alpha,
-    /// Replicate.
-    Seed,
-    /// The device that trained.
-    Device,
-    /// Passes over the training set.
-    Epochs,
-    /// Images a step.
-    BatchSize,
-    /// SGD's learning rate at the start.
-    LearningRate,
-    /// SGD's momentum.
-    Momentum,
-    /// L2 penalty on every parameter.
-    WeightDecay,
-    /// Epochs after which the learning rate falls, with spaces between them.
-    LearningRateMilestones,
-    /// What a milestone multiplies the learning rate by.
-    LearningRateFactor,
-    /// How training images are varied.
-    Augmentation,
-    /// Images of each class held out to choose the best epoch.
-    ValidationImagesPerClass,
-    /// Images of each class trained on; `all` where no number was asked for.
-    TrainImagesPerClass,
-    /// The tags of the run and of its experiment.
-    Tag,
+named! {
+    /// A field of a run's configuration, by the name that filters and addresses use.
+    pub enum ConfigurationField {
+        /// The experiment that the run belongs to, by number.
+        Experiment = "experiment" => "Experiment",
+        /// The network.
+        Network = "network" => "Network",
+        /// The data set.
+        Dataset = "dataset" => "Data set",
+        /// Regulariser strength.
+        Alpha = "alpha" => "Alpha",
+        /// Replicate.
+        Seed = "seed" => "Seed",
+        /// The device that trained.
+        Device = "device" => "Device",
+        /// Passes over the training set.
+        Epochs = "epochs" => "Epochs",
+        /// Images a step.
+        BatchSize = "batch_size" => "Batch size",
+        /// SGD's learning rate at the start.
+        LearningRate = "learning_rate" => "Learning rate",
+        /// SGD's momentum.
+        Momentum = "momentum" => "Momentum",
+        /// L2 penalty on every parameter.
+        WeightDecay = "weight_decay" => "Weight decay",
+        /// Epochs after which the learning rate falls, with spaces between them.
+        LearningRateMilestones = "learning_rate_milestones" => "Learning rate milestones",
+        /// What a milestone multiplies the learning rate by.
+        LearningRateFactor = "learning_rate_factor" => "Learning rate factor",
+        /// How training images are varied.
+        Augmentation = "augmentation" => "Augmentation",
+        /// Images of each class held out to choose the best epoch.
+        ValidationImagesPerClass = "validation_images_per_class" => "Validation images per class",
+        /// Images of each class trained on; `all` where no number was asked for.
+        TrainImagesPerClass = "train_images_per_class" => "Training images per class",
+        /// The tags of the run and of its experiment.
+        Tag = "tag" => "Tags",
+    }
 }
 
 impl ConfigurationField {
-    /// Every field, in the order in which tables list them.
-    pub const ALL: [ConfigurationField; 17] = [
-        ConfigurationField::Experiment,
-        ConfigurationField::Network,
-        ConfigurationField::Dataset,
-        ConfigurationField::Alpha,
-        ConfigurationField::Seed,
-        ConfigurationField::Device,
-        ConfigurationField::Epochs,
-        ConfigurationField::BatchSize,
-        ConfigurationField::LearningRate,
-        ConfigurationField::Momentum,
-        ConfigurationField::WeightDecay,
-        ConfigurationField::LearningRateMilestones,
-        ConfigurationField::LearningRateFactor,
-        ConfigurationField::Augmentation,
-        ConfigurationField::ValidationImagesPerClass,
-        ConfigurationField::TrainImagesPerClass,
-        ConfigurationField::Tag,
-    ];
-
-    /// The name in filters and addresses, for example `batch_size`.
-    pub fn id(self) -> &'static str {
-        match self {
-            ConfigurationField::Experiment => "experiment",
-            ConfigurationField::Network => "network",
-            ConfigurationField::Dataset => "dataset",
-            ConfigurationField::Alpha => "alpha",
-            ConfigurationField::Seed => "seed",
-            ConfigurationField::Device => "device",
-            ConfigurationField::Epochs => "epochs",
-            ConfigurationField::BatchSize => "batch_size",
-            ConfigurationField::LearningRate => "learning_rate",
-            ConfigurationField::Momentum => "momentum",
-            ConfigurationField::WeightDecay => "weight_decay",
-            ConfigurationField::LearningRateMilestones => "learning_rate_milestones",
-            ConfigurationField::LearningRateFactor => "learning_rate_factor",
-            ConfigurationField::Augmentation => "augmentation",
-            ConfigurationField::ValidationImagesPerClass => "validation_images_per_class",
-            ConfigurationField::TrainImagesPerClass => "train_images_per_class",
-            ConfigurationField::Tag => "tag",
-        }
-    }
-
-    /// What a person calls it.
-    pub fn label(self) -> &'static str {
-        match self {
-            ConfigurationField::Experiment => "Experiment",
-            ConfigurationField::Network => "Network",
-            ConfigurationField::Dataset => "Data set",
-            ConfigurationField::Alpha => "Alpha",
-            ConfigurationField::Seed => "Seed",
-            ConfigurationField::Device => "Device",
-            ConfigurationField::Epochs => "Epochs",
-            ConfigurationField::BatchSize => "Batch size",
-            ConfigurationField::LearningRate => "Learning rate",
-            ConfigurationField::Momentum => "Momentum",
-            ConfigurationField::WeightDecay => "Weight decay",
-            ConfigurationField::LearningRateMilestones => "Learning rate milestones",
-            ConfigurationField::LearningRateFactor => "Learning rate factor",
-            ConfigurationField::Augmentation => "Augmentation",
-            ConfigurationField::ValidationImagesPerClass => "Validation images per class",
-            ConfigurationField::TrainImagesPerClass => "Training images per class",
-            ConfigurationField::Tag => "Tags",
-        }
-    }
-
     /// The run's value. `experiment` is what the run's experiment is called and tagged.
     pub fn value(self, run: &Run, experiment: &ExperimentLabel) -> FieldValue {
         let (spec, training) = (&run.spec, &run.spec.training);
@@ -200,10 +133,7 @@ impl FromStr for ConfigurationField {
     type Err = UnknownField;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        ConfigurationField::ALL
-            .into_iter()
-            .find(|field| field.id() == text)
-            .ok_or_else(|| UnknownField(text.to_owned()))
+        ConfigurationField::from_id(text).ok_or_else(|| UnknownField(text.to_owned()))
     }
 }
 

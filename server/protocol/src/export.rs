@@ -3,66 +3,33 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use crate::named::named;
 
-/// A table of what was measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum ExportTable {
-    /// One row a run; of experiments alone.
-    Runs,
-    /// One row a run and epoch.
-    Epochs,
-    /// One row a run, layer and unit.
-    Units,
-    /// One row a run, corruption and severity.
-    Corruptions,
-    /// One row a run and attack.
-    Attacks,
-    /// One row a run, perturbation and layer.
-    Dimensionality,
-    /// One row a run and layer.
-    InputUnitGradients,
+named! {
+    /// A table of what was measured.
+    pub enum ExportTable {
+        /// One row a run; of experiments alone.
+        Runs = "runs",
+        /// One row a run and epoch.
+        Epochs = "epochs",
+        /// One row a run, layer and unit.
+        Units = "units",
+        /// One row a run, corruption and severity.
+        Corruptions = "corruptions",
+        /// One row a run and attack.
+        Attacks = "attacks",
+        /// One row a run, perturbation and layer.
+        Dimensionality = "dimensionality",
+        /// One row a run and layer.
+        InputUnitGradients = "input_unit_gradients" => "input-unit gradients",
+    }
 }
 
 impl ExportTable {
-    /// Every table, in the order in which pages list them.
-    pub const ALL: [ExportTable; 7] = [
-        ExportTable::Runs,
-        ExportTable::Epochs,
-        ExportTable::Units,
-        ExportTable::Corruptions,
-        ExportTable::Attacks,
-        ExportTable::Dimensionality,
-        ExportTable::InputUnitGradients,
-    ];
-
     /// The tables of a single run.
     pub fn of_runs() -> impl Iterator<Item = ExportTable> {
         let all = ExportTable::ALL.into_iter();
         all.filter(|table| *table != ExportTable::Runs)
-    }
-
-    /// The name in addresses and files, for example `input_unit_gradients`.
-    pub fn id(self) -> &'static str {
-        match self {
-            ExportTable::Runs => "runs",
-            ExportTable::Epochs => "epochs",
-            ExportTable::Units => "units",
-            ExportTable::Corruptions => "corruptions",
-            ExportTable::Attacks => "attacks",
-            ExportTable::Dimensionality => "dimensionality",
-            ExportTable::InputUnitGradients => "input_unit_gradients",
-        }
-    }
-
-    /// What a person calls it.
-    pub fn label(self) -> &'static str {
-        match self {
-            ExportTable::InputUnitGradients => "input-unit gradients",
-            other => other.id(),
-        }
     }
 }
 
@@ -81,10 +48,7 @@ impl FromStr for ExportTable {
     type Err = UnknownTable;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        ExportTable::ALL
-            .into_iter()
-            .find(|table| table.id() == text)
-            .ok_or_else(|| UnknownTable(text.to_owned()))
+        ExportTable::from_id(text).ok_or_else(|| UnknownTable(text.to_owned()))
     }
 }
 

@@ -6,56 +6,31 @@ use crate::Network;
 use crate::dataset::Dataset;
 use crate::field_error::FieldError;
 use crate::measure::Scale;
+use crate::named::named;
 
-/// One of the source's claims.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub enum Claim {
-    /// Selectivity lowers average-case robustness.
-    C1,
-    /// Accuracy falls with selectivity on nearly every corruption and severity.
-    C2,
-    /// Selectivity raises worst-case robustness.
-    C3,
-    /// Early-layer dimensionality falls as selectivity rises.
-    C4,
-    /// Adversarial samples raise early-layer dimensionality more than corrupted ones.
-    C5,
-    /// Input-unit gradients vary more in selective networks.
-    C6,
-    /// The two kinds of robustness trade off.
-    C7,
-    /// Selectivity can be cut about 2.5-fold with no loss of clean accuracy.
-    C8,
+named! {
+    /// One of the source's claims.
+    pub enum Claim {
+        /// Selectivity lowers average-case robustness.
+        C1 = "C1",
+        /// Accuracy falls with selectivity on nearly every corruption and severity.
+        C2 = "C2",
+        /// Selectivity raises worst-case robustness.
+        C3 = "C3",
+        /// Early-layer dimensionality falls as selectivity rises.
+        C4 = "C4",
+        /// Adversarial samples raise early-layer dimensionality more than corrupted ones.
+        C5 = "C5",
+        /// Input-unit gradients vary more in selective networks.
+        C6 = "C6",
+        /// The two kinds of robustness trade off.
+        C7 = "C7",
+        /// Selectivity can be cut about 2.5-fold with no loss of clean accuracy.
+        C8 = "C8",
+    }
 }
 
 impl Claim {
-    /// Every claim, in order.
-    pub const ALL: [Claim; 8] = [
-        Claim::C1,
-        Claim::C2,
-        Claim::C3,
-        Claim::C4,
-        Claim::C5,
-        Claim::C6,
-        Claim::C7,
-        Claim::C8,
-    ];
-
-    /// The name in the method, `C1` to `C8`.
-    pub fn id(self) -> &'static str {
-        match self {
-            Claim::C1 => "C1",
-            Claim::C2 => "C2",
-            Claim::C3 => "C3",
-            Claim::C4 => "C4",
-            Claim::C5 => "C5",
-            Claim::C6 => "C6",
-            Claim::C7 => "C7",
-            Claim::C8 => "C8",
-        }
-    }
-
     /// The claim in a sentence.
     pub fn statement(self) -> &'static str {
         match self {
@@ -117,73 +92,36 @@ impl Claim {
     }
 }
 
-/// What an experiment says about a claim, or one estimate of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// The evidence lies on the claimed side, beyond what chance gives.
-    Supported,
-    /// The evidence lies on the other side, beyond what chance gives.
-    Contradicted,
-    /// Two ways of measuring the same claim are decided in opposite directions.
-    DependsOnScale,
-    /// The interval lies inside the claim's margin on both sides: no difference worth the name.
-    NoDifference,
-    /// The evidence decides for neither.
-    Inconclusive,
-    /// There are too few runs, or the measurement is missing, to test it at all.
-    NotEnoughRuns,
-}
-
-impl Verdict {
-    /// Every verdict.
-    pub const ALL: [Verdict; 6] = [
-        Verdict::Supported,
-        Verdict::Contradicted,
-        Verdict::DependsOnScale,
-        Verdict::NoDifference,
-        Verdict::Inconclusive,
-        Verdict::NotEnoughRuns,
-    ];
-
-    /// What a person calls it.
-    pub fn label(self) -> &'static str {
-        match self {
-            Verdict::Supported => "supported",
-            Verdict::Contradicted => "contradicted",
-            Verdict::DependsOnScale => "depends on the scale",
-            Verdict::NoDifference => "no difference larger than the margin",
-            Verdict::Inconclusive => "inconclusive",
-            Verdict::NotEnoughRuns => "not enough runs",
-        }
+named! {
+    /// What an experiment says about a claim, or one estimate of it.
+    pub enum Verdict {
+        /// The evidence lies on the claimed side, beyond what chance gives.
+        Supported = "supported",
+        /// The evidence lies on the other side, beyond what chance gives.
+        Contradicted = "contradicted",
+        /// Two ways of measuring the same claim are decided in opposite directions.
+        DependsOnScale = "depends_on_scale" => "depends on the scale",
+        /// The interval lies inside the claim's margin on both sides: no difference worth the name.
+        NoDifference = "no_difference" => "no difference larger than the margin",
+        /// The evidence decides for neither.
+        Inconclusive = "inconclusive",
+        /// There are too few runs, or the measurement is missing, to test it at all.
+        NotEnoughRuns = "not_enough_runs" => "not enough runs",
     }
 }
 
 /// Seeds below which a study is a pilot.
 pub const PILOT_BELOW: u32 = 5;
 
-/// What an estimate is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// The estimand that was declared before the data: the claim's verdict is its.
-    Primary,
-    /// The same claim measured in another way, with a verdict of its own.
-    Sensitivity,
-    /// One alpha against the control, within seed; intervals are simultaneous over all alphas.
-    Contrast,
-}
-
-impl Role {
-    /// What a person calls it.
-    pub fn label(self) -> &'static str {
-        match self {
-            Role::Primary => "primary",
-            Role::Sensitivity => "sensitivity",
-            Role::Contrast => "contrast",
-        }
+named! {
+    /// What an estimate is for.
+    pub enum Role {
+        /// The estimand that was declared before the data: the claim's verdict is its.
+        Primary = "primary",
+        /// The same claim measured in another way, with a verdict of its own.
+        Sensitivity = "sensitivity",
+        /// One alpha against the control, within seed; intervals are simultaneous over all alphas.
+        Contrast = "contrast",
     }
 }
 

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::attack::Attack;
 use crate::corruption::{Corruption, SEVERITIES};
 use crate::dimensionality::{ActivationMatrix, DimensionStatistic, Perturbation};
+use crate::named::named;
 
 /// One number of a trained run.
 ///
@@ -126,26 +127,16 @@ pub enum Conditions {
     Gradients,
 }
 
-/// How an accuracy under perturbation is shown. Clean accuracy moves with alpha too, so each robustness
-/// claim is shown both ways.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum Scale {
-    /// As it is.
-    #[default]
-    Raw,
-    /// As a share of the same network's accuracy on the same images, clean.
-    ShareOfClean,
-}
-
-impl Scale {
-    /// The name in queries.
-    pub fn id(self) -> &'static str {
-        match self {
-            Scale::Raw => "raw",
-            Scale::ShareOfClean => "share_of_clean",
-        }
+named! {
+    /// How an accuracy under perturbation is shown. Clean accuracy moves with alpha too, so each robustness
+    /// claim is shown both ways.
+    #[derive(Default)]
+    pub enum Scale {
+        /// As it is.
+        #[default]
+        Raw = "raw",
+        /// As a share of the same network's accuracy on the same images, clean.
+        ShareOfClean = "share_of_clean",
     }
 }
 
@@ -412,34 +403,17 @@ impl Perturbations {
     }
 }
 
-/// Which layers a mean is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum LayerRange {
-    /// Every layer.
-    All,
-    /// The first third, rounded up (choice: Leavitt & Morcos (2020) say "early" without a number).
-    Early,
+named! {
+    /// Which layers a mean is over.
+    pub enum LayerRange {
+        /// Every layer.
+        All = "all" => "mean of layers",
+        /// The first third, rounded up (choice: Leavitt & Morcos (2020) say "early" without a number).
+        Early = "early" => "mean of the first third of layers",
+    }
 }
 
 impl LayerRange {
-    /// The name in queries.
-    pub fn id(self) -> &'static str {
-        match self {
-            LayerRange::All => "all",
-            LayerRange::Early => "early",
-        }
-    }
-
-    /// What a person calls it.
-    pub fn label(self) -> &'static str {
-        match self {
-            LayerRange::All => "mean of layers",
-            LayerRange::Early => "mean of the first third of layers",
-        }
-    }
-
     /// How many of `layers` layers, from the first.
     pub fn count(self, layers: usize) -> usize {
         match self {
@@ -554,9 +528,7 @@ impl FromStr for Quantity {
             Some(("layers", rest)) => {
                 let (range, quantity) = rest.split_once(':')?;
                 Some(Quantity::Layers {
-                    range: [LayerRange::All, LayerRange::Early]
-                        .into_iter()
-                        .find(|known| known.id() == range)?,
+                    range: LayerRange::from_id(range)?,
                     quantity: quantity.parse().ok()?,
                 })
             }
@@ -587,9 +559,7 @@ impl FromStr for LayerQuantity {
                 let matrix = parts.next()?;
                 let statistic = parts.next()?;
                 Some(LayerQuantity::Dimensionality {
-                    matrix: [ActivationMatrix::Responses, ActivationMatrix::Activations]
-                        .into_iter()
-                        .find(|known| known.id() == matrix)?,
+                    matrix: ActivationMatrix::from_id(matrix)?,
                     statistic: DimensionStatistic::ALL
                         .into_iter()
                         .find(|known| known.id() == statistic)?,

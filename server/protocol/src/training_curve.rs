@@ -6,50 +6,29 @@ use serde::{Deserialize, Serialize};
 
 use crate::EpochMetrics;
 use crate::api::Mean;
+use crate::named::named;
 
-/// What can be shown over the epochs.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum CurveQuantity {
-    /// Network selectivity on the validation images, 0 to 1.
-    #[default]
-    Selectivity,
-    /// Share of the validation images classified correctly.
-    ValidationAccuracy,
-    /// Share of the (augmented) training images classified correctly as they were trained on.
-    TrainAccuracy,
-    /// Cross-entropy on the validation images, in nats.
-    ValidationCrossEntropy,
-    /// Cross-entropy on the training images, in nats.
-    TrainCrossEntropy,
-    /// The loss that is minimised: cross-entropy − alpha × selectivity, in nats.
-    TrainLoss,
+named! {
+    /// What can be shown over the epochs.
+    #[derive(Default)]
+    pub enum CurveQuantity {
+        /// Network selectivity on the validation images, 0 to 1.
+        #[default]
+        Selectivity = "selectivity",
+        /// Share of the validation images classified correctly.
+        ValidationAccuracy = "validation_accuracy",
+        /// Share of the (augmented) training images classified correctly as they were trained on.
+        TrainAccuracy = "train_accuracy",
+        /// Cross-entropy on the validation images, in nats.
+        ValidationCrossEntropy = "validation_cross_entropy",
+        /// Cross-entropy on the training images, in nats.
+        TrainCrossEntropy = "train_cross_entropy",
+        /// The loss that is minimised: cross-entropy − alpha × selectivity, in nats.
+        TrainLoss = "train_loss",
+    }
 }
 
 impl CurveQuantity {
-    /// Every quantity, in the order of the selector.
-    pub const ALL: [CurveQuantity; 6] = [
-        CurveQuantity::Selectivity,
-        CurveQuantity::ValidationAccuracy,
-        CurveQuantity::TrainAccuracy,
-        CurveQuantity::ValidationCrossEntropy,
-        CurveQuantity::TrainCrossEntropy,
-        CurveQuantity::TrainLoss,
-    ];
-
-    /// The name in addresses: that of the field of [`EpochMetrics`].
-    pub fn id(self) -> &'static str {
-        match self {
-            CurveQuantity::Selectivity => "selectivity",
-            CurveQuantity::ValidationAccuracy => "validation_accuracy",
-            CurveQuantity::TrainAccuracy => "train_accuracy",
-            CurveQuantity::ValidationCrossEntropy => "validation_cross_entropy",
-            CurveQuantity::TrainCrossEntropy => "train_cross_entropy",
-            CurveQuantity::TrainLoss => "train_loss",
-        }
-    }
-
     /// Its value in an epoch.
     pub fn of(self, epoch: &EpochMetrics) -> f64 {
         match self {
@@ -67,8 +46,7 @@ impl FromStr for CurveQuantity {
     type Err = String;
 
     fn from_str(text: &str) -> Result<CurveQuantity, String> {
-        let mut all = CurveQuantity::ALL.into_iter();
-        all.find(|quantity| quantity.id() == text).ok_or_else(|| {
+        CurveQuantity::from_id(text).ok_or_else(|| {
             let known = CurveQuantity::ALL.map(CurveQuantity::id).join(", ");
             format!("no curve is called `{text}`; choose one of {known}")
         })

@@ -32,7 +32,7 @@ pub(super) async fn figures(
     let claims = match query.claim.as_str() {
         "" => Claim::ALL.to_vec(),
         text => {
-            let known = Claim::ALL.into_iter().find(|claim| claim.id() == text);
+            let known = Claim::from_id(text);
             vec![known.ok_or_else(|| {
                 Refusal::parameter(format!("`{text}` is not a claim; choose one of C1 to C8"))
             })?]

@@ -33,8 +33,7 @@ fn method(name: &str) -> Result<Method, String> {
     if name == "autoattack" {
         return Ok(Method::AutoAttack);
     }
-    let method = Method::ALL.into_iter().find(|method| method.id() == name);
-    method.ok_or_else(|| {
+    Method::from_id(name).ok_or_else(|| {
         let known: Vec<_> = Method::ALL.into_iter().map(Method::id).collect();
         format!(
             "no attack is called `{name}`; there are source, {}, and attacks written like pgd:linf:8/255:step=0.5/255:steps=40",

@@ -50,17 +50,11 @@ pub struct Arguments {
 }
 
 fn parse_table(text: &str) -> Result<ParameterTable, String> {
-    [ParameterTable::Cifar10, ParameterTable::TinyImagenet]
-        .into_iter()
-        .find(|table| table.id() == text)
-        .ok_or_else(|| "write cifar10 or tiny-imagenet".into())
+    ParameterTable::from_id(text).ok_or_else(|| "write cifar10 or tiny-imagenet".into())
 }
 
 fn parse_jpeg(text: &str) -> Result<JpegStep, String> {
-    JpegStep::ALL
-        .into_iter()
-        .find(|step| step.id() == text)
-        .ok_or_else(|| "write as_published or off".into())
+    JpegStep::from_id(text).ok_or_else(|| "write as_published or off".into())
 }
 
 impl Arguments {

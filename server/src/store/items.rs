@@ -162,9 +162,7 @@ fn read(row: &SqliteRow) -> Result<Option<MeasurementKey>, sqlx::Error> {
     let images: u32 = row.try_get("images")?;
     let seed = row.try_get("seed")?;
     let source: Option<&str> = row.try_get("source")?;
-    let source = CorruptionSource::ALL
-        .into_iter()
-        .find(|one| Some(one.id()) == source);
+    let source = source.and_then(CorruptionSource::from_id);
     let jpeg: bool = row.try_get("jpeg")?;
     let frost: Option<&str> = row.try_get("frost")?;
     let frost = frost.map(str::parse).transpose();
@@ -177,9 +175,7 @@ fn read(row: &SqliteRow) -> Result<Option<MeasurementKey>, sqlx::Error> {
         frost,
     });
     let matrix: Option<&str> = row.try_get("matrix")?;
-    let matrix = [ActivationMatrix::Responses, ActivationMatrix::Activations]
-        .into_iter()
-        .find(|one| Some(one.id()) == matrix);
+    let matrix = matrix.and_then(ActivationMatrix::from_id);
     let with_attacks = AttackConditions {
         attack_seed: seed,
         images,
@@ -225,11 +221,8 @@ fn read(row: &SqliteRow) -> Result<Option<MeasurementKey>, sqlx::Error> {
 fn attack(row: &SqliteRow) -> Result<Option<Attack>, sqlx::Error> {
     let method: Option<&str> = row.try_get("method")?;
     let norm: Option<&str> = row.try_get("norm")?;
-    let method = Method::ALL.into_iter().find(|one| Some(one.id()) == method);
-    let norm = [Norm::Linf, Norm::L2]
-        .into_iter()
-        .find(|one| Some(one.id()) == norm);
-    let (Some(method), Some(norm)) = (method, norm) else {
+    let method = method.and_then(Method::from_id);
+    let (Some(method), Some(norm)) = (method, norm.and_then(Norm::from_id)) else {
         return Ok(None);
     };
     Ok(Some(Attack {

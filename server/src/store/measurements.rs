@@ -334,7 +334,7 @@ fn join_members(arrays: Option<Arrays>) -> Option<Vec<(Method, f64)>> {
         Some(_) => return None,
     };
     let member = |(name, accuracy): (String, f64)| {
-        let method = Method::ALL.into_iter().find(|one| one.id() == name)?;
+        let method = Method::from_id(&name)?;
         Some((method, accuracy))
     };
     members.into_iter().map(member).collect()

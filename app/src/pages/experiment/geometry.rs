@@ -20,7 +20,7 @@ use crate::chart::Figure;
 use crate::choice::choices;
 use crate::components::{Chooser, ErrorBox};
 use crate::figures::layer_profile;
-use crate::geometry::{MATRICES, matrix_from, statistic_from};
+use crate::geometry::{matrix_from, statistic_from};
 use crate::query::{follow, setter};
 
 /// The first of `wanted` and [`source_attack`] that is known, else the first known one, else the first of the two.
@@ -224,7 +224,11 @@ fn ProfileControls(
         DimensionStatistic::id,
         DimensionStatistic::label,
     );
-    let matrices = choices(&MATRICES, ActivationMatrix::id, ActivationMatrix::label);
+    let matrices = choices(
+        &ActivationMatrix::ALL,
+        ActivationMatrix::id,
+        ActivationMatrix::label,
+    );
     let is = move |quantity: ProfileKind| move || selection.get().quantity == quantity;
     let chosen_corruption = Signal::derive(move || {
         let selection = selection.get();

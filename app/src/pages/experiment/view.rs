@@ -237,7 +237,7 @@ impl Selection {
             conditions: get(keys.conditions).and_then(|text| text.parse().ok()),
             attack_conditions: get(keys.attack_conditions).and_then(|text| text.parse().ok()),
             geometry: get(keys.geometry).and_then(|text| text.parse().ok()),
-            range: get(keys.range).and_then(|id| RANGES.into_iter().find(|range| range.id() == id)),
+            range: get(keys.range).and_then(|id| LayerRange::from_id(&id)),
             robustness: get(keys.robustness)
                 .and_then(|text| text.parse().ok())
                 .filter(|measure: &Quantity| measure.can_be_share_of_clean()),

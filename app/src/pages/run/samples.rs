@@ -59,7 +59,7 @@ impl Part {
     pub fn chooser(self, id: &'static str) -> impl IntoView {
         let filters = choices(&SampleFilter::ALL, SampleFilter::id, SampleFilter::label);
         let choose = move |value: String| {
-            let wanted = SampleFilter::ALL.into_iter().find(|one| one.id() == value);
+            let wanted = SampleFilter::from_id(&value);
             self.filter.set(wanted.unwrap_or_default());
             self.page.set(1);
         };
