@@ -1,38 +1,20 @@
 //! Selectivity Lab's dashboard: rendered on the server, taken over by WASM in the browser.
 //!
-//! Pages ask the REST API for everything ([`api`]), follow running work over server-sent events
-//! ([`live`]) and show figures ([`figures`]) as charts ([`chart`]). A new page is one file in [`pages`] and one line
+//! Pages ask the REST API for everything ([`data::api`]), follow running work over server-sent events
+//! ([`data::live`]) and show figures ([`figures`]) as charts ([`chart`]). A new page is one file in [`pages`] and one line
 //! in [`App`].
 #![cfg_attr(not(test), warn(clippy::too_many_lines))]
 #![recursion_limit = "512"]
 
-pub mod addresses;
-pub mod alpha_scale;
-pub mod api;
-pub mod attacks;
 pub mod chart;
-pub mod choice;
-pub mod clock;
-pub mod components;
-pub mod conditions;
-pub mod corruptions;
-mod crash;
-pub mod draft;
+pub mod data;
 pub mod figures;
 pub mod form;
 pub mod format;
-pub mod geometry;
 pub mod grouping;
-pub mod live;
-pub mod navigation;
 pub mod pages;
-pub mod parse;
-pub mod query;
-pub mod run_state;
-pub mod selection;
 pub mod signals;
-pub mod snippets;
-pub mod theme;
+pub mod ui;
 
 use leptos::prelude::*;
 use leptos_meta::{HashedStylesheet, MetaTags, Title, provide_meta_context};
@@ -53,7 +35,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <meta charset="utf-8" />
                 <meta name="viewport" content="width=device-width, initial-scale=1" />
                 <meta name="color-scheme" content="light dark" />
-                <script>{theme::SCRIPT}</script>
+                <script>{ui::theme::SCRIPT}</script>
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
                 <HashedStylesheet options=options.clone() />
                 <HydrationScripts options />
@@ -62,7 +44,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
             <body>
                 <App />
                 // After the app, which hydrates the body from its first element on.
-                <crash::CrashBanner />
+                <ui::crash::CrashBanner />
             </body>
         </html>
     }
@@ -75,9 +57,9 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
 #[component]
 pub fn App() -> impl IntoView {
     provide_meta_context();
-    theme::provide_theme();
-    selection::provide_selection();
-    components::provide_undo();
+    ui::theme::provide_theme();
+    data::selection::provide_selection();
+    ui::provide_undo();
     chart::provide_zoom();
     mark_hydrated();
     view! {
@@ -95,10 +77,10 @@ pub fn App() -> impl IntoView {
                     <A href="/devices">"Devices"</A>
                     <A href="/api">"API"</A>
                 </nav>
-                <components::SavedViews />
-                <theme::ThemeToggle />
+                <ui::SavedViews />
+                <ui::theme::ThemeToggle />
             </header>
-            <navigation::Announcer />
+            <ui::navigation::Announcer />
             <chart::ZoomReset />
             <main id="main" tabindex="-1">
                 <Routes fallback=not_found::NotFound>
@@ -121,10 +103,10 @@ pub fn App() -> impl IntoView {
                 </Routes>
             </main>
             <div class="bars" role="status">
-                <components::UndoBar />
-                <selection::SelectionBar />
+                <ui::UndoBar />
+                <data::selection::SelectionBar />
             </div>
-            <components::Keys />
+            <ui::Keys />
         </Router>
     }
 }
@@ -146,7 +128,7 @@ fn mark_hydrated() {
 pub fn hydrate() {
     std::panic::set_hook(Box::new(|panic| {
         console_error_panic_hook::hook(panic);
-        crash::show();
+        ui::crash::show();
     }));
     leptos::mount::hydrate_body(App);
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use app::run_state::{share_done, work};
+use app::data::run_state::{share_done, work};
 use engine::calibrate::{Calibration, CalibrationSpec};
 use protocol::api::{DatasetFacts, Estimate};
 use protocol::{ExperimentSpec, Run, RunState};

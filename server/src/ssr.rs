@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use app::api::{Backend, SharedBackend};
+use app::data::api::{Backend, SharedBackend};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;

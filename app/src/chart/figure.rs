@@ -11,8 +11,8 @@ use super::browser;
 use super::table::DataTable;
 use super::zoom::{Ranges, Zoomed, shared_zoom};
 #[cfg(feature = "hydrate")]
-use crate::selection::selected_runs;
-use crate::theme::current_theme;
+use crate::data::selection::selected_runs;
+use crate::ui::theme::current_theme;
 
 /// The frame of a figure. It is drawn in the browser; the server renders its words and its table.
 #[component]

@@ -1,7 +1,7 @@
 //! What colours stand for.
 
-use crate::alpha_scale;
-use crate::theme::Theme;
+use crate::ui::alpha_scale;
+use crate::ui::theme::Theme;
 
 /// What a colour stands for; the theme decides the colour.
 #[derive(Debug, Clone, Copy, PartialEq)]

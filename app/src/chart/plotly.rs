@@ -9,7 +9,7 @@ use super::zoom::Ranges;
 use super::{
     Axis, CellScale, Cells, Chart, Dash, Hover, Ink, Kind, MapCell, Place, Point, Series, Shape,
 };
-use crate::theme::Theme;
+use crate::ui::theme::Theme;
 
 /// The plotly figure of `chart`.
 pub fn figure(chart: &Chart, theme: Theme) -> Value {

@@ -3,8 +3,8 @@
 use leptos::prelude::*;
 
 use super::Chart;
-use crate::components::{Column, Grid};
 use crate::format;
+use crate::ui::{Column, Grid};
 
 /// One cell.
 #[derive(Debug, Clone, PartialEq)]

@@ -11,12 +11,12 @@ use serde::{Deserialize, Serialize};
 
 use super::run_attacks::Budget;
 use super::{training_curves, words};
-use crate::attacks::Attacked;
 use crate::chart::{
     Axis, CellRow, CellScale, Chart, Dash, Ink, Kind, MapCell, Point, Series, Table,
 };
-use crate::conditions;
-use crate::corruptions::{self, axis_label, find, mean_at, severities};
+use crate::data::attacks::Attacked;
+use crate::data::conditions;
+use crate::data::corruptions::{self, axis_label, find, mean_at, severities};
 use crate::format;
 
 /// The most runs that are drawn one by one: more could not be told apart.
@@ -404,9 +404,9 @@ pub fn difference(baseline: &ComparedRun, other: &ComparedRun) -> Chart {
 mod tests {
     use super::*;
     use crate::chart::plotly;
-    use crate::corruptions::tests::measured;
+    use crate::data::corruptions::tests::measured;
     use crate::figures::training_curves::tests::epoch;
-    use crate::theme::Theme;
+    use crate::ui::theme::Theme;
     use protocol::Corruption;
     use protocol::attack::Attack;
 
@@ -421,7 +421,7 @@ mod tests {
             measurements: vec![
                 Measurement::Corruption(measured(Corruption::Fog, 1, accuracy)),
                 Measurement::Corruption(measured(Corruption::Fog, 2, accuracy / 2.0)),
-                Measurement::Attack(crate::attacks::tests::measured(
+                Measurement::Attack(crate::data::attacks::tests::measured(
                     Attack::fgsm(1.0),
                     accuracy / 4.0,
                 )),

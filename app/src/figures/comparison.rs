@@ -221,7 +221,7 @@ pub fn group(
 pub(crate) mod tests {
     use super::*;
     use crate::chart::plotly;
-    use crate::theme::Theme;
+    use crate::ui::theme::Theme;
     use protocol::attack::Attack;
     use protocol::comparison::{ComparedMeasure, FieldValue, GroupedRun};
     use protocol::quantity::{Quantity, Scale};

@@ -131,7 +131,7 @@ pub fn chart(group: &Group) -> Chart {
 mod tests {
     use super::*;
     use crate::chart::plotly;
-    use crate::theme::Theme;
+    use crate::ui::theme::Theme;
 
     /// A test that decides.
     fn evidence(what: &str, unit: &str, estimate: Option<f64>) -> Evidence {

@@ -128,7 +128,7 @@ fn lines(alpha: f64, layers: &[String], means: &[Option<Mean>]) -> Vec<Series> {
 pub(crate) mod tests {
     use super::*;
     use crate::chart::plotly;
-    use crate::theme::Theme;
+    use crate::ui::theme::Theme;
     use protocol::api::AlphaSummary;
     use protocol::layer_measure::AlphaProfile;
     use protocol::quantity::LayerQuantity;
@@ -167,7 +167,7 @@ pub(crate) mod tests {
         assert_eq!(traces[1]["fill"], "tonexty");
         assert_eq!(
             traces[2]["line"]["color"],
-            crate::alpha_scale::colour(-1.0, Theme::Dark)
+            crate::ui::alpha_scale::colour(-1.0, Theme::Dark)
         );
     }
 

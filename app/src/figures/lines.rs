@@ -107,7 +107,7 @@ fn line(lines: &Lines, index: usize, means: &Means) -> Series {
 pub(crate) mod tests {
     use super::*;
     use crate::chart::plotly;
-    use crate::theme::Theme;
+    use crate::ui::theme::Theme;
     use protocol::api::Mean;
     use protocol::quantity::{Axis, Unit};
 

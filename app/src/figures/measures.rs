@@ -165,7 +165,7 @@ mod tests {
     use super::*;
     use crate::chart::plotly;
     use crate::chart::table::tests::is_complete;
-    use crate::theme::Theme;
+    use crate::ui::theme::Theme;
     use protocol::attack::{Attack, AttackSpec};
     use protocol::corruption_evaluation::CorruptionSpec;
     use protocol::quantity::{Quantity, Scale};

@@ -62,7 +62,7 @@ pub fn chart(answer: &BenchAnswer) -> Chart {
 mod tests {
     use super::*;
     use crate::chart::plotly;
-    use crate::theme::Theme;
+    use crate::ui::theme::Theme;
     use protocol::perturbation_bench::{BenchImage, LayerChange};
 
     fn network(run_id: i64, alpha: f64, moved: &[Option<f64>]) -> BenchNetwork {

@@ -156,10 +156,10 @@ pub fn chart(measured: &[AttackMeasurement], budget: Budget) -> Chart {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attacks::tests::measured;
     use crate::chart::table::tests::is_complete;
     use crate::chart::{Cell, plotly};
-    use crate::theme::Theme;
+    use crate::data::attacks::tests::measured;
+    use crate::ui::theme::Theme;
     use protocol::attack::Attack;
 
     /// Broken by: a curve that begins attacked and hides the fall from clean, epsilon on the scale of images

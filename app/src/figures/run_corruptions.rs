@@ -6,7 +6,7 @@ use protocol::measure::Scale;
 
 use super::words;
 use crate::chart::{Cell, CellRow, CellScale, Chart, MapCell, Table};
-use crate::corruptions::{axis_label, corruptions, find, mean, mean_at, severities, value};
+use crate::data::corruptions::{axis_label, corruptions, find, mean, mean_at, severities, value};
 use crate::format;
 
 /// A row of the map: a corruption of a family, or the mean, and a cell for each severity.
@@ -128,8 +128,8 @@ pub fn chart(measured: &[CorruptionMeasurement], scale: Scale) -> Chart {
 mod tests {
     use super::*;
     use crate::chart::plotly;
-    use crate::corruptions::tests::measured;
-    use crate::theme::Theme;
+    use crate::data::corruptions::tests::measured;
+    use crate::ui::theme::Theme;
     use protocol::Corruption;
 
     fn some() -> Vec<CorruptionMeasurement> {

@@ -4,8 +4,8 @@ use protocol::corruption_evaluation::CorruptionSource;
 use protocol::dimensionality::{ActivationMatrix, DimensionStatistic, DimensionalityMeasurement};
 
 use crate::chart::{Axis, Cell, Chart, Dash, Ink, Kind as Drawn, Point, Series, Shape, Table};
+use crate::data::geometry::{Curve, Kind, dimensions};
 use crate::format;
-use crate::geometry::{Curve, Kind, dimensions};
 
 /// How a line looks: its colour, dash, marker and width. None of them alone identifies it.
 fn line_look(kind: Kind) -> (Ink, Dash, Shape, f64) {
@@ -203,9 +203,9 @@ mod tests {
     use super::*;
     use crate::chart::plotly;
     use crate::chart::table::tests::is_complete;
-    use crate::geometry::curves;
-    use crate::geometry::tests::{corrupted, measured};
-    use crate::theme::Theme;
+    use crate::data::geometry::curves;
+    use crate::data::geometry::tests::{corrupted, measured};
+    use crate::ui::theme::Theme;
     use protocol::Corruption;
     use protocol::attack::Attack;
     use protocol::dimensionality::Perturbation;

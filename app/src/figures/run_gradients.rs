@@ -128,7 +128,7 @@ pub fn of_units(gradients: &UnitGradients) -> Chart {
 mod tests {
     use super::*;
     use crate::chart::{Cell, plotly};
-    use crate::theme::Theme;
+    use crate::ui::theme::Theme;
 
     fn some() -> UnitGradients {
         UnitGradients {

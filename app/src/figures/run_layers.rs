@@ -59,7 +59,7 @@ mod tests {
     use crate::chart::Cell;
     use crate::chart::plotly;
     use crate::figures::training_curves::tests::epoch;
-    use crate::theme::Theme;
+    use crate::ui::theme::Theme;
 
     /// Broken by: a transposed map, or a layer that is missing from an epoch drawn as 0.
     #[test]

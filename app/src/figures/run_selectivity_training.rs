@@ -120,7 +120,7 @@ fn hover(layer: &LayerQuantiles, index: usize, epoch: u32) -> String {
 mod tests {
     use super::*;
     use crate::chart::{Cell, plotly};
-    use crate::theme::Theme;
+    use crate::ui::theme::Theme;
 
     fn layer(epochs: usize) -> LayerQuantiles {
         LayerQuantiles {

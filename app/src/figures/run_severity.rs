@@ -6,7 +6,7 @@ use protocol::measure::Scale;
 
 use super::run_corruptions::hover;
 use crate::chart::{Axis, Chart, Dash, Ink, Kind, Point, Series, Table};
-use crate::corruptions::{axis_label, corruptions, find, mean_at, severities, value};
+use crate::data::corruptions::{axis_label, corruptions, find, mean_at, severities, value};
 use crate::format;
 
 /// A family's colour and dash: colour is never the only difference.
@@ -93,8 +93,8 @@ pub fn chart(measured: &[CorruptionMeasurement], scale: Scale) -> Chart {
 mod tests {
     use super::*;
     use crate::chart::plotly;
-    use crate::corruptions::{FAMILIES, tests::measured};
-    use crate::theme::Theme;
+    use crate::data::corruptions::{FAMILIES, tests::measured};
+    use crate::ui::theme::Theme;
     use protocol::Corruption;
 
     /// Broken by: a line that begins at severity 1 and hides the fall from clean, a mean that is drawn where a

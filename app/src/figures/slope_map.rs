@@ -129,7 +129,7 @@ pub fn chart(map: &SlopeMap) -> Chart {
 pub(crate) mod tests {
     use super::*;
     use crate::chart::plotly;
-    use crate::theme::Theme;
+    use crate::ui::theme::Theme;
     use protocol::Corruption;
     use protocol::claim_figure::SlopeRow;
 

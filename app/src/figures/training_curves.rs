@@ -130,7 +130,7 @@ pub fn by_alpha(curves: &TrainingCurves) -> Chart {
 pub(crate) mod tests {
     use super::*;
     use crate::chart::plotly;
-    use crate::theme::Theme;
+    use crate::ui::theme::Theme;
     use protocol::EpochMetrics;
     use protocol::api::Mean;
     use protocol::training_curve::{AlphaCurve, RunCurve};

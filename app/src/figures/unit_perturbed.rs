@@ -136,7 +136,7 @@ mod tests {
     use super::*;
     use crate::chart::{Cell, plotly};
     use crate::figures::unit_tuning::tests::detail;
-    use crate::theme::Theme;
+    use crate::ui::theme::Theme;
 
     /// Broken by: a row for every severity, an attack that is torn from its row, or differences from another
     /// selectivity than that of the same images.

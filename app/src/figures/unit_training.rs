@@ -78,7 +78,7 @@ mod tests {
     use super::*;
     use crate::chart::{Cell, plotly};
     use crate::figures::unit_tuning::tests::detail;
-    use crate::theme::Theme;
+    use crate::ui::theme::Theme;
 
     /// Broken by: epochs counted from 0, the best epoch marked one off, or a unit whose growth was not kept
     /// shown as a figure of one point.

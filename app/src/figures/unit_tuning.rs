@@ -192,7 +192,7 @@ pub fn chart(detail: Option<&UnitDetail>, shown: Shown) -> Chart {
 pub(crate) mod tests {
     use super::*;
     use crate::chart::plotly;
-    use crate::theme::Theme;
+    use crate::ui::theme::Theme;
     use protocol::attack::Attack;
     use protocol::unit::UnitSummary;
 

@@ -10,13 +10,12 @@ use protocol::api::{ApiError, ExperimentPage};
 use protocol::comparison::Comparison;
 use serde::{Deserialize, Serialize};
 
-use crate::addresses;
-use crate::api;
 use crate::chart::Figure;
-use crate::components::{Contents, ErrorBox};
+use crate::data::{addresses, api};
 use crate::figures::compared_runs::ComparedRun;
 use crate::figures::comparison;
 use crate::format;
+use crate::ui::{Contents, ErrorBox};
 pub use view::View;
 
 mod choose;

@@ -4,11 +4,11 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 use protocol::api::{ApiError, DatasetInfo, DatasetStatus, Sample};
 
-use crate::api::{self, Method, segment};
-use crate::components::{CommandError, ErrorBox, Load, ProgressBar, use_command};
+use crate::data::api::{self, Method, segment};
 use crate::format;
 use crate::grouping::grouped;
 use crate::signals::lasting;
+use crate::ui::{CommandError, ErrorBox, Load, ProgressBar, use_command};
 
 /// Samples shown of each class, and of at most how many classes.
 const SAMPLES: usize = 6;

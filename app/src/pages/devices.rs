@@ -7,10 +7,10 @@ use protocol::device::DeviceCheck;
 use protocol::executor::{ExecutorInfo, ExecutorKind};
 use serde::de::DeserializeOwned;
 
-use crate::api::{self, Method};
-use crate::components::{Column, Command, CommandError, Grid, LackingRoom, Load, use_command};
+use crate::data::api::{self, Method};
+use crate::data::live;
 use crate::format;
-use crate::live;
+use crate::ui::{Column, Command, CommandError, Grid, LackingRoom, Load, use_command};
 
 type Answer = (Vec<DeviceInfo>, Vec<ExecutorInfo>, Health);
 

@@ -14,16 +14,17 @@ use protocol::training_curve::{CurveQuantity, TrainingCurves};
 use protocol::{Run, RunState};
 use serde::{Deserialize, Serialize};
 
-use crate::api::{self, Method};
-use crate::components::{
+use crate::data::api::{self, Method};
+use crate::data::query::number_of;
+use crate::data::run_state::{apply, share_of_all_done, silence};
+use crate::data::{clock, live};
+use crate::format;
+use crate::pages::not_found::NotFound;
+use crate::signals::renew;
+use crate::ui::{
     CommandError, Confirm, EndNotice, ExperimentTab, ExperimentTabs, Load, Menu, ProgressBar,
     StateBadge, use_command, use_undo,
 };
-use crate::pages::not_found::NotFound;
-use crate::query::number_of;
-use crate::run_state::{apply, share_of_all_done, silence};
-use crate::signals::renew;
-use crate::{clock, format, live};
 use geometry::ProfileSelection;
 use stale::Stale;
 use view::{Selection, VIEWS, View};

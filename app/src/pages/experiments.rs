@@ -11,16 +11,17 @@ use protocol::api::{ApiError, Experiment, ExperimentPage, Health, UNDO_MINUTES};
 use protocol::{Event, RunState};
 use serde::{Deserialize, Serialize};
 
-use crate::addresses::comparison;
-use crate::api::{self, Method, segment};
-use crate::components::state_badge::label;
-use crate::components::{
+use crate::data::addresses::comparison;
+use crate::data::api::{self, Method, segment};
+use crate::data::live;
+use crate::format;
+use crate::pages::about::About;
+use crate::signals::{lasting, toggle};
+use crate::ui::state_badge::label;
+use crate::ui::{
     AlphaChips, Column, CommandError, Confirm, Grid, ImportArchive, LackingRoom, Load, Menu,
     ProgressBar, StateBadge, Tags, VerdictStrip, use_command, use_undo,
 };
-use crate::pages::about::About;
-use crate::signals::{lasting, toggle};
-use crate::{format, live};
 
 /// Experiments a page of the list shows.
 const PAGE_SIZE: u32 = 50;

@@ -10,10 +10,10 @@ use protocol::finding::{Claim, DEFAULT_WINDOW, Findings, WIDEST_WINDOW, window_o
 use protocol::problem::ErrorCode;
 use serde::{Deserialize, Serialize};
 
-use crate::addresses;
-use crate::components::{AlphaChips, Contents, ExperimentTab, ExperimentTabs, Load};
-use crate::query::{chosen, number_of, use_id};
-use crate::{api, clock, format};
+use crate::data::query::{chosen, number_of, use_id};
+use crate::data::{addresses, api, clock};
+use crate::format;
+use crate::ui::{AlphaChips, Contents, ExperimentTab, ExperimentTabs, Load};
 pub use claims::{main_rows, n};
 use detail::Detail;
 

@@ -8,12 +8,10 @@ use protocol::api::{ApiError, DatasetInfo, Experiment, FormOptions};
 use protocol::field_error::FieldError;
 use serde::{Deserialize, Serialize};
 
-use crate::api::{self, Method};
-use crate::components::field::focus_first;
-use crate::components::{
-    AlphaChips, Ask, Command, CommandError, Contents, Inputs, Load, use_command,
-};
-use crate::draft::Draft;
+use crate::data::api::{self, Method};
+use crate::form::draft::Draft;
+use crate::ui::field::focus_first;
+use crate::ui::{AlphaChips, Ask, Command, CommandError, Contents, Inputs, Load, use_command};
 use edits::Edits;
 
 mod answer;
@@ -195,7 +193,7 @@ fn FormPage(start: Start) -> impl IntoView {
     let alphas = Memo::new(move |_| {
         form.inputs
             .draft
-            .with(|draft| crate::parse::numbers(draft.get("alphas")).unwrap_or_default())
+            .with(|draft| crate::form::parse::numbers(draft.get("alphas")).unwrap_or_default())
     });
     let wrong = move || {
         let own = form

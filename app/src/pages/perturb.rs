@@ -10,11 +10,11 @@ use protocol::api::{ApiError, Experiment};
 use protocol::perturbation_bench::{BenchAnswer, MAXIMUM_NETWORKS};
 use serde::{Deserialize, Serialize};
 
-use crate::api;
 use crate::chart::Figure;
-use crate::components::{ErrorBox, ExperimentTab, ExperimentTabs, Load};
+use crate::data::api;
+use crate::data::query::{in_place, number_of, use_id};
 use crate::figures::perturbed_layers;
-use crate::query::{in_place, number_of, use_id};
+use crate::ui::{ErrorBox, ExperimentTab, ExperimentTabs, Load};
 use view::View;
 
 mod controls;

@@ -11,12 +11,11 @@ use protocol::claim_figure::ClaimFigures;
 use protocol::finding::Findings;
 use serde::{Deserialize, Serialize};
 
-use crate::addresses;
-use crate::api;
-use crate::components::Load;
-use crate::components::keys::dialog_is_open;
+use crate::data::query::{number_of, use_id};
+use crate::data::{addresses, api};
 use crate::pages::findings::{read_window, use_window};
-use crate::query::{number_of, use_id};
+use crate::ui::Load;
+use crate::ui::keys::dialog_is_open;
 use slides::{Move, Slide};
 
 mod slide;

@@ -8,16 +8,17 @@ use protocol::api::{ApiError, Artifact, LiveEvent, LogLine, RunPage};
 use protocol::{EpochMetrics, Event, Measurement, Run, RunState};
 use serde::{Deserialize, Serialize};
 
-use crate::addresses::comparison;
-use crate::api::{self, Method};
-use crate::components::{
+use crate::data::addresses::comparison;
+use crate::data::api::{self, Method};
+use crate::data::query::{number_of, use_id};
+use crate::data::run_state::{activity, apply, share_done, silence};
+use crate::data::{clock, live};
+use crate::format;
+use crate::signals::renew;
+use crate::ui::{
     AlphaChip, Annotated, Annotations, CommandError, Contents, Load, ProgressBar, StateBadge,
     use_command,
 };
-use crate::query::{number_of, use_id};
-use crate::run_state::{activity, apply, share_done, silence};
-use crate::signals::renew;
-use crate::{clock, format, live};
 
 mod attacks;
 mod figures;

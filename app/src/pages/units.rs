@@ -11,11 +11,11 @@ use protocol::api::ApiError;
 use protocol::unit::{UnitDetail, UnitSummary, UnitTable};
 use serde::{Deserialize, Serialize};
 
-use crate::api;
-use crate::choice::Choice;
-use crate::components::{AlphaChip, Chooser, Load};
+use crate::data::api;
+use crate::data::choice::Choice;
+use crate::data::query::{ask_again, in_place, number_of, use_id};
 use crate::format;
-use crate::query::{ask_again, in_place, number_of, use_id};
+use crate::ui::{AlphaChip, Chooser, Load};
 use view::View;
 
 mod images;

@@ -1,11 +1,11 @@
 //! A claim's section, in the order of its slides: the verdict in a sentence, its figures, then the numbers and the rule.
 
 use app::chart::svg::{self, escape::escape};
-use app::components::Column;
-use app::components::verdict_badge::{id, sign};
 use app::figures::words::{ends, optional};
 use app::figures::{claim, evidence};
 use app::format::{self, significant};
+use app::ui::Column;
+use app::ui::verdict_badge::{id, sign};
 use protocol::claim_figure::{ClaimFigure, ClaimFigures};
 use protocol::finding::{Evidence, Finding, Verdict};
 

@@ -2,10 +2,11 @@
 //! in, text out.
 
 use app::chart::svg::{self, escape::escape};
-use app::components::{Column, evaluation_words, training_words};
+use app::data::snippets;
 use app::figures::words::optional;
+use app::format;
 use app::pages::findings::{main_rows, n};
-use app::{format, snippets};
+use app::ui::{Column, evaluation_words, training_words};
 use protocol::Run;
 use protocol::api::Experiment;
 use protocol::claim_figure::ClaimFigures;

@@ -1,7 +1,7 @@
 //! Tables as HTML text.
 
 use app::chart::svg::escape::escape;
-use app::components::Column;
+use app::ui::Column;
 
 /// The class of the heading and the cells of `column`.
 fn class(column: &Column) -> &'static str {

@@ -2,7 +2,7 @@
 
 use super::escape::escape;
 use crate::chart::{Ink, Series, Shape};
-use crate::theme::Theme;
+use crate::ui::theme::Theme;
 
 /// A coordinate as SVG text: a tenth of a unit is finer than anyone sees.
 pub fn place(value: f64) -> String {

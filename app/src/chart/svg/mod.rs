@@ -2,7 +2,7 @@
 //! report, which must be readable with no server, no network and no script.
 //!
 //! Colours come from the style sheet around the drawing: text is `currentColor`, and marks with their own colour carry it
-//! for light and for dark as custom properties, as [`AlphaChip`](crate::components::AlphaChip) does.
+//! for light and for dark as custom properties, as [`AlphaChip`](crate::ui::AlphaChip) does.
 
 mod cells;
 pub mod escape;

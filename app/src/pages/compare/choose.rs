@@ -8,10 +8,10 @@ use protocol::comparison::{Comparison, ConfigurationField, ExperimentLabel, Grou
 use protocol::quantity::{LayerQuantity, LayerRange, Perturbations, Quantity, Scale};
 
 use super::{View, joined, use_kept};
-use crate::choice::{Choice, choices};
-use crate::components::Chooser;
-use crate::corruptions::{scale_choices, scale_from};
+use crate::data::choice::{Choice, choices};
+use crate::data::corruptions::{scale_choices, scale_from};
 use crate::format;
+use crate::ui::Chooser;
 
 /// The form, and the chips of fields.
 #[component]

@@ -6,8 +6,8 @@ use leptos::prelude::*;
 use protocol::comparison::{Comparison, ConfigurationField, FieldValue};
 
 use super::groups::value;
-use crate::components::{Column, Grid};
 use crate::format;
+use crate::ui::{Column, Grid};
 
 /// The most groups with a column; more would not be read, but are counted.
 const COLUMNS: usize = 12;

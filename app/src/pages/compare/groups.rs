@@ -9,9 +9,9 @@ use protocol::api::Mean;
 use protocol::comparison::{Comparison, ConfigurationField, FieldValue, GroupedRun, RunGroup};
 
 use super::ROWS;
-use crate::components::grid::fold;
-use crate::components::{AlphaChip, Column, Grid};
 use crate::format;
+use crate::ui::grid::fold;
+use crate::ui::{AlphaChip, Column, Grid};
 
 /// The table of groups.
 #[component]

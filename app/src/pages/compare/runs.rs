@@ -8,13 +8,13 @@ use protocol::comparison::Comparison;
 use protocol::training_curve::CurveQuantity;
 use protocol::{EpochMetrics, Measurement, Run};
 
-use crate::api;
 use crate::chart::Figure;
-use crate::choice::Choice;
-use crate::components::Chooser;
+use crate::data::api;
+use crate::data::choice::Choice;
+use crate::data::query::{chosen, naming_setter};
 use crate::figures::compared_runs::{self, ComparedRun, Curve, MOST_RUNS};
 use crate::figures::run_attacks::Budget;
-use crate::query::{chosen, naming_setter};
+use crate::ui::Chooser;
 
 /// The run that others are compared with: the name of the choice in the address, and of the element.
 pub const BASELINE: &str = "baseline";

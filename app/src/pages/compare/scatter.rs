@@ -5,10 +5,10 @@ use protocol::comparison::Comparison;
 use protocol::quantity::Quantity;
 
 use crate::chart::Figure;
-use crate::choice::Choice;
-use crate::components::Chooser;
+use crate::data::choice::Choice;
+use crate::data::query::{chosen, naming_setter};
 use crate::figures::comparison_scatter;
-use crate::query::{chosen, naming_setter};
+use crate::ui::Chooser;
 
 /// The measure along the horizontal axis: the name of the choice in the address, and of the element.
 pub const X: &str = "x";

@@ -5,8 +5,8 @@ use protocol::comparison::{Comparison, GroupTest};
 
 use super::ROWS;
 use super::groups::More;
-use crate::components::{Column, Grid};
 use crate::format;
+use crate::ui::{Column, Grid};
 
 /// The table of tests.
 #[component]

@@ -4,8 +4,8 @@ use protocol::comparison::{ConfigurationField, Grouping};
 use protocol::measure::Scale;
 use serde::{Deserialize, Serialize};
 
-use crate::addresses::query;
-use crate::corruptions::scale_from;
+use crate::data::addresses::query;
+use crate::data::corruptions::scale_from;
 
 /// What is compared, and how. Kept as it was written: the server reports its errors.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -162,7 +162,7 @@ fn parts(list: &str) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::addresses::comparison;
+    use crate::data::addresses::comparison;
     use ConfigurationField::{Alpha, Network, Seed, Tag};
 
     fn from(address: &str) -> View {

@@ -6,10 +6,10 @@ use protocol::event::Progress;
 use protocol::{Run, RunState};
 
 use super::PageSignals;
-use crate::components::{AlphaChip, Column, Grid, ProgressBar};
+use crate::data::run_state::{activity, share_done};
 use crate::format;
-use crate::run_state::{activity, share_done};
 use crate::signals::lasting;
+use crate::ui::{AlphaChip, Column, Grid, ProgressBar};
 
 /// One row per run at work, and the number that wait.
 #[component]

@@ -14,14 +14,14 @@ use super::geometry_controls::source_attack;
 use super::measures::{CorruptionChoosers, MeasuresFigure};
 use super::view::View;
 use super::{PageSignals, Selections};
-use crate::api;
-use crate::attacks::{self, attack_choices};
 use crate::chart::Figure;
-use crate::choice::choices;
-use crate::components::{Chooser, ErrorBox};
+use crate::data::api;
+use crate::data::attacks::{self, attack_choices};
+use crate::data::choice::choices;
+use crate::data::geometry::{matrix_from, statistic_from};
+use crate::data::query::{follow, setter};
 use crate::figures::layer_profile;
-use crate::geometry::{matrix_from, statistic_from};
-use crate::query::{follow, setter};
+use crate::ui::{Chooser, ErrorBox};
 
 /// The first of `wanted` and [`source_attack`] that is known, else the first known one, else the first of the two.
 fn closest(wanted: Option<Attack>, known: &[Attack]) -> Attack {
@@ -281,7 +281,7 @@ fn ProfileControls(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::query::tests::from_pairs;
+    use crate::data::query::tests::from_pairs;
 
     fn selection(pairs: &[(&str, &str)]) -> ProfileSelection {
         ProfileSelection::from_query(from_pairs(pairs))

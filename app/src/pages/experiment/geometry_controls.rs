@@ -8,9 +8,9 @@ use protocol::quantity::{LayerQuantity, LayerRange, Perturbations, Quantity};
 
 use super::PageSignals;
 use super::view::{RANGES, Selection, View};
-use crate::choice::{Choice, choices};
-use crate::components::Chooser;
-use crate::query::{naming_setter, setter};
+use crate::data::choice::{Choice, choices};
+use crate::data::query::{naming_setter, setter};
+use crate::ui::Chooser;
 
 /// The attack of dimensionality in Leavitt & Morcos (2020).
 pub(super) fn source_attack() -> Attack {

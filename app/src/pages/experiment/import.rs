@@ -5,10 +5,11 @@ use leptos::prelude::*;
 use protocol::{EvaluationSpec, FieldError, Run};
 
 use super::PageSignals;
-use crate::api::{self, Upload};
-use crate::components::{CommandError, Field, Input, Inputs, use_command};
-use crate::draft::Draft;
-use crate::{format, parse};
+use crate::data::api::{self, Upload};
+use crate::form::draft::Draft;
+use crate::form::parse;
+use crate::format;
+use crate::ui::{CommandError, Field, Input, Inputs, use_command};
 
 /// The fields beside the file as a query of the API, or what is wrong with them.
 fn query(draft: &Draft) -> Result<Vec<(&'static str, String)>, Vec<FieldError>> {

@@ -9,8 +9,8 @@ use super::geometry::Geometry;
 use super::view::View;
 use super::{PageSignals, Selections};
 use crate::chart::Figure;
-use crate::components::Contents;
 use crate::figures::{accuracy_selectivity, alpha_selectivity, layer_profile, words};
+use crate::ui::Contents;
 
 /// Said while nothing is trained.
 const WAITING: &str =

@@ -10,13 +10,13 @@ use protocol::quantity::Quantity;
 use super::geometry_controls::GeometryControls;
 use super::view::{Selection, View};
 use super::{PageSignals, Selections};
-use crate::attacks::attack_choices;
 use crate::chart::Figure;
-use crate::choice::Choice;
-use crate::components::{Chooser, ConditionsChooser, ErrorBox, EvaluateAgain, Target};
-use crate::corruptions::{by_family, corruption_choices, other_images, scale_choices};
+use crate::data::attacks::attack_choices;
+use crate::data::choice::Choice;
+use crate::data::corruptions::{by_family, corruption_choices, other_images, scale_choices};
+use crate::data::query::{ALL, follow, setter};
 use crate::figures::measures;
-use crate::query::{ALL, follow, setter};
+use crate::ui::{Chooser, ConditionsChooser, ErrorBox, EvaluateAgain, Target};
 
 /// The attack that an answer is about; none while no run was attacked.
 fn shown_attack(scatter: &Scatter) -> Option<Attack> {

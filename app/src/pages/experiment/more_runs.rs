@@ -5,10 +5,10 @@ use protocol::api::Experiment;
 use protocol::{ExperimentSpec, FieldError, MoreRuns};
 
 use super::PageSignals;
-use crate::api::Method;
-use crate::components::{CommandError, Field, Input, Inputs, use_command};
-use crate::draft::Draft;
+use crate::data::api::Method;
+use crate::form::draft::Draft;
 use crate::format;
+use crate::ui::{CommandError, Field, Input, Inputs, use_command};
 
 /// What the form asks for, and how many runs that adds to those of `spec`; or what is wrong with its fields.
 fn read(draft: &Draft, spec: &ExperimentSpec) -> Result<(MoreRuns, usize), Vec<FieldError>> {

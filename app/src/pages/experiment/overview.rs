@@ -10,11 +10,11 @@ use super::conditions::Conditions;
 use super::measures::MeasuresFigure;
 use super::view::View;
 use super::{PageSignals, Selections, at_work, runs, training};
-use crate::addresses;
 use crate::chart::Figure;
-use crate::components::{Annotated, Annotations, ExperimentTab, VerdictBadge};
+use crate::data::addresses;
 use crate::figures::accuracy_selectivity;
 use crate::format;
+use crate::ui::{Annotated, Annotations, ExperimentTab, VerdictBadge};
 
 /// The tab.
 #[component]

@@ -9,9 +9,9 @@ use protocol::Run;
 use protocol::comparison::{Comparison, ExperimentLabel};
 
 use super::PageSignals;
-use crate::addresses::comparison;
-use crate::query::in_place;
-use crate::selection::{SelectedRuns, selected_runs};
+use crate::data::addresses::comparison;
+use crate::data::query::in_place;
+use crate::data::selection::{SelectedRuns, selected_runs};
 use crate::signals::lasting;
 use columns::{ColumnChoice, ColumnStyle, Columns};
 use view::View;

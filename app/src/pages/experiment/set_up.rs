@@ -5,8 +5,8 @@ use protocol::api::Experiment;
 use protocol::export::ExportTable;
 
 use super::{PageSignals, import, measures, more_runs, submissions};
-use crate::components::{AlphaChips, Exports, evaluation_words, fact_entries, training_facts};
 use crate::format;
+use crate::ui::{AlphaChips, Exports, evaluation_words, fact_entries, training_facts};
 
 /// The tab.
 #[component]

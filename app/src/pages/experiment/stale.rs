@@ -2,7 +2,7 @@
 
 use protocol::Event;
 
-use crate::live;
+use crate::data::live;
 
 /// The parts of a page that are to be read again.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

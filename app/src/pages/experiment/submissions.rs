@@ -3,9 +3,9 @@
 use leptos::prelude::*;
 use protocol::executor::SubmissionInfo;
 
-use crate::api;
-use crate::components::Load;
+use crate::data::api;
 use crate::format;
+use crate::ui::Load;
 
 /// The submissions of experiment `id`, newest first.
 #[component]

@@ -5,12 +5,12 @@ use protocol::api::ApiError;
 use protocol::training_curve::{CurveQuantity, TrainingCurves};
 
 use super::PageSignals;
-use crate::api;
 use crate::chart::Figure;
-use crate::choice::choices;
-use crate::components::{Chooser, ErrorBox};
+use crate::data::api;
+use crate::data::choice::choices;
+use crate::data::query::{chosen, follow, setter};
 use crate::figures::training_curves;
-use crate::query::{chosen, follow, setter};
+use crate::ui::{Chooser, ErrorBox};
 
 /// Said before there is anything to draw.
 const WAITING: &str = "No epoch has finished yet.";

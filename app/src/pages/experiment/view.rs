@@ -10,9 +10,9 @@ use protocol::corruption_evaluation::CorruptionConditions;
 use protocol::measure::Scatter;
 use protocol::quantity::{LayerQuantity, LayerRange, Perturbations, Quantity, Scale};
 
-use crate::api;
-use crate::attacks::{closest, default_attack};
-use crate::corruptions::scale_from;
+use crate::data::api;
+use crate::data::attacks::{closest, default_attack};
+use crate::data::corruptions::scale_from;
 
 /// Which measures are set against each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -322,7 +322,7 @@ pub fn use_selections() -> [Memo<Selection>; VIEWS] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::query::tests::from_pairs;
+    use crate::data::query::tests::from_pairs;
 
     fn selection(view: View, pairs: &'static [(&str, &str)]) -> Selection {
         Selection::from_query(view, from_pairs(pairs))

@@ -4,10 +4,10 @@ use leptos::prelude::*;
 use leptos_router::components::A;
 use protocol::finding::{Claim, Estimate, Finding, Findings, PILOT_BELOW, Role};
 
-use crate::addresses;
 use crate::chart::svg;
-use crate::components::{Column, Grid, VerdictBadge};
+use crate::data::addresses;
 use crate::format;
+use crate::ui::{Column, Grid, VerdictBadge};
 
 /// Seeds and runs that a finding rests on, in words.
 pub fn n(finding: &Finding) -> String {

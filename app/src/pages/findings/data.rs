@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::snippets;
+use crate::data::snippets;
 
 /// Downloads, and snippets that read them.
 #[component]

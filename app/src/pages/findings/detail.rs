@@ -7,11 +7,11 @@ use protocol::finding::{Claim, Estimate, Evidence, Finding};
 
 use super::Figures;
 use crate::chart::{Figure, svg};
-use crate::components::{Column, ErrorBox, Grid, VerdictBadge};
 use crate::figures::claim;
 use crate::figures::evidence::{self, Group};
 use crate::figures::words::{ends, optional};
 use crate::format::{self, significant};
+use crate::ui::{Column, ErrorBox, Grid, VerdictBadge};
 
 /// Rows of evidence that the page shows; the rest is in the CSV of the figure.
 const SHOWN: usize = 200;

@@ -6,7 +6,7 @@ use protocol::api::ApiError;
 use serde::de::DeserializeOwned;
 
 use super::Form;
-use crate::api::{self, Method};
+use crate::data::api::{self, Method};
 
 /// How long typing must pause before the server is asked, in milliseconds.
 const PAUSE: f64 = 500.0;

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::draft::Draft;
+use crate::form::draft::Draft;
 
 /// What a form was changed to, and what it began with.
 #[derive(Debug, Clone, Copy)]

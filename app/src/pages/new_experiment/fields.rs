@@ -6,11 +6,11 @@ use protocol::api::{DatasetInfo, DatasetStatus, DeviceInfo, FormOptions};
 use protocol::{Augmentation, ExecutorKind};
 
 use super::Form;
-use crate::choice::Choice;
-use crate::components::{AttackFields, CorruptionFields, Field, GeometryFields, Input, Inputs};
-use crate::draft::Draft;
+use crate::data::choice::Choice;
+use crate::form::draft::Draft;
+use crate::form::parse;
 use crate::format;
-use crate::parse;
+use crate::ui::{AttackFields, CorruptionFields, Field, GeometryFields, Input, Inputs};
 
 fn dataset_choice(dataset: &DatasetInfo) -> Choice {
     let mark = match dataset.status {

@@ -6,9 +6,9 @@ use protocol::executor::BatchScripts;
 
 use super::Form;
 use super::answer::{Answer, answer};
-use crate::choice::Choice;
-use crate::components::{Field, Input};
-use crate::draft::EXECUTOR;
+use crate::data::choice::Choice;
+use crate::form::draft::EXECUTOR;
+use crate::ui::{Field, Input};
 
 /// The fields that say where runs compute, for places that can be used from the server's machine.
 #[component]

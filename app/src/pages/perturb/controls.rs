@@ -8,10 +8,10 @@ use serde::Deserialize;
 
 use super::Bench;
 use super::view::{ChangeKind, MOST_STEPS, STEP_SIZES, View, WIDEST};
-use crate::api::{self, Upload};
-use crate::choice::{Choice, choices};
-use crate::components::{Chooser, CommandError, use_command};
+use crate::data::api::{self, Upload};
+use crate::data::choice::{Choice, choices};
 use crate::format;
+use crate::ui::{Chooser, CommandError, use_command};
 
 /// The clean image, and which it is.
 #[component]

@@ -4,9 +4,9 @@ use leptos::prelude::*;
 use protocol::perturbation_bench::{BenchNetwork, ClassProbability, UnitChange};
 
 use super::{Bench, Trained};
-use crate::alpha_scale::custom_properties;
-use crate::components::AlphaChip;
 use crate::format;
+use crate::ui::AlphaChip;
+use crate::ui::alpha_scale::custom_properties;
 
 /// A column: which network it is, and what it makes of the image.
 #[component]

@@ -5,7 +5,7 @@ use protocol::attack::{Attack, SOURCE_PGD_STEPS};
 use protocol::corruption::SEVERITIES;
 use protocol::perturbation_bench::{ImageChange, MAXIMUM_NETWORKS};
 
-use crate::api::segment;
+use crate::data::api::segment;
 
 /// The largest radius of FGSM and PGD that the slider reaches, in 255ths.
 pub const WIDEST: f64 = 16.0;
@@ -196,7 +196,7 @@ impl View {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::query::tests::from_pairs;
+    use crate::data::query::tests::from_pairs;
 
     fn read(address: &str) -> View {
         let (_, query) = address.split_once('?').unwrap();

@@ -7,10 +7,10 @@ use protocol::measure::Scale;
 
 use super::Data;
 use super::slides::Slide;
-use crate::components::{AlphaChips, Column, Grid, VerdictBadge};
 use crate::figures::claim;
 use crate::format;
 use crate::pages::findings::n;
+use crate::ui::{AlphaChips, Column, Grid, VerdictBadge};
 
 /// The slide of a number. Figures with two scales are shown raw, or as a share of clean if `share`.
 pub fn slide(number: usize, slide: Slide, data: &Data, share: bool) -> AnyView {

@@ -6,11 +6,11 @@ use protocol::{Measurement, Run, RunState};
 
 use super::result::share;
 use super::tested::Tested;
-use crate::attacks::Attacked;
 use crate::chart::Figure;
-use crate::components::{Column, Grid};
+use crate::data::attacks::Attacked;
 use crate::figures::run_attacks::{self, Budget};
 use crate::format;
+use crate::ui::{Column, Grid};
 
 mod samples;
 
@@ -256,7 +256,7 @@ fn checks(report: MaskingReport) -> impl IntoView + use<> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attacks::tests::measured;
+    use crate::data::attacks::tests::measured;
     use protocol::attack::{Attack, MaskingCheck, Method};
 
     /// Broken by: a verdict that trusts numbers though a check failed, or none was made.

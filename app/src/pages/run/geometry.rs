@@ -10,17 +10,17 @@ use protocol::dimensionality::{ActivationMatrix, DimensionStatistic, Dimensional
 use protocol::unit::{LayerQuantiles, SelectivityOverTraining, UnitGradients};
 use protocol::{EvaluationSpec, Measurement, Run, RunState};
 
-use crate::api;
 use crate::chart::Figure;
-use crate::choice::{Choice, choices};
-use crate::components::{Chooser, ConditionsChooser, ErrorBox};
-use crate::corruptions::corruption_choices;
-use crate::figures::{run_dimensionality, run_gradients, run_selectivity_training};
-use crate::format::capitalised;
-use crate::geometry::{
+use crate::data::api;
+use crate::data::choice::{Choice, choices};
+use crate::data::corruptions::corruption_choices;
+use crate::data::geometry::{
     Basis, Curve, bases, closest, corruptions, curves, matrix_from, on, statistic_from,
 };
-use crate::query::{ALL, chosen, setter_but};
+use crate::data::query::{ALL, chosen, setter_but};
+use crate::figures::{run_dimensionality, run_gradients, run_selectivity_training};
+use crate::format::capitalised;
+use crate::ui::{Chooser, ConditionsChooser, ErrorBox};
 
 /// The names of what can be chosen: in the page's address, and of the elements.
 const STATISTIC: &str = "dimension-statistic";

@@ -7,8 +7,8 @@ use protocol::export::ExportTable;
 use protocol::{Origin, Run};
 
 use super::PageSignals;
-use crate::components::{Column, Exports, Grid, evaluation_words, fact_entries, training_facts};
 use crate::format;
+use crate::ui::{Column, Exports, Grid, evaluation_words, fact_entries, training_facts};
 
 /// Configuration, log, artifacts and exports.
 #[component]

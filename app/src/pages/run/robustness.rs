@@ -7,9 +7,9 @@ use protocol::{Dataset, Measurement, Run, RunState};
 
 use super::tested::Tested;
 use crate::chart::Figure;
-use crate::components::{Chooser, EvaluateAgain, Target};
-use crate::corruptions::{other_images, scale_choices, scale_from, sets, under};
+use crate::data::corruptions::{other_images, scale_choices, scale_from, sets, under};
 use crate::figures::{run_corruptions, run_severity};
+use crate::ui::{Chooser, EvaluateAgain, Target};
 
 mod aggregate;
 mod samples;

@@ -6,10 +6,10 @@ use protocol::api::{ApiError, Prediction, SampleFilter};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::api;
-use crate::choice::choices;
-use crate::components::{Chooser, ErrorBox};
-use crate::conditions::Conditions;
+use crate::data::api;
+use crate::data::choice::choices;
+use crate::data::conditions::Conditions;
+use crate::ui::{Chooser, ErrorBox};
 
 /// Samples a page shows.
 pub const PAGE_SIZE: u32 = 12;

@@ -3,8 +3,8 @@
 use leptos::prelude::*;
 use protocol::Measurement;
 
-use crate::components::ConditionsChooser;
-use crate::conditions::{self, Conditions};
+use crate::data::conditions::{self, Conditions};
+use crate::ui::ConditionsChooser;
 
 /// The conditions of a section's numbers.
 #[derive(Debug, Clone, Copy)]

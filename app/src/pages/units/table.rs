@@ -5,9 +5,9 @@ use protocol::unit::{UnitSummary, UnitTable};
 
 use super::PageSignals;
 use super::view::{Column, View};
-use crate::choice::Choice;
-use crate::components::{Chooser, ErrorBox, Grid, Sorting};
+use crate::data::choice::Choice;
 use crate::format;
+use crate::ui::{Chooser, ErrorBox, Grid, Sorting};
 
 /// Rows that are shown at first; more would slow the page down.
 const ROWS: usize = 256;

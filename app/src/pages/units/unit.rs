@@ -8,11 +8,11 @@ use super::PageSignals;
 use super::images::Images;
 use super::view::{View, neighbours};
 use crate::chart::Figure;
-use crate::choice::Choice;
-use crate::components::{Chooser, ErrorBox};
+use crate::data::choice::Choice;
 use crate::figures::unit_tuning::{self, Shown, TOP, default_perturbation};
 use crate::figures::{unit_gradients, unit_perturbed, unit_training};
 use crate::format;
+use crate::ui::{Chooser, ErrorBox};
 
 /// The section.
 #[component]

@@ -5,8 +5,8 @@ use std::cmp::Ordering;
 use protocol::dimensionality::Perturbation;
 use protocol::unit::{UnitSummary, UnitTable};
 
-use crate::addresses::query;
-use crate::components::grid;
+use crate::data::addresses::query;
+use crate::ui::grid;
 
 /// A column of the table of units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -241,7 +241,7 @@ pub fn neighbours(order: &[UnitSummary], unit: u32) -> (Option<u32>, Option<u32>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::query::tests::from_pairs;
+    use crate::data::query::tests::from_pairs;
 
     fn table() -> UnitTable {
         let unit = |unit, selectivity, preferred_class, gradient_cv, dead| UnitSummary {

@@ -8,10 +8,10 @@ use protocol::{Run, RunState};
 
 use super::row::Row;
 use super::{OWN_COLUMNS, ROWS, Table};
-use crate::components::grid::fold;
-use crate::components::{AlphaChip, Grid, ProgressBar};
+use crate::data::run_state::share_of_all_done;
 use crate::format;
-use crate::run_state::share_of_all_done;
+use crate::ui::grid::fold;
+use crate::ui::{AlphaChip, Grid, ProgressBar};
 
 /// The table by alpha.
 #[component]
@@ -212,7 +212,7 @@ fn AlphaRow(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run_state::tests::run;
+    use crate::data::run_state::tests::run;
 
     /// Broken by: an alpha listed twice or out of order, or runs of another alpha counted in.
     #[test]

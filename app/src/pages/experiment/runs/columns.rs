@@ -3,9 +3,9 @@
 use leptos::prelude::*;
 
 use super::view::{Column as SortColumn, View};
-use crate::choice::Choice;
-use crate::components::Column;
-use crate::components::menu::close_by_escape;
+use crate::data::choice::Choice;
+use crate::ui::Column;
+use crate::ui::menu::close_by_escape;
 
 /// Every column, in the table's order.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,10 +5,10 @@ use leptos_router::components::A;
 use protocol::Run;
 
 use super::Table;
-use crate::components::{AlphaChip, ProgressBar, StateBadge, Tags};
+use crate::data::run_state::{activity, share_done};
 use crate::figures::words::optional;
 use crate::format;
-use crate::run_state::{activity, share_done};
+use crate::ui::{AlphaChip, ProgressBar, StateBadge, Tags};
 
 /// A run. Its columns are those of [`Columns`](super::columns::Columns).
 #[component]

@@ -7,10 +7,10 @@ use protocol::comparison::FilterError;
 use super::Table;
 use super::row::Row;
 use super::view::{self, View};
-use crate::choice::Choice;
-use crate::components::state_badge::label;
-use crate::components::{Chooser, Column, Grid, Sorting};
+use crate::data::choice::Choice;
 use crate::format;
+use crate::ui::state_badge::label;
+use crate::ui::{Chooser, Column, Grid, Sorting};
 
 /// Rows of a page: sorting renews them all, which takes about a millisecond each.
 const PAGE_ROWS: usize = 50;

@@ -206,7 +206,7 @@ impl View {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run_state::tests::run;
+    use crate::data::run_state::tests::run;
 
     /// Broken by: a view that is lost when its address is shared, or parameters of a list that is not shown.
     #[test]

@@ -5,11 +5,11 @@ use protocol::api::{AdversarialSample, AdversarialSamplePage, Fall, SampleFilter
 use protocol::attack::{Attack, AttackConditions, Norm};
 
 use super::Shown;
-use crate::api::segment;
-use crate::attacks::{attack_choices, closest, default_attack};
-use crate::components::Chooser;
+use crate::data::api::segment;
+use crate::data::attacks::{attack_choices, closest, default_attack};
 use crate::format;
 use crate::pages::run::samples::{self, Part, SamplePage, half};
+use crate::ui::Chooser;
 
 /// A request; none while nothing was attacked.
 #[derive(Debug, Clone, Copy, PartialEq)]

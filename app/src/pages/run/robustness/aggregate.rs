@@ -9,11 +9,11 @@ use protocol::{Measurement, Run};
 use serde::{Deserialize, Serialize};
 
 use super::Shown;
-use crate::api;
-use crate::choice::Choice;
-use crate::components::Chooser;
-use crate::corruptions::{mean, under, value};
+use crate::data::api;
+use crate::data::choice::Choice;
+use crate::data::corruptions::{mean, under, value};
 use crate::format;
+use crate::ui::Chooser;
 
 /// The runs that this one can be compared with, and what the chosen one measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -200,7 +200,7 @@ fn options(comparison: &Comparison) -> Vec<Choice> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::corruptions::tests::measured;
+    use crate::data::corruptions::tests::measured;
     use protocol::Corruption;
 
     fn point(run_id: i64, alpha: f64, seed: u64) -> ScatterPoint {

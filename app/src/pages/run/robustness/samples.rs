@@ -6,11 +6,11 @@ use protocol::corruption::Corruption;
 use protocol::corruption_evaluation::CorruptionConditions;
 
 use super::Shown;
-use crate::choice::choices;
-use crate::components::Chooser;
-use crate::corruptions::{corruptions, find, severities};
+use crate::data::choice::choices;
+use crate::data::corruptions::{corruptions, find, severities};
 use crate::format;
 use crate::pages::run::samples::{self, Part, SamplePage, half};
+use crate::ui::Chooser;
 
 /// A request; none while nothing was measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
