@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use app::data::run_state::{share_done, work};
 use engine::calibrate::{Calibration, CalibrationSpec};
 use protocol::api::{DatasetFacts, Estimate};
+use protocol::work::{share_done, work};
 use protocol::{ExperimentSpec, Run, RunState};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::Mutex;

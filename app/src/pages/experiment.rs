@@ -11,12 +11,13 @@ use protocol::finding::Findings;
 use protocol::layer_measure::LayerProfiles;
 use protocol::measure::Scatter;
 use protocol::training_curve::{CurveQuantity, TrainingCurves};
+use protocol::work::share_of_all_done;
 use protocol::{Run, RunState};
 use serde::{Deserialize, Serialize};
 
 use crate::data::api::{self, Method};
 use crate::data::query::number_of;
-use crate::data::run_state::{apply, share_of_all_done, silence};
+use crate::data::run_state::{apply, silence};
 use crate::data::{clock, live};
 use crate::format;
 use crate::pages::not_found::NotFound;

@@ -5,13 +5,14 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::components::A;
 use protocol::api::{ApiError, Artifact, LiveEvent, LogLine, RunPage};
+use protocol::work::share_done;
 use protocol::{EpochMetrics, Event, Measurement, Run, RunState};
 use serde::{Deserialize, Serialize};
 
 use crate::data::addresses::comparison;
 use crate::data::api::{self, Method};
 use crate::data::query::{number_of, use_id};
-use crate::data::run_state::{activity, apply, share_done, silence};
+use crate::data::run_state::{activity, apply, silence};
 use crate::data::{clock, live};
 use crate::format;
 use crate::signals::renew;

@@ -46,6 +46,7 @@ pub mod spec;
 pub mod training_curve;
 pub mod unit;
 pub mod validate;
+pub mod work;
 
 pub use corruption::Corruption;
 pub use dataset::Dataset;

@@ -20,7 +20,7 @@ use crate::estimate::{is_measured, remaining};
 use crate::store::ExperimentQuery;
 use analysis::training_curves::training_curves;
 use analysis::{INTERVAL_METHOD, mean};
-use app::data::run_state::share_of_all_done;
+use protocol::work::share_of_all_done;
 
 /// Which experiments are asked for.
 #[derive(Debug, serde::Deserialize, utoipa::IntoParams)]

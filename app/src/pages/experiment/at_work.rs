@@ -3,10 +3,11 @@
 use leptos::prelude::*;
 use leptos_router::components::A;
 use protocol::event::Progress;
+use protocol::work::share_done;
 use protocol::{Run, RunState};
 
 use super::PageSignals;
-use crate::data::run_state::{activity, share_done};
+use crate::data::run_state::activity;
 use crate::format;
 use crate::signals::lasting;
 use crate::ui::{AlphaChip, Column, Grid, ProgressBar};

@@ -273,11 +273,21 @@ fn no_modules_import_each_other_in_a_circle() {
     }
 }
 
-/// Breaks when a layer of the engine imports a later one, or one is missing in ARCHITECTURE.md's list of layers.
+/// Breaks when a layer of the engine or of the app imports a later one, or one is missing in ARCHITECTURE.md's lists of layers.
 #[test]
-fn layers_of_the_engine_import_earlier_ones() {
+fn layers_import_earlier_ones() {
+    for (title, folder) in [
+        ("## The engine's layers", "server/engine/src"),
+        ("## The dashboard's layers", "app/src"),
+    ] {
+        layers_of_import_earlier_ones(title, folder);
+    }
+}
+
+/// The layers in the list below `title` are the modules of `folder`, each importing those before it alone.
+fn layers_of_import_earlier_ones(title: &str, folder: &str) {
     let document = read("ARCHITECTURE.md");
-    let list = document.split("## The engine's layers").nth(1).unwrap();
+    let list = document.split(title).nth(1).unwrap();
     let list = list.split("\n## ").next().unwrap();
     let lines = list
         .lines()
@@ -291,7 +301,7 @@ fn layers_of_the_engine_import_earlier_ones() {
             .step_by(2)
     });
     let order: Vec<&str> = names.collect();
-    let all = Crate::read(&root().join("server/engine/src"));
+    let all = Crate::read(&root().join(folder));
     let members = all.modules.iter().filter(|module| module.len() == 1);
     let members: BTreeSet<&str> = members.map(|module| module[0].as_str()).collect();
     assert_eq!(

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use leptos::prelude::*;
 use protocol::api::Mean;
+use protocol::work::share_of_all_done;
 use protocol::{Run, RunState};
 
 use super::row::Row;
 use super::{OWN_COLUMNS, ROWS, Table};
-use crate::data::run_state::share_of_all_done;
 use crate::format;
 use crate::ui::grid::fold;
 use crate::ui::{AlphaChip, Grid, ProgressBar};

@@ -3,9 +3,10 @@
 use leptos::prelude::*;
 use leptos_router::components::A;
 use protocol::Run;
+use protocol::work::share_done;
 
 use super::Table;
-use crate::data::run_state::{activity, share_done};
+use crate::data::run_state::activity;
 use crate::figures::words::optional;
 use crate::format;
 use crate::ui::{AlphaChip, ProgressBar, StateBadge, Tags};
