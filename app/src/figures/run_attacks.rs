@@ -59,7 +59,7 @@ fn rows(measured: &[AttackMeasurement], budget: Budget) -> Vec<Row> {
         let (name, share) = (one.attack.label(), one.share_of_clean());
         let spent = match budget {
             Budget::Epsilon => one.attack.epsilon * 255.0,
-            Budget::Steps => one.attack.steps.unwrap_or(1).into(),
+            Budget::Steps => one.attack.steps_made().into(),
         };
         let hover = words::accuracy(
             &name,

@@ -128,10 +128,15 @@ impl Run {
         self
     }
 
+    /// What it is tested on: the evaluation of the launch, then later ones.
+    pub fn evaluations(&self) -> impl Iterator<Item = &EvaluationSpec> {
+        std::iter::once(&self.spec.evaluation).chain(&self.later_evaluations)
+    }
+
     /// The folders of frost photographs that its evaluations name, of the launch and later ones.
     pub fn frost_photographs(&self) -> Vec<String> {
-        let evaluations = std::iter::once(&self.spec.evaluation).chain(&self.later_evaluations);
-        let mut folders: Vec<String> = evaluations
+        let mut folders: Vec<String> = self
+            .evaluations()
             .flat_map(|evaluation| {
                 let corruptions = evaluation.corruptions.as_ref();
                 let dimensionality = evaluation.dimensionality.as_ref();

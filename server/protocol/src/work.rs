@@ -73,8 +73,8 @@ fn evaluation_images(run: &Run) -> f64 {
     let Some(started) = &run.started else {
         return 0.0;
     };
-    let images: u64 = std::iter::once(&run.spec.evaluation)
-        .chain(&run.later_evaluations)
+    let images: u64 = run
+        .evaluations()
         .map(|evaluation| evaluation.forward_images(run.spec.network, started.test_images))
         .sum();
     images as f64

@@ -44,26 +44,24 @@ pub fn Attacks(
     tested.section(
         "attacks",
         "Robustness to attacks",
-        move || nothing(run),
+        move || run.with(nothing),
         content.into_any(),
     )
 }
 
 /// What to say, and to do, while nothing is measured.
-fn nothing(run: RwSignal<Run>) -> &'static str {
-    run.with(|run| {
-        let requested = run.spec.evaluation.attacks.is_some() || !run.later_evaluations.is_empty();
-        match (run.state, run.result.is_some()) {
-            (RunState::Queued | RunState::Running, _) if requested => {
-                "No attack has been run yet. Attacks follow training and appear here one by one."
-            }
-            (RunState::Queued | RunState::Running, _) => {
-                "No attacks were requested. Once the run is finished, evaluate it again below."
-            }
-            (_, true) => "No attacks were run. Evaluate the run again below, with attacks.",
-            (_, false) => "No attacks were run, because the run did not finish training.",
+fn nothing(run: &Run) -> &'static str {
+    let requested = run.evaluations().any(|spec| spec.attacks.is_some());
+    match (run.state, run.result.is_some()) {
+        (RunState::Queued | RunState::Running, _) if requested => {
+            "No attack has been run yet. Attacks follow training and appear here one by one."
         }
-    })
+        (RunState::Queued | RunState::Running, _) => {
+            "No attacks were requested. Once the run is finished, evaluate it again below."
+        }
+        (_, true) => "No attacks were run. Evaluate the run again below, with attacks.",
+        (_, false) => "No attacks were run, because the run did not finish training.",
+    }
 }
 
 /// Clean accuracy of the same images, and conditions where there are several.
@@ -257,7 +255,32 @@ fn checks(report: MaskingReport) -> impl IntoView + use<> {
 mod tests {
     use super::*;
     use crate::data::attacks::tests::measured;
+    use protocol::EvaluationSpec;
     use protocol::attack::{Attack, MaskingCheck, Method};
+    use protocol::preset::presets;
+
+    /// Broken by: a run that is evaluated again for one kind of test, said to be about to get the other.
+    #[test]
+    fn another_test_is_no_request_for_this_one() {
+        let mut run = Run {
+            state: RunState::Running,
+            ..Run::queued(1, 1, presets().remove(0).spec.runs().remove(0))
+        };
+        let every_test = std::mem::take(&mut run.spec.evaluation);
+        run.later_evaluations = vec![EvaluationSpec {
+            attacks: every_test.attacks,
+            ..EvaluationSpec::default()
+        }];
+        assert!(nothing(&run).contains("follow training"));
+        let corruptions = super::super::robustness::nothing;
+        assert!(corruptions(&run).contains("No corruptions were requested"));
+        run.later_evaluations = vec![EvaluationSpec {
+            corruptions: every_test.corruptions,
+            ..EvaluationSpec::default()
+        }];
+        assert!(nothing(&run).contains("No attacks were requested"));
+        assert!(corruptions(&run).contains("follow training"));
+    }
 
     /// Broken by: a verdict that trusts numbers though a check failed, or none was made.
     #[test]

@@ -56,9 +56,7 @@ pub fn Geometry(
 
 /// What to say, and to do, while `what` is not measured; `is_requested` tells whether an evaluation asks for it.
 fn nothing(run: &Run, what: &str, is_requested: fn(&EvaluationSpec) -> bool) -> String {
-    let requested = std::iter::once(&run.spec.evaluation)
-        .chain(&run.later_evaluations)
-        .any(is_requested);
+    let requested = run.evaluations().any(is_requested);
     match (run.state, run.result.is_some()) {
         (RunState::Queued | RunState::Running, _) if requested => {
             format!(

@@ -59,27 +59,24 @@ pub fn Robustness(
     tested.section(
         "robustness",
         "Robustness to natural corruptions",
-        move || nothing(run),
+        move || run.with(nothing),
         content.into_any(),
     )
 }
 
 /// What to say, and to do, while nothing is measured.
-fn nothing(run: RwSignal<Run>) -> &'static str {
-    run.with(|run| {
-        let requested =
-            run.spec.evaluation.corruptions.is_some() || !run.later_evaluations.is_empty();
-        match (run.state, run.result.is_some()) {
-            (RunState::Queued | RunState::Running, _) if requested => {
-                "No corruption has been tested yet. The tests follow training and appear here one by one."
-            }
-            (RunState::Queued | RunState::Running, _) => {
-                "No corruptions were requested. Once the run is finished, evaluate it again below."
-            }
-            (_, true) => "No corruptions were tested. Evaluate the run again below.",
-            (_, false) => "No corruptions were tested, because the run did not finish training.",
+pub(super) fn nothing(run: &Run) -> &'static str {
+    let requested = run.evaluations().any(|spec| spec.corruptions.is_some());
+    match (run.state, run.result.is_some()) {
+        (RunState::Queued | RunState::Running, _) if requested => {
+            "No corruption has been tested yet. The tests follow training and appear here one by one."
         }
-    })
+        (RunState::Queued | RunState::Running, _) => {
+            "No corruptions were requested. Once the run is finished, evaluate it again below."
+        }
+        (_, true) => "No corruptions were tested. Evaluate the run again below.",
+        (_, false) => "No corruptions were tested, because the run did not finish training.",
+    }
 }
 
 /// Scale, and conditions where there are several.
