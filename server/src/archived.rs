@@ -41,6 +41,17 @@ pub struct ArchivedRun {
     pub notes: String,
 }
 
+/// A run with all that its workers reported.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunHistory {
+    /// The run's number in its store.
+    pub id: i64,
+    /// The run.
+    pub run: ArchivedRun,
+    /// Its events, in order.
+    pub events: Vec<ArchivedEvent>,
+}
+
 /// One line of a run's `events.jsonl`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ArchivedEvent {

@@ -11,7 +11,9 @@ mod supervise;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use protocol::api::{Change, ChangeEvent, LiveEvent};
 use protocol::event::Progress;
@@ -32,9 +34,9 @@ use supervise::End;
 const NEWS_CAPACITY: usize = 4096;
 
 /// How long a device rests after a start that failed.
-const AFTER_FAILED_START: std::time::Duration = std::time::Duration::from_millis(500);
+const AFTER_FAILED_START: Duration = Duration::from_millis(500);
 /// How often the queue is looked at where nothing wakes the dispatcher.
-const LOOK: std::time::Duration = std::time::Duration::from_secs(5);
+const LOOK: Duration = Duration::from_secs(5);
 
 /// A command to a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,7 +120,7 @@ struct Inner {
     wake_queues: Notify,
     /// A worker has ended.
     ended: Notify,
-    stopping: std::sync::atomic::AtomicBool,
+    stopping: AtomicBool,
 }
 
 impl Scheduler {
@@ -352,9 +354,7 @@ impl Scheduler {
 
     /// Tells every worker, and waits until none is followed any more; gives how many there were.
     async fn tell_all(&self, command: Command) -> usize {
-        self.0
-            .stopping
-            .store(true, std::sync::atomic::Ordering::SeqCst);
+        self.0.stopping.store(true, Ordering::SeqCst);
         // A worker that is being started now is seen below.
         drop(self.0.handover.lock().await);
         let followed = lock(&self.0.workers).len();
@@ -433,7 +433,7 @@ impl Scheduler {
     }
 
     fn is_stopping(&self) -> bool {
-        self.0.stopping.load(std::sync::atomic::Ordering::SeqCst)
+        self.0.stopping.load(Ordering::SeqCst)
     }
 
     /// Starts runs whenever there is one waiting and a slot free.
@@ -441,7 +441,7 @@ impl Scheduler {
         loop {
             if let Err(error) = self.fill_slots().await {
                 tracing::error!(%error, "cannot look for runs to start; trying again in 5 s");
-                tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+                tokio::time::sleep(Duration::from_secs(5)).await;
                 continue;
             }
             tokio::select! {
@@ -556,7 +556,7 @@ impl Scheduler {
                 break;
             }
             drop(handover);
-            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
         }
         self.0.ended.notify_waiters();
         if let End::NotStarted(reason) = end {

@@ -10,7 +10,7 @@ use engine::training::run_folder::{WEIGHTS_FILE, WORKER_FOLDER};
 use protocol::RunState;
 
 use super::{ArchiveError, Entry, FORMAT, MANIFEST, Manifest, folder};
-use crate::archived::ArchivedEvent;
+use crate::archived::{ArchivedEvent, RunHistory};
 use crate::clock::now;
 use crate::directory::DataDirectory;
 use crate::store::Store;
@@ -75,7 +75,7 @@ pub async fn export(
     output: impl Write + Send + 'static,
 ) -> Result<(), ArchiveError> {
     let (experiment, runs) = store.archived(id).await?;
-    let folders: Vec<PathBuf> = runs.iter().map(|(id, ..)| directory.run(*id)).collect();
+    let folders: Vec<PathBuf> = runs.iter().map(|run| directory.run(run.id)).collect();
     let seeds: BTreeSet<u64> = seeds.iter().copied().collect();
     let write = move || {
         let failed = || ArchiveError::file("the archive");
@@ -85,7 +85,8 @@ pub async fn export(
             at: u64::try_from(experiment.created_at).unwrap_or(0) / 1000,
         };
         let mut archived = Vec::with_capacity(runs.len());
-        for (index, ((_, run, events), source)) in runs.into_iter().zip(folders).enumerate() {
+        for (index, (history, source)) in runs.into_iter().zip(folders).enumerate() {
+            let RunHistory { run, events, .. } = history;
             let folder = folder(index);
             archive.add(&format!("{folder}/events.jsonl"), &lines(&events)?)?;
             if seeds.is_empty() || seeds.contains(&run.spec.seed) {

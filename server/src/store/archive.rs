@@ -9,7 +9,7 @@ use super::annotations::{Subject, insert_tags};
 use super::deletions::RUN_IS_KEPT;
 use super::experiments::{insert_experiment, insert_run};
 use super::{Store, StoreError, events};
-use crate::archived::{ArchivedEvent, ArchivedExperiment, ArchivedRun};
+use crate::archived::{ArchivedEvent, ArchivedExperiment, ArchivedRun, RunHistory};
 
 /// What is restored from an archive.
 #[derive(Debug, Clone, Copy)]
@@ -44,17 +44,10 @@ impl Store {
     ///
     /// # Errors
     /// When there is no such experiment.
-    #[allow(clippy::type_complexity)]
     pub async fn archived(
         &self,
         id: i64,
-    ) -> Result<
-        (
-            ArchivedExperiment,
-            Vec<(i64, ArchivedRun, Vec<ArchivedEvent>)>,
-        ),
-        StoreError,
-    > {
+    ) -> Result<(ArchivedExperiment, Vec<RunHistory>), StoreError> {
         let experiment = self.archived_experiment(id).await?;
         let mut runs = Vec::new();
         // Runs first: events that come meanwhile make a run more than its row says, never less.
@@ -70,8 +63,9 @@ impl Store {
                     event: live.event,
                 }));
             }
-            let archived = ArchivedRun {
-                key: self.run_key(run.id).await?,
+            let (id, key) = (run.id, self.run_key(run.id).await?);
+            let run = ArchivedRun {
+                key,
                 spec: run.spec,
                 state: run.state,
                 reason: run.reason,
@@ -82,7 +76,7 @@ impl Store {
                 tags: run.tags,
                 notes: run.notes,
             };
-            runs.push((run.id, archived, events));
+            runs.push(RunHistory { id, run, events });
         }
         Ok((experiment, runs))
     }
