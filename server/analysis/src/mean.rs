@@ -18,7 +18,7 @@ pub fn mean(values: &[f64]) -> Option<Mean> {
     })
 }
 
-/// Each of these alphas once, in ascending order: runs of one alpha are averaged over their seeds.
+/// Each of these alphas once, in ascending order.
 pub(crate) fn distinct_alphas(alphas: impl Iterator<Item = f64>) -> Vec<f64> {
     let mut alphas: Vec<f64> = alphas.collect();
     alphas.sort_by(f64::total_cmp);

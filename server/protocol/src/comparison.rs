@@ -12,7 +12,7 @@ use crate::named::named;
 use crate::quantity::{Axis, Scale};
 
 named! {
-    /// A field of a run's configuration, by the name that filters and addresses use.
+    /// A field of a run's configuration, by the name that filters and addresses use, in the order of tables.
     pub enum ConfigurationField {
         /// The experiment that the run belongs to, by number.
         Experiment = "experiment" => "Experiment",

@@ -242,18 +242,18 @@ impl CorruptionSpec {
             "images",
             "give at least 1, or leave it empty for the whole test set",
         );
-        self.check_images(&mut checks);
+        self.check_corrupted_images(&mut checks);
         checks.errors()
     }
 
     /// What is wrong with the corrupted images, whatever is measured on them.
-    pub(crate) fn check_images(&self, checks: &mut Checks) {
+    pub(crate) fn check_corrupted_images(&self, checks: &mut Checks) {
         checks.without_repeats("corruptions", &self.corruptions, Corruption::to_string);
-        checks.without_repeats("severities", &self.severities, u8::to_string);
         let mut severities = self.severities.iter();
         if let Some(wrong) = severities.find(|severity| !SEVERITIES.contains(severity)) {
             checks.refuse("severities", format!("{wrong} is not between 1 and 5"));
         }
+        checks.without_repeats("severities", &self.severities, u8::to_string);
         checks.require(
             self.corruption_seed <= MAXIMUM_SEED,
             "corruption_seed",

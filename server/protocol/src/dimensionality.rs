@@ -128,7 +128,7 @@ impl DimensionalitySpec {
     /// Everything wrong with it by itself, with fields named `evaluation.dimensionality.…`.
     pub fn validate(&self) -> Vec<FieldError> {
         let mut checks = Checks::new("evaluation.dimensionality.");
-        self.corrupted().check_images(&mut checks);
+        self.corrupted().check_corrupted_images(&mut checks);
         checks.require(
             !self.severities.is_empty() || self.corruptions.is_empty(),
             "severities",

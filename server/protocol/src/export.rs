@@ -9,17 +9,17 @@ named! {
     /// A table of what was measured.
     pub enum ExportTable {
         /// One row a run; of experiments alone.
-        Runs = "runs",
+        Runs = "runs" => "runs",
         /// One row a run and epoch.
-        Epochs = "epochs",
+        Epochs = "epochs" => "epochs",
         /// One row a run, layer and unit.
-        Units = "units",
+        Units = "units" => "units",
         /// One row a run, corruption and severity.
-        Corruptions = "corruptions",
+        Corruptions = "corruptions" => "corruptions",
         /// One row a run and attack.
-        Attacks = "attacks",
+        Attacks = "attacks" => "attacks",
         /// One row a run, perturbation and layer.
-        Dimensionality = "dimensionality",
+        Dimensionality = "dimensionality" => "dimensionality",
         /// One row a run and layer.
         InputUnitGradients = "input_unit_gradients" => "input-unit gradients",
     }

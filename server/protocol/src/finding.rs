@@ -96,15 +96,15 @@ named! {
     /// What an experiment says about a claim, or one estimate of it.
     pub enum Verdict {
         /// The evidence lies on the claimed side, beyond what chance gives.
-        Supported = "supported",
+        Supported = "supported" => "supported",
         /// The evidence lies on the other side, beyond what chance gives.
-        Contradicted = "contradicted",
+        Contradicted = "contradicted" => "contradicted",
         /// Two ways of measuring the same claim are decided in opposite directions.
         DependsOnScale = "depends_on_scale" => "depends on the scale",
         /// The interval lies inside the claim's margin on both sides: no difference worth the name.
         NoDifference = "no_difference" => "no difference larger than the margin",
         /// The evidence decides for neither.
-        Inconclusive = "inconclusive",
+        Inconclusive = "inconclusive" => "inconclusive",
         /// There are too few runs, or the measurement is missing, to test it at all.
         NotEnoughRuns = "not_enough_runs" => "not enough runs",
     }
@@ -117,11 +117,11 @@ named! {
     /// What an estimate is for.
     pub enum Role {
         /// The estimand that was declared before the data: the claim's verdict is its.
-        Primary = "primary",
+        Primary = "primary" => "primary",
         /// The same claim measured in another way, with a verdict of its own.
-        Sensitivity = "sensitivity",
+        Sensitivity = "sensitivity" => "sensitivity",
         /// One alpha against the control, within seed; intervals are simultaneous over all alphas.
-        Contrast = "contrast",
+        Contrast = "contrast" => "contrast",
     }
 }
 

@@ -1,12 +1,12 @@
-//! Enums that are known by name: in specs, addresses, the store, and to people.
+//! Enums that are known by name: in JSON, addresses and files, and to people.
 
-/// Defines an enum whose variants have a name (`= "as_it_is_written"`) and, where people call it otherwise, a label
+/// Defines an enum whose variants have a name (`= "as_it_is_written"`) and, where people call them otherwise, a label
 /// (`=> "As people call it"`). Name, label and serde's name come from the same line, so that they cannot disagree.
 macro_rules! named {
     (
         $(#[$attribute:meta])*
         pub enum $enum:ident {
-            $($(#[$of_variant:meta])* $variant:ident = $id:literal $(=> $label:literal)?,)+
+            $($(#[$variant_attribute:meta])* $variant:ident = $id:tt,)+
         }
     ) => {
         $(#[$attribute])*
@@ -15,26 +15,42 @@ macro_rules! named {
         )]
         #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
         pub enum $enum {
-            $($(#[$of_variant])* #[serde(rename = $id)] $variant,)+
+            // A `tt`, since utoipa does not see a literal that a macro hands on as one.
+            $($(#[$variant_attribute])* #[serde(rename = $id)] $variant,)+
         }
 
         impl $enum {
-            /// Every one, in the order in which pages list them.
+            /// Every one, in the order in which they are defined.
             pub const ALL: [$enum; [$($id),+].len()] = [$($enum::$variant),+];
 
-            /// The name in specs, addresses and the store.
+            /// The name in JSON, addresses and files.
             pub fn id(self) -> &'static str {
                 match self { $($enum::$variant => $id,)+ }
-            }
-
-            /// What a person calls it.
-            pub fn label(self) -> &'static str {
-                match self { $($enum::$variant => [$($label,)? $id][0],)+ }
             }
 
             /// The one called `id`, if there is one.
             pub fn from_id(id: &str) -> Option<$enum> {
                 $enum::ALL.into_iter().find(|one| one.id() == id)
+            }
+        }
+    };
+    (
+        $(#[$attribute:meta])*
+        pub enum $enum:ident {
+            $($(#[$variant_attribute:meta])* $variant:ident = $id:tt => $label:literal,)+
+        }
+    ) => {
+        named! {
+            $(#[$attribute])*
+            pub enum $enum {
+                $($(#[$variant_attribute])* $variant = $id,)+
+            }
+        }
+
+        impl $enum {
+            /// What a person calls it.
+            pub fn label(self) -> &'static str {
+                match self { $($enum::$variant => $label,)+ }
             }
         }
     };

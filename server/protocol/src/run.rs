@@ -10,7 +10,7 @@ use crate::result::{EpochMetrics, RunResult};
 use crate::spec::RunSpec;
 
 named! {
-    /// Where a run stands.
+    /// Where a run stands, in the order of a run's life.
     pub enum RunState {
         /// Waiting for a slot on its device.
         Queued = "queued",

@@ -176,9 +176,10 @@ async fn writes_go_on_when_a_full_disk_has_room_again() {
     assert_eq!(store.log(run).await.unwrap().len(), 20);
 }
 
-/// A store of each earlier version, as the code of version 4, and of 6, wrote into its tables (a dump of SQLite's), and what
-/// that code read of it; specs say `jpeg` and `retries` besides, which they lacked. The store of version 6 has an imported run, JPEG files and photographs of frost.
-const FIXTURES: [(usize, &str, &str); 5] = [
+/// A store of each earlier version (a dump of SQLite's), and what is read of it. Those of versions 1 to 4 are as the code of version 4
+/// wrote them, that of 6 as that version's did; specs say `jpeg` and `retries` besides, which they lacked. It has an imported run, JPEG
+/// files and photographs of frost. Those of versions 7 to 9 are that of 6 as this code brought it there, with what came in each.
+const FIXTURES: [(usize, &str, &str); 8] = [
     (
         1,
         include_str!("../../tests/fixtures/store-1.sql"),
@@ -202,6 +203,21 @@ const FIXTURES: [(usize, &str, &str); 5] = [
     (
         6,
         include_str!("../../tests/fixtures/store-6.sql"),
+        include_str!("../../tests/fixtures/store-6.json"),
+    ),
+    (
+        7,
+        include_str!("../../tests/fixtures/store-7.sql"),
+        include_str!("../../tests/fixtures/store-6.json"),
+    ),
+    (
+        8,
+        include_str!("../../tests/fixtures/store-8.sql"),
+        include_str!("../../tests/fixtures/store-6.json"),
+    ),
+    (
+        9,
+        include_str!("../../tests/fixtures/store-9.sql"),
         include_str!("../../tests/fixtures/store-6.json"),
     ),
 ];
@@ -282,6 +298,16 @@ async fn stores_of_every_earlier_version_keep_everything() {
         );
         let aside = "SELECT count(*) FROM sqlite_schema WHERE name LIKE '%\\_6' ESCAPE '\\'";
         assert_eq!(count(aside).await, 0);
+        let of_version = match version {
+            8 => {
+                "SELECT count(*) FROM runs WHERE (id, attempt, events_offset, errors_offset, retried) = (2, 3, 1234, 56, 1)"
+            }
+            9 => {
+                "SELECT count(*) FROM experiments JOIN submissions ON experiment_id = experiments.id WHERE (launch_key, key, job) = ('launched-once', 'a1b2c3', 77)"
+            }
+            _ => "SELECT 1",
+        };
+        assert_eq!(count(of_version).await, 1, "version {version}");
         let copies = "SELECT count(*) FROM events WHERE kind IN ('measured', 'trained') AND payload IS NOT NULL";
         assert_eq!(count(copies).await, 0, "what was measured is kept twice");
         let last = store.last_sequence().await.unwrap();

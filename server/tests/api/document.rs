@@ -1,9 +1,13 @@
 //! The OpenAPI document matches the API.
 
 use axum::http::{Method, StatusCode};
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use protocol::RunState;
+use protocol::api::SampleFilter;
+use protocol::corruption::ParameterTable;
 use protocol::problem::{ErrorCode, Problem};
+use protocol::training_curve::CurveQuantity;
 
 use crate::common::Lab;
 
@@ -110,7 +114,7 @@ async fn the_document_describes_every_route() {
     assert_eq!(described, routes);
 }
 
-/// Broken by: query parameters described as parts of the path or as required, or references that lead nowhere:
+/// Broken by: query parameters described as parts of the path or as required, names as Rust has them, or references that lead nowhere:
 /// generated clients would not work.
 #[tokio::test]
 async fn the_document_is_consistent() {
@@ -120,6 +124,12 @@ async fn the_document_is_consistent() {
     let schemas = &document["components"]["schemas"];
     assert!(schemas["Estimate"]["properties"]["basis"].is_object());
     assert!(schemas["ClaimEstimate"]["properties"]["verdict"].is_object());
+    // Names as they are in JSON, not as they are in Rust.
+    let names = |schema: &str| schemas[schema]["enum"].clone();
+    assert_eq!(names("RunState"), json!(RunState::ALL));
+    assert_eq!(names("SampleFilter"), json!(SampleFilter::ALL));
+    assert_eq!(names("ParameterTable"), json!(ParameterTable::ALL));
+    assert_eq!(names("CurveQuantity"), json!(CurveQuantity::ALL));
     for (path, methods) in document["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {
             for parameter in operation["parameters"].as_array().into_iter().flatten() {

@@ -102,17 +102,25 @@ impl ImageSet {
         indices.iter().map(|&index| self.labels[index]).collect()
     }
 
+    /// The pixels of the images at `indices`, in that order, `[indices, 3, height, width]`.
+    ///
+    /// # Panics
+    /// When an index is not below [`len`](Self::len), as a slice would.
+    pub fn pixels_at(&self, indices: &[usize]) -> Vec<u8> {
+        let mut pixels = Vec::with_capacity(indices.len() * self.image_len());
+        for &index in indices {
+            pixels.extend_from_slice(self.image(index));
+        }
+        pixels
+    }
+
     /// A copy of the images at `indices`, in that order. Training takes indices instead: it must not copy.
     ///
     /// # Panics
     /// When an index is not below [`len`](Self::len), as a slice would.
     pub fn subset(&self, indices: &[usize]) -> ImageSet {
-        let mut pixels = Vec::with_capacity(indices.len() * self.image_len());
-        for &index in indices {
-            pixels.extend_from_slice(self.image(index));
-        }
         ImageSet {
-            pixels,
+            pixels: self.pixels_at(indices),
             labels: self.labels_at(indices),
             height: self.height,
             width: self.width,

@@ -79,7 +79,7 @@ pub(super) fn images(tensor: &FlexTensor) -> Images<'_> {
     }
 }
 
-/// A layer on its input and its contiguous weights, which later passes are not likely to have.
+/// A layer on its input and its contiguous weights, which are not kept packed for later passes.
 pub(super) fn layer_on<'a>(
     shape: ConvolutionShape,
     input: &'a FlexTensor,

@@ -280,12 +280,12 @@ fn layers_import_earlier_ones() {
         ("## The engine's layers", "server/engine/src"),
         ("## The dashboard's layers", "app/src"),
     ] {
-        layers_of_import_earlier_ones(title, folder);
+        check_layers(title, folder);
     }
 }
 
 /// The layers in the list below `title` are the modules of `folder`, each importing those before it alone.
-fn layers_of_import_earlier_ones(title: &str, folder: &str) {
+fn check_layers(title: &str, folder: &str) {
     let document = read("ARCHITECTURE.md");
     let list = document.split(title).nth(1).unwrap();
     let list = list.split("\n## ").next().unwrap();

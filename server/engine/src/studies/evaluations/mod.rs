@@ -145,8 +145,8 @@ impl Failures {
     }
 }
 
-/// What an earlier try kept in the file `path`, as `load` reads it; nothing where no files are kept. A damaged file is renamed and not used; one
-/// without a checksum, of an earlier version, is used and given one. The listener is warned of both.
+/// What an earlier try kept in the file `path`, as `load` reads it; nothing where no files are kept. A damaged file is renamed
+/// and not used; one without a checksum, of an earlier version, is used and given one. The listener is warned of both.
 pub(crate) fn kept<T: Default>(
     path: Option<&Path>,
     listener: &mut dyn Listener,
@@ -216,7 +216,7 @@ pub(crate) fn predict_clean(
     indices: &[usize],
     advanced: &mut dyn FnMut(usize) -> bool,
 ) -> Result<Predictions, EngineError> {
-    let pixels = |indices: &[usize]| Ok(trained.test.subset(indices).pixels().to_vec());
+    let pixels = |indices: &[usize]| Ok(trained.test.pixels_at(indices));
     Ok(predict(trained, indices, &pixels, advanced)?.0)
 }
 
