@@ -15,7 +15,7 @@ pub fn toggle<K: Ord + Send + Sync + 'static>(set: RwSignal<BTreeSet<K>>, key: K
 
 /// What `find` finds now; where it finds nothing any more, what it found last: a row that is about to disappear keeps its content. None
 /// where it finds nothing from the first.
-pub fn lasting<T: Clone + PartialEq + Send + Sync + 'static>(
+pub fn last_found<T: Clone + PartialEq + Send + Sync + 'static>(
     find: impl Fn() -> Option<T> + Send + Sync + 'static,
 ) -> Option<Memo<T>> {
     let first = untrack(&find)?;

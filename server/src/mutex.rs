@@ -1,4 +1,4 @@
-//! What threads share.
+//! Locks that a panic elsewhere does not spoil.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

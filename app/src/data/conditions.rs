@@ -14,7 +14,7 @@ use crate::grouping::counted;
 /// Conditions of one kind of test.
 pub trait Conditions: Copy + PartialEq + Display + FromStr + Send + Sync + 'static {
     /// Those of `measurement`; none where it is of another kind.
-    fn of(measurement: &Measurement) -> Option<Self>;
+    fn of_measurement(measurement: &Measurement) -> Option<Self>;
 
     /// Test images.
     fn images(&self) -> u32;
@@ -24,7 +24,7 @@ pub trait Conditions: Copy + PartialEq + Display + FromStr + Send + Sync + 'stat
 }
 
 impl Conditions for AttackConditions {
-    fn of(measurement: &Measurement) -> Option<Self> {
+    fn of_measurement(measurement: &Measurement) -> Option<Self> {
         Some(measurement.attack()?.conditions)
     }
 
@@ -38,7 +38,7 @@ impl Conditions for AttackConditions {
 }
 
 impl Conditions for CorruptionConditions {
-    fn of(measurement: &Measurement) -> Option<Self> {
+    fn of_measurement(measurement: &Measurement) -> Option<Self> {
         Some(measurement.corruption()?.conditions)
     }
 
@@ -53,7 +53,7 @@ impl Conditions for CorruptionConditions {
 
 /// Every set of conditions among `measurements`: most measurements first, then most images.
 pub fn known<'a, C: Conditions>(measurements: impl IntoIterator<Item = &'a Measurement>) -> Vec<C> {
-    let mut counts = counted(measurements.into_iter().filter_map(C::of));
+    let mut counts = counted(measurements.into_iter().filter_map(C::of_measurement));
     counts.sort_by_key(|&(conditions, count)| Reverse((count, conditions.images())));
     let known = counts.into_iter();
     known.map(|(conditions, _)| conditions).collect()

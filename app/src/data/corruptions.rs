@@ -7,14 +7,6 @@ use protocol::{Dataset, Measurement};
 
 use crate::data::choice::Choice;
 
-/// The families, in the order in which rows and choices are grouped.
-pub const FAMILIES: [CorruptionFamily; 4] = [
-    CorruptionFamily::Noise,
-    CorruptionFamily::Blur,
-    CorruptionFamily::Weather,
-    CorruptionFamily::Digital,
-];
-
 /// The corruptions of a family, the benchmark's before the extra ones.
 pub fn of_family(family: CorruptionFamily) -> impl Iterator<Item = Corruption> {
     Corruption::ALL
@@ -24,7 +16,7 @@ pub fn of_family(family: CorruptionFamily) -> impl Iterator<Item = Corruption> {
 
 /// Every corruption, by family.
 pub fn by_family() -> impl Iterator<Item = Corruption> {
-    FAMILIES.into_iter().flat_map(of_family)
+    CorruptionFamily::ALL.into_iter().flat_map(of_family)
 }
 
 /// Explains the share of clean accuracy where the corrupted images of `conditions` are not those of `dataset`; else `None`.
@@ -49,7 +41,7 @@ pub fn under(
         .cloned()
         .collect();
     let place = |corruption: Corruption| {
-        FAMILIES
+        CorruptionFamily::ALL
             .iter()
             .position(|&family| family == corruption.family())
     };

@@ -99,7 +99,7 @@ pub fn naming_setter(key: &'static str) -> impl Fn(String) + Send + Sync + 'stat
 }
 
 /// As [`setter`], with another `default`, which is left out.
-pub fn setter_but(
+pub fn setter_with_default(
     key: &'static str,
     default: &'static str,
 ) -> impl Fn(String) + Send + Sync + 'static {

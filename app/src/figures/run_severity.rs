@@ -93,7 +93,7 @@ pub fn chart(measured: &[CorruptionMeasurement], scale: Scale) -> Chart {
 mod tests {
     use super::*;
     use crate::chart::plotly;
-    use crate::data::corruptions::{FAMILIES, tests::measured};
+    use crate::data::corruptions::tests::measured;
     use crate::ui::theme::Theme;
     use protocol::Corruption;
 
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn families_are_told_apart() {
         for theme in [Theme::Light, Theme::Dark] {
-            let mut looks: Vec<String> = FAMILIES
+            let mut looks: Vec<String> = CorruptionFamily::ALL
                 .map(|family| {
                     let (ink, dash) = family_line(family);
                     format!("{} {dash:?}", ink.colour(theme))
@@ -133,7 +133,7 @@ mod tests {
                 .into();
             looks.sort();
             looks.dedup();
-            assert_eq!(looks.len(), FAMILIES.len());
+            assert_eq!(looks.len(), CorruptionFamily::ALL.len());
         }
     }
 }

@@ -1,5 +1,5 @@
 //! A spec as the texts of a form's fields, and back. serde says which fields a spec has and what each holds, so that
-//! no second list of them is kept: a field that is new in the spec is a field of every form.
+//! no second list of them is kept: a field that is new in the spec has a text in every form.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -23,13 +23,13 @@ pub fn write<T: DeserializeOwned>(path: &str, start: &Value) -> Texts {
         texts: &Texts::new(),
         fields: RefCell::default(),
     };
-    // Nothing was typed, so there is nothing to refuse.
-    let _ = form.read::<T>(path, start);
+    let read = form.read::<T>(path, start);
+    debug_assert!(read.is_ok(), "nothing was typed, so nothing can be refused");
     form.fields.into_inner()
 }
 
-/// The `T` at `path` that `texts` make of `start`, and what is wrong with each field that cannot be read. There `start`
-/// stands in, so that the other fields can still be checked; nothing is made where it does not fit either.
+/// The `T` at `path` that `texts` make of `start`, and what is wrong with each field that cannot be read. Such a field is read
+/// from `start`, so that the others can still be checked. No `T` where `start` does not fit.
 pub fn read<T: DeserializeOwned>(
     path: &str,
     start: &Value,
@@ -114,7 +114,7 @@ impl Error for Unreadable {
 /// A form while it is read.
 struct Form<'a> {
     texts: &'a Texts,
-    /// The fields that were come by, and what they hold.
+    /// The fields that were found so far, and what they hold.
     fields: RefCell<Texts>,
 }
 
@@ -125,7 +125,7 @@ impl Form<'_> {
     }
 
     fn field<'a>(&'a self, path: String, start: &'a Value) -> Field<'a> {
-        let typed = self.texts.get(&path).map(|typed| typed.trim().to_owned());
+        let typed = self.texts.get(&path).cloned();
         Field {
             text: typed.unwrap_or_else(|| text_of(start)),
             form: self,
@@ -145,8 +145,13 @@ struct Field<'a> {
 }
 
 impl<'a> Field<'a> {
-    /// Its text, as that of a field of the form.
+    /// Its text, as that of a field of the form, without spaces around it.
     fn text(&self) -> &str {
+        self.lines().trim()
+    }
+
+    /// Its text as it was typed.
+    fn lines(&self) -> &str {
         let mut fields = self.form.fields.borrow_mut();
         // Of a list the whole comes first, and its entries after it.
         fields
@@ -163,7 +168,8 @@ impl<'a> Field<'a> {
                 _ if text.bytes().all(|byte| byte.is_ascii_digit()) => {
                     format!("{text} is too large")
                 }
-                _ => format!("`{text}` is not a whole number of 0 or more"),
+                _ if text.parse::<i64>().is_ok() => format!("{text} is below 0"),
+                _ => format!("`{text}` is not a whole number"),
             })
         })
     }
@@ -213,15 +219,17 @@ impl<'de> Deserializer<'de> for Field<'_> {
     }
 
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unreadable> {
-        visitor.visit_str(self.text())
+        visitor.visit_str(self.lines())
     }
 
     /// None where nothing was typed. A part that may be absent is absent where `start` has none.
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unreadable> {
-        if self.start.is_object() || !self.text().is_empty() {
-            visitor.visit_some(self)
-        } else {
-            visitor.visit_none()
+        if self.start.is_object() {
+            return visitor.visit_some(self);
+        }
+        match self.text().to_owned() {
+            text if text.is_empty() => visitor.visit_none(),
+            text => visitor.visit_some(Field { text, ..self }),
         }
     }
 
@@ -275,7 +283,9 @@ impl<'de> Deserializer<'de> for Field<'_> {
         let text = self.text();
         let Some(variant) = variants.iter().find(|variant| **variant == text) else {
             let names = variants.join(", ");
-            return Err(Unreadable::custom(format!("`{text}` is none of {names}")));
+            return Err(Unreadable::custom(format!(
+                "`{text}` is not one of: {names}"
+            )));
         };
         visitor.visit_enum(MapAccessDeserializer::new(Part {
             names: std::slice::from_ref(variant).iter(),
@@ -408,19 +418,20 @@ mod tests {
         assert_eq!(write::<Spec>("spec", &start()), texts(&expected));
     }
 
-    /// Broken by: a text that is not taken, spaces around it that are, or a variant's fields that are read for another.
+    /// Broken by: a text that is not taken, spaces that a person typed as part of lines and are lost, or a variant's fields that are
+    /// read for another.
     #[test]
     fn texts_make_the_spec() {
         let typed = texts(&[
             ("spec.name", " b "),
-            ("spec.limit", "7"),
+            ("spec.limit", " 7 "),
             ("spec.steps", ""),
             ("spec.place", "here"),
             ("spec.place.there.on", "perhaps"),
             ("spec.part.seed", "18446744073709551615"),
         ]);
         let spec = Spec {
-            name: "b".into(),
+            name: " b ".into(),
             rate: 0.5,
             steps: Vec::new(),
             limit: Some(7),
@@ -458,13 +469,13 @@ mod tests {
                     "`fast` is not a number; write, for example, 0.1 or 1e-4"
                 ),
                 ("spec.steps", "256 is too large"),
-                ("spec.limit", "`-1` is not a whole number of 0 or more"),
+                ("spec.limit", "-1 is below 0"),
                 ("spec.place.there.on", "`perhaps` is neither true nor false"),
                 ("spec.part.seed", "give a whole number"),
             ]
         );
         let wrong = texts(&[("spec.place", "elsewhere")]);
         let (_, errors) = read::<Spec>("spec", &start(), &wrong);
-        assert_eq!(errors[0].reason, "`elsewhere` is none of here, there");
+        assert_eq!(errors[0].reason, "`elsewhere` is not one of: here, there");
     }
 }

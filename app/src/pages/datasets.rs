@@ -7,7 +7,7 @@ use protocol::api::{ApiError, DatasetInfo, DatasetStatus, Sample};
 use crate::data::api::{self, Method, segment};
 use crate::format;
 use crate::grouping::grouped;
-use crate::signals::lasting;
+use crate::signals::last_found;
 use crate::ui::{CommandError, ErrorBox, Load, ProgressBar, use_command};
 
 /// Samples shown of each class, and of at most how many classes.
@@ -61,7 +61,7 @@ fn List(datasets: Vec<DatasetInfo>) -> impl IntoView {
         })
     };
     let card = move |id: String| {
-        let dataset = lasting(move || {
+        let dataset = last_found(move || {
             now.with(|datasets| {
                 let mut datasets = datasets.iter();
                 datasets.find(|set| set.id.to_string() == id).cloned()

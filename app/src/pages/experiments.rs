@@ -16,7 +16,7 @@ use crate::data::api::{self, Method, segment};
 use crate::data::live;
 use crate::format;
 use crate::pages::about::About;
-use crate::signals::{lasting, toggle};
+use crate::signals::{last_found, toggle};
 use crate::ui::state_badge::label;
 use crate::ui::{
     AlphaChips, Column, CommandError, Confirm, Grid, ImportArchive, LackingRoom, Load, Menu,
@@ -197,7 +197,7 @@ fn List(listing: Listing) -> impl IntoView {
         )
     };
     let row = move |id: i64| {
-        let experiment = lasting(move || {
+        let experiment = last_found(move || {
             now.with(|listing| {
                 let experiments = &listing.page.experiments;
                 experiments.iter().find(|entry| entry.id == id).cloned()

@@ -2,11 +2,11 @@
 
 use leptos::prelude::*;
 use protocol::Corruption;
-use protocol::corruption::{JpegStep, SEVERITIES};
+use protocol::corruption::{CorruptionFamily, JpegStep, SEVERITIES};
 
 use super::field::{Field, Input, Inputs, Radio, input_id};
 use crate::data::choice::Choice;
-use crate::data::corruptions::{FAMILIES, of_family};
+use crate::data::corruptions::of_family;
 use crate::form::draft::{
     CORRUPTION_FROST, CORRUPTION_IMAGES, CORRUPTION_JPEG, CORRUPTION_SEED, CORRUPTION_SEVERITIES,
     CORRUPTION_SOURCE, CORRUPTIONS, OFF,
@@ -171,7 +171,7 @@ fn Picks(inputs: Inputs) -> impl IntoView {
             )
         }
     };
-    let families = FAMILIES
+    let families = CorruptionFamily::ALL
         .map(|family| {
             let boxes = of_family(family)
                 .map(|one| {

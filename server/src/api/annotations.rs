@@ -7,6 +7,6 @@ use super::error::Refusal;
 /// A valid annotation, without spaces around its parts.
 pub(super) fn checked(annotation: Annotation) -> Result<Annotation, Refusal> {
     let annotation = annotation.trimmed();
-    Refusal::unless_empty(annotation.validate())?;
+    Refusal::if_any(annotation.validate())?;
     Ok(annotation)
 }

@@ -43,7 +43,7 @@ impl Refusal {
     }
 
     /// Refuses where any field is at fault.
-    pub fn unless_empty(fields: Vec<FieldError>) -> Result<(), Refusal> {
+    pub fn if_any(fields: Vec<FieldError>) -> Result<(), Refusal> {
         match fields.is_empty() {
             true => Ok(()),
             false => Err(Refusal::fields(fields)),

@@ -116,7 +116,7 @@ async fn check(
             format!("{} is not installed", info.label),
         )),
     }
-    Refusal::unless_empty(errors)
+    Refusal::if_any(errors)
 }
 
 /// Why an evaluation cannot run on this data set and machine.

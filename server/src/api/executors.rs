@@ -41,7 +41,7 @@ pub(super) async fn scripts(
     State(state): State<AppState>,
     Body(spec): Body<ExperimentSpec>,
 ) -> Answer<BatchScripts> {
-    Refusal::unless_empty(spec.validate())?;
+    Refusal::if_any(spec.validate())?;
     let Some(slurm) = spec.executor.slurm().cloned() else {
         let reason = "the experiment runs on the server's machine, so there is no batch script";
         return Err(Refusal::field("executor", reason));

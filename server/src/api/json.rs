@@ -67,7 +67,7 @@ pub(super) fn check_page(page: u32, page_size: u32, largest: u32) -> Result<(), 
     }
 }
 
-/// Hands a file that is the body of a request to `write`, part after part as it arrives; `what` it is called in a refusal.
+/// Hands a file that is the body of a request to `write`, part after part as it arrives; `what` names it in a refusal.
 pub(super) async fn receive(
     body: axum::body::Body,
     what: &str,

@@ -32,7 +32,7 @@ impl From<ReportError> for Refusal {
 
 /// An experiment's report: one HTML file with text, figures, tables, configuration, versions and seeds, that needs no
 /// server and no network.
-#[utoipa::path(get, path = "/experiments/{id}/report.html", params(("id" = i64, Path), ReportQuery), responses((status = 200, content_type = "text/html", body = String), (status = 404, body = protocol::api::ApiError)))]
+#[utoipa::path(get, path = "/experiments/{id}/report.html", params(("id" = i64, Path), ReportQuery), responses((status = 200, content_type = "text/html", body = String)))]
 pub(super) async fn report(
     State(state): State<AppState>,
     Id(id): Id,

@@ -26,7 +26,7 @@ pub(super) async fn create(
     Body(view): Body<NewView>,
 ) -> Result<(StatusCode, Json<SavedView>), Refusal> {
     let view = view.trimmed();
-    Refusal::unless_empty(view.validate())?;
+    Refusal::if_any(view.validate())?;
     Ok((
         StatusCode::CREATED,
         Json(state.store.save_view(&view).await?),

@@ -106,13 +106,11 @@ impl Store {
         .await?;
         let read = |row: &SqliteRow| {
             let result: RunResult = serde_json::from_str(row.try_get("result")?)?;
-            let (id, alpha, seed) = (
-                row.try_get("id")?,
-                row.try_get("alpha")?,
-                row.try_get("seed")?,
-            );
+            let seed: i64 = row.try_get("seed")?;
+            // A seed is at most 2^53 - 1, checked with the spec.
+            let (id, alpha) = (row.try_get("id")?, row.try_get("alpha")?);
             let setup = (spec.network, &spec.dataset);
-            Ok(RunNumbers::new(id, alpha, seed, setup, &result))
+            Ok(RunNumbers::new(id, alpha, seed as u64, setup, &result))
         };
         let mut numbers: Vec<RunNumbers> =
             rows.iter().map(read).collect::<Result<_, StoreError>>()?;

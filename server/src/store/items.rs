@@ -160,7 +160,7 @@ impl Columns {
 fn read(row: &SqliteRow) -> Result<Option<MeasurementKey>, sqlx::Error> {
     let kind: &str = row.try_get("kind")?;
     let images: u32 = row.try_get("images")?;
-    let seed = row.try_get("seed")?;
+    let seed = row.try_get::<i64, _>("seed")? as u64;
     let source: Option<&str> = row.try_get("source")?;
     let source = source.and_then(CorruptionSource::from_id);
     let jpeg: bool = row.try_get("jpeg")?;

@@ -7,37 +7,42 @@ use super::{Rows, Source, Table, frost_photographs, jpeg_quality};
 
 pub(super) fn table(source: &Source) -> Table {
     let layers = source.measured_by_layer(Measurement::dimensionality);
-    let matched = layers.filter(|(run, layer)| is_of_matched_images(layer.one, &run.spec.dataset));
+    let matched =
+        layers.filter(|(run, layer)| is_of_matched_images(layer.measurement, &run.spec.dataset));
     Rows::of_runs(matched)
-        .text("matrix", |(_, layer)| layer.one.matrix.id())
-        .text("source", |(_, layer)| layer.one.conditions.source.id())
-        .integer("corruption_seed", |(_, layer)| {
-            layer.one.conditions.corruption_seed
+        .text("matrix", |(_, layer)| layer.measurement.matrix.id())
+        .text("source", |(_, layer)| {
+            layer.measurement.conditions.source.id()
         })
-        .integer("images", |(_, layer)| layer.one.conditions.images)
+        .integer("corruption_seed", |(_, layer)| {
+            layer.measurement.conditions.corruption_seed
+        })
+        .integer("images", |(_, layer)| layer.measurement.conditions.images)
         .integer("jpeg_quality", |(_, layer)| {
-            jpeg_quality(layer.one.conditions)
+            jpeg_quality(layer.measurement.conditions)
         })
         .text("frost_photographs", |(_, layer)| {
-            frost_photographs(layer.one.conditions)
+            frost_photographs(layer.measurement.conditions)
         })
         .text("perturbation", |(_, layer)| {
-            layer.one.perturbation.to_string()
+            layer.measurement.perturbation.to_string()
         })
         .integer("layer", |(_, layer)| layer.index)
         .text("layer_name", |(_, layer)| layer.name.clone())
-        .integer("columns", |(_, layer)| layer.of(&layer.one.columns))
+        .integer("columns", |(_, layer)| {
+            layer.at_layer(&layer.measurement.columns)
+        })
         .integer("components_90", |(_, layer)| {
-            layer.of(&layer.one.components_90)
+            layer.at_layer(&layer.measurement.components_90)
         })
         .integer("components_95", |(_, layer)| {
-            layer.of(&layer.one.components_95)
+            layer.at_layer(&layer.measurement.components_95)
         })
         .integer("components_99", |(_, layer)| {
-            layer.of(&layer.one.components_99)
+            layer.at_layer(&layer.measurement.components_99)
         })
         .number("participation_ratio", |(_, layer)| {
-            layer.of(&layer.one.participation_ratio)
+            layer.at_layer(&layer.measurement.participation_ratio)
         })
         .table()
 }

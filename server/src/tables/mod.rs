@@ -305,16 +305,25 @@ impl Source {
         &'a self,
         pick: impl Fn(&'a Measurement) -> Option<T> + 'a,
     ) -> impl Iterator<Item = (&'a Run, OfLayer<T>)> {
-        self.measured(pick).flat_map(|(run, one)| {
+        self.measured(pick).flat_map(|(run, measurement)| {
             let layers = run.spec.network.layers().into_iter().enumerate();
-            layers.map(move |(index, LayerShape { name, .. })| (run, OfLayer { one, index, name }))
+            layers.map(move |(index, LayerShape { name, .. })| {
+                (
+                    run,
+                    OfLayer {
+                        measurement,
+                        index,
+                        name,
+                    },
+                )
+            })
         })
     }
 }
 
 /// A measurement, of one layer.
 struct OfLayer<T> {
-    one: T,
+    measurement: T,
     /// The layer's place in forward order, from 0.
     index: usize,
     name: String,
@@ -322,7 +331,7 @@ struct OfLayer<T> {
 
 impl<T> OfLayer<T> {
     /// The layer's value among those of all layers; missing where there are fewer.
-    fn of<V: Clone>(&self, values: &[V]) -> Option<V> {
+    fn at_layer<V: Clone>(&self, values: &[V]) -> Option<V> {
         values.get(self.index).cloned()
     }
 }

@@ -1,5 +1,7 @@
 //! One row per run, layer and unit: its selectivity on the clean test set, and the class it prefers.
 
+use std::borrow::Cow;
+
 use protocol::Run;
 
 use super::{Rows, Table};
@@ -10,7 +12,7 @@ struct Unit<'a> {
     layer_name: &'a str,
     unit: usize,
     selectivity: f32,
-    preferred_class: String,
+    preferred_class: Cow<'a, str>,
 }
 
 /// Needs results with every unit.
@@ -23,7 +25,9 @@ pub(super) fn table(runs: &[Run]) -> Table {
         .text("layer_name", |(_, unit)| unit.layer_name.to_owned())
         .integer("unit", |(_, unit)| unit.unit)
         .single("selectivity", |(_, unit)| unit.selectivity)
-        .text("preferred_class", |(_, unit)| unit.preferred_class.clone())
+        .text("preferred_class", |(_, unit)| {
+            unit.preferred_class.to_string()
+        })
         .table()
 }
 
@@ -40,8 +44,8 @@ fn units(run: &Run) -> impl Iterator<Item = Unit<'_>> {
             unit,
             selectivity,
             preferred_class: match classes.get(class as usize) {
-                Some(name) => name.clone(),
-                None => class.to_string(),
+                Some(name) => name.into(),
+                None => class.to_string().into(),
             },
         })
     })

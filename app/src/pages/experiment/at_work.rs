@@ -9,7 +9,7 @@ use protocol::{Run, RunState};
 use super::PageSignals;
 use crate::data::run_state::activity;
 use crate::format;
-use crate::signals::lasting;
+use crate::signals::last_found;
 use crate::ui::{AlphaChip, Column, Grid, ProgressBar};
 
 /// One row per run at work, and the number that wait.
@@ -52,7 +52,7 @@ pub fn AtWork(now: PageSignals) -> impl IntoView {
 /// A run.
 #[component]
 fn Row(now: PageSignals, id: i64) -> impl IntoView {
-    let run = lasting(move || {
+    let run = last_found(move || {
         let find = |runs: &Vec<Run>| runs.iter().find(|run| run.id == id).cloned();
         now.runs.with(find)
     })?;

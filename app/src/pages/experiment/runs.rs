@@ -12,7 +12,7 @@ use super::PageSignals;
 use crate::data::addresses::comparison;
 use crate::data::query::in_place;
 use crate::data::selection::{SelectedRuns, selected_runs};
-use crate::signals::lasting;
+use crate::signals::last_found;
 use columns::{ColumnChoice, ColumnStyle, Columns};
 use view::View;
 
@@ -48,7 +48,7 @@ struct Table {
 impl Table {
     /// The run with the number that `id` gives, as it is now, or was last; none without one.
     fn run(self, id: impl Fn() -> Option<i64> + Send + Sync + 'static) -> Option<Memo<Run>> {
-        lasting(move || {
+        last_found(move || {
             let id = id();
             self.runs
                 .with(|runs| runs.iter().find(|run| Some(run.id) == id).cloned())

@@ -44,13 +44,13 @@ pub fn Attacks(
     tested.section(
         "attacks",
         "Robustness to attacks",
-        move || run.with(nothing),
+        move || run.with(why_missing),
         content.into_any(),
     )
 }
 
 /// What to say, and to do, while nothing is measured.
-fn nothing(run: &Run) -> &'static str {
+fn why_missing(run: &Run) -> &'static str {
     let requested = run.evaluations().any(|spec| spec.attacks.is_some());
     match (run.state, run.result.is_some()) {
         (RunState::Queued | RunState::Running, _) if requested => {
@@ -271,14 +271,14 @@ mod tests {
             attacks: every_test.attacks,
             ..EvaluationSpec::default()
         }];
-        assert!(nothing(&run).contains("follow training"));
-        let corruptions = super::super::robustness::nothing;
+        assert!(why_missing(&run).contains("follow training"));
+        let corruptions = super::super::robustness::why_missing;
         assert!(corruptions(&run).contains("No corruptions were requested"));
         run.later_evaluations = vec![EvaluationSpec {
             corruptions: every_test.corruptions,
             ..EvaluationSpec::default()
         }];
-        assert!(nothing(&run).contains("No attacks were requested"));
+        assert!(why_missing(&run).contains("No attacks were requested"));
         assert!(corruptions(&run).contains("follow training"));
     }
 

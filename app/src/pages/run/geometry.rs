@@ -17,7 +17,7 @@ use crate::data::corruptions::corruption_choices;
 use crate::data::geometry::{
     Basis, Curve, bases, closest, corruptions, curves, matrix_from, on, statistic_from,
 };
-use crate::data::query::{ALL, chosen, setter_but};
+use crate::data::query::{ALL, chosen, setter_with_default};
 use crate::figures::{run_dimensionality, run_gradients, run_selectivity_training};
 use crate::format::capitalised;
 use crate::ui::{Chooser, ConditionsChooser, ErrorBox};
@@ -55,7 +55,7 @@ pub fn Geometry(
 }
 
 /// What to say, and to do, while `what` is not measured; `is_requested` tells whether an evaluation asks for it.
-fn nothing(run: &Run, what: &str, is_requested: fn(&EvaluationSpec) -> bool) -> String {
+fn why_missing(run: &Run, what: &str, is_requested: fn(&EvaluationSpec) -> bool) -> String {
     let requested = run.evaluations().any(is_requested);
     match (run.state, run.result.is_some()) {
         (RunState::Queued | RunState::Running, _) if requested => {
@@ -135,7 +135,7 @@ fn Dimensionality(run: RwSignal<Run>, measurements: RwSignal<Vec<Measurement>>) 
     let layers = Memo::new(move |_| run.with(layer_names));
     let any = Memo::new(move |_| known.with(|known| !known.is_empty()));
     let empty = move || {
-        run.with(|run| nothing(run, "Dimensionality", |spec| spec.dimensionality.is_some()))
+        run.with(|run| why_missing(run, "Dimensionality", |spec| spec.dimensionality.is_some()))
     };
     view! {
         <p class="empty" id="no-dimensionality" hidden=move || any.get()>{empty}</p>
@@ -186,25 +186,25 @@ fn Controls(shown: Shown) -> impl IntoView {
             <Chooser
                 id=STATISTIC label="Dimensions counted as" options=Signal::stored(statistics)
                 value=Signal::derive(move || shown.statistic.get().id().to_owned())
-                choose=setter_but(STATISTIC, DimensionStatistic::Fraction95.id())
+                choose=setter_with_default(STATISTIC, DimensionStatistic::Fraction95.id())
             />
             <Chooser
                 id=CORRUPTION label="Corruption"
                 options=Signal::derive(move || shown.measured.with(|measured| corruption_choices(corruptions(measured), ALL)))
                 value=Signal::derive(move || shown.corruption.get().map_or(ALL, Corruption::id).to_owned())
-                choose=setter_but(CORRUPTION, ALL)
+                choose=setter_with_default(CORRUPTION, ALL)
             />
             <div hidden=one_matrix>
                 <Chooser
                     id=MATRIX label="Activations" options=Signal::derive(matrix_choices)
                     value=Signal::derive(move || shown.basis.get().map_or_else(String::new, |basis| basis.matrix.id().to_owned()))
-                    choose=setter_but(MATRIX, ActivationMatrix::Responses.id())
+                    choose=setter_with_default(MATRIX, ActivationMatrix::Responses.id())
                 />
             </div>
             <ConditionsChooser
                 id=CONDITIONS known=conditions
                 shown=Signal::derive(move || shown.basis.get().map(|basis| basis.conditions))
-                choose=setter_but(CONDITIONS, "")
+                choose=setter_with_default(CONDITIONS, "")
             />
         </div>
     }
@@ -229,7 +229,7 @@ fn Gradients(run: RwSignal<Run>, measurements: RwSignal<Vec<Measurement>>) -> im
     let any = Memo::new(move |_| !measured.with(Vec::is_empty));
     let empty = move || {
         run.with(|run| {
-            nothing(run, "Input-unit gradients", |spec| {
+            why_missing(run, "Input-unit gradients", |spec| {
                 spec.input_unit_gradients.is_some()
             })
         })
@@ -369,7 +369,7 @@ fn OverTrainingFigure(
                 <Chooser
                     id=LAYER label="Layer" options=Signal::stored(names)
                     value=Signal::derive(name)
-                    choose=setter_but(LAYER, "")
+                    choose=setter_with_default(LAYER, "")
                 />
             </div>
         </Figure>
@@ -404,7 +404,7 @@ mod tests {
     #[test]
     fn what_is_missing_says_what_to_do() {
         let mut run = run();
-        let text = |run: &Run| nothing(run, "It", |spec| spec.dimensionality.is_some());
+        let text = |run: &Run| why_missing(run, "It", |spec| spec.dimensionality.is_some());
         assert!(text(&run).contains("did not finish training"));
         run.state = RunState::Running;
         assert!(text(&run).contains("follows training"));

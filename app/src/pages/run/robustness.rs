@@ -59,13 +59,13 @@ pub fn Robustness(
     tested.section(
         "robustness",
         "Robustness to natural corruptions",
-        move || run.with(nothing),
+        move || run.with(why_missing),
         content.into_any(),
     )
 }
 
 /// What to say, and to do, while nothing is measured.
-pub(super) fn nothing(run: &Run) -> &'static str {
+pub(super) fn why_missing(run: &Run) -> &'static str {
     let requested = run.evaluations().any(|spec| spec.corruptions.is_some());
     match (run.state, run.result.is_some()) {
         (RunState::Queued | RunState::Running, _) if requested => {
