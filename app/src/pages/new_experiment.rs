@@ -6,6 +6,7 @@ use leptos_router::hooks::{use_navigate, use_query_map};
 use protocol::ExperimentSpec;
 use protocol::api::{ApiError, DatasetInfo, Experiment, FormOptions};
 use protocol::field_error::FieldError;
+use protocol::preset::Preset;
 use serde::{Deserialize, Serialize};
 
 use crate::data::api::{self, Method};
@@ -147,16 +148,6 @@ fn FormPage(start: Start) -> impl IntoView {
         }
     });
     let navigate = use_navigate();
-    // The preset that was clicked on while edits would be lost.
-    let wanted = StoredValue::new(String::new());
-    let confirming = RwSignal::new(false);
-    let discard = {
-        let navigate = navigate.clone();
-        move || {
-            edits.discard();
-            navigate(&wanted.get_value(), Default::default());
-        }
-    };
     let launch = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         match form.spec.get_untracked() {
@@ -164,12 +155,41 @@ fn FormPage(start: Start) -> impl IntoView {
             Err(errors) => focus_first(FORM, &errors),
         }
     };
-    let cards = options
-        .presets
-        .clone()
+    view! {
+        <Presets presets=options.presets.clone() current=preset edits />
+        <p class="notice" id="edits" role="status" hidden=move || !edits.restored.get()>
+            "Your earlier changes are still here. "
+            <button type="button" class="quiet" on:click=move |_| edits.discard()>"Start over"</button>
+        </p>
+        <noscript inner_html=NO_SCRIPT></noscript>
+        <Contents parts=vec![
+            ("form-experiment", "Experiment"),
+            ("form-comparison", "Comparison"),
+            ("form-training", "Training"),
+            ("form-tests", "Tests after training"),
+        ] />
+        <form class=FORM novalidate=true on:submit=launch>
+            <fields::Fields form options />
+            <Launch form command ready />
+        </form>
+    }
+}
+
+/// The presets, each a link. One that would lose edits asks first.
+#[component]
+fn Presets(presets: Vec<Preset>, current: Option<String>, edits: Edits) -> impl IntoView {
+    let navigate = use_navigate();
+    // The preset that was clicked on while edits would be lost.
+    let wanted = StoredValue::new(String::new());
+    let confirming = RwSignal::new(false);
+    let discard = move || {
+        edits.discard();
+        navigate(&wanted.get_value(), Default::default());
+    };
+    let cards = presets
         .into_iter()
         .map(|entry| {
-            let current = (preset.as_ref() == Some(&entry.id)).then_some("true");
+            let current = (current.as_ref() == Some(&entry.id)).then_some("true");
             let href = format!("/experiments/new?preset={}", entry.id);
             let to = href.clone();
             let click = move |event: leptos::ev::MouseEvent| {
@@ -190,6 +210,15 @@ fn FormPage(start: Start) -> impl IntoView {
             }
         })
         .collect_view();
+    view! {
+        <ul class="presets" aria-label="Presets">{cards}</ul>
+        <Ask label="Discard" question="Discard your changes to this form and start from this preset?".to_owned() on_confirm=discard is_open=confirming />
+    }
+}
+
+/// What the launch costs, what is wrong with the form, and the button.
+#[component]
+fn Launch(form: Form, command: Command, ready: RwSignal<bool>) -> impl IntoView {
     let alphas = Memo::new(move |_| {
         form.inputs
             .draft
@@ -204,31 +233,15 @@ fn FormPage(start: Start) -> impl IntoView {
         })
     };
     view! {
-        <ul class="presets" aria-label="Presets">{cards}</ul>
-        <Ask label="Discard" question="Discard your changes to this form and start from this preset?".to_owned() on_confirm=discard is_open=confirming />
-        <p class="notice" id="edits" role="status" hidden=move || !edits.restored.get()>
-            "Your earlier changes are still here. "
-            <button type="button" class="quiet" on:click=move |_| edits.discard()>"Start over"</button>
-        </p>
-        <noscript inner_html=NO_SCRIPT></noscript>
-        <Contents parts=vec![
-            ("form-experiment", "Experiment"),
-            ("form-comparison", "Comparison"),
-            ("form-training", "Training"),
-            ("form-tests", "Tests after training"),
-        ] />
-        <form class=FORM novalidate=true on:submit=launch>
-            <fields::Fields form options />
-            <aside class="launch" aria-label="Cost and launch">
-                <cost::Cost form />
-                <AlphaLegend alphas />
-                <p class="error" aria-live="polite">{wrong}</p>
-                <CommandError command />
-                <button type="submit" id="launch" class="primary" disabled=move || !ready.get() || command.busy.get()>
-                    {move || if command.busy.get() { "Launching …" } else { "Launch" }}
-                </button>
-            </aside>
-        </form>
+        <aside class="launch" aria-label="Cost and launch">
+            <cost::Cost form />
+            <AlphaLegend alphas />
+            <p class="error" aria-live="polite">{wrong}</p>
+            <CommandError command />
+            <button type="submit" id="launch" class="primary" disabled=move || !ready.get() || command.busy.get()>
+                {move || if command.busy.get() { "Launching …" } else { "Launch" }}
+            </button>
+        </aside>
     }
 }
 

@@ -76,22 +76,21 @@ pub fn compare(
     let naming = naming(&members, &fields, value_of);
 
     let by_seed = !grouped_by.contains(&ConfigurationField::Seed);
-    let (groups, first_measure): (Vec<RunGroup>, Vec<Option<Replicates>>) = members
-        .iter()
-        .map(|of_group| {
-            let value = |field| value_of(of_group[0], field);
-            let own: Vec<&Run> = of_group.iter().map(|&run| &trained[run]).collect();
-            let (means, uneven, first) = means(&own, &values, by_seed);
-            let group = RunGroup {
-                label: label(&naming, value),
-                values: fields.iter().map(|&field| value(field).clone()).collect(),
-                means,
-                uneven,
-                runs: own.iter().map(|run| grouped_run(run, &values)).collect(),
-            };
-            (group, first)
-        })
-        .unzip();
+    let group = |runs: &Vec<usize>| {
+        let value = |field| value_of(runs[0], field);
+        let own: Vec<&Run> = runs.iter().map(|&run| &trained[run]).collect();
+        let (means, uneven, first) = means(&own, &values, by_seed);
+        let group = RunGroup {
+            label: label(&naming, value),
+            values: fields.iter().map(|&field| value(field).clone()).collect(),
+            means,
+            uneven,
+            runs: own.iter().map(|run| grouped_run(run, &values)).collect(),
+        };
+        (group, first)
+    };
+    let (groups, first_measure): (Vec<RunGroup>, Vec<Option<Replicates>>) =
+        members.iter().map(group).unzip();
     let first_measure: Vec<Replicates> = first_measure.into_iter().flatten().collect();
     let (shared, differing) = fields_apart(&members, value_of);
     let too_many_groups = too_many(groups.len());

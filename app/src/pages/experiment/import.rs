@@ -123,8 +123,6 @@ pub fn ImportWeights(now: PageSignals, after: Callback<()>) -> impl IntoView {
             view! { "Imported as "<a href=format!("/runs/{run}")>{format!("run {run}")}</a>". It is queued; its results appear with the others as they come in." }
         })
     };
-    let epochs = format::plural(spec.training.epochs.into(), "epoch", "epochs");
-    let line = || Input::Line("decimal");
     view! {
         <details class="evaluate-again" id="import-weights">
             <summary>"Import weights as a run …"</summary>
@@ -138,13 +136,7 @@ pub fn ImportWeights(now: PageSignals, after: Callback<()>) -> impl IntoView {
                     <p class="hint" id="field-weights-hint">"A safetensors file or a PyTorch state dict"</p>
                     <p class="error" id="field-weights-error" aria-live="polite">{move || missing.get().then_some("choose a file")}</p>
                 </div>
-                <div class="fields">
-                    <Field inputs path="alpha" label="Alpha" input=line() hint="The regulariser strength it was trained with" />
-                    <Field inputs path="seed" label="Seed" input=Input::Line("numeric") hint="The replicate it counts as" />
-                    <Field inputs path="epochs" label="Epochs" input=Input::Line("numeric") hint=format!("How long it was trained; {epochs} if empty") />
-                    <Field inputs path="mean" label="Channel means" input=line() hint="Of its normalisation, for example 0.49, 0.48, 0.45; the data set’s own if empty" />
-                    <Field inputs path="std" label="Channel standard deviations" input=line() hint="As above" />
-                </div>
+                <ImportFields inputs epochs=spec.training.epochs />
                 <CommandError command />
                 <p role="status">{status}</p>
                 <div class="actions">
@@ -156,6 +148,22 @@ pub fn ImportWeights(now: PageSignals, after: Callback<()>) -> impl IntoView {
         </details>
     }
     .into_any()
+}
+
+/// What is known of the weights; `epochs` is for how long the experiment's own runs are trained.
+#[component]
+fn ImportFields(inputs: Inputs, epochs: u32) -> impl IntoView {
+    let epochs = format::plural(epochs.into(), "epoch", "epochs");
+    let line = || Input::Line("decimal");
+    view! {
+        <div class="fields">
+            <Field inputs path="alpha" label="Alpha" input=line() hint="The regulariser strength it was trained with" />
+            <Field inputs path="seed" label="Seed" input=Input::Line("numeric") hint="The replicate it counts as" />
+            <Field inputs path="epochs" label="Epochs" input=Input::Line("numeric") hint=format!("How long it was trained; {epochs} if empty") />
+            <Field inputs path="mean" label="Channel means" input=line() hint="Of its normalisation, for example 0.49, 0.48, 0.45; the data set’s own if empty" />
+            <Field inputs path="std" label="Channel standard deviations" input=line() hint="As above" />
+        </div>
+    }
 }
 
 #[cfg(test)]

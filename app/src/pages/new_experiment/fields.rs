@@ -54,6 +54,43 @@ pub fn Fields(
     options: FormOptions,
 ) -> impl IntoView {
     let inputs = form.inputs;
+    let network = Signal::derive(move || {
+        let network = inputs
+            .draft
+            .with(|draft| draft.get("network").parse::<protocol::Network>());
+        network.ok()
+    });
+    let seeds_hint = Signal::derive(move || inputs.draft.with(seeds_hint));
+    let words = Input::Line("text");
+    view! {
+        <div class="groups">
+            <ExperimentFields form options network />
+            <fieldset id="form-comparison">
+                <legend>"Comparison"</legend>
+                <Field inputs path="alphas" label="Alphas" input=words.clone() hint=text("Loss = cross-entropy − α × selectivity: above 0 promotes selectivity, below 0 suppresses it, 0 is the control.") />
+                <Field inputs path="seeds" label="Seeds" input=words.clone() hint=seeds_hint />
+            </fieldset>
+            <super::place::Cluster form />
+            <Training inputs />
+            <fieldset class="wide" id="form-tests">
+                <legend>"Tests after training"</legend>
+                <CorruptionFields inputs dataset=Signal::derive(move || inputs.get("dataset")) />
+                <AttackFields inputs />
+                <GeometryFields inputs network />
+            </fieldset>
+        </div>
+    }
+    .into_any()
+}
+
+/// What is trained, on what, and where.
+#[component]
+fn ExperimentFields(
+    form: Form,
+    options: FormOptions,
+    network: Signal<Option<protocol::Network>>,
+) -> impl IntoView {
+    let inputs = form.inputs;
     let current = |path: &str| {
         inputs
             .draft
@@ -81,18 +118,11 @@ pub fn Fields(
         .executors
         .iter()
         .any(|executor| executor.id == ExecutorKind::Slurm && executor.available);
-    let network = Signal::derive(move || {
-        let network = inputs
-            .draft
-            .with(|draft| draft.get("network").parse::<protocol::Network>());
-        network.ok()
-    });
     let network_hint = Signal::derive(move || {
         network
             .get()
             .map_or_else(String::new, |network| network.description().to_owned())
     });
-    let seeds_hint = Signal::derive(move || inputs.draft.with(seeds_hint));
     let sets = StoredValue::new(options.datasets);
     let missing = move || {
         let chosen = inputs.draft.with(|draft| draft.get("dataset").to_owned());
@@ -104,32 +134,16 @@ pub fn Fields(
             <p class="notice" id="dataset-missing">"This data set is not installed. "<A href="/datasets">"Fetch it on the data sets page"</A>"."</p>
         })
     };
-    let words = Input::Line("text");
     view! {
-        <div class="groups">
-            <fieldset id="form-experiment">
-                <legend>"Experiment"</legend>
-                <Field inputs path="name" label="Name" input=words.clone() />
-                <Field inputs path="notes" label="Notes" input=Input::Lines hint=text("Why you run it. Optional.") />
-                <Field inputs path="network" label="Network" input=Input::Select(networks) hint=network_hint />
-                <Field inputs path="dataset" label="Data set" input=Input::Select(datasets) />
-                {missing}
-                <super::place::Place form slurm devices />
-            </fieldset>
-            <fieldset id="form-comparison">
-                <legend>"Comparison"</legend>
-                <Field inputs path="alphas" label="Alphas" input=words.clone() hint=text("Loss = cross-entropy − α × selectivity: above 0 promotes selectivity, below 0 suppresses it, 0 is the control.") />
-                <Field inputs path="seeds" label="Seeds" input=words.clone() hint=seeds_hint />
-            </fieldset>
-            <super::place::Cluster form />
-            <Training inputs />
-            <fieldset class="wide" id="form-tests">
-                <legend>"Tests after training"</legend>
-                <CorruptionFields inputs dataset=Signal::derive(move || inputs.get("dataset")) />
-                <AttackFields inputs />
-                <GeometryFields inputs network />
-            </fieldset>
-        </div>
+        <fieldset id="form-experiment">
+            <legend>"Experiment"</legend>
+            <Field inputs path="name" label="Name" input=Input::Line("text") />
+            <Field inputs path="notes" label="Notes" input=Input::Lines hint=text("Why you run it. Optional.") />
+            <Field inputs path="network" label="Network" input=Input::Select(networks) hint=network_hint />
+            <Field inputs path="dataset" label="Data set" input=Input::Select(datasets) />
+            {missing}
+            <super::place::Place form slurm devices />
+        </fieldset>
     }
     .into_any()
 }
