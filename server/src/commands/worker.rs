@@ -12,8 +12,9 @@ use std::error::Error;
 use std::fs::File;
 use std::io::{self, BufRead, ErrorKind, Write};
 use std::os::fd::AsFd;
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::{Duration, Instant};
@@ -172,12 +173,17 @@ fn requeue(log: &mut Log<'_>, most: u32) {
         ),
     });
     let refused = match Command::new("scontrol").args(["requeue", &job]).output() {
-        Ok(output) if output.status.success() => return,
+        Ok(output) if is_requeued(output.status) => return,
         Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
         Err(error) => error.to_string(),
     };
     let message = format!("{why}, and Slurm does not requeue it: {refused}");
     log.write(Event::Interrupted { message });
+}
+
+/// Whether Slurm took the request to requeue the job. It ends the job's processes then, `scontrol` among them.
+fn is_requeued(scontrol: ExitStatus) -> bool {
+    scontrol.success() || scontrol.signal().is_some()
 }
 
 /// The lock, once the previous worker has released it.
@@ -326,4 +332,17 @@ pub fn read_line<T: serde::de::DeserializeOwned>() -> Result<T, Box<dyn Error>> 
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line)?;
     Ok(serde_json::from_str(&line)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Breaks when a run is said to be interrupted though its job waits again: Slurm ended `scontrol` with the job.
+    #[test]
+    fn a_request_that_ends_its_sender_was_taken() {
+        for (status, taken) in [(0, true), (15, true), (1 << 8, false)] {
+            assert_eq!(is_requeued(ExitStatus::from_raw(status)), taken, "{status}");
+        }
+    }
 }

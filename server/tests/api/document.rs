@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use protocol::RunState;
 use protocol::api::SampleFilter;
-use protocol::corruption::ParameterTable;
+use protocol::corruption::JpegStep;
+use protocol::finding::Verdict;
 use protocol::problem::{ErrorCode, Problem};
-use protocol::training_curve::CurveQuantity;
 
 use crate::common::Lab;
 
@@ -128,8 +128,8 @@ async fn the_document_is_consistent() {
     let names = |schema: &str| schemas[schema]["enum"].clone();
     assert_eq!(names("RunState"), json!(RunState::ALL));
     assert_eq!(names("SampleFilter"), json!(SampleFilter::ALL));
-    assert_eq!(names("ParameterTable"), json!(ParameterTable::ALL));
-    assert_eq!(names("CurveQuantity"), json!(CurveQuantity::ALL));
+    assert_eq!(names("JpegStep"), json!(JpegStep::ALL));
+    assert_eq!(names("Verdict"), json!(Verdict::ALL));
     for (path, methods) in document["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {
             for parameter in operation["parameters"].as_array().into_iter().flatten() {
