@@ -881,6 +881,13 @@ async fn keys_are_listed_and_lead_to_the_search() {
     browser
         .until("return !document.querySelector('#keys').open", SHORT)
         .await;
+    // The focus goes back once the dialog is closed; nothing can be typed into what is hidden.
+    browser
+        .until(
+            "return !document.querySelector('#keys').contains(document.activeElement)",
+            SHORT,
+        )
+        .await;
     body().await.send_keys("/").await.unwrap();
     browser
         .until("return document.activeElement.id === 'search'", SHORT)
