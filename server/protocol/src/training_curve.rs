@@ -9,7 +9,7 @@ use crate::api::Mean;
 use crate::named::named;
 
 named! {
-    /// What can be shown over the epochs, in the order of the selector; named as the field of [`EpochMetrics`].
+    /// What can be shown over the epochs, in the order of the selector, by the names of an epoch's numbers.
     #[derive(Default)]
     pub enum CurveQuantity {
         /// Network selectivity on the validation images, 0 to 1.
